@@ -1,0 +1,60 @@
+"""Package metadata and dependencies; tools are configured in pyproject.toml."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(
+    r'__version__ = "([^"]+)"', (ROOT / "simmim_bench" / "__init__.py").read_text("utf-8")
+).group(1)
+
+setup(
+    name="simmim_bench",
+    version=VERSION,
+    description="Downstream benchmark suite for SimMIM: ImageNet, COCO and ADE20K from one table",
+    long_description=(ROOT / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["simmim_bench", "simmim_bench.*"]),
+    package_data={"simmim_bench": ["py.typed", "suite/Snakefile"]},
+    install_requires=[
+        "torch>=2.4,<2.15",
+        "torchvision>=0.19,<0.30",
+        "numpy>=1.26,<2.3",
+        "scipy>=1.11,<1.18",
+        "onedl-mmengine>=0.10.12,<0.11",
+        "onedl-mmcv>=2.3.6,<2.4",
+        "onedl-mmdetection>=3.5.1,<3.6",
+        "onedl-mmsegmentation>=1.4.2,<1.5",
+        "onedl-mmpretrain>=1.3.6,<1.4",
+        "pycocotools>=2.0.8,<2.1",
+        "faster-coco-eval>=1.7,<1.9",
+        # Other releases shift losses in the fourth digit (resizing).
+        "opencv-python==4.12.0.88",
+        "pillow>=10,<14",
+        "scikit-image>=0.24,<0.27",
+        "scikit-learn>=1.4,<1.10",
+        "matplotlib>=3.8,<3.12",
+        "ftfy>=6.1,<7",
+        "filelock>=3.13,<5",
+        "pydantic>=2.7,<3",
+        "PyYAML>=6,<7",
+        "rich>=13,<16",
+        "snakemake>=9.3,<10",
+    ],
+    extras_require={
+        "dev": [
+            "codespell>=2.3,<3",
+            "hypothesis>=6.100,<7",
+            "mypy>=1.11,<3",
+            "pytest>=8,<10",
+            "pytest-timeout>=2.3,<3",
+            "ruff>=0.6,<0.18",
+            "types-PyYAML>=6,<7",
+        ],
+        "slurm": ["snakemake-executor-plugin-slurm>=1,<3"],
+    },
+)
