@@ -1,0 +1,67 @@
+"""What the command-line tools share: argument parents and the way they end.
+
+Imports nothing heavy, so that every tool answers ``--help`` at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from simmim_bench.errors import BenchError
+
+
+def main(run: Callable[[], int | None]) -> NoReturn:
+    """Call ``run`` and exit with its code; a ``BenchError`` becomes one line and code 2."""
+    try:
+        code = run() or 0
+    except BenchError as error:
+        sys.stderr.write(f"error: {error}\n")
+        code = 2
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        code = 130
+    sys.exit(code)
+
+
+def config_arguments() -> argparse.ArgumentParser:
+    """Parent with a config, what may be changed in it, and where the data are."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("config", help="path of a config file, for example configs/simmim/*.py")
+    parent.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="override config values, for example train_cfg.max_epochs=3",
+    )
+    parent.add_argument(
+        "--data-root", help="folder of this config's dataset (default: as in the config)"
+    )
+    parent.add_argument(
+        "--num-classes", type=int, metavar="N", help="number of classes of the dataset"
+    )
+    return parent
+
+
+def run_arguments() -> argparse.ArgumentParser:
+    """Parent with what belongs to one run: folder, seed, launcher."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument("--work-dir", help="output folder (default: work_dirs/<config name>)")
+    parent.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    parent.add_argument(
+        "--kind",
+        choices=["full", "smoke"],
+        default="full",
+        help="smoke: a toy schedule, never shown beside full runs (default: full)",
+    )
+    parent.add_argument(
+        "--launcher",
+        choices=["none", "pytorch", "slurm"],
+        default="none",
+        help="how the processes were started; dist_*.sh and slurm_*.sh set it",
+    )
+    parent.add_argument("--local-rank", "--local_rank", type=int, help=argparse.SUPPRESS)
+    return parent

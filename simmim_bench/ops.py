@@ -1,0 +1,157 @@
+"""Torchvision in the place of mmcv's compiled operators.
+
+mmdet imports ``mmcv._ext`` when it is imported, which wheels built without a compiler lack.
+Mask R-CNN calls three of its functions: ``nms``, ``roi_align_forward`` and
+``roi_align_backward``; torchvision has the same three. Every other operator raises when it
+is called, with the way to get it. A compiled mmcv is used where it is present.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from simmim_bench.errors import BenchError
+
+EXTENSION = "mmcv._ext"
+
+
+def install() -> bool:
+    """Serve ``mmcv._ext`` from torchvision unless mmcv has compiled operators.
+
+    Call it before mmpretrain, mmdet or mmseg is imported; a second call changes nothing.
+
+    Returns:
+        True if torchvision serves the operators, False if mmcv's own are used.
+    """
+    loaded = sys.modules.get(EXTENSION)
+    if loaded is None:
+        try:
+            loaded = importlib.import_module(EXTENSION)
+        except ImportError:
+            loaded = sys.modules[EXTENSION] = _TorchvisionOps(EXTENSION)
+    return isinstance(loaded, _TorchvisionOps)
+
+
+class _TorchvisionOps(ModuleType):
+    """Module whose unknown attributes are functions that say what is missing."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.nms = nms
+        self.roi_align_forward = roi_align_forward
+        self.roi_align_backward = roi_align_backward
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def missing(*_args: Any, **_kwargs: Any) -> Any:
+            raise BenchError(
+                f"the mmcv operator {name!r} is not served by torchvision; install an mmcv with "
+                "compiled operators that fits your torch (onedl-mmcv-cu* wheels, or build it "
+                "with a C++ compiler), and it is used instead"
+            )
+
+        return missing
+
+
+def nms(bboxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
+    """Non-maximum suppression.
+
+    Args:
+        bboxes: (N, 4), x1 y1 x2 y2 in pixels.
+        scores: (N,).
+        iou_threshold: Boxes that overlap a better one by more are dropped.
+        offset: 0 or 1; 1 counts a box as one pixel wider and higher.
+
+    Returns:
+        Kept indices, int64, best score first.
+    """
+    corners = bboxes.float()
+    if offset:
+        corners = torch.cat([corners[:, :2], corners[:, 2:] + offset], dim=1)
+    return _torchvision().nms(corners, scores.float(), float(iou_threshold))
+
+
+def roi_align_forward(
+    features: Tensor,
+    rois: Tensor,
+    output: Tensor,
+    argmax_y: Tensor,  # noqa: ARG001  (mmcv's signature; used by max pooling alone)
+    argmax_x: Tensor,  # noqa: ARG001
+    *,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,
+    aligned: bool,
+) -> None:
+    """Write the average-pooled RoI features into ``output``, (K, C, h, w).
+
+    Args:
+        features: (B, C, H, W).
+        rois: (K, 5), batch index and x1 y1 x2 y2 in image pixels.
+
+    Raises:
+        BenchError: If ``pool_mode`` is not 1 (average).
+    """
+    if pool_mode != 1:
+        raise BenchError(
+            "RoIAlign with max pooling needs mmcv's compiled operators; use pool_mode='avg'"
+        )
+    pooled = _torchvision().roi_align(
+        _computable(features),
+        _computable(rois),
+        spatial_scale,
+        aligned_height,
+        aligned_width,
+        sampling_ratio,
+        aligned,
+    )
+    output.copy_(pooled)
+
+
+def roi_align_backward(
+    grad_output: Tensor,
+    rois: Tensor,
+    argmax_y: Tensor,  # noqa: ARG001
+    argmax_x: Tensor,  # noqa: ARG001
+    grad_input: Tensor,
+    *,
+    aligned_height: int,
+    aligned_width: int,
+    spatial_scale: float,
+    sampling_ratio: int,
+    pool_mode: int,  # noqa: ARG001  (the forward call refused any other)
+    aligned: bool,
+) -> None:
+    """Add the gradient of the features to ``grad_input``, (B, C, H, W)."""
+    gradient = _torchvision()._roi_align_backward(
+        _computable(grad_output),
+        _computable(rois),
+        spatial_scale,
+        aligned_height,
+        aligned_width,
+        *grad_input.shape,
+        sampling_ratio,
+        aligned,
+    )
+    grad_input.add_(gradient)
+
+
+def _torchvision() -> Any:
+    importlib.import_module("torchvision.ops")  # registers torch.ops.torchvision
+    return torch.ops.torchvision
+
+
+def _computable(tensor: Tensor) -> Tensor:
+    """Float32 in place of bfloat16, which torchvision's CPU kernels lack."""
+    return tensor.float() if tensor.dtype == torch.bfloat16 else tensor
