@@ -1,0 +1,1 @@
+"""What surrounds a run: configs, data check, runner, hooks, launch, try-out."""

@@ -1,0 +1,44 @@
+"""Are the data there? Asked before anything heavy is imported."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.data import layouts
+from simmim_bench.engine.settings import datasets
+from simmim_bench.errors import BenchError
+
+
+def check_data(cfg: Any) -> None:
+    """Check that every folder and annotation file that ``cfg`` reads exists.
+
+    Raises:
+        BenchError: Naming the first path that is missing and the command that prepares it.
+    """
+    for loader, dataset in datasets(cfg):
+        for path in expected_paths(dataset):
+            if not path.exists():
+                raise BenchError(_sentence(loader, path, dataset))
+
+
+def expected_paths(dataset: Any) -> list[Path]:
+    """Paths that a dataset dict names: its root, its prefixes, its annotation file."""
+    root = Path(dataset.get("data_root") or ".")
+    prefix = dataset.get("data_prefix") or {}
+    parts = [prefix] if isinstance(prefix, str) else list(prefix.values())
+    parts.append(dataset.get("ann_file") or "")
+    return [root, *(root / part for part in parts if part)]
+
+
+def _sentence(loader: str, path: Path, dataset: Any) -> str:
+    name = layouts.dataset_of(str(dataset.get("data_root", "")))
+    command = layouts.prepare_command(name) if name else None
+    remedy = f"prepare it with `{command}`, or " if command else ""
+    current = os.environ.get("SIMMIM_BENCH_DATA")
+    said = f" (SIMMIM_BENCH_DATA is {current})" if current else ""
+    return (
+        f"{loader}: no data at {path.absolute()}{said}; {remedy}point SIMMIM_BENCH_DATA at the "
+        "folder that holds your datasets, or --data-root at this dataset"
+    )

@@ -1,0 +1,17 @@
+"""Hooks of every run; a registry location."""
+
+from simmim_bench.engine.hooks.epochs import EpochSeedHook
+from simmim_bench.engine.hooks.finite_loss import FiniteLossHook
+from simmim_bench.engine.hooks.manifest import ManifestHook
+from simmim_bench.engine.hooks.pretrained import PretrainedBackboneHook
+from simmim_bench.engine.hooks.progress import ProgressHook
+from simmim_bench.engine.hooks.reconstruction import ReconstructionHook
+
+__all__ = [
+    "EpochSeedHook",
+    "FiniteLossHook",
+    "ManifestHook",
+    "PretrainedBackboneHook",
+    "ProgressHook",
+    "ReconstructionHook",
+]

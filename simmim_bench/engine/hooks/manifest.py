@@ -1,0 +1,153 @@
+"""Write ``manifest.json`` when a run has ended well: what went in, what came out, what it cost."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size, master_only
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+
+from simmim_bench.engine.runner import latest_checkpoint
+from simmim_bench.errors import BenchError
+from simmim_bench.io import sha256_file
+from simmim_bench.registry import HOOKS
+from simmim_bench.results.environment import collect_environment
+from simmim_bench.results.manifest import Cost, FileRef, Manifest
+
+PACKAGES = (
+    "torch", "torchvision", "numpy", "opencv-python", "onedl-mmengine", "onedl-mmcv",
+    "onedl-mmdetection", "onedl-mmsegmentation", "onedl-mmpretrain", "simmim_bench",
+)  # fmt: skip
+
+
+@HOOKS.register_module()
+class ManifestHook(Hook):
+    """Measure a run and write its manifest.
+
+    Seconds of a run that was interrupted and resumed are added up: they travel in the
+    checkpoints.
+
+    Args:
+        facts: Fields of the manifest that are known before the run (stage, method, config...).
+    """
+
+    priority = "VERY_LOW"
+
+    def __init__(self, *, facts: dict[str, Any]) -> None:
+        self.facts = facts
+        self.metrics: dict[str, float] | None = None
+        self.earlier = {"wall": 0.0, "validation": 0.0}
+        self.begin = self.validation_begin = time.monotonic()
+        self.validation = 0.0
+        self.started = datetime.now(timezone.utc)
+
+    def before_train(self, runner: Any) -> None:
+        """Start the clock."""
+        self.begin = time.monotonic()
+
+    def before_val(self, runner: Any) -> None:
+        """Start the clock of the validation."""
+        self.validation_begin = time.monotonic()
+
+    def after_val(self, runner: Any) -> None:
+        """Stop the clock of the validation."""
+        self.validation += time.monotonic() - self.validation_begin
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Keep the newest metrics; a protocol reports the last epoch, never the best."""
+        self.metrics = metrics
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Put the seconds spent so far and the first start into the checkpoint."""
+        checkpoint["simmim_bench"] = {
+            "wall": self._wall(),
+            "validation": self.earlier["validation"] + self.validation,
+            "started": self.started.isoformat(),
+        }
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Take over the seconds of the run that is resumed."""
+        kept = checkpoint.get("simmim_bench")
+        if kept:
+            self.earlier = {"wall": kept["wall"], "validation": kept["validation"]}
+            self.started = datetime.fromisoformat(kept["started"])
+
+    def after_train(self, runner: Any) -> None:
+        """Validate if the run was cut off between its last checkpoint and its validation."""
+        if runner.val_loop is not None and self.metrics is None:
+            runner.val_loop.run()
+        self._write(runner)
+
+    def _wall(self) -> float:
+        return self.earlier["wall"] + time.monotonic() - self.begin
+
+    @master_only
+    def _write(self, runner: Any) -> None:
+        work_dir = Path(runner.work_dir)
+        final = latest_checkpoint(work_dir)
+        if final is None:
+            raise BenchError(f"no checkpoint in {work_dir} after training; is its disk full?")
+        Manifest(
+            **self.facts,
+            status="complete",
+            outputs={"checkpoint": FileRef(path=final.name, sha256=sha256_file(final))},
+            metrics=self._protocol_metrics(),
+            cost=self._cost(runner),
+            environment=collect_environment(PACKAGES),
+            load_report=runner.message_hub.runtime_info.get("load_report"),
+            started=self.started.isoformat(timespec="seconds"),
+            finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        ).write(work_dir / "manifest.json")
+
+    def _protocol_metrics(self) -> dict[str, float]:
+        """The protocol's metrics in percent, by their names in records."""
+        protocol = self.facts.get("protocol")
+        if not protocol:
+            return {}
+        measured = self.metrics or {}
+        named = {}
+        for name, key in protocol["metrics"].items():
+            if key not in measured:
+                raise BenchError(
+                    f"the protocol's metric {name!r} is the evaluator's {key!r}, which measured: "
+                    f"{', '.join(measured) or 'nothing'}"
+                )
+            value = float(measured[key])
+            named[name] = 100 * value if key.startswith("coco/") else value
+        return named
+
+    def _cost(self, runner: Any) -> Cost:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        wall = self._wall()
+        training = wall - self.earlier["validation"] - self.validation
+        images = runner.max_iters * runner.train_dataloader.batch_sampler.batch_size
+        return Cost(
+            device=_device_name(),
+            device_count=get_world_size(),
+            wall_seconds=wall,
+            peak_memory_mb=_peak_memory_mb(),
+            images_per_second=images * get_world_size() / training if training > 0 else None,
+            parameters=sum(parameter.numel() for parameter in model.parameters()),
+            flops=None,
+        )
+
+
+def _device_name() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU {platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} threads"
+
+
+def _peak_memory_mb() -> float:
+    """Peak memory of this process: of the GPU if there is one, else resident, in MiB."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

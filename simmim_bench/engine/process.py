@@ -1,0 +1,117 @@
+"""Prepare a process for a run: operators, warnings, safe loading, gloo on a CPU."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import warnings
+from typing import Any
+
+from simmim_bench.errors import BenchError
+
+# Upstream warnings that every run would print and nobody can act on.
+NOISE = (
+    r".*FileClient.*",
+    r".*HardDiskBackend.*",
+    r".*Could not import OneDL.*",
+    r".*pkg_resources is deprecated.*",
+    r".*torch.meshgrid.*",
+    r".*The verbose parameter is deprecated.*",
+    r".*`torch.cuda.amp.*",
+    r".*The prefix is not set in metric class.*",
+)
+
+
+def prepare(launcher: str) -> int:
+    """Make this process ready to build models and return the number of processes.
+
+    Raises:
+        BenchError: If more processes than devices were started.
+    """
+    for message in NOISE:
+        warnings.filterwarnings("ignore", message=message)
+    # mmengine falls back to unsafe unpickling when a checkpoint is refused; torch then refuses.
+    os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    from simmim_bench import ops
+
+    ops.install()
+    return _start_distributed(launcher)
+
+
+def _start_distributed(launcher: str) -> int:
+    """Initialise the process group where mmengine cannot: on machines without a GPU."""
+    if launcher == "none":
+        return 1
+    import torch
+    import torch.distributed as dist
+
+    if launcher == "slurm":
+        _read_slurm()
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
+    gpus = torch.cuda.device_count()
+    if gpus and local > gpus:
+        raise BenchError(
+            f"{local} processes were started, but this machine has {gpus} GPU(s); start {gpus}"
+        )
+    if not gpus and not dist.is_initialized():
+        dist.init_process_group("gloo")
+    return int(os.environ["WORLD_SIZE"])
+
+
+def _read_slurm() -> None:
+    """Translate Slurm's variables into torch's."""
+    try:
+        rank, size = os.environ["SLURM_PROCID"], os.environ["SLURM_NTASKS"]
+    except KeyError as missing:
+        raise BenchError(
+            f"--launcher slurm needs srun, which sets {missing}; use tools/slurm_train.sh"
+        ) from missing
+    per_node = re.match(r"\d+", os.environ.get("SLURM_NTASKS_PER_NODE") or size)
+    os.environ.update(
+        RANK=rank,
+        WORLD_SIZE=size,
+        LOCAL_RANK=os.environ.get("SLURM_LOCALID", "0"),
+        LOCAL_WORLD_SIZE=per_node.group() if per_node else size,
+    )
+    os.environ.setdefault("MASTER_ADDR", _first_host(os.environ.get("SLURM_NODELIST", "")))
+    # One port per job, so that two jobs on one node do not meet.
+    port = 20000 + int(os.environ.get("SLURM_JOB_ID", "0")) % 20000
+    os.environ.setdefault("MASTER_PORT", str(port))
+
+
+def _first_host(nodes: str) -> str:
+    if not nodes:
+        return "127.0.0.1"
+    shown = subprocess.run(
+        ["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True
+    )
+    return shown.stdout.split()[0]
+
+
+def adapt_to_cpu(cfg: Any) -> None:
+    """What mmengine assumes of a GPU and a machine without one lacks.
+
+    Distributed training gets no device ids, and synchronised batch norm, which has no CPU
+    kernel, becomes batch norm.
+    """
+    cfg.model_wrapper_cfg = {
+        "type": "mmengine.MMDistributedDataParallel",
+        "device_ids": None,
+        "broadcast_buffers": False,
+        "find_unused_parameters": cfg.get("find_unused_parameters", False),
+    }
+    _replace_sync_bn(cfg.model)
+
+
+def _replace_sync_bn(node: Any) -> None:
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            _replace_sync_bn(child)
+    elif hasattr(node, "items"):
+        for key, child in node.items():
+            if key == "type" and child == "SyncBN":
+                node[key] = "BN"
+            else:
+                _replace_sync_bn(child)

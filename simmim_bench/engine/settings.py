@@ -1,0 +1,163 @@
+"""Load a config and apply what the command line changes; needs no torch.
+
+Every refusal names the key or file that was given and the nearest one that exists.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.errors import BenchError
+
+DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def load_config(
+    path: str,
+    *,
+    overrides: list[str] | None = None,
+    data_root: str | None = None,
+    num_classes: int | None = None,
+) -> Any:
+    """Read the config file ``path`` and apply command-line changes.
+
+    Args:
+        path: Config file.
+        overrides: ``KEY=VALUE`` strings with dotted keys, mmengine's ``--cfg-options``.
+        data_root: Folder that takes the place of the config's own dataset folder.
+        num_classes: Takes the place of every ``num_classes`` in the config.
+
+    Returns:
+        mmengine ``Config``.
+
+    Raises:
+        BenchError: If the file does not exist or cannot be read, or a key does not exist.
+    """
+    from mmengine.config import Config
+
+    if not Path(path).is_file():
+        raise BenchError(f"config {path} does not exist; {_nearest_config(path)}")
+    try:
+        cfg = Config.fromfile(path)
+    except Exception as error:
+        raise BenchError(f"config {path} cannot be read: {error}") from error
+    changes = dict(_parse_override(item) for item in overrides or [])
+    for key in changes:
+        _check_key(cfg, key)
+    cfg.merge_from_dict(changes)
+    if data_root is not None:
+        _relocate(cfg, data_root)
+    if num_classes is not None:
+        _set_everywhere(cfg, "num_classes", num_classes)
+    return cfg
+
+
+def datasets(cfg: Any) -> Iterator[tuple[str, Any]]:
+    """Yield (dataloader name, innermost dataset dict) for every dataloader of ``cfg``."""
+    for name in DATALOADERS:
+        loader = cfg.get(name)
+        if loader is None:
+            continue
+        dataset = loader["dataset"]
+        while "dataset" in dataset:
+            dataset = dataset["dataset"]
+        yield name, dataset
+
+
+def resolved_hash(cfg: Any) -> str:
+    """SHA-256 of everything a config says, except the folder where its data lie."""
+    roots = _data_roots(cfg)
+    portable = _mapped(cfg._cfg_dict, lambda value: _rebased(value, roots, "<data_root>"))
+    return hashlib.sha256(json.dumps(portable, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _nearest_config(path: str) -> str:
+    known = [str(found) for found in Path("configs").rglob("*.py") if "_base_" not in found.parts]
+    by_name = {Path(name).name: name for name in known}
+    near = difflib.get_close_matches(path, known, n=3) or [
+        by_name[name] for name in difflib.get_close_matches(Path(path).name, by_name, n=3)
+    ]
+    return f"did you mean {' or '.join(near)}?" if near else "configs are under configs/"
+
+
+def _parse_override(item: str) -> tuple[str, Any]:
+    from mmengine.config import DictAction
+
+    key, separator, value = item.partition("=")
+    if not separator or not key:
+        raise BenchError(f"--cfg-options takes KEY=VALUE, for example seed=1; {item!r} is not that")
+    return key, DictAction._parse_iterable(value)
+
+
+def _check_key(cfg: Any, key: str) -> None:
+    """Refuse a key whose parents do not exist, or a new leaf where none is allowed.
+
+    A new leaf is allowed in a dict that has a ``type``: it is an argument of that class.
+    """
+    node = cfg
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        if isinstance(node, (list, tuple)):
+            if not part.isdigit() or int(part) >= len(node):
+                raise BenchError(
+                    f"config key {key!r}: {'.'.join(parts[:depth])!r} is a list of {len(node)}, "
+                    f"so {part!r} must be an index below that"
+                )
+            node = node[int(part)]
+            continue
+        known = list(node.keys()) if hasattr(node, "keys") else []
+        last = depth == len(parts) - 1
+        if part not in known and not (last and "type" in known):
+            near = difflib.get_close_matches(part, known, n=3)
+            where = ".".join(parts[:depth]) or "the config"
+            hint = f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(known)}"
+            raise BenchError(f"config key {key!r}: {where} has no {part!r}; {hint}")
+        node = node.get(part)
+
+
+def _relocate(cfg: Any, new_root: str) -> None:
+    """Replace the folder of the config's dataset in every path that starts with it."""
+    roots = _data_roots(cfg)
+    if not roots:
+        raise BenchError("--data-root: this config's datasets state no data_root")
+    cfg.merge_from_dict(_mapped(cfg._cfg_dict, lambda value: _rebased(value, roots, new_root)))
+
+
+def _data_roots(cfg: Any) -> set[str]:
+    return {
+        str(dataset["data_root"]).rstrip("/")
+        for _, dataset in datasets(cfg)
+        if dataset.get("data_root")
+    }
+
+
+def _rebased(value: str, roots: set[str], new_root: str) -> str:
+    for old in roots:
+        if value == old or value.startswith(f"{old}/"):
+            return f"{new_root.rstrip('/')}{value[len(old) :]}"
+    return value
+
+
+def _mapped(node: Any, change: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _mapped(value, change) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return type(node)(_mapped(value, change) for value in node)
+    return change(node) if isinstance(node, str) else node
+
+
+def _set_everywhere(node: Any, key: str, value: Any) -> None:
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            _set_everywhere(child, key, value)
+    elif hasattr(node, "items"):
+        for name, child in node.items():
+            if name == key:
+                node[name] = value
+            else:
+                _set_everywhere(child, key, value)

@@ -1,0 +1,89 @@
+"""Measure a trained checkpoint on its config's test set."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.engine.data_check import check_data
+from simmim_bench.engine.settings import load_config
+from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_write_json
+
+# The hook and the visualiser of each library that draw predictions.
+DRAWING = {
+    "mmpretrain": ("VisualizationHook", "UniversalVisualizer", {"enable": True, "out_dir": ""}),
+    "mmdet": ("DetVisualizationHook", "DetLocalVisualizer", {"draw": True, "test_out_dir": ""}),
+    "mmseg": ("SegVisualizationHook", "SegLocalVisualizer", {"draw": True, "interval": 1}),
+}
+
+
+def test(args: argparse.Namespace) -> dict[str, float]:
+    """Evaluate ``args.checkpoint`` with ``args.config``; write ``test.json`` in the work dir.
+
+    Raises:
+        BenchError: If the config, the data or the checkpoint are not usable.
+    """
+    cfg = load_config(
+        args.config,
+        overrides=args.cfg_options,
+        data_root=args.data_root,
+        num_classes=args.num_classes,
+    )
+    if cfg.get("test_dataloader") is None:
+        raise BenchError(f"{args.config} has no test set; give a downstream config")
+    check_data(cfg)
+    from simmim_bench.engine.failures import explained
+    from simmim_bench.engine.process import adapt_to_cpu, prepare
+
+    prepare(args.launcher)
+
+    import torch
+    from mmengine.dist import is_main_process
+    from mmengine.model import is_model_wrapper
+
+    from simmim_bench.checkpoint.safe_io import load_checkpoint
+    from simmim_bench.engine.runner import build_runner
+
+    if not torch.cuda.is_available():
+        adapt_to_cpu(cfg)
+    work_dir = Path(args.work_dir or Path("work_dirs") / Path(args.config).stem / "test")
+    cfg.work_dir, cfg.launcher = str(work_dir), args.launcher
+    cfg.randomness = {"seed": args.seed, "deterministic": False}
+    if args.draw:
+        _draw(cfg, args.draw)
+    checkpoint = load_checkpoint(Path(args.checkpoint))
+    with explained(args.config):
+        runner = build_runner(cfg)
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        _load_whole(model, checkpoint, args)
+        metrics: dict[str, float] = runner.test()
+    if is_main_process():
+        atomic_write_json(work_dir / "test.json", {k: float(v) for k, v in metrics.items()})
+    return metrics
+
+
+def _load_whole(model: Any, checkpoint: dict[str, Any], args: argparse.Namespace) -> None:
+    """Load every key of the model from ``checkpoint``, or say what does not fit."""
+    weights = checkpoint.get("state_dict", checkpoint)
+    try:
+        model.load_state_dict(weights, strict=True)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:3]]
+        raise BenchError(
+            f"{args.checkpoint} is not a checkpoint of {args.config}: {' '.join(lines)[:400]}; "
+            "give an epoch_*.pth or iter_*.pth that was trained with this config (and the same "
+            "--num-classes)"
+        ) from error
+
+
+def _draw(cfg: Any, folder: str) -> None:
+    hook, visualizer, settings = DRAWING[cfg.default_scope]
+    filled = {key: (folder if value == "" else value) for key, value in settings.items()}
+    cfg.default_hooks.visualization = {"type": hook, **filled}
+    cfg.visualizer = {
+        "type": visualizer,
+        "vis_backends": [{"type": "LocalVisBackend"}],
+        "name": "visualizer",
+    }

@@ -1,0 +1,161 @@
+"""A training run from its command line to its manifest."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.engine.data_check import check_data
+from simmim_bench.engine.settings import load_config, resolved_hash
+from simmim_bench.errors import BenchError
+
+SCRATCH = "scratch"
+
+
+def train(args: argparse.Namespace) -> None:
+    """Run the stage that ``args.config`` describes.
+
+    Args:
+        args: Namespace of ``tools/train.py``.
+
+    Raises:
+        BenchError: If the config, the data or the backbone checkpoint are not usable.
+    """
+    if args.try_iterations is not None:
+        from simmim_bench.engine.try_out import prepare_try
+
+        prepare_try(args)
+    cfg = load_config(
+        args.config,
+        overrides=args.cfg_options,
+        data_root=args.data_root,
+        num_classes=args.num_classes,
+    )
+    check_data(cfg)
+    facts = _facts(args, cfg)
+    if args.try_iterations is not None:
+        from simmim_bench.engine.try_out import shrink
+
+        shrink(cfg, args.try_iterations)
+    run(args, cfg, facts)
+
+
+def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any]) -> None:
+    """Build the runner and train; everything heavy is imported from here on."""
+    from simmim_bench.engine.failures import explained
+    from simmim_bench.engine.process import adapt_to_cpu, prepare
+
+    world_size = prepare(args.launcher)
+
+    import torch
+
+    from simmim_bench.engine.runner import build_runner, latest_checkpoint
+    from simmim_bench.engine.scaling import keep_recipe
+
+    work_dir = Path(args.work_dir or Path("work_dirs") / Path(args.config).stem)
+    note = None
+    if args.try_iterations is None:
+        note = keep_recipe(cfg, world_size, auto_scale_lr=args.auto_scale_lr)
+    if note and args.auto_scale_lr:
+        facts["deviations"].append(note)
+    if not torch.cuda.is_available():
+        adapt_to_cpu(cfg)
+    cfg.work_dir = str(work_dir)
+    cfg.launcher = args.launcher
+    cfg.randomness = {"seed": args.seed, "deterministic": False}
+    cfg.custom_hooks = [*cfg.get("custom_hooks", []), *_hooks(args, facts)]
+    last = latest_checkpoint(work_dir) if args.resume else None
+    cfg.resume, cfg.load_from = last is not None, str(last) if last else None
+    with explained(args.config):
+        runner = build_runner(cfg)
+        if note:
+            runner.logger.info(note)
+        runner.train()
+
+
+def _facts(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
+    """Fields of the manifest that are known before the run."""
+    pretraining = cfg.get("pretraining")
+    protocol = cfg.get("protocol")
+    overrides = list(args.cfg_options)
+    overrides += [f"--data-root={Path(args.data_root).name}"] if args.data_root else []
+    overrides += [f"--num-classes={args.num_classes}"] if args.num_classes else []
+    facts: dict[str, Any] = {
+        "kind": args.kind,
+        "seed": args.seed,
+        "config": {
+            "path": args.config,
+            "sha256": resolved_hash(cfg),
+            "overrides": overrides,
+        },
+        "deviations": [f"override {item}" for item in overrides],
+        "protocol": protocol.to_dict() if protocol else None,
+        "inputs": {},
+    }
+    if (pretraining is None) == (protocol is None):
+        raise BenchError(
+            f"config {args.config} must state either `pretraining` or `protocol`; see the configs "
+            "under configs/simmim and configs/imagenet"
+        )
+    if pretraining is not None:
+        if args.pretrained or args.from_scratch:
+            raise BenchError(
+                f"{args.config} is a pretraining; --pretrained and --from-scratch belong to "
+                "downstream configs"
+            )
+        facts.update(stage="pretrain", method=pretraining.method, backbone=pretraining.backbone)
+        facts["pretraining"] = {
+            **pretraining.to_dict(),
+            "seed": args.seed,
+            "checkpoint_sha256": None,
+        }
+        return facts
+    return {**facts, "stage": "finetune", "backbone": cfg.backbone_name, **_origin(args)}
+
+
+def _origin(args: argparse.Namespace) -> dict[str, Any]:
+    """Where the backbone of a downstream run comes from: an export, or nothing, as was said."""
+    if bool(args.pretrained) == bool(args.from_scratch):
+        raise BenchError(
+            f"{args.config} needs a backbone: pass --pretrained BACKBONE.PTH (made by "
+            "tools/export_backbone.py) or, for the baseline, --from-scratch; one of the two"
+        )
+    if args.from_scratch:
+        return {"method": SCRATCH, "pretraining": None}
+    checkpoint = Path(args.pretrained)
+    card = checkpoint.with_suffix(".json")
+    if not checkpoint.is_file():
+        raise BenchError(
+            f"--pretrained {checkpoint} does not exist; make it with "
+            "`python tools/export_backbone.py CHECKPOINT --out DIR`"
+        )
+    if not card.is_file():
+        raise BenchError(
+            f"--pretrained {checkpoint} has no {card.name} beside it, so it is no exported "
+            "backbone; make one with `python tools/export_backbone.py CHECKPOINT --out DIR`"
+        )
+    described = json.loads(card.read_text("utf-8"))
+    sha = described["sha256"]
+    return {
+        "method": described["method"],
+        "pretraining": {**described["pretraining"], "checkpoint_sha256": sha},
+        "inputs": {"backbone": {"path": str(checkpoint), "sha256": sha}},
+    }
+
+
+def _hooks(args: argparse.Namespace, facts: dict[str, Any]) -> list[dict[str, Any]]:
+    scope = "simmim_bench"
+    hooks: list[dict[str, Any]] = [
+        {"type": f"{scope}.EpochSeedHook"},
+        {"type": f"{scope}.FiniteLossHook"},
+        {"type": f"{scope}.ProgressHook"},
+    ]
+    if args.try_iterations is None:
+        hooks.append({"type": f"{scope}.ManifestHook", "facts": facts})
+    if facts["stage"] == "pretrain":
+        hooks.append({"type": f"{scope}.ReconstructionHook"})
+    elif args.pretrained:
+        hooks.append({"type": f"{scope}.PretrainedBackboneHook", "checkpoint": args.pretrained})
+    return hooks

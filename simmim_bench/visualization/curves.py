@@ -1,0 +1,46 @@
+"""Curves of a run from the scalars that its logger wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_path
+
+
+def read_scalars(work_dir: Path, key: str) -> tuple[list[int], list[float]]:
+    """Iterations and values of scalar ``key``; of a resumed run the later values count.
+
+    Raises:
+        BenchError: If the folder has no scalars, or none of that name.
+    """
+    files = sorted(work_dir.glob("*/vis_data/scalars.json"))
+    if not files:
+        raise BenchError(f"{work_dir} has no */vis_data/scalars.json; is it the folder of a run?")
+    rows = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
+    values = {row["iter"]: row[key] for row in rows if key in row and "iter" in row}
+    if not values:
+        known = sorted({name for row in rows for name in row})
+        raise BenchError(f"{work_dir} logged no scalar {key!r}; it has {', '.join(known)}")
+    steps = sorted(values)
+    return steps, [values[step] for step in steps]
+
+
+def plot_curve(work_dirs: dict[str, Path], key: str, path: Path, *, ylabel: str) -> None:
+    """Draw scalar ``key`` of each named run against the iteration into ``path`` (PNG)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for name, folder in work_dirs.items():
+        axes.plot(*read_scalars(folder, key), label=name)
+    axes.set_xlabel("iteration")
+    axes.set_ylabel(ylabel)
+    axes.grid(alpha=0.3)
+    if len(work_dirs) > 1:
+        axes.legend()
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)

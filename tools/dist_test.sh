@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Evaluate with several processes; the figures do not depend on their number.
+#   bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [arguments of tools/test.py]
+# Environment: as tools/dist_train.sh.
+set -euo pipefail
+if [ $# -lt 3 ]; then
+    echo "usage: bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [arguments of tools/test.py]" >&2
+    exit 2
+fi
+source "$(dirname "$0")/launch.sh"
+CONFIG=$1 CHECKPOINT=$2 GPUS=$3
+launch_torchrun "$GPUS" test.py "$CONFIG" "$CHECKPOINT" "${@:4}"

@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Train through Slurm.
+#   bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments of tools/train.py]
+# Environment: GPUS (8), GPUS_PER_NODE (8), CPUS_PER_TASK (5), SRUN_ARGS, PYTHON (python).
+# GPUS_PER_NODE=0 asks for no GPU: GPUS processes run on CPUs (gloo).
+set -euo pipefail
+if [ $# -lt 3 ]; then
+    echo "usage: bash tools/slurm_train.sh PARTITION JOB_NAME CONFIG [arguments of tools/train.py]" >&2
+    exit 2
+fi
+source "$(dirname "$0")/launch.sh"
+launch_srun "$1" "$2" train.py "${@:3}"

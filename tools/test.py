@@ -1,0 +1,26 @@
+"""Measure a trained checkpoint with its config's test set and metrics."""
+
+import argparse
+
+from simmim_bench import cli
+
+
+def parse() -> argparse.Namespace:
+    """Command line of an evaluation."""
+    config, run_options = cli.config_arguments(), cli.run_arguments()
+    parser = argparse.ArgumentParser(description=__doc__, parents=[config, run_options])
+    parser.add_argument("checkpoint", help="epoch_*.pth or iter_*.pth of a training run")
+    parser.add_argument("--draw", metavar="DIR", help="save every image with its predictions here")
+    return parser.parse_args()
+
+
+def run() -> None:
+    """Parse first: importing the libraries takes seconds."""
+    args = parse()
+    from simmim_bench.engine.test import test
+
+    test(args)
+
+
+if __name__ == "__main__":
+    cli.main(run)

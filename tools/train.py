@@ -1,0 +1,54 @@
+"""Train: SimMIM pretraining, or a downstream protocol from an exported backbone."""
+
+import argparse
+
+from simmim_bench import cli
+
+
+def parse() -> argparse.Namespace:
+    """Command line of a training run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, parents=[cli.config_arguments(), cli.run_arguments()]
+    )
+    origin = parser.add_mutually_exclusive_group()
+    origin.add_argument(
+        "--pretrained",
+        metavar="BACKBONE.PTH",
+        help="exported backbone that a downstream config starts from",
+    )
+    origin.add_argument(
+        "--from-scratch", action="store_true", help="downstream config without pretraining"
+    )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="continue from the last checkpoint of the work dir, if there is one",
+    )
+    parser.add_argument(
+        "--auto-scale-lr",
+        action="store_true",
+        help="on fewer devices than the recipe's: scale the learning rate with the batch instead "
+        "of accumulating gradients",
+    )
+    parser.add_argument(
+        "--try",
+        dest="try_iterations",
+        type=int,
+        nargs="?",
+        const=2,
+        metavar="N",
+        help="N iterations (default: 2) and a validation on embedded data; makes no record",
+    )
+    return parser.parse_args()
+
+
+def run() -> None:
+    """Parse first: importing the libraries takes seconds."""
+    args = parse()
+    from simmim_bench.engine.train import train
+
+    train(args)
+
+
+if __name__ == "__main__":
+    cli.main(run)
