@@ -48,7 +48,7 @@ def _child(name: str, parent: Registry, *locations: str) -> NearNameRegistry:
 MODELS = _child(
     "model", roots.MODELS, "algorithms", "backbones", "decoders", "losses", "finetune"
 )
-TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking")
+TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking", "transforms")
 DATASETS = _child("dataset", roots.DATASETS, "data")
 HOOKS = _child("hook", roots.HOOKS, "engine.hooks")
 METRICS = _child("metric", roots.METRICS, "evaluation")

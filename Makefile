@@ -1,0 +1,53 @@
+# make setup | demo | smoke | test | lint | types | format | clean
+PYTHON ?= python3
+VENV ?= .venv
+SEEDS ?= 1
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip
+
+.PHONY: help setup dev demo smoke test lint types format clean
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+setup: $(VENV)/.installed ## Make .venv and install everything that runs need
+
+dev: $(VENV)/.installed-dev ## The same with what tests, lint and types need
+
+$(VENV)/.installed: setup.py constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade pip
+	$(PIP) install --constraint constraints.txt --editable .
+	# Two packages own cv2; of both only the headless one needs no graphics libraries.
+	$(PIP) install --quiet --force-reinstall --no-deps --constraint constraints.txt opencv-python-headless
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: setup ## Pretrain, three downstream tasks, leaderboard: 20 minutes on two cores
+	$(BIN)/python tools/run_suite.py configs/suites/demo.yaml --seeds $(SEEDS)
+
+smoke: setup ## The same flow with toy schedules, in three minutes
+	$(BIN)/python tools/run_suite.py configs/suites/smoke.yaml
+
+test: dev ## Run the tests
+	$(BIN)/python -m pytest
+
+lint: dev ## Style, spelling, file sizes, shell syntax
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell simmim_bench configs tools tests README.md CHANGELOG.md
+	for script in tools/*.sh; do bash -n $$script || exit 1; done
+	$(BIN)/python tests/lint_size.py
+
+types: dev ## Static types
+	$(BIN)/mypy
+
+format: dev ## Rewrite the code in the project's style
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove runs and demo data, keep the environment
+	rm -rf work_dirs data/demo

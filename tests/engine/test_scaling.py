@@ -1,0 +1,60 @@
+"""The effective batch of a recipe on other numbers of devices."""
+
+import pytest
+from mmengine.config import Config
+
+from simmim_bench.engine.scaling import keep_recipe
+from simmim_bench.errors import BenchError
+
+
+def recipe(**changes):
+    values = {
+        "train_dataloader": {"batch_size": 4},
+        "optim_wrapper": {"type": "OptimWrapper"},
+        "auto_scale_lr": {"base_batch_size": 32},
+        "param_scheduler": [
+            {"type": "LinearLR", "by_epoch": False, "begin": 0, "end": 10},
+            {"type": "MultiStepLR", "by_epoch": True, "milestones": [8, 11]},
+        ],
+        "train_cfg": {"max_epochs": 12},
+        "default_hooks": {"checkpoint": {"by_epoch": False, "interval": 5}},
+    }
+    return Config({**values, **changes})
+
+
+def test_fewer_devices_accumulate_to_the_same_batch():
+    cfg = recipe()
+    note = keep_recipe(cfg, 2, auto_scale_lr=False)
+    assert cfg.optim_wrapper.accumulative_counts == 4
+    assert "2 x 4 x 4 = 32" in note
+
+
+def test_whatever_counts_iterations_is_stretched_and_epochs_are_not():
+    cfg = recipe(train_cfg={"max_iters": 100, "val_interval": 20})
+    keep_recipe(cfg, 2, auto_scale_lr=False)
+    assert cfg.param_scheduler[0].end == 40
+    assert cfg.param_scheduler[1].milestones == [8, 11]
+    assert cfg.train_cfg.max_iters == 400
+    assert cfg.train_cfg.val_interval == 80
+    assert cfg.default_hooks.checkpoint.interval == 20
+
+
+def test_the_full_number_of_devices_changes_nothing():
+    cfg = recipe()
+    before = cfg.pretty_text
+    assert keep_recipe(cfg, 8, auto_scale_lr=False) is None
+    assert cfg.pretty_text == before
+
+
+def test_linear_scaling_is_left_to_mmengine():
+    cfg = recipe()
+    note = keep_recipe(cfg, 1, auto_scale_lr=True)
+    assert cfg.auto_scale_lr.enable
+    assert "accumulative_counts" not in cfg.optim_wrapper
+    assert "0.125" in note
+
+
+@pytest.mark.parametrize("world", [3, 16])
+def test_a_batch_that_does_not_divide_is_refused_with_one_that_does(world):
+    with pytest.raises(BenchError, match=r"batch is 32 images.*batch_size=[12]\b"):
+        keep_recipe(recipe(), world, auto_scale_lr=False)

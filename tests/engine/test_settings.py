@@ -1,0 +1,79 @@
+"""What the command line may change in a config, and what it refuses."""
+
+import pytest
+
+from simmim_bench.engine.settings import load_config, resolved_hash
+from simmim_bench.errors import BenchError
+
+CONFIG = """
+model = dict(type='X', head=dict(type='H', num_classes=10))
+train_dataloader = dict(batch_size=2, dataset=dict(type='D', data_root='data/coco/', ann_file='a'))
+val_evaluator = dict(type='E', ann_file='data/coco/annotations/val.json')
+train_cfg = dict(max_epochs=3)
+schedule = [dict(type='LinearLR', end=5)]
+"""
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.py"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+def test_overrides_reach_nested_values_and_lists(config):
+    cfg = load_config(config, overrides=["train_cfg.max_epochs=1", "schedule.0.end=7"])
+    assert cfg.train_cfg.max_epochs == 1
+    assert cfg.schedule[0].end == 7
+
+
+def test_a_new_argument_is_allowed_only_where_a_type_takes_it(config):
+    cfg = load_config(config, overrides=["train_dataloader.dataset.indices=4"])
+    assert cfg.train_dataloader.dataset.indices == 4
+    with pytest.raises(BenchError, match=r"no 'max_epoch'; did you mean max_epochs\?"):
+        load_config(config, overrides=["train_cfg.max_epoch=1"])
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("modle.head.num_classes=3", "did you mean model"),
+        ("schedule.3.end=1", "a list of 1"),
+        ("max_epochs", "KEY=VALUE"),
+    ],
+)
+def test_a_wrong_override_is_refused_with_a_hint(config, override, said):
+    with pytest.raises(BenchError, match=said):
+        load_config(config, overrides=[override])
+
+
+def test_data_root_moves_every_path_below_it(config):
+    cfg = load_config(config, data_root="/elsewhere/coco")
+    assert cfg.train_dataloader.dataset.data_root == "/elsewhere/coco/"
+    assert cfg.val_evaluator.ann_file == "/elsewhere/coco/annotations/val.json"
+    assert cfg.train_dataloader.dataset.ann_file == "a"
+
+
+def test_num_classes_reaches_every_head(config):
+    assert load_config(config, num_classes=3).model.head.num_classes == 3
+
+
+def test_hash_ignores_where_the_data_lie_but_no_recipe_value(config):
+    here = resolved_hash(load_config(config))
+    assert resolved_hash(load_config(config, data_root="/elsewhere")) == here
+    assert resolved_hash(load_config(config, num_classes=11)) != here
+
+
+def test_a_missing_config_names_the_nearest(tmp_path, monkeypatch):
+    (tmp_path / "configs" / "coco").mkdir(parents=True)
+    (tmp_path / "configs" / "coco" / "mask-rcnn_swin-b.py").write_text("a = 1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(BenchError, match=r"did you mean configs/coco/mask-rcnn_swin-b\.py"):
+        load_config("configs/coco/mask-rcn_swin-b.py")
+
+
+def test_a_broken_config_is_named(tmp_path):
+    path = tmp_path / "broken.py"
+    path.write_text("model = dict(")
+    with pytest.raises(BenchError, match="cannot be read"):
+        load_config(str(path))

@@ -1,0 +1,127 @@
+"""roi_align and nms against small references written from their definitions."""
+
+import math
+
+import pytest
+import torch
+
+from simmim_bench import ops
+from simmim_bench.errors import BenchError
+
+
+def bilinear(plane, y, x):
+    """Value at (y, x) by mmcv's border rule: 0 beyond one pixel outside, clamped within it."""
+    height, width = plane.shape
+    if y < -1 or y > height or x < -1 or x > width:
+        return plane.new_zeros(())
+    y, x = min(max(y, 0.0), height - 1.0), min(max(x, 0.0), width - 1.0)
+    y0, x0 = int(y), int(x)
+    y1, x1 = min(y0 + 1, height - 1), min(x0 + 1, width - 1)
+    wy, wx = y - y0, x - x0
+    top = plane[y0, x0] * (1 - wx) + plane[y0, x1] * wx
+    bottom = plane[y1, x0] * (1 - wx) + plane[y1, x1] * wx
+    return top * (1 - wy) + bottom * wy
+
+
+def roi_align_reference(features, rois, size, scale, ratio, aligned):
+    """Average of bilinear samples in each of size x size bins (Mask R-CNN, section 3)."""
+    shift = 0.5 if aligned else 0.0
+    out = []
+    for index, *box in rois.tolist():
+        x1, y1, x2, y2 = (side * scale - shift for side in box)
+        width, height = x2 - x1, y2 - y1
+        if not aligned:
+            width, height = max(width, 1.0), max(height, 1.0)
+        rows = ratio or math.ceil(height / size)
+        columns = ratio or math.ceil(width / size)
+        bins = []
+        for channel in features[int(index)]:
+            for i in range(size):
+                for j in range(size):
+                    samples = [
+                        bilinear(
+                            channel,
+                            y1 + (i + (r + 0.5) / rows) * height / size,
+                            x1 + (j + (c + 0.5) / columns) * width / size,
+                        )
+                        for r in range(rows)
+                        for c in range(columns)
+                    ]
+                    bins.append(sum(samples) / len(samples))
+        out.append(torch.stack(bins).view(-1, size, size))
+    return torch.stack(out)
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("ratio", [0, 2])
+def test_roi_align_equals_the_definition_forward_and_backward(aligned, ratio):
+    from mmcv.ops import roi_align
+
+    generator = torch.Generator().manual_seed(0)
+    features = torch.rand(2, 2, 9, 11, generator=generator, dtype=torch.float64)
+    rois = torch.tensor(
+        [[0, 1.3, 2.1, 30.0, 27.5], [1, -6.0, -3.0, 12.0, 40.0], [1, 8.0, 8.0, 9.0, 9.5]],
+        dtype=torch.float64,
+    )
+    weight = torch.rand(3, 2, 3, 3, generator=generator, dtype=torch.float64)
+    ours = features.clone().requires_grad_()
+    theirs = features.clone().requires_grad_()
+    got = roi_align(ours, rois, (3, 3), 0.25, ratio, "avg", aligned)
+    expected = roi_align_reference(theirs, rois, 3, 0.25, ratio, aligned)
+    torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-12)
+    (got * weight).sum().backward()
+    (expected * weight).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-9, atol=1e-12)
+
+
+def nms_reference(boxes, scores, threshold, offset):
+    """Greedy: take the best box, drop those whose IoU with it is above the threshold."""
+    left = sorted(range(len(boxes)), key=lambda i: -scores[i])
+    kept = []
+    while left:
+        best = left.pop(0)
+        kept.append(best)
+        left = [i for i in left if iou(boxes[best], boxes[i], offset) <= threshold]
+    return kept
+
+
+def iou(a, b, offset):
+    width = max(min(a[2], b[2]) - max(a[0], b[0]) + offset, 0)
+    height = max(min(a[3], b[3]) - max(a[1], b[1]) + offset, 0)
+    area = [(c[2] - c[0] + offset) * (c[3] - c[1] + offset) for c in (a, b)]
+    return width * height / (sum(area) - width * height)
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+def test_nms_equals_the_definition(offset):
+    from mmcv.ops import nms
+
+    generator = torch.Generator().manual_seed(1)
+    corners = torch.rand(60, 2, generator=generator) * 40
+    boxes = torch.cat([corners, corners + 5 + torch.rand(60, 2, generator=generator) * 25], 1)
+    scores = torch.rand(60, generator=generator)
+    _, kept = nms(boxes, scores, 0.4, offset=offset)
+    expected = nms_reference(boxes.tolist(), scores.tolist(), 0.4, offset)
+    assert kept.tolist() == expected
+    assert 1 < len(expected) < 60
+
+
+def test_bfloat16_is_pooled_in_float32():
+    from mmcv.ops import roi_align
+
+    features = torch.rand(1, 1, 8, 8)
+    rois = torch.tensor([[0.0, 0, 0, 7, 7]])
+    exact = roi_align(features.bfloat16().float(), rois, (2, 2))
+    half = roi_align(features.bfloat16(), rois.bfloat16(), (2, 2))
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), exact, rtol=1e-2, atol=1e-2)
+
+
+@pytest.mark.skipif(not ops.install(), reason="mmcv has compiled operators")
+def test_an_operator_that_is_not_served_says_how_to_get_it():
+    from mmcv.ops import RoIAlign, soft_nms
+
+    with pytest.raises(BenchError, match=r"'softnms' is not served.*install an mmcv"):
+        soft_nms(torch.rand(3, 4), torch.rand(3), 0.5)
+    with pytest.raises(BenchError, match="pool_mode='avg'"):
+        RoIAlign((2, 2), pool_mode="max")(torch.rand(1, 1, 4, 4), torch.tensor([[0.0, 0, 0, 3, 3]]))

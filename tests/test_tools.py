@@ -1,0 +1,54 @@
+"""Every tool answers at once and fails with one sentence."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TOOLS = sorted((ROOT / "tools").glob("*.py"))
+HEAVY = ("torch", "mmengine", "mmcv", "snakemake", "matplotlib", "skimage", "sklearn")
+
+
+def run(*words, **options):
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **options)
+
+
+def test_there_are_tools():
+    assert {"train.py", "test.py", "prepare_data.py", "run_suite.py", "leaderboard.py"} <= {
+        tool.name for tool in TOOLS
+    }
+
+
+@pytest.mark.parametrize("tool", TOOLS, ids=lambda tool: tool.name)
+def test_help_imports_nothing_heavy(tool):
+    """A time would depend on the machine; what makes tools slow is what they import."""
+    shown = run("-X", "importtime", tool, "--help")
+    assert shown.returncode == 0
+    assert "usage:" in shown.stdout
+    imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in shown.stderr.splitlines()}
+    assert "argparse" in imported
+    assert imported.isdisjoint(HEAVY)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["tools/train.py", "configs/simmim/swin-c_8xb128.py"], "did you mean"),
+        (["tools/train.py", "configs/simmim/swin-b_8xb128.py"], "prepare_data.py imagenet"),
+        (
+            ["tools/train.py", "configs/coco/mask-rcnn_swin-b_fpn_3x.py", "--from-scratch"],
+            "prepare_data.py coco",
+        ),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_code_2(words, said, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIMMIM_BENCH_DATA", str(tmp_path / "nothing"))
+    failed = run(*words)
+    assert failed.returncode == 2
+    lines = failed.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    assert said in lines[0]
