@@ -1,0 +1,15 @@
+"""Adapters: what a backbone needs to be masked, exported and used densely, one a file."""
+
+from simmim_bench.backbones.base import BackboneAdapter, FeatureSpec, Resized
+from simmim_bench.backbones.lookup import adapter_for
+from simmim_bench.backbones.swin import SwinAdapter
+from simmim_bench.backbones.vit import ViTAdapter
+
+__all__ = [
+    "BackboneAdapter",
+    "FeatureSpec",
+    "Resized",
+    "SwinAdapter",
+    "ViTAdapter",
+    "adapter_for",
+]

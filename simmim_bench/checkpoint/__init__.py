@@ -1,0 +1,1 @@
+"""Checkpoints: key maps as data, conversion, resizing, export, safe reading."""

@@ -1,0 +1,99 @@
+"""Key maps between the original SimMIM's checkpoints and ours, as data.
+
+A rule is a pair of prefixes, theirs and ours; ``{}`` stands for a number, and what follows the
+prefix is kept. The first rule that fits a key renames it, so a map reads both ways.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Rule = tuple[str, str]
+
+_ATTENTION = ("relative_position_bias_table", "relative_position_index", "qkv.", "proj.")
+
+SWIN_RULES: tuple[Rule, ...] = (
+    ("patch_embed.proj.", "patch_embed.projection."),
+    ("patch_embed.norm.", "patch_embed.norm."),
+    ("absolute_pos_embed", "absolute_pos_embed"),
+    *(
+        (f"layers.{{}}.blocks.{{}}.attn.{part}", f"stages.{{}}.blocks.{{}}.attn.w_msa.{part}")
+        for part in _ATTENTION
+    ),
+    ("layers.{}.blocks.{}.norm1.", "stages.{}.blocks.{}.norm1."),
+    ("layers.{}.blocks.{}.norm2.", "stages.{}.blocks.{}.norm2."),
+    ("layers.{}.blocks.{}.mlp.fc1.", "stages.{}.blocks.{}.ffn.layers.0.0."),
+    ("layers.{}.blocks.{}.mlp.fc2.", "stages.{}.blocks.{}.ffn.layers.1."),
+    ("layers.{}.downsample.", "stages.{}.downsample."),
+    ("norm.", "norm3."),
+)
+"""Backbone keys of microsoft/SimMIM's Swin and of ``mmpretrain.SwinTransformer``."""
+
+VIT_RULES: tuple[Rule, ...] = (
+    ("patch_embed.proj.", "patch_embed.projection."),
+    ("cls_token", "cls_token"),
+    ("pos_embed", "pos_embed"),
+    ("rel_pos_bias.", "rel_pos_bias."),
+    ("blocks.{}.gamma_", "layers.{}.gamma_"),
+    ("blocks.{}.attn.", "layers.{}.attn."),
+    ("blocks.{}.norm1.", "layers.{}.ln1."),
+    ("blocks.{}.norm2.", "layers.{}.ln2."),
+    ("blocks.{}.mlp.fc1.", "layers.{}.ffn.layers.0.0."),
+    ("blocks.{}.mlp.fc2.", "layers.{}.ffn.layers.1."),
+    ("norm.", "ln1."),
+    ("fc_norm.", "ln2."),
+)
+"""Backbone keys of microsoft/SimMIM's ViT and of ``mmpretrain.BEiTViT``."""
+
+BACKBONE_RULES: dict[str, tuple[Rule, ...]] = {"swin": SWIN_RULES, "vit": VIT_RULES}
+"""Rules by the name of the backbone's adapter."""
+
+ALGORITHM_RULES: tuple[Rule, ...] = (
+    ("encoder.mask_token", "mask_token"),
+    ("decoder.0.", "decoder.projection."),
+)
+"""Keys beside the backbone in a pretraining checkpoint."""
+
+CLASSIFIER_RULES: tuple[Rule, ...] = (("head.", "head.fc."),)
+"""Keys beside the backbone in a classifier."""
+
+DROPPED = r".*\.attn_mask"
+"""Buffers of the original that our model computes at each call."""
+
+
+@dataclass(frozen=True)
+class KeyMap:
+    """Rename keys by ordered rules, in both directions."""
+
+    rules: tuple[Rule, ...]
+
+    def to_ours(self, key: str) -> str | None:
+        """Our name of ``key``, or None if no rule fits."""
+        return _rename(key, self.rules)
+
+    def to_theirs(self, key: str) -> str | None:
+        """Their name of ``key``, or None if no rule fits."""
+        return _rename(key, ((ours, theirs) for theirs, ours in self.rules))
+
+
+def pretraining_map(adapter: str) -> KeyMap:
+    """Map of a pretraining checkpoint: ``encoder.*`` and ``backbone.*``."""
+    backbone = tuple((f"encoder.{a}", f"backbone.{b}") for a, b in BACKBONE_RULES[adapter])
+    return KeyMap(ALGORITHM_RULES + backbone)
+
+
+def classifier_map(adapter: str) -> KeyMap:
+    """Map of a classifier: bare backbone keys and ``backbone.*``."""
+    backbone = tuple((a, f"backbone.{b}") for a, b in BACKBONE_RULES[adapter])
+    return KeyMap(CLASSIFIER_RULES + backbone)
+
+
+def _rename(key: str, rules: Iterable[Rule]) -> str | None:
+    for old, new in rules:
+        pattern = re.escape(old).replace(r"\{\}", r"(\d+)")
+        found = re.match(pattern, key)
+        if found:
+            return new.format(*found.groups()) + key[found.end() :]
+    return None

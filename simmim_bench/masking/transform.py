@@ -1,0 +1,67 @@
+"""Pipeline step that adds a random mask to a sample."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from simmim_bench.masking.random_patch import RandomPatchMask
+from simmim_bench.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class GenerateMask(BaseTransform):
+    """Write ``results['mask']``: Bool, (H / token_size, W / token_size); True = masked.
+
+    Stands after the last step that changes the image size, before ``PackInputs``. A mask
+    depends on (seed, epoch, sample index) alone: it is the same for any number of workers
+    and after a resumed run, and differs from epoch to epoch once ``set_epoch`` is called.
+
+    Required keys: ``img`` ((H, W, C) array) and ``sample_idx``, which mmengine datasets set.
+
+    Args:
+        mask_patch_size: Side of a mask patch in pixels.
+        mask_ratio: Share of masked patches, 0 < ratio < 1; rounded up to whole patches.
+        token_size: Side of a model token in pixels.
+        seed: First word of every sample's random seed.
+
+    Raises:
+        ValueError: If ``RandomPatchMask`` refuses the values, or ``seed`` is negative.
+    """
+
+    def __init__(
+        self, *, mask_patch_size: int, mask_ratio: float, token_size: int, seed: int = 0
+    ) -> None:
+        if seed < 0:
+            raise ValueError(f"seed {seed} is negative; use 0 or more")
+        self.generator = RandomPatchMask(
+            mask_patch_size=mask_patch_size, mask_ratio=mask_ratio, token_size=token_size
+        )
+        self.seed = seed
+        # Shared memory: a worker that outlives the epoch sees the next epoch's number.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let masks of ``epoch`` (from 0) follow, in this process and in its workers."""
+        self._epoch.fill_(epoch)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add the mask of this sample.
+
+        Raises:
+            ValueError: If the mask patch does not divide the image.
+        """
+        words = [self.seed, int(self._epoch), int(results["sample_idx"])]
+        mask = self.generator(results["img"].shape[:2], np.random.default_rng(words))
+        results["mask"] = torch.from_numpy(mask)
+        return results
+
+    def __repr__(self) -> str:
+        mask = self.generator
+        return (
+            f"{type(self).__name__}(mask_patch_size={mask.mask_patch_size}, "
+            f"mask_ratio={mask.mask_ratio}, token_size={mask.token_size}, seed={self.seed})"
+        )
