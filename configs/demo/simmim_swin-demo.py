@@ -1,4 +1,4 @@
-# SimMIM pretraining of a 1.7 M parameter Swin on the unlabelled demo images, 64 px.
+# SimMIM pretraining of a 2.3 M parameter Swin on the unlabelled demo images, 64 px.
 # Values without a source were chosen on training data for two CPU cores.
 _base_ = ["../_base_/runtime/default.py", "../_base_/models/swin-demo.py"]
 default_scope = "mmpretrain"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from simmim_bench.errors import BenchError
 
@@ -29,6 +30,10 @@ def explained(config: str) -> Iterator[None]:
         if sentence is None:
             raise
         raise BenchError(f"{config}: {sentence}") from error
+    except ValueError as error:
+        if not _raised_here(error):
+            raise
+        raise BenchError(f"{config}: {_last_line(str(error))}") from error
     except TypeError as error:
         found = BAD_ARGUMENT.search(str(error))
         if not found:
@@ -59,7 +64,20 @@ def unknown_type(message: str) -> str | None:
     return unknown_name(name, sorted(known), f"{found['scope']} {found['registry']}")
 
 
+def _raised_here(error: Exception) -> bool:
+    """Whether our code raised ``error``, in this process or in a data worker."""
+    frame = error.__traceback__
+    while frame and frame.tb_next:
+        frame = frame.tb_next
+    package = str(Path(__file__).parents[1])
+    return bool(frame and frame.tb_frame.f_code.co_filename.startswith(package)) or (
+        "DataLoader worker" in str(error) and package in str(error)
+    )
+
+
 def _last_line(message: str) -> str:
     """The error itself, when a data worker has wrapped it in its traceback."""
     lines = [line for line in message.strip().splitlines() if line.strip()]
-    return lines[-1].removeprefix("simmim_bench.errors.BenchError: ") if lines else message
+    if "Traceback (most recent call last)" not in message:
+        return message
+    return re.sub(r"^[\w.]+(Error|Exception): ", "", lines[-1]) if lines else message

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import io
 import os
 import re
 import subprocess
+import sys
 import warnings
 from typing import Any
 
@@ -14,7 +18,7 @@ from simmim_bench.errors import BenchError
 NOISE = (
     r".*FileClient.*",
     r".*HardDiskBackend.*",
-    r".*Could not import OneDL.*",
+    r".*Skipping OneDL datasets.*",
     r".*pkg_resources is deprecated.*",
     r".*torch.meshgrid.*",
     r".*The verbose parameter is deprecated.*",
@@ -23,8 +27,12 @@ NOISE = (
 )
 
 
-def prepare(launcher: str) -> int:
+def prepare(launcher: str, library: str) -> int:
     """Make this process ready to build models and return the number of processes.
+
+    Args:
+        launcher: ``none``, ``pytorch`` or ``slurm``.
+        library: The config's default scope: mmpretrain, mmdet or mmseg.
 
     Raises:
         BenchError: If more processes than devices were started.
@@ -37,6 +45,12 @@ def prepare(launcher: str) -> int:
     from simmim_bench import ops
 
     ops.install()
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        importlib.import_module(f"{library}.datasets")
+    sys.stdout.writelines(
+        line for line in printed.getvalue().splitlines(True) if "Could not import OneDL" not in line
+    )
     return _start_distributed(launcher)
 
 

@@ -37,14 +37,14 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     from simmim_bench.engine.failures import explained
     from simmim_bench.engine.process import adapt_to_cpu, prepare
 
-    prepare(args.launcher)
+    prepare(args.launcher, cfg.default_scope)
 
     import torch
     from mmengine.dist import is_main_process
     from mmengine.model import is_model_wrapper
 
     from simmim_bench.checkpoint.safe_io import load_checkpoint
-    from simmim_bench.engine.runner import build_runner
+    from simmim_bench.engine.runner import BenchRunner
 
     if not torch.cuda.is_available():
         adapt_to_cpu(cfg)
@@ -55,7 +55,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
         _draw(cfg, args.draw)
     checkpoint = load_checkpoint(Path(args.checkpoint))
     with explained(args.config):
-        runner = build_runner(cfg)
+        runner = BenchRunner.from_cfg(cfg)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         _load_whole(model, checkpoint, args)
         metrics: dict[str, float] = runner.test()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.engine.data_check import check_data
-from simmim_bench.engine.settings import load_config, resolved_hash
+from simmim_bench.engine.settings import datasets, load_config, resolved_hash
 from simmim_bench.errors import BenchError
 
 SCRATCH = "scratch"
@@ -47,11 +47,11 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any]) -> None:
     from simmim_bench.engine.failures import explained
     from simmim_bench.engine.process import adapt_to_cpu, prepare
 
-    world_size = prepare(args.launcher)
+    world_size = prepare(args.launcher, cfg.default_scope)
 
     import torch
 
-    from simmim_bench.engine.runner import build_runner, latest_checkpoint
+    from simmim_bench.engine.runner import BenchRunner, latest_checkpoint
     from simmim_bench.engine.scaling import keep_recipe
 
     work_dir = Path(args.work_dir or Path("work_dirs") / Path(args.config).stem)
@@ -65,14 +65,23 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any]) -> None:
     cfg.work_dir = str(work_dir)
     cfg.launcher = args.launcher
     cfg.randomness = {"seed": args.seed, "deterministic": False}
+    _seed_masks(cfg, args.seed)
     cfg.custom_hooks = [*cfg.get("custom_hooks", []), *_hooks(args, facts)]
     last = latest_checkpoint(work_dir) if args.resume else None
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
     with explained(args.config):
-        runner = build_runner(cfg)
+        runner = BenchRunner.from_cfg(cfg)
         if note:
             runner.logger.info(note)
         runner.train()
+
+
+def _seed_masks(cfg: Any, seed: int) -> None:
+    """Let the run's seed choose the masks, where the config does not."""
+    for _, dataset in datasets(cfg):
+        for transform in dataset.get("pipeline", []):
+            if transform["type"] == "simmim_bench.GenerateMask":
+                transform.setdefault("seed", seed)
 
 
 def _facts(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:

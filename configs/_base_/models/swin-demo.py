@@ -3,7 +3,6 @@ swin_demo = dict(
     type="mmpretrain.SwinTransformer",
     arch=dict(embed_dims=32, depths=[2, 2, 2, 2], num_heads=[1, 2, 4, 8]),
     img_size=64,
-    patch_cfg=dict(patch_size=4),
     window_size=4,
     pad_small_map=True,  # the last stage is 2 x 2 tokens
     drop_path_rate=0.0,  # SimMIM, Swin pretraining; too few parameters to need it later

@@ -39,8 +39,8 @@ class FiniteLossHook(Hook):
             or self.end_of_epoch(runner.train_dataloader, batch_idx)
         ):
             return
-        loss = outputs["loss"]
-        if not torch.isfinite(torch.as_tensor(loss)).all():
+        loss = outputs["loss"].detach()
+        if not torch.isfinite(loss):
             rate = next(iter(runner.optim_wrapper.get_lr().values()))[0]
             raise BenchError(
                 f"the loss is {float(loss)} at iteration {runner.iter + 1} (learning rate "

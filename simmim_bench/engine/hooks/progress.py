@@ -39,7 +39,7 @@ class ProgressHook(Hook):
         now = time.monotonic()
         if now - self.written < self.seconds:
             return
-        loss = float(outputs["loss"])
+        loss = float(outputs["loss"].detach())
         self.written = now
         begin, first = self.started
         done = runner.iter + 1
