@@ -1,5 +1,5 @@
 """Algorithms: put backbone, masking, decoder and loss together."""
 
-from simmim_bench.algorithms.simmim import Reconstruction, SimMIM
+from simmim_bench.algorithms.simmim import SimMIM
 
-__all__ = ["Reconstruction", "SimMIM"]
+__all__ = ["SimMIM"]

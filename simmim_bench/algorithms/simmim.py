@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
@@ -16,17 +16,6 @@ from torch import Tensor, nn
 
 from simmim_bench.backbones import adapter_for
 from simmim_bench.registry import MODELS
-
-
-class Reconstruction(NamedTuple):
-    """What a masked batch looked like and what was predicted, in normalised space."""
-
-    images: Tensor
-    """Input, (B, 3, H, W)."""
-    mask: Tensor
-    """Bool, (B, H, W); True = masked pixel."""
-    prediction: Tensor
-    """Reconstruction, (B, 3, H, W)."""
 
 
 @MODELS.register_module()
@@ -72,7 +61,7 @@ class SimMIM(BaseModel):
         inputs: Tensor,
         data_samples: Sequence[BaseDataElement] | None = None,
         mode: str = "tensor",
-    ) -> Tensor | dict[str, Tensor] | Reconstruction:
+    ) -> Tensor | dict[str, Tensor]:
         """Run one of mmengine's modes.
 
         Args:
@@ -82,7 +71,9 @@ class SimMIM(BaseModel):
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:
-            ``{'loss': scalar}``, a ``Reconstruction``, or the predicted images (B, 3, H, W).
+            ``'loss'``: ``{'loss': scalar}``. ``'predict'``: ``images`` and ``reconstruction``,
+            (B, 3, H, W) in normalised space, and ``mask``, Bool (B, H, W), True = masked.
+            ``'tensor'``: the reconstruction alone.
 
         Raises:
             ValueError: If the mode is another one, or a mask does not fit the images.
@@ -95,7 +86,7 @@ class SimMIM(BaseModel):
         if mode == "loss":
             return {"loss": self.criterion(prediction, inputs, pixels)}
         if mode == "predict":
-            return Reconstruction(inputs, pixels, prediction)
+            return {"images": inputs, "mask": pixels, "reconstruction": prediction}
         raise ValueError(f"unknown mode {mode!r}; known are: loss, predict, tensor")
 
     def encode(self, images: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -103,7 +103,7 @@ class BackboneAdapter(ABC):
     @property
     def num_layers(self) -> int:
         """Levels of layer-wise lr decay: stem, one per block, and all that follows."""
-        return self.backbone.get_layer_depth("")[1]
+        return int(self.backbone.get_layer_depth("")[1])
 
     def layer_id(self, param_name: str) -> int:
         """Level of a backbone parameter: 0 = stem, ``num_layers - 1`` = after the blocks.
@@ -111,7 +111,7 @@ class BackboneAdapter(ABC):
         Args:
             param_name: Name without the ``backbone.`` prefix.
         """
-        return self.backbone.get_layer_depth(param_name)[0]
+        return int(self.backbone.get_layer_depth(param_name)[0])
 
     @abstractmethod
     def no_weight_decay(self, param_name: str) -> bool:

@@ -46,12 +46,12 @@ class SwinAdapter(BackboneAdapter):
     @property
     def token_size(self) -> int:
         """Stride of the patch embedding."""
-        return self.backbone.patch_embed.projection.stride[0]
+        return int(self.backbone.patch_embed.projection.stride[0])
 
     @property
     def token_channels(self) -> int:
         """Width of the first stage."""
-        return self.backbone.embed_dims
+        return int(self.backbone.embed_dims)
 
     def masked(self, mask: Tensor, mask_token: Tensor) -> AbstractContextManager[None]:
         """See ``BackboneAdapter.masked``."""

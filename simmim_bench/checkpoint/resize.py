@@ -97,4 +97,4 @@ def _read_spline(
     """Interpolating spline of at most third degree; beyond the known range, its edge value."""
     degrees = [min(3, len(offsets) - 1) for offsets in known]
     spline = RectBivariateSpline(*known, values, kx=degrees[0], ky=degrees[1], s=0)
-    return spline(*wanted)
+    return np.asarray(spline(*wanted))

@@ -5,6 +5,7 @@ Reference: https://github.com/microsoft/SimMIM/blob/main/models/simmim.py
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from simmim_bench.registry import MODELS
@@ -17,7 +18,7 @@ class MaskedL1Loss(nn.Module):
     """Mean absolute difference over masked pixels and their channels."""
 
     def forward(self, pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-        """Mean L1 over masked pixels, in float32.
+        """Mean L1 over masked pixels, in float32 or finer.
 
         Args:
             pred: Reconstruction, (B, C, H, W), normalised RGB.
@@ -36,7 +37,8 @@ class MaskedL1Loss(nn.Module):
                 f"{tuple(target.shape)}, mask {tuple(mask.shape)}; expected (B, C, H, W) twice "
                 f"and (B, H, W)"
             )
-        difference = (pred.float() - target.float()).abs()  # (B, C, H, W)
-        weight = mask.float()
+        dtype = torch.promote_types(pred.dtype, torch.float32)  # half sums would overflow
+        difference = (pred.to(dtype) - target.to(dtype)).abs()  # (B, C, H, W)
+        weight = mask.to(dtype)
         total = (difference * weight.unsqueeze(1)).sum()
         return total / (weight.sum() + EPSILON) / pred.shape[1]

@@ -1,0 +1,94 @@
+"""Read checkpoints without running code that they may hold.
+
+``torch.load`` with ``weights_only=True`` plus the few plain types that mmengine stores beside
+the weights (its scalar history and numpy values).
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+
+from simmim_bench.errors import BenchError
+
+NUMPY_TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint to the CPU.
+
+    Raises:
+        BenchError: If the file is missing, damaged, no torch checkpoint, or holds objects
+            that would have to run code.
+    """
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise BenchError(f"checkpoint {path} {what}; give the path of a .pth file")
+    _check_archive(path)
+    try:
+        with torch.serialization.safe_globals(_plain_types()):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).split("\n", maxsplit=1)[0]
+        raise BenchError(
+            f"{path} holds objects other than weights and plain values and was not read, since "
+            f"reading them could run code ({reason}); save it again with tensors only"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise BenchError(_damaged(path)) from error
+    if not isinstance(content, dict):
+        raise BenchError(
+            f"{path} holds a {type(content).__name__}, not a dictionary; it is no checkpoint"
+        )
+    return content
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what torch's zip format is not, before torch guesses."""
+    if zipfile.is_zipfile(path):
+        return
+    with path.open("rb") as stream:
+        start = stream.read(2)
+    if start in (b"", b"PK"):
+        raise BenchError(_damaged(path))
+    if not start.startswith(b"\x80"):  # pickles of torch before 1.6 start with this byte
+        raise BenchError(f"{path} is not a torch checkpoint; give the path of a .pth file")
+
+
+def _damaged(path: Path) -> str:
+    return (
+        f"{path} is truncated or damaged ({path.stat().st_size} bytes); copy or download it "
+        f"again, or use the checkpoint before it"
+    )
+
+
+def _plain_types() -> list[Any]:
+    """Types to allow, some under the name they have in another version of numpy."""
+    core = np._core if hasattr(np, "_core") else np.core
+    functions = [
+        (getattr(core.multiarray, name), f"numpy.{package}.multiarray.{name}")
+        for name in ("_reconstruct", "scalar")
+        for package in ("core", "_core")
+    ]
+    types = [type(np.dtype(name)) for name in NUMPY_TYPES.split()]
+    return [
+        *functions,
+        *types,
+        np.ndarray,
+        np.dtype,
+        HistoryBuffer,
+        (_history_method, "builtins.getattr"),
+    ]
+
+
+def _history_method(owner: Any, name: str) -> Any:
+    """Stand-in for ``getattr``, which pickled scalar histories call for their own methods."""
+    if owner is not HistoryBuffer or name.startswith("_"):
+        raise pickle.UnpicklingError(f"attribute {name} of {owner} is not allowed")
+    return getattr(owner, name)

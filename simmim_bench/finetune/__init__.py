@@ -1,0 +1,1 @@
+"""Fine-tuning: strict loading of pretrained backbones and what tasks need around them."""
