@@ -1,0 +1,1 @@
+"""Manifests, records and the leaderboard made of them; imports neither torch nor mmengine."""

@@ -1,0 +1,63 @@
+"""Versions and commit that a result depends on; imports none of the packages it names."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+import simmim_bench
+from simmim_bench.results.manifest import Environment
+
+GIT_TIMEOUT = 20  # seconds; a slow network disk must not hold up a run
+
+
+def collect_environment(packages: Iterable[str]) -> Environment:
+    """Describe the running environment.
+
+    Args:
+        packages: Distribution names; those that are not installed are left out.
+    """
+    versions = {name: found for name in packages if (found := _version(name)) is not None}
+    repository = _repository()
+    commit = _git(repository, "rev-parse", "--verify", "HEAD")
+    changes = None if commit is None else _git(repository, "status", "--porcelain")
+    return Environment(
+        python=platform.python_version(),
+        torch=_version("torch"),
+        versions=versions,
+        git_commit=commit,
+        git_dirty=None if changes is None else bool(changes),
+        platform=platform.platform(),
+    )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _repository() -> Path:
+    """Folder of the package if git tracks it (it may be installed), else the current one."""
+    source = Path(simmim_bench.__file__).resolve()
+    tracked = _git(source.parent, "ls-files", "--error-unmatch", source.name)
+    return source.parent if tracked is not None else Path.cwd()
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    """Output of a git command, None if git is missing, slow or says no."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            timeout=GIT_TIMEOUT,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
