@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -34,23 +33,24 @@ def train(args: argparse.Namespace) -> None:
         num_classes=args.num_classes,
     )
     check_data(cfg)
+    _check_origin(args, cfg)
+    from simmim_bench.engine.process import prepare
+
+    world_size = prepare(args.launcher, cfg.default_scope)
     facts = _facts(args, cfg)
     if args.try_iterations is not None:
         from simmim_bench.engine.try_out import shrink
 
         shrink(cfg, args.try_iterations)
-    run(args, cfg, facts)
+    run(args, cfg, facts, world_size)
 
 
-def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any]) -> None:
-    """Build the runner and train; everything heavy is imported from here on."""
-    from simmim_bench.engine.failures import explained
-    from simmim_bench.engine.process import adapt_to_cpu, prepare
-
-    world_size = prepare(args.launcher, cfg.default_scope)
-
+def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: int) -> None:
+    """Build the runner and train."""
     import torch
 
+    from simmim_bench.engine.failures import explained
+    from simmim_bench.engine.process import adapt_to_cpu
     from simmim_bench.engine.runner import BenchRunner, latest_checkpoint
     from simmim_bench.engine.scaling import keep_recipe
 
@@ -84,6 +84,31 @@ def _seed_masks(cfg: Any, seed: int) -> None:
                 transform.setdefault("seed", seed)
 
 
+def _check_origin(args: argparse.Namespace, cfg: Any) -> None:
+    """Refuse a config of no known stage, and a start that does not fit the stage."""
+    pretraining, downstream = "pretraining" in cfg, "protocol" in cfg
+    if pretraining == downstream:
+        raise BenchError(
+            f"config {args.config} must state either `pretraining` or `protocol`; see the configs "
+            "under configs/simmim and configs/imagenet"
+        )
+    if pretraining and (args.pretrained or args.from_scratch):
+        raise BenchError(
+            f"{args.config} is a pretraining; --pretrained and --from-scratch belong to "
+            "downstream configs"
+        )
+    if downstream and bool(args.pretrained) == bool(args.from_scratch):
+        raise BenchError(
+            f"{args.config} needs a backbone: pass --pretrained BACKBONE.PTH (made by "
+            "tools/export_backbone.py) or, for the baseline, --from-scratch; one of the two"
+        )
+    if args.pretrained and not Path(args.pretrained).is_file():
+        raise BenchError(
+            f"--pretrained {args.pretrained} does not exist; make it with "
+            "`python tools/export_backbone.py CHECKPOINT --out DIR`"
+        )
+
+
 def _facts(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
     """Fields of the manifest that are known before the run."""
     pretraining = cfg.get("pretraining")
@@ -103,17 +128,7 @@ def _facts(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
         "protocol": protocol.to_dict() if protocol else None,
         "inputs": {},
     }
-    if (pretraining is None) == (protocol is None):
-        raise BenchError(
-            f"config {args.config} must state either `pretraining` or `protocol`; see the configs "
-            "under configs/simmim and configs/imagenet"
-        )
     if pretraining is not None:
-        if args.pretrained or args.from_scratch:
-            raise BenchError(
-                f"{args.config} is a pretraining; --pretrained and --from-scratch belong to "
-                "downstream configs"
-            )
         facts.update(stage="pretrain", method=pretraining.method, backbone=pretraining.backbone)
         facts["pretraining"] = {
             **pretraining.to_dict(),
@@ -126,30 +141,16 @@ def _facts(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
 
 def _origin(args: argparse.Namespace) -> dict[str, Any]:
     """Where the backbone of a downstream run comes from: an export, or nothing, as was said."""
-    if bool(args.pretrained) == bool(args.from_scratch):
-        raise BenchError(
-            f"{args.config} needs a backbone: pass --pretrained BACKBONE.PTH (made by "
-            "tools/export_backbone.py) or, for the baseline, --from-scratch; one of the two"
-        )
     if args.from_scratch:
         return {"method": SCRATCH, "pretraining": None}
+    from simmim_bench.checkpoint.export import read_card
+
     checkpoint = Path(args.pretrained)
-    card = checkpoint.with_suffix(".json")
-    if not checkpoint.is_file():
-        raise BenchError(
-            f"--pretrained {checkpoint} does not exist; make it with "
-            "`python tools/export_backbone.py CHECKPOINT --out DIR`"
-        )
-    if not card.is_file():
-        raise BenchError(
-            f"--pretrained {checkpoint} has no {card.name} beside it, so it is no exported "
-            "backbone; make one with `python tools/export_backbone.py CHECKPOINT --out DIR`"
-        )
-    described = json.loads(card.read_text("utf-8"))
-    sha = described["sha256"]
+    card = read_card(checkpoint)
+    sha = card["sha256"]
     return {
-        "method": described["method"],
-        "pretraining": {**described["pretraining"], "checkpoint_sha256": sha},
+        "method": card["method"],
+        "pretraining": {**card["pretraining"], "checkpoint_sha256": sha},
         "inputs": {"backbone": {"path": str(checkpoint), "sha256": sha}},
     }
 

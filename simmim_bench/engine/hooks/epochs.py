@@ -28,7 +28,7 @@ class EpochSeedHook(Hook):
         sequence = np.random.SeedSequence([runner.seed or 0, runner.epoch, get_rank()])
         python_seed, numpy_seed, torch_seed = (int(word) for word in sequence.generate_state(3))
         random.seed(python_seed)
-        np.random.seed(numpy_seed)  # noqa: NPY002  (upstream transforms draw from the global one)
+        np.random.seed(numpy_seed)  # upstream transforms draw from the global one
         torch.manual_seed(torch_seed)
         for transform in pipeline_of(runner.train_dataloader.dataset):
             if hasattr(transform, "set_epoch"):

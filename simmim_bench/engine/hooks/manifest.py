@@ -14,6 +14,8 @@ import torch
 from mmengine.dist import get_world_size, master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from simmim_bench.engine.runner import latest_checkpoint
 from simmim_bench.errors import BenchError
@@ -124,6 +126,10 @@ class ManifestHook(Hook):
             named[name] = 100 * value if key.startswith("coco/") else value
         return named
 
+    def _image_size(self) -> tuple[int, int]:
+        stated = (self.facts["protocol"] or self.facts["pretraining"])["image_size"]
+        return (stated, stated) if isinstance(stated, int) else tuple(stated)
+
     def _cost(self, runner: Any) -> Cost:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         wall = self._wall()
@@ -136,8 +142,19 @@ class ManifestHook(Hook):
             peak_memory_mb=_peak_memory_mb(),
             images_per_second=images * get_world_size() / training if training > 0 else None,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
-            flops=None,
+            flops=_backbone_flops(model.backbone, self._image_size()),
         )
+
+
+def _backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
+    """Floating-point operations of the backbone on one image (a multiply-add counts as two)."""
+    image = next(backbone.parameters()).new_zeros(1, 3, *size)
+    was_training = backbone.training
+    backbone.eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        backbone(image)
+    backbone.train(was_training)
+    return int(counter.get_total_flops())
 
 
 def _device_name() -> str:

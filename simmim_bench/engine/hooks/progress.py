@@ -16,8 +16,10 @@ from simmim_bench.registry import HOOKS
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Write done and total iterations, seconds left and the last loss, at most every
-    ``seconds`` seconds.
+    """Write done and total iterations, seconds left and the last loss.
+
+    Args:
+        seconds: Write at most this often.
     """
 
     priority = "LOWEST"
