@@ -4,6 +4,54 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import pytest
+
 from simmim_bench import ops
 
 ops.install()
+
+
+@pytest.fixture
+def save_pretraining(tmp_path):
+    """Function that writes a pretraining checkpoint of a backbone config, as mmengine does."""
+
+    def save(backbone, *, state=None, name="epoch_2.pth", epochs=2, seed=0):
+        import torch
+        from mmengine.config import Config
+        from mmengine.logging import HistoryBuffer
+
+        from simmim_bench.registry import MODELS
+
+        model = {
+            "type": "simmim_bench.SimMIM",
+            "backbone": backbone,
+            "decoder": {"type": "simmim_bench.LinearDecoder"},
+            "loss": {"type": "simmim_bench.MaskedL1Loss"},
+        }
+        if state is None:
+            torch.manual_seed(seed)
+            built = MODELS.build(model)
+            built.init_weights()
+            state = built.state_dict()
+        config = Config(
+            {
+                "default_scope": "mmpretrain",
+                "model": model,
+                "train_cfg": {"type": "EpochBasedTrainLoop", "max_epochs": epochs},
+                "pretraining": {
+                    "method": "simmim",
+                    "backbone": "tiny",
+                    "dataset": "none",
+                    "epochs": epochs,
+                    "image_size": 64,
+                },
+            }
+        )
+        path = tmp_path / "run" / name
+        path.parent.mkdir(exist_ok=True)
+        meta = {"cfg": config.pretty_text, "epoch": 2, "iter": 8, "seed": seed}
+        hub = {"log_scalars": {"train/loss": HistoryBuffer([1.0], [1])}}
+        torch.save({"meta": meta, "message_hub": hub, "state_dict": state}, path)
+        return path
+
+    return save

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.registry import init_default_scope
 from torch import Tensor
 
 from simmim_bench.backbones import BackboneAdapter, adapter_for
@@ -136,8 +135,8 @@ def _pretraining_config(content: dict[str, Any], path: Path) -> dict[str, Any]:
 
 def _build(config: dict[str, Any], state: dict[str, Tensor], path: Path) -> BackboneAdapter:
     """Build the config's backbone and load the weights into it, every key."""
-    init_default_scope(config.get("default_scope", "mmpretrain"))
-    backbone = MODELS.build({**config["model"]["backbone"], "init_cfg": None})
+    scope = config.get("default_scope", "mmpretrain")
+    backbone = MODELS.build({**config["model"]["backbone"], "init_cfg": None, "_scope_": scope})
     try:
         backbone.load_state_dict(state, strict=True)
     except RuntimeError as error:
@@ -161,6 +160,7 @@ def _describe(
         "adapter": adapter.name,
         "architecture": adapter.architecture(),
         "sizes": adapter.sizes(),
+        "parameters": sum(value.numel() for value in adapter.backbone.parameters()),
         "backbone_config": config["model"]["backbone"],
         "method": stated["method"],
         # what was done, not what the config planned

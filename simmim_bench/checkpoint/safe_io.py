@@ -7,6 +7,7 @@ the weights (its scalar history and numpy values).
 from __future__ import annotations
 
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,11 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         with torch.serialization.safe_globals(_plain_types()):
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).split("\n", maxsplit=1)[0]
+        named = re.search(r"GLOBAL (\S+)", str(error))
+        what = named.group(1) if named else "an unknown type"
         raise BenchError(
-            f"{path} holds objects other than weights and plain values and was not read, since "
-            f"reading them could run code ({reason}); save it again with tensors only"
+            f"{path} holds more than weights and plain values ({what}) and was not read, since "
+            f"reading it could run code; save it again with tensors only"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise BenchError(_damaged(path)) from error
@@ -80,6 +82,7 @@ def _plain_types() -> list[Any]:
     return [
         *functions,
         *types,
+        slice,
         np.ndarray,
         np.dtype,
         HistoryBuffer,

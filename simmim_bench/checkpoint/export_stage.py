@@ -1,0 +1,75 @@
+"""Export as a stage: the backbone's files, then the manifest that says they are complete."""
+
+from __future__ import annotations
+
+import json
+import platform
+import resource
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.checkpoint.export import export_backbone
+from simmim_bench.io import sha256_file
+from simmim_bench.results.environment import collect_environment
+from simmim_bench.results.manifest import Cost, FileRef, Manifest
+
+PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmpretrain", "simmim_bench")
+
+
+def run_export(checkpoint: Path, out: Path) -> Path:
+    """Export ``checkpoint`` into ``out`` and write ``out/manifest.json`` last.
+
+    Returns:
+        Path of ``backbone.pth``.
+
+    Raises:
+        BenchError: As ``export_backbone``.
+    """
+    started, begin = datetime.now(timezone.utc), time.monotonic()
+    files = export_backbone(checkpoint, out)
+    card = json.loads(files.card.read_text("utf-8"))
+    pretraining = card["pretraining"]
+    planned = card["epochs_planned"]
+    unfinished = pretraining["epochs"] != planned
+    Manifest(
+        stage="export",
+        status="complete",
+        kind=_kind_of_run(checkpoint),
+        method=card["method"],
+        backbone=pretraining["backbone"],
+        seed=pretraining["seed"],
+        pretraining={**pretraining, "checkpoint_sha256": card["sha256"]},
+        inputs={"checkpoint": FileRef(path=str(checkpoint), sha256=card["source"]["sha256"])},
+        outputs={
+            "backbone": FileRef(path=files.weights.name, sha256=card["sha256"]),
+            "card": FileRef(path=files.card.name, sha256=sha256_file(files.card)),
+        },
+        cost=_cost(card, time.monotonic() - begin),
+        environment=collect_environment(PACKAGES),
+        deviations=[f"{pretraining['epochs']} of {planned} epochs"] if unfinished else [],
+        started=started.isoformat(timespec="seconds"),
+        finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    ).write(out / "manifest.json")
+    return files.weights
+
+
+def _kind_of_run(checkpoint: Path) -> str:
+    """Kind of the pretraining run beside whose manifest the checkpoint lies."""
+    manifest = checkpoint.parent / "manifest.json"
+    if not manifest.is_file():
+        return "full"
+    return str(json.loads(manifest.read_text("utf-8"))["kind"])
+
+
+def _cost(card: dict[str, Any], seconds: float) -> Cost:
+    return Cost(
+        device=f"CPU {platform.machine()}",
+        device_count=1,
+        wall_seconds=seconds,
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        images_per_second=None,
+        parameters=card["parameters"],
+        flops=None,
+    )

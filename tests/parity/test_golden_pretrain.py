@@ -1,0 +1,103 @@
+"""Equality with the original SimMIM's pretraining (tests/data, 1e-5 relative)."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from simmim_bench.checkpoint.convert import to_ours, to_theirs
+from simmim_bench.checkpoint.keymaps import pretraining_map
+from simmim_bench.registry import MODELS
+
+DATA = Path(__file__).parents[1] / "data"
+RELATIVE = 1e-5
+FLOAT32_NOISE = 1e-12  # bias tables have gradients of 1e-8 that are sums of 1e-3: see below
+
+BACKBONES = {
+    "swin": {
+        "type": "mmpretrain.SwinTransformer",
+        "arch": {"embed_dims": 12, "depths": [2, 2, 2, 2], "num_heads": [2, 3, 4, 6]},
+        "img_size": 96,
+        "window_size": 3,
+        "drop_path_rate": 0.0,
+    },
+    "vit": {
+        "type": "mmpretrain.BEiTViT",
+        "arch": {"embed_dims": 48, "num_layers": 3, "num_heads": 3, "feedforward_channels": 192},
+        "img_size": 64,
+        "patch_size": 16,
+        "out_type": "featmap",
+        "final_norm": True,
+        "use_rel_pos_bias": False,
+        "use_shared_rel_pos_bias": True,
+        "layer_scale_init_value": 0.1,
+    },
+}
+
+
+class Golden:
+    def __init__(self, name):
+        self.tensors = torch.load(DATA / f"simmim_{name}_pretrain.pt", weights_only=True)
+        self.keys = pretraining_map(name)
+        self.model = MODELS.build(
+            {
+                "type": "simmim_bench.SimMIM",
+                "backbone": BACKBONES[name],
+                "decoder": {"type": "simmim_bench.LinearDecoder"},
+                "loss": {"type": "simmim_bench.MaskedL1Loss"},
+            }
+        )
+        state = to_ours(self.tensors["state_dict"], self.keys)
+        self.model.load_state_dict(state, strict=True)
+        self.model.train()
+
+    def run(self, dtype=torch.float32):
+        model = self.model.to(dtype)
+        images, mask = self.tensors["images"].to(dtype), self.tensors["mask"].bool()
+        latent = model.encode(images, mask)
+        reconstruction = model.decoder(latent)
+        loss = model.criterion(reconstruction, images, model.pixel_mask(mask))
+        loss.backward()
+        norms = {
+            self.keys.to_theirs(name): value.grad.norm().item()
+            for name, value in model.named_parameters()
+        }
+        return latent, reconstruction, loss, norms
+
+
+@pytest.fixture(params=["swin", "vit"])
+def golden(request):
+    return Golden(request.param)
+
+
+def relative_error(found, wanted):
+    return ((found - wanted).abs().max() / wanted.abs().max()).item()
+
+
+def test_latent_reconstruction_and_loss(golden):
+    latent, reconstruction, loss, _ = golden.run()
+    assert relative_error(latent, golden.tensors["latent"]) < RELATIVE
+    assert relative_error(reconstruction, golden.tensors["reconstruction"]) < RELATIVE
+    assert relative_error(loss, golden.tensors["loss"]) < RELATIVE
+
+
+def test_every_gradient_norm_in_float32(golden):
+    *_, norms = golden.run()
+    wanted = {key: float(value) for key, value in golden.tensors["grad_norms"].items()}
+    assert norms == pytest.approx(wanted, rel=RELATIVE, abs=FLOAT32_NOISE)
+
+
+def test_every_gradient_norm_without_our_rounding(golden):
+    """In float64 our side adds no rounding, so no absolute tolerance is needed."""
+    *_, norms = golden.run(torch.float64)
+    wanted = {key: float(value) for key, value in golden.tensors["grad_norms"].items()}
+    assert norms == pytest.approx(wanted, rel=RELATIVE, abs=0)
+
+
+def test_weights_go_back_to_the_original_unchanged(golden):
+    theirs = to_theirs(golden.model.state_dict(), golden.keys)
+    original = golden.tensors["state_dict"]
+    lost = [key for key in original if key not in theirs]
+    assert all(key.endswith("attn_mask") for key in lost)
+    assert all(torch.equal(theirs[key], original[key]) for key in theirs)
+    assert len(theirs) + len(lost) == len(original)
