@@ -1,0 +1,1 @@
+"""Suites: many stages from one file, run by Snakemake; imports no torch."""

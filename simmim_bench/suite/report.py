@@ -1,0 +1,98 @@
+"""What a suite tells before and after it runs: plan, costs, failures, leaderboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from simmim_bench.suite import cache
+from simmim_bench.suite.board import Board
+from simmim_bench.suite.cache import Check
+from simmim_bench.suite.plan import Plan
+from simmim_bench.suite.stage import LOG
+from simmim_bench.suite.view import STYLES, duration
+
+
+def print_plan(console: Console, plan: Plan, checks: dict[str, Check]) -> None:
+    """Table of the stages: what is done already, what runs and why."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("stage", overflow="fold")
+    table.add_column("state")
+    table.add_column("threads", justify="right")
+    table.add_column("why", overflow="fold")
+    for stage in plan.stages:
+        check = checks[stage.id]
+        state = "cached" if check.cached else "running"
+        word = Text("cached" if check.cached else "runs", STYLES[state])
+        table.add_row(stage.id, word, str(stage.threads), Text(check.reason))
+    console.print(table)
+    runs = sum(not check.cached for check in checks.values())
+    say(console, f"{plan.name}: {runs} of {len(plan.stages)} stages would run")
+
+
+def print_costs(console: Console, board: Board, peak_memory_mb: float) -> None:
+    """Table of wall time and peak memory of each stage; cached ones tell what they once took."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("stage", overflow="fold")
+    table.add_column("state")
+    table.add_column("wall time", justify="right")
+    table.add_column("peak memory", justify="right")
+    for row in board.rows.values():
+        cost = cache.read_json(board.plan.folder / row.stage / cache.BENCHMARK) or {}
+        wall, memory = cost.get("wall_seconds"), cost.get("peak_memory_mb")
+        table.add_row(
+            row.stage,
+            Text(row.state, STYLES[row.state]),
+            "" if wall is None else duration(wall),
+            "" if memory is None else f"{memory:.0f} MB",
+        )
+    console.print(table)
+    wall = duration(sum(row.seconds for row in board.rows.values()))
+    say(
+        console,
+        f"{board.plan.name}: {wall} of stages in {duration(_elapsed(board))}; "
+        f"peak memory of all processes together {peak_memory_mb:.0f} MB",
+    )
+
+
+def print_failures(console: Console, board: Board, command: str) -> None:
+    """What failed, why, where its log is and how it is tried again."""
+    failed = board.failed()
+    blocked = board.count()["blocked"]
+    also = f", {blocked} could not start" if blocked else ""
+    say(console, f"\n{len(failed)} stage(s) failed{also}:")
+    for row in failed:
+        log = board.plan.folder / row.stage / LOG
+        say(console, f"  {row.stage}: {row.message}")
+        say(console, f"    log:   {shown(log)}")
+        say(console, f"    retry: {command} --only {row.stage}")
+    say(console, f"Everything that is missing: {command}")
+
+
+def print_leaderboard(console: Console, plan: Plan) -> None:
+    """The leaderboard as it stands, and where it and its records are."""
+    table = plan.result_of(plan.stages[-1])
+    if not table.is_file():
+        return
+    say(console, "\n" + table.read_text("utf-8").strip() + "\n")
+    say(console, f"leaderboard: {shown(table)}")
+    say(console, f"records:     {shown(table.parents[1] / 'records')}")
+
+
+def say(console: Console, text: str) -> None:
+    """Print ``text`` as it is."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def shown(path: Path) -> str:
+    """``path`` from the current folder if it is below it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def _elapsed(board: Board) -> float:
+    ended = max((row.ended for row in board.rows.values()), default=0.0)
+    return max(ended - board.started, 0.0)

@@ -1,0 +1,181 @@
+"""Show a running suite: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from simmim_bench.suite.board import Board, Row
+
+SECONDS_BETWEEN_LINES = 30.0
+STYLES = {
+    "waiting": "dim",
+    "running": "cyan",
+    "done": "green",
+    "cached": "dim green",
+    "failed": "bold red",
+    "blocked": "yellow",
+}
+
+
+class View(Protocol):
+    """What the suite's loop tells about its progress."""
+
+    def __enter__(self) -> View:
+        """Begin."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End."""
+
+    def update(self, changed: list[Row]) -> None:
+        """Show the board, of which ``changed`` are news."""
+
+
+def open_view(console: Console, board: Board) -> View:
+    """A live view if ``console`` is a terminal that can be redrawn, else a plain one."""
+    return LiveView(console, board) if console.is_terminal else PlainView(console, board)
+
+
+class LiveView:
+    """A table that is redrawn in place."""
+
+    def __init__(self, console: Console, board: Board) -> None:
+        self.board = board
+        self.console = console
+        self.live = Live(console=console, auto_refresh=False)
+
+    def __enter__(self) -> LiveView:
+        self.live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.live.update(self._draw(), refresh=True)
+        self.live.__exit__(kind, error, trace)
+
+    def update(self, changed: list[Row]) -> None:
+        """Redraw."""
+        del changed
+        self.live.update(self._draw(), refresh=True)
+
+    def _draw(self) -> Group:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("stage", no_wrap=True)
+        table.add_column("state")
+        table.add_column("", width=12)
+        table.add_column("time", justify="right")
+        table.add_column("left", justify="right")
+        table.add_column("last", no_wrap=True)
+        for row in self._visible():
+            bar = "" if row.fraction is None else ProgressBar(1.0, row.fraction, width=12)
+            table.add_row(
+                row.stage,
+                Text(row.state, STYLES[row.state]),
+                bar if row.state == "running" else "",
+                duration(row.seconds) if row.started else "",
+                _left(row),
+                Text(row.message or _metric(row)),
+            )
+        return Group(table, Text(_totals(self.board), "bold"))
+
+    def _visible(self) -> list[Row]:
+        """All rows, or those that matter now when the terminal is too low for all."""
+        rows = list(self.board.rows.values())
+        space = self.console.height - 4
+        if len(rows) <= space:
+            return rows
+        order = {"running": 0, "failed": 1, "done": 2, "waiting": 3, "blocked": 4, "cached": 5}
+        return sorted(rows, key=lambda row: (order[row.state], -row.ended))[:space]
+
+
+class PlainView:
+    """A line for each start and end, and now and then one for what runs."""
+
+    def __init__(self, console: Console, board: Board) -> None:
+        self.board = board
+        self.console = console
+        self.said = time.monotonic()
+
+    def __enter__(self) -> PlainView:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return
+
+    def update(self, changed: list[Row]) -> None:
+        """Print what is new."""
+        for row in changed:
+            self._say(f"{row.state:8}{row.stage}{_ending(row)}")
+        if time.monotonic() - self.said < SECONDS_BETWEEN_LINES:
+            return
+        running = [row for row in self.board.rows.values() if row.state == "running"]
+        for row in running:
+            self._say(f"        {row.stage}: {_status(row)}")
+        self._say(f"        {_totals(self.board)}")
+
+    def _say(self, line: str) -> None:
+        self.said = time.monotonic()
+        stamp = time.strftime("%H:%M:%S")
+        self.console.print(f"{stamp} {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as ``m:ss`` or ``h:mm:ss``; tenths below ten seconds."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _ending(row: Row) -> str:
+    if row.state == "running":
+        return ""
+    took = f" after {duration(row.seconds)}" if row.started else ""
+    return f"{took}: {row.message}" if row.message else took
+
+
+def _status(row: Row) -> str:
+    parts = [duration(row.seconds)]
+    if row.fraction is not None:
+        parts = [f"{row.fraction:.0%}", f"{_left(row)} left"]
+    return ", ".join([*parts, *([_metric(row)] if _metric(row) else [])])
+
+
+def _left(row: Row) -> str:
+    seconds = row.progress.get("eta_seconds")
+    return duration(seconds) if row.state == "running" and seconds is not None else ""
+
+
+def _metric(row: Row) -> str:
+    if row.state != "running":
+        return ""
+    metrics = row.progress.get("metric") or {}
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+
+
+def _totals(board: Board) -> str:
+    counts = board.count()
+    states = [f"{counts[state]} {state}" for state in STYLES if counts[state]]
+    return f"{', '.join(states)}; {duration(time.time() - board.started)}"
