@@ -29,8 +29,8 @@ class SimMIM(BaseModel):
         decoder: Config of a decoder; receives ``feature_spec`` from the adapter.
         loss: Config of a loss called as ``loss(pred, target, mask)``.
         data_preprocessor: Config of the preprocessor that normalises images.
-        init_cfg: mmengine's initialisation config; by default weights are drawn as in the
-            original.
+        init_cfg: mmengine's initialisation config. Without one, here and in the backbone,
+            weights are drawn as in the original.
     """
 
     def __init__(
@@ -50,11 +50,12 @@ class SimMIM(BaseModel):
         self.mask_token = nn.Parameter(torch.zeros(1, 1, self.adapter.token_channels))
 
     def init_weights(self) -> None:
-        """Draw initial weights as the original does, unless ``init_cfg`` says otherwise."""
-        super().init_weights()
-        if self.init_cfg is None:
-            self.adapter.init_weights(pretraining=True)
-            self.adapter.init_mask_token(self.mask_token)
+        """Draw initial weights as the original does, or as an ``init_cfg`` says."""
+        if self.init_cfg is not None or self.backbone.init_cfg is not None:
+            super().init_weights()
+            return
+        self.adapter.init_weights(pretraining=True)
+        self.adapter.init_mask_token(self.mask_token)
 
     def forward(
         self,
