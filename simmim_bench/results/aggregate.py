@@ -1,0 +1,276 @@
+"""From records to rows and columns: means over seeds of what may be compared.
+
+A column is a protocol version, a row a pretrained backbone from one origin. What differs in
+kind, provenance or deviations is never averaged.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from simmim_bench.errors import BenchError
+from simmim_bench.results.manifest import SCRATCH, Cost, Kind, Pretraining, Protocol
+from simmim_bench.results.record import Provenance, Record
+
+TASKS = ("classification", "detection", "segmentation")
+KINDS: tuple[Kind, ...] = ("full", "smoke")
+
+ColumnKey = tuple[str, int]  # protocol id, version
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Stat:
+    """Mean, sample standard deviation (n - 1; None for n = 1) and n."""
+
+    mean: float
+    sd: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class MeanCost:
+    """Means of costs; None where a run did not measure it. ``device`` names all devices."""
+
+    minutes: float
+    parameters: float | None
+    images_per_second: float | None
+    peak_memory_mb: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Runs of one row under one protocol, one per seed."""
+
+    metrics: dict[str, Stat]
+    deviations: tuple[str, ...]
+    cost: MeanCost | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A pretrained backbone and its cells; a task that was not run has none."""
+
+    method: str
+    backbone: str
+    pretraining: Pretraining | None  # without seed and checkpoint: those are averaged over
+    pretraining_deviations: tuple[str, ...]
+    provenance: Provenance
+    cells: dict[ColumnKey, Cell]
+    pretraining_cost: MeanCost | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows and columns of one kind; ``superseded`` older records stand in no cell."""
+
+    kind: Kind
+    columns: dict[ColumnKey, Protocol]
+    rows: list[Row]
+    superseded: int
+
+
+def aggregate(records: Iterable[Record]) -> list[Table]:
+    """Make one table for each kind of run that occurs, full runs first.
+
+    Raises:
+        BenchError: If records of one protocol version disagree about what the protocol is.
+    """
+    by_kind = _group(records, lambda record: record.kind)
+    return [_table(kind, by_kind[kind]) for kind in KINDS if kind in by_kind]
+
+
+def summarise(values: Sequence[float]) -> Stat:
+    """Mean and sample standard deviation of one or more values."""
+    sd = statistics.stdev(values) if len(values) > 1 else None
+    return Stat(statistics.fmean(values), sd, len(values))
+
+
+def gains(row: Row, rows: Iterable[Row]) -> dict[ColumnKey, dict[str, float]]:
+    """Points above training the same backbone from scratch under the very same conditions.
+
+    Args:
+        row: Row of a pretrained backbone.
+        rows: All rows of its table.
+
+    Returns:
+        Difference of means by column and metric, where there is a from-scratch cell of the same
+        backbone, provenance and deviations.
+    """
+    if row.method == SCRATCH:
+        return {}
+    found: dict[ColumnKey, dict[str, float]] = {}
+    for base in rows:
+        if base.method != SCRATCH or _conditions(base) != _conditions(row):
+            continue
+        for key in row.cells.keys() & base.cells.keys():
+            ours, theirs = row.cells[key], base.cells[key]
+            if ours.deviations == theirs.deviations:
+                found[key] = {
+                    name: stat.mean - theirs.metrics[name].mean
+                    for name, stat in ours.metrics.items()
+                    if name in theirs.metrics
+                }
+    return found
+
+
+def _table(kind: Kind, records: list[Record]) -> Table:
+    columns = _columns(records)
+    rows: list[Row] = []
+    kept = 0
+    for members in _group(records, _row_key).values():
+        made, used = _rows(members)
+        rows += made
+        kept += used
+    return Table(kind, columns, sorted(rows, key=_row_order), len(records) - kept)
+
+
+def _columns(records: list[Record]) -> dict[ColumnKey, Protocol]:
+    """Protocols in reading order; a run that deviates does not define its protocol."""
+    defined: dict[ColumnKey, Record] = {}
+    for record in sorted(records, key=lambda record: bool(record.deviations)):
+        first = defined.setdefault(_column_key(record), record)
+        if not record.deviations and record.protocol != first.protocol:
+            raise BenchError(
+                f"protocol {record.protocol.id}@{record.protocol.version} differs between the "
+                f"records {first.run_id} and {record.run_id} ({_differing(first, record)}); raise "
+                f"the version in the config that changed"
+            )
+    protocols = {key: record.protocol for key, record in defined.items()}
+    order = sorted(protocols, key=lambda key: (TASKS.index(protocols[key].task), key))
+    return {key: protocols[key] for key in order}
+
+
+def _differing(one: Record, other: Record) -> str:
+    mine, its = one.protocol.as_json(), other.protocol.as_json()
+    return "; ".join(
+        f"{name}: {mine[name]} and {its[name]}" for name in mine if mine[name] != its[name]
+    )
+
+
+def _rows(records: list[Record]) -> tuple[list[Row], int]:
+    """Rows of one origin (more than one if a protocol was run with several deviations)."""
+    first = records[0]
+    layers: list[dict[ColumnKey, list[Record]]] = []
+    for key, members in _group(records, _column_key).items():
+        variants = _group(members, lambda record: tuple(record.deviations))
+        for depth, deviations in enumerate(sorted(variants)):  # () comes first
+            if depth == len(layers):
+                layers.append({})
+            layers[depth][key] = _current(variants[deviations])
+    rows = [
+        Row(
+            method=first.method,
+            backbone=first.backbone,
+            pretraining=_origin(first.pretraining),
+            pretraining_deviations=tuple(first.pretraining_deviations),
+            provenance=first.provenance,
+            cells={key: _cell(members) for key, members in layer.items()},
+            pretraining_cost=_pretraining_cost(layer),
+        )
+        for layer in layers
+    ]
+    return rows, sum(len(members) for layer in layers for members in layer.values())
+
+
+def _current(records: list[Record]) -> list[Record]:
+    """Records of the newest config, the newest of each seed, ordered by seed."""
+    newest = max(records, key=lambda record: (record.date, record.run_id))
+    by_seed: dict[int, Record] = {}
+    for record in sorted(records, key=lambda record: (record.date, record.run_id)):
+        if _config(record) == _config(newest):
+            by_seed[-1 if record.seed is None else record.seed] = record
+    return [by_seed[seed] for seed in sorted(by_seed)]
+
+
+def _cell(records: list[Record]) -> Cell:
+    names = [name for name in records[0].protocol.metrics if name in records[0].metrics]
+    return Cell(
+        metrics={
+            name: summarise([record.metrics[name] for record in records if name in record.metrics])
+            for name in names
+        },
+        deviations=tuple(records[0].deviations),
+        cost=_mean_cost([record.cost for record in records]),
+    )
+
+
+def _pretraining_cost(layer: dict[ColumnKey, list[Record]]) -> MeanCost | None:
+    """Mean over distinct pretrainings; tasks that share one count it once."""
+    costs: dict[str | None, Cost | None] = {}
+    for record in (record for members in layer.values() for record in members):
+        if record.pretraining:
+            weights = record.pretraining.checkpoint_sha256
+            costs[weights] = record.pretraining_cost or costs.get(weights)
+    return _mean_cost(list(costs.values()))
+
+
+def _mean_cost(given: list[Cost | None]) -> MeanCost | None:
+    costs = [cost for cost in given if cost is not None]
+    if not costs or len(costs) < len(given):
+        return None
+    devices = {
+        cost.device if cost.device_count == 1 else f"{cost.device_count} x {cost.device}"
+        for cost in costs
+    }
+    return MeanCost(
+        minutes=statistics.fmean(cost.wall_seconds for cost in costs) / 60,
+        parameters=_mean([cost.parameters for cost in costs]),
+        images_per_second=_mean([cost.images_per_second for cost in costs]),
+        peak_memory_mb=statistics.fmean(cost.peak_memory_mb for cost in costs),
+        device="; ".join(sorted(devices)),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known and len(known) == len(values) else None
+
+
+def _origin(pretraining: Pretraining | None) -> Pretraining | None:
+    if pretraining is None:
+        return None
+    return pretraining.model_copy(update={"seed": None, "checkpoint_sha256": None})
+
+
+def _column_key(record: Record) -> ColumnKey:
+    return record.protocol.id, record.protocol.version
+
+
+def _row_key(record: Record) -> str:
+    """Everything a row is about, as one hashable value."""
+    return repr(
+        (
+            record.method,
+            record.backbone,
+            _origin(record.pretraining),
+            record.pretraining_deviations,
+            record.provenance,
+        )
+    )
+
+
+def _conditions(row: Row) -> tuple[str, Provenance]:
+    return row.backbone, row.provenance
+
+
+def _row_order(row: Row) -> tuple[str, bool, bool, str, str]:
+    """Backbones together; within one: from scratch, then measured, then cited."""
+    cited = row.provenance.kind != "measured"
+    return row.backbone, cited, row.method != SCRATCH, row.method, repr(row.pretraining)
+
+
+def _config(record: Record) -> str | None:
+    return record.config.sha256 if record.config else None
+
+
+def _group(records: Iterable[Record], key: Callable[[Record], Key]) -> dict[Key, list[Record]]:
+    groups: dict[Key, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[key(record)].append(record)
+    return dict(groups)

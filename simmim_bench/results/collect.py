@@ -1,0 +1,110 @@
+"""From the manifests of a work dir to records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simmim_bench.errors import BenchError
+from simmim_bench.results.manifest import FILE_NAME, REMEDY, Manifest
+from simmim_bench.results.record import Record, RecordBody
+from simmim_bench.results.schema import validate
+from simmim_bench.results.store import Outcome, add_record
+
+COPIED = {
+    "kind", "method", "backbone", "pretraining", "protocol", "metrics", "seed", "cost",
+    "environment", "config", "deviations",
+}  # fmt: skip
+
+
+@dataclass
+class Collected:
+    """Manifests by what became of them; ``skipped`` are of fine-tunings that failed."""
+
+    records: dict[Outcome, list[Path]] = field(
+        default_factory=lambda: {"added": [], "present": [], "repeated": []}
+    )
+    skipped: list[Path] = field(default_factory=list)
+
+
+def collect(work_dir: Path, records: Path) -> Collected:
+    """Write a record for every complete fine-tuning under ``work_dir``.
+
+    Nothing is written unless every manifest is valid. Collecting twice adds nothing.
+
+    Args:
+        work_dir: Folder whose subfolders hold ``manifest.json`` files.
+        records: Folder of the records.
+
+    Raises:
+        BenchError: If there is no complete fine-tuning, a manifest is not valid, or a run is
+            already recorded with other metrics.
+    """
+    manifests = {path: Manifest.read(path) for path in sorted(work_dir.rglob(FILE_NAME))}
+    runs = {path: found for path, found in manifests.items() if found.stage == "finetune"}
+    complete = {path: found for path, found in runs.items() if found.status == "complete"}
+    if not complete:
+        raise BenchError(
+            f"{work_dir} holds no complete fine-tuning ({len(manifests)} manifests of other "
+            f"stages); run `python tools/run_suite.py SUITE.yaml` first"
+        )
+    makers = _makers(manifests.values())
+    made = {path: make_record(run, path, makers) for path, run in complete.items()}
+    collected = Collected(skipped=[path for path in runs if path not in complete])
+    for path, record in made.items():
+        collected.records[add_record(records, record, source=path)].append(path)
+    return collected
+
+
+def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Record:
+    """Make the record of a complete fine-tuning.
+
+    Args:
+        run: Its manifest.
+        path: Where the manifest is, for errors.
+        makers: Manifest of the stage that wrote a file, by the file's SHA-256.
+
+    Raises:
+        BenchError: If the manifest does not give a valid record, or a full run started from a
+            smoke pretraining.
+    """
+    weights = run.pretraining.checkpoint_sha256 if run.pretraining else None
+    pretrain = _pretrain_manifest(weights, makers)
+    body = {
+        **run.model_dump(mode="json", include=COPIED),
+        "provenance": {"kind": "measured"},
+        "date": run.finished.isoformat(),
+    }
+    if pretrain:
+        if pretrain.kind != run.kind:
+            raise BenchError(
+                f"{path} is a {run.kind} run of a {pretrain.kind} pretraining; run both with the "
+                f"same --kind"
+            )
+        body["pretraining_cost"] = pretrain.cost.as_json() if pretrain.cost else None
+        body["pretraining_deviations"] = pretrain.deviations
+    return Record.seal(validate(RecordBody, body, source=str(path), remedy=REMEDY))
+
+
+def _makers(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+    return {
+        output.sha256: manifest
+        for manifest in manifests
+        if manifest.status == "complete" and manifest.stage in ("pretrain", "export")
+        for output in manifest.outputs.values()
+    }
+
+
+def _pretrain_manifest(weights: str | None, makers: dict[str, Manifest]) -> Manifest | None:
+    """Follow hashes from exported weights back to the pretraining that made them."""
+    pending, seen = [weights] if weights else [], set[str]()
+    while pending:
+        digest = pending.pop()
+        if digest in seen or digest not in makers:
+            continue
+        seen.add(digest)
+        if makers[digest].stage == "pretrain":
+            return makers[digest]
+        pending += [given.sha256 for given in makers[digest].inputs.values()]
+    return None

@@ -1,0 +1,80 @@
+"""The leaderboard as GitHub-flavoured Markdown; all text stays text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from simmim_bench.results.page import Entry, Grid, Note, Page, Section
+
+ENTITIES = str.maketrans(
+    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "`": "&#96;", "@": "&#64;"}
+)
+
+
+def render_markdown(page: Page) -> str:
+    """Render a leaderboard; the same page always gives the same text."""
+    blocks = [f"# {escape(page.title)}", escape(page.legend)]
+    for section in page.sections:
+        blocks += _section(section)
+    blocks.append(
+        f"Made from {page.count} records under `../records` by `tools/leaderboard.py build`; "
+        f"changes by hand are lost."
+    )
+    return "\n\n".join(blocks) + "\n"
+
+
+def escape(text: str) -> str:
+    """Make ``text`` literal: no HTML, no markup, no table separator, no line break."""
+    line = "".join(char if char.isprintable() else " " for char in text)
+    quoted = re.sub(r"([\\*\[\]~$])", r"\\\1", " ".join(line.split()))
+    # An underscore inside a word is no markup, and stays readable.
+    quoted = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", quoted)
+    return quoted.translate(ENTITIES)
+
+
+def _section(section: Section) -> Iterator[str]:
+    yield f"## {escape(section.heading)}"
+    if section.warning:
+        yield f"> **{escape(section.warning)}**"
+    results, *others = section.grids
+    yield _grid(results)
+    yield "\n".join(_note(note) for note in section.notes)
+    for grid in others:
+        yield f"### {escape(grid.title)}"
+        yield _grid(grid)
+
+
+def _grid(grid: Grid) -> str:
+    """A table with padded columns, so that the source reads as a table too."""
+    cells = [[_entry(entry) for entry in row] for row in [grid.headers, *grid.rows]]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [_line(row, widths, grid.words) for row in cells]
+    rule = [
+        "-" * width if index in grid.words else "-" * (width - 1) + ":"
+        for index, width in enumerate(widths)
+    ]
+    return "\n".join([lines[0], _line(rule, widths, grid.words), *lines[1:]])
+
+
+def _line(row: list[str], widths: list[int], words: frozenset[int]) -> str:
+    padded = [
+        text.ljust(width) if index in words else text.rjust(width)
+        for index, (text, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return f"| {' | '.join(padded)} |"
+
+
+def _entry(entry: Entry) -> str:
+    text = escape(entry.text)
+    if text and entry.bold:
+        text = f"**{text}**"
+    if text and entry.italic:
+        text = f"*{text}*"
+    return f"{text} {entry.mark}" if entry.mark else text
+
+
+def _note(note: Note) -> str:
+    subject = f"**{escape(note.term)}**: " if note.term else ""
+    text = f"[{escape(note.text)}]({note.url})" if note.url else escape(note.text)
+    return f"- {note.mark} {subject}{text}" if note.mark else f"- {subject}{text}"

@@ -1,0 +1,92 @@
+"""Records on disk: ``<method>__<backbone>/<run id>.json``, append-only, safe for many writers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+
+from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_write_json
+from simmim_bench.results.record import Record
+from simmim_bench.results.schema import read_model
+
+REMEDY = "restore the file, or delete it and collect again with `tools/leaderboard.py build`"
+LOCK_SECONDS = 60
+
+Outcome = Literal["added", "present", "repeated"]
+
+
+def record_path(folder: Path, record: Record) -> Path:
+    """Where ``record`` is kept under ``folder``."""
+    return folder / f"{record.method}__{record.backbone}" / f"{record.run_id}.json"
+
+
+def read_record(path: Path) -> Record:
+    """Read one record.
+
+    Raises:
+        BenchError: If it is missing, no JSON, not valid or changed since it was written.
+    """
+    return read_model(Record, path, remedy=REMEDY)
+
+
+def read_records(folder: Path) -> list[Record]:
+    """Read every record under ``folder``, in the order of their paths.
+
+    Raises:
+        BenchError: If there is none, or one is not valid or not where it belongs.
+    """
+    paths = sorted(folder.glob("*/*.json"))
+    if not paths:
+        raise BenchError(
+            f"{folder} holds no records; run `python tools/leaderboard.py build --work-dir DIR` on "
+            f"the work dir of a finished suite"
+        )
+    records = []
+    for path in paths:
+        record = read_record(path)
+        place = record_path(folder, record)
+        if path != place:
+            raise BenchError(f"{path} belongs at {place}; move it there, or delete the copy")
+        records.append(record)
+    return records
+
+
+def add_record(folder: Path, record: Record, *, source: Path) -> Outcome:
+    """Write a record unless its run is already recorded.
+
+    A run that was repeated with the same metrics (its time may differ) keeps its first record.
+
+    Args:
+        folder: The store.
+        record: What to add.
+        source: File the record was made from, for the error.
+
+    Returns:
+        ``added``, ``present`` (the very same record) or ``repeated`` (same metrics).
+
+    Raises:
+        BenchError: If the same run is recorded with other metrics.
+    """
+    path = record_path(folder, record)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
+        if not path.exists():
+            atomic_write_json(path, record.as_json())
+            return "added"
+        known = read_record(path)
+    if known.sha256 == record.sha256:
+        return "present"
+    if known.metrics == record.metrics:
+        return "repeated"
+    raise BenchError(
+        f"{source} says {_shown(record)}, but {path} of the same run (protocol, config, "
+        f"checkpoint, seed) says {_shown(known)}; delete that record if its run is void, otherwise "
+        f"run again with another seed"
+    )
+
+
+def _shown(record: Record) -> str:
+    return ", ".join(f"{name} {value!r}" for name, value in sorted(record.metrics.items()))
