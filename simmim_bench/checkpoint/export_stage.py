@@ -33,24 +33,28 @@ def run_export(checkpoint: Path, out: Path) -> Path:
     pretraining = card["pretraining"]
     planned = card["epochs_planned"]
     unfinished = pretraining["epochs"] != planned
-    Manifest(
-        stage="export",
-        status="complete",
-        kind=_kind_of_run(checkpoint),
-        method=card["method"],
-        backbone=pretraining["backbone"],
-        seed=pretraining["seed"],
-        pretraining={**pretraining, "checkpoint_sha256": card["sha256"]},
-        inputs={"checkpoint": FileRef(path=str(checkpoint), sha256=card["source"]["sha256"])},
-        outputs={
-            "backbone": FileRef(path=files.weights.name, sha256=card["sha256"]),
-            "card": FileRef(path=files.card.name, sha256=sha256_file(files.card)),
-        },
-        cost=_cost(card, time.monotonic() - begin),
-        environment=collect_environment(PACKAGES),
-        deviations=[f"{pretraining['epochs']} of {planned} epochs"] if unfinished else [],
-        started=started.isoformat(timespec="seconds"),
-        finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    Manifest.model_validate(
+        {
+            "stage": "export",
+            "status": "complete",
+            "kind": _kind_of_run(checkpoint),
+            "method": card["method"],
+            "backbone": pretraining["backbone"],
+            "seed": pretraining["seed"],
+            "pretraining": {**pretraining, "checkpoint_sha256": card["sha256"]},
+            "inputs": {
+                "checkpoint": FileRef(path=str(checkpoint), sha256=card["source"]["sha256"])
+            },
+            "outputs": {
+                "backbone": FileRef(path=files.weights.name, sha256=card["sha256"]),
+                "card": FileRef(path=files.card.name, sha256=sha256_file(files.card)),
+            },
+            "cost": _cost(card, time.monotonic() - begin),
+            "environment": collect_environment(PACKAGES),
+            "deviations": [f"{pretraining['epochs']} of {planned} epochs"] if unfinished else [],
+            "started": started,
+            "finished": datetime.now(timezone.utc),
+        }
     ).write(out / "manifest.json")
     return files.weights
 
