@@ -17,6 +17,7 @@ from simmim_bench.results.manifest import SCRATCH, Cost, Kind, Pretraining, Prot
 from simmim_bench.results.record import Provenance, Record
 
 TASKS = ("classification", "detection", "segmentation")
+TIMES = "\N{MULTIPLICATION SIGN}"
 KINDS: tuple[Kind, ...] = ("full", "smoke")
 
 ColumnKey = tuple[str, int]  # protocol id, version
@@ -215,7 +216,7 @@ def _mean_cost(given: list[Cost | None]) -> MeanCost | None:
     if not costs or len(costs) < len(given):
         return None
     devices = {
-        cost.device if cost.device_count == 1 else f"{cost.device_count} x {cost.device}"
+        cost.device if cost.device_count == 1 else f"{cost.device_count} {TIMES} {cost.device}"
         for cost in costs
     }
     return MeanCost(

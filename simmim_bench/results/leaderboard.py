@@ -8,8 +8,9 @@ from pathlib import Path
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.results.collect import Collected, collect
+from simmim_bench.results.grid import Page
 from simmim_bench.results.markdown import render_markdown
-from simmim_bench.results.page import Page, make_page
+from simmim_bench.results.page import make_page
 from simmim_bench.results.store import read_records
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from simmim_bench.results.page import Entry, Grid, Note, Page, Section
+from simmim_bench.results.grid import Entry, Grid, Note, Page, Section
 
-ENTITIES = str.maketrans(
-    {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "`": "&#96;", "@": "&#64;"}
-)
+ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "`": "&#96;"})
 
 
 def render_markdown(page: Page) -> str:
@@ -66,7 +64,7 @@ def _line(row: list[str], widths: list[int], words: frozenset[int]) -> str:
 
 
 def _entry(entry: Entry) -> str:
-    text = escape(entry.text)
+    text = escape(f"{entry.above} {entry.text}")
     if text and entry.bold:
         text = f"**{text}**"
     if text and entry.italic:

@@ -3,54 +3,103 @@
 from __future__ import annotations
 
 import sys
-from typing import TextIO
+from typing import Literal, TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from simmim_bench.results.page import Entry, Grid, Page
+from simmim_bench.results.grid import Entry, Grid, Note, Page
 
-UNLIMITED = 10_000  # columns; a file or a pipe has no edge to wrap at
+UNLIMITED = 10_000  # columns; a file or a pipe has no edge
 
 
-def print_page(page: Page, *, stream: TextIO | None = None) -> None:
-    """Print a leaderboard; wide tables wrap in a terminal and never in a file.
+def print_page(page: Page, *, stream: TextIO | None = None, width: int | None = None) -> None:
+    """Print a leaderboard; what is too wide is turned on its side, never cut.
 
     Args:
         page: What to print.
         stream: Where to, standard output by default.
+        width: Columns; by default those of the terminal, unlimited if it is none.
     """
     stream = stream or sys.stdout
-    console = Console(
-        file=stream, highlight=False, width=None if stream.isatty() else UNLIMITED, soft_wrap=False
-    )
+    if width is None and not stream.isatty():
+        width = UNLIMITED
+    console = Console(file=stream, highlight=False, width=width)
     for section in page.sections:
         console.print(_plain(f"{page.title}: {section.heading.lower()}", "bold"))
         if section.warning:
             console.print(_plain(section.warning, "bold red"))
         for grid in section.grids:
-            console.print(_table(grid))
+            console.print()
+            console.print(_plain(grid.title))
+            for table in _fitting(grid, console):
+                console.print(table)
+        console.print()
         for note in section.notes:
-            words = (note.mark, f"{note.term}:" if note.term else "", note.text, note.url or "")
-            console.print(_plain(" ".join(filter(None, words))))
+            console.print(_note(note))
         console.print()
     console.print(_plain(page.legend, "dim"))
 
 
-def _table(grid: Grid) -> Table:
-    table = Table(title=grid.title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+def _fitting(grid: Grid, console: Console) -> list[Table]:
+    """The grid as it is, or columns for rows, as many side by side as fit."""
+    upright = _upright(grid)
+    if _fits(upright, console):
+        return [upright]
+    for size in range(len(grid.rows), 1, -1):
+        chunks = [grid.rows[start : start + size] for start in range(0, len(grid.rows), size)]
+        tables = [_on_its_side(grid, chunk) for chunk in chunks]
+        if all(_fits(table, console) for table in tables):
+            return tables
+    return [_on_its_side(grid, [row]) for row in grid.rows]
+
+
+def _fits(table: Table, console: Console) -> bool:
+    return console.measure(table, options=console.options.update(width=UNLIMITED)).minimum <= (
+        console.width
+    )
+
+
+def _upright(grid: Grid) -> Table:
+    table = _empty_table()
     for index, header in enumerate(grid.headers):
-        table.add_column(_entry(header), justify="left" if index in grid.words else "right")
+        words = index in grid.words
+        title = Text("\n").join([_plain(header.above), _entry(header)])
+        justify: Literal["left", "right"] = "left" if words else "right"
+        table.add_column(title, justify=justify, no_wrap=not words, overflow="fold")
     for row in grid.rows:
         table.add_row(*map(_entry, row))
     return table
 
 
+def _on_its_side(grid: Grid, rows: list[list[Entry]]) -> Table:
+    """A line for each header, a column for each of ``rows``."""
+    lines = [
+        [_plain(f"{header.above} ".lstrip()).append_text(_entry(header)), *map(_entry, cells)]
+        for header, *cells in zip(grid.headers, *rows, strict=True)
+    ]
+    table = _empty_table()
+    for index, title in enumerate(lines[0]):
+        table.add_column(title, justify="right" if index else "left", overflow="fold")
+    for line in lines[1:]:
+        table.add_row(*line)
+    return table
+
+
+def _empty_table() -> Table:
+    return Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
+
+
 def _entry(entry: Entry) -> Text:
     style = "bold" if entry.bold else "italic" if entry.italic else ""
     return _plain(f"{entry.text} {entry.mark}" if entry.mark else entry.text, style)
+
+
+def _note(note: Note) -> Text:
+    words = (note.mark, f"{note.term}:" if note.term else "", note.text, note.url or "")
+    return _plain(" ".join(filter(None, words)))
 
 
 def _plain(text: str, style: str = "") -> Text:

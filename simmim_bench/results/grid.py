@@ -1,0 +1,136 @@
+"""Grids of plain text: what every rendering of the leaderboard shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from simmim_bench.results.aggregate import TIMES, ColumnKey, Row, Stat
+from simmim_bench.results.manifest import Protocol
+from simmim_bench.results.schema import ImageSize
+
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+SYMBOLS = "†‡§¶◊"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One table cell: text, emphasis, the mark of a note after it, a header's first line."""
+
+    text: str = ""
+    bold: bool = False
+    italic: bool = False
+    mark: str = ""
+    above: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """A footnote; ``term`` is its subject, ``url`` its source."""
+
+    mark: str
+    text: str
+    term: str = ""
+    url: str | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Headers and rows; columns listed in ``words`` hold words, the others figures."""
+
+    title: str
+    headers: list[Entry]
+    rows: list[list[Entry]]
+    words: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Section:
+    """All that is said about runs of one kind."""
+
+    heading: str
+    warning: str | None
+    grids: list[Grid]
+    notes: list[Note]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A leaderboard."""
+
+    title: str
+    legend: str
+    sections: list[Section]
+    count: int
+
+
+class Notes:
+    """Footnotes of one section; equal ones share a mark.
+
+    Args:
+        columns: Protocols of the section, numbered in this order.
+    """
+
+    def __init__(self, columns: dict[ColumnKey, Protocol]) -> None:
+        self._columns = columns
+        self._symbols: dict[tuple[str, str | None], str] = {}
+
+    def number(self, key: ColumnKey) -> str:
+        """Mark of a protocol."""
+        return str(list(self._columns).index(key) + 1).translate(SUPERSCRIPTS)
+
+    def symbol(self, text: str, url: str | None = None) -> str:
+        """Mark of the note that says ``text``."""
+        index = len(self._symbols)
+        fresh = SYMBOLS[index % len(SYMBOLS)] * (index // len(SYMBOLS) + 1)
+        return self._symbols.setdefault((text, url), fresh)
+
+    def listed(self) -> Iterator[Note]:
+        """All notes: protocols, then the others."""
+        for key, protocol in self._columns.items():
+            yield Note(self.number(key), describe(protocol), f"{protocol.id}@{protocol.version}")
+        for (text, url), mark in self._symbols.items():
+            yield Note(mark, text, url=url)
+
+
+def name_entry(row: Row, notes: Notes) -> Entry:
+    """The method of a row; what was not measured here is marked with its source."""
+    origin = row.provenance
+    if origin.kind == "measured":
+        return Entry(row.method)
+    text = f"{origin.kind}, not measured here: {origin.table}"
+    return Entry(row.method, mark=notes.symbol(text, origin.url))
+
+
+def describe(protocol: Protocol) -> str:
+    """One line about a protocol: data, image size, schedule."""
+    parts = [f"{protocol.dataset} ({protocol.split})"]
+    if protocol.image_size is not None:
+        parts.append(show_size(protocol.image_size))
+    if protocol.epochs is not None:
+        parts.append(f"{protocol.epochs:g} epochs")
+    if protocol.iterations is not None:
+        parts.append(f"{protocol.iterations:,} iterations".replace(",", " "))
+    return ", ".join(parts)
+
+
+def show(stat: Stat, *, cited: bool = False) -> str:
+    """``84.1 ± 0.3 (3)``, ``84.1 (1)``; a source rarely says of how many runs: ``84.1``."""
+    if stat.sd is None:
+        return f"{stat.mean:.1f}" if cited else f"{stat.mean:.1f} (1)"
+    return f"{stat.mean:.1f} ± {stat.sd:.1f} ({stat.n})"
+
+
+def show_size(size: ImageSize) -> str:
+    """``224 px``, ``800 x 1333 px`` (height, width)."""
+    return f"{size} px" if isinstance(size, int) else f"{size[0]} {TIMES} {size[1]} px"
+
+
+def show_gain(points: float) -> str:
+    """``+12.0``, with a real minus sign below zero."""
+    return f"{points:+.1f}".replace("-", "\N{MINUS SIGN}")
+
+
+def show_minutes(minutes: float) -> str:
+    """``8.2``, ``2468``."""
+    return f"{minutes:.1f}" if minutes < 100 else f"{minutes:.0f}"
