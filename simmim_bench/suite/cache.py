@@ -42,14 +42,14 @@ def check_plan(plan: Plan) -> dict[str, Check]:
 
 def check_stage(plan: Plan, stage: Stage) -> Check:
     """Check one stage, whose needs are taken as they are."""
-    trace = read_json(plan.folder_of(stage) / TRACE)
+    trace = _read_trace(plan, stage)
     if trace is None:
         return Check(False, "new")
     inputs = current_inputs(plan, stage)
     if inputs is None:
         return Check(False, "what it reads is not there")
-    if trace.get("inputs") != inputs:
-        return Check(False, _difference(trace.get("inputs", {}), inputs))
+    if trace["inputs"] != inputs:
+        return Check(False, _difference(trace["inputs"], inputs))
     if not is_complete(plan.result_of(stage)):
         return Check(False, _unfinished(plan.folder_of(stage)))
     damage = _damage(plan, stage, trace.get("files", {}))
@@ -83,8 +83,8 @@ def begin(plan: Plan, stage: Stage) -> None:
         raise FileNotFoundError(f"a result that {stage.id} reads is not there")
     folder = plan.folder_of(stage)
     if plan.result_of(stage).is_relative_to(folder):
-        trace = read_json(folder / TRACE)
-        if trace is None or trace.get("inputs") != inputs:
+        trace = _read_trace(plan, stage)
+        if trace is None or trace["inputs"] != inputs:
             _put_aside(plan, stage)
         plan.result_of(stage).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -101,10 +101,9 @@ def finish(plan: Plan, stage: Stage) -> bool:
     result = plan.result_of(stage)
     if not is_complete(result):
         return False
-    path = plan.folder_of(stage) / TRACE
-    trace = read_json(path) or {}
     files = {name: _stamp(file) for name, (file, _) in _outputs(result).items() if file.is_file()}
-    atomic_write_json(path, {**trace, "files": files})
+    trace = {**(_read_trace(plan, stage) or {}), "files": files}
+    atomic_write_json(plan.folder_of(stage) / TRACE, trace)
     return True
 
 
@@ -134,9 +133,14 @@ def _damage(plan: Plan, stage: Stage, stamps: dict[str, list[int]]) -> str:
     return ""
 
 
+def _read_trace(plan: Plan, stage: Stage) -> dict[str, Any] | None:
+    trace = read_json(plan.folder_of(stage) / TRACE)
+    return trace if trace and isinstance(trace.get("inputs"), dict) else None
+
+
 def _reason_beside(plan: Plan, stage: Stage, waits: list[str]) -> str:
     """Why a stage runs, one of whose needs runs: its own reason if it has one."""
-    trace = read_json(plan.folder_of(stage) / TRACE)
+    trace = _read_trace(plan, stage)
     if trace is None:
         return "new"
     before = {key: value for key, value in trace["inputs"].items() if key not in stage.needs}

@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from simmim_bench.results.page import make_page
+from simmim_bench.results.store import read_records
+from simmim_bench.results.terminal import print_page
 from simmim_bench.suite import cache
 from simmim_bench.suite.board import Board
 from simmim_bench.suite.cache import Check
@@ -17,20 +20,22 @@ from simmim_bench.suite.view import STYLES, duration
 
 
 def print_plan(console: Console, plan: Plan, checks: dict[str, Check]) -> None:
-    """Table of the stages: what is done already, what runs and why."""
+    """Table of the stages that have a check: what is done already, what runs and why."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage", overflow="fold")
     table.add_column("state")
     table.add_column("threads", justify="right")
     table.add_column("why", overflow="fold")
     for stage in plan.stages:
+        if stage.id not in checks:
+            continue
         check = checks[stage.id]
         state = "cached" if check.cached else "running"
         word = Text("cached" if check.cached else "runs", STYLES[state])
         table.add_row(stage.id, word, str(stage.threads), Text(check.reason))
     console.print(table)
     runs = sum(not check.cached for check in checks.values())
-    say(console, f"{plan.name}: {runs} of {len(plan.stages)} stages would run")
+    say(console, f"{plan.name}: {runs} of {len(checks)} stages would run")
 
 
 def print_costs(console: Console, board: Board, peak_memory_mb: float) -> None:
@@ -77,9 +82,11 @@ def print_leaderboard(console: Console, plan: Plan) -> None:
     table = plan.result_of(plan.stages[-1])
     if not table.is_file():
         return
-    say(console, "\n" + table.read_text("utf-8").strip() + "\n")
-    say(console, f"leaderboard: {shown(table)}")
-    say(console, f"records:     {shown(table.parents[1] / 'records')}")
+    records = table.parents[1] / "records"
+    if records.is_dir():
+        say(console, "")
+        print_page(make_page(read_records(records)), stream=console.file)
+    say(console, f"\nleaderboard: {shown(table)}\nrecords:     {shown(records)}")
 
 
 def say(console: Console, text: str) -> None:

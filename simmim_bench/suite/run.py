@@ -79,7 +79,8 @@ def run_suite(options: Options, console: Console) -> int:
     plan = build_plan(suite, root=options.root, folder=folder)
     chosen = _choose(plan, options.only)
     if options.dry_run:
-        report.print_plan(console, plan, cache.check_plan(plan))
+        checks = cache.check_plan(plan)
+        report.print_plan(console, plan, {name: checks[name] for name in checks if name in chosen})
         return 0
     with _own(plan), _interruptible():
         return _run(plan, chosen, cores, options.command(), console)

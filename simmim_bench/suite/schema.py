@@ -128,13 +128,20 @@ def _read(path: Path) -> dict[str, Any]:
         hint = f"that folder has {', '.join(near)}" if near else "ready ones are in configs/suites"
         raise BenchError(f"suite file {path} does not exist; {hint}")
     try:
-        raw = yaml.load(path.read_text("utf-8"), Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader
+        text = path.read_text("utf-8")
     except UnicodeDecodeError:
         raise BenchError(f"suite file {path} is not UTF-8 text; expected YAML") from None
+    try:
+        raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise BenchError(f"suite file {path} is not valid YAML: {where}{error.problem}") from None
+        hint = (
+            "; inside { } or [ ], quote a path that has {backbone}" if "{backbone}" in text else ""
+        )
+        raise BenchError(
+            f"suite file {path} is not valid YAML: {where}{error.problem}{hint}"
+        ) from None
     if not isinstance(raw, dict):
         raise BenchError(
             f"suite file {path} holds {_kind(raw)}; expected keys such as name, backbones, tasks"
@@ -168,7 +175,9 @@ def _mistake(detail: ErrorDetails) -> str:
         return f"{where!r} is missing"
     if where.startswith(("pretrain", "tasks")) and "overrides" in where:
         key = ".".join(str(part) for part in parents)
-        return f"{key!r} takes dotted keys with a number, text or list each"
+        return f"{key!r} is no number, text or list; write nested keys with dots, as a.b: 1"
+    if detail["type"] in ("model_type", "model_attributes_type"):
+        return f"{where!r} takes the path of a config, or keys such as config, overrides"
     message = detail["msg"].removeprefix("Input ").removeprefix("String ")
     return f"{where!r} {message}, and is {detail['input']!r}"
 

@@ -1,0 +1,150 @@
+"""Which stages are done after a change: its dependants are not, everything else is."""
+
+import json
+import shutil
+
+import pytest
+
+from simmim_bench.suite import cache
+
+PRETRAINED = {
+    "pretrain/simmim__net/seed0",
+    "export/simmim__net/seed0",
+    "finetune/classification/simmim__net/seed0",
+    "finetune/detection/simmim__net/seed0",
+    "leaderboard",
+}
+DETECTION = {
+    "finetune/detection/simmim__net/seed0",
+    "finetune/detection/scratch__net/seed0",
+    "leaderboard",
+}
+EVERYTHING = {*PRETRAINED, *DETECTION, "data", "finetune/classification/scratch__net/seed0"}
+
+
+def pending(project, seeds=None):
+    """Id to reason of what would run."""
+    checks = cache.check_plan(project.plan(seeds))
+    return {name: check.reason for name, check in checks.items() if not check.cached}
+
+
+def test_a_copied_project_with_other_file_times_is_done(finished):
+    assert pending(finished) == {}
+
+
+def test_unrelated_files_change_nothing(finished):
+    finished.config("other", "a = 1\n")
+    (finished.root / "README.md").write_text("new", "utf-8")
+    finished.suite.touch()
+    finished.config("det_net", '# a comment\n_base_ = ["_base_/net.py"]\nsteps = 1\n')
+    assert pending(finished) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "reruns"),
+    [
+        ("simmim_net", PRETRAINED),
+        ("det_net", DETECTION),
+        ("_base_/net", EVERYTHING - {"data"}),
+    ],
+)
+def test_a_changed_config_reruns_its_dependants_only(finished, name, reruns):
+    path = finished.root / "configs" / f"{name}.py"
+    path.write_text(path.read_text("utf-8") + "extra = 1\n", "utf-8")
+    found = pending(finished)
+    assert set(found) == reruns
+    assert f"configs/{name}.py changed" in found.values()
+
+
+def test_a_changed_override_reruns_its_task(finished):
+    tasks = {
+        "classification": {
+            "config": "configs/cls_net.py",
+            "overrides": {"train_cfg.max_epochs": 2},
+        },
+        "detection": "configs/det_net.py",
+    }
+    finished.write_suite(tasks=tasks)
+    found = pending(finished)
+    assert set(found) == {
+        "finetune/classification/simmim__net/seed0",
+        "finetune/classification/scratch__net/seed0",
+        "leaderboard",
+    }
+    assert found["finetune/classification/scratch__net/seed0"] == "overrides changed"
+
+
+def test_more_seeds_run_the_new_ones_only(finished):
+    found = pending(finished, seeds=2)
+    assert len(found) == 7
+    assert all("seed1" in name or name == "leaderboard" for name in found)
+
+
+def test_threads_do_not_count(finished):
+    finished.write_suite(resources={"threads": 2})
+    assert pending(finished) == {}
+
+
+def folder(project, identifier):
+    return project.folder / identifier
+
+
+def test_a_missing_output_is_noticed(finished):
+    (folder(finished, "pretrain/simmim__net/seed0") / "last.pth").unlink()
+    found = pending(finished)
+    assert found["pretrain/simmim__net/seed0"] == "its last.pth is missing"
+    assert set(found) == PRETRAINED
+
+
+def test_a_damaged_output_is_noticed(finished):
+    path = folder(finished, "export/simmim__net/seed0") / "backbone.pth"
+    path.write_text(path.read_text("utf-8")[:-1], "utf-8")
+    assert pending(finished)["export/simmim__net/seed0"] == "its backbone.pth is damaged"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"status": "failed"}'])
+def test_a_manifest_that_says_nothing_good_is_none(finished, text):
+    name = "finetune/detection/scratch__net/seed0"
+    (folder(finished, name) / "manifest.json").write_text(text, "utf-8")
+    assert set(pending(finished)) == {name, "leaderboard"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", '{"inputs": {}}', '{"inputs": 3}'])
+def test_a_stage_whose_inputs_are_not_known_runs(finished, text):
+    name = "finetune/detection/scratch__net/seed0"
+    (folder(finished, name) / "stage.json").write_text(text, "utf-8")
+    assert set(pending(finished)) == {name, "leaderboard"}
+
+
+def test_a_pretraining_with_other_weights_reruns_what_reads_it(finished):
+    name = "pretrain/simmim__net/seed0"
+    (folder(finished, name) / "last.pth").write_text("1 other", "utf-8")
+    manifest = folder(finished, name) / "manifest.json"
+    content = json.loads(manifest.read_text("utf-8"))
+    content["outputs"]["file"]["sha256"] = cache.sha256_file(folder(finished, name) / "last.pth")
+    manifest.write_text(json.dumps(content), "utf-8")
+    found = pending(finished)
+    assert set(found) == PRETRAINED - {name}
+    assert found["export/simmim__net/seed0"] == f"{name} changed"
+
+
+def test_other_inputs_put_the_old_run_aside_instead_of_continuing_it(finished):
+    name = "finetune/detection/scratch__net/seed0"
+    finished.config("det_net", "steps = 5\n")
+    plan = finished.plan()
+    cache.begin(plan, plan.stage(name))
+    assert [path.name for path in folder(finished, name).iterdir()] == ["stage.json"]
+    assert (finished.folder / "superseded" / name / "1" / "last.pth").is_file()
+
+
+def test_the_same_inputs_keep_the_checkpoint(finished):
+    name = "finetune/detection/scratch__net/seed0"
+    (folder(finished, name) / "manifest.json").unlink()
+    plan = finished.plan()
+    cache.begin(plan, plan.stage(name))
+    assert (folder(finished, name) / "last.pth").is_file()
+
+
+def test_lost_results_bring_back_the_tables_only(finished):
+    shutil.rmtree(finished.folder / "results")
+    assert set(pending(finished)) == {"leaderboard"}

@@ -1,0 +1,105 @@
+"""The plan of a suite: what depends on what, and commands that the tools understand."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from simmim_bench.suite.matrix import build_plan
+from simmim_bench.suite.plan import Plan
+from simmim_bench.suite.schema import load_suite
+
+ROOT = Path(__file__).parents[2]
+
+
+def needed(plan, identifier):
+    """All stages that must have run before."""
+    needs = plan.stage(identifier).needs
+    return set(needs).union(*(needed(plan, need) for need in needs))
+
+
+def test_every_cell_of_three_seeds_is_there_once(project):
+    plan = project.plan(seeds=3)
+    ids = [stage.id for stage in plan.stages]
+    assert len(ids) == len(set(ids)) == 1 + 3 * (1 + 1 + 2 * 2) + 1
+    assert len({stage.result for stage in plan.stages}) == len(ids)
+    assert ids[-1] == "leaderboard"
+
+
+def test_stages_stand_after_what_they_need(project):
+    plan = project.plan(seeds=2)
+    ids = [stage.id for stage in plan.stages]
+    assert all(
+        ids.index(need) < ids.index(stage.id) for stage in plan.stages for need in stage.needs
+    )
+
+
+def test_scratch_depends_on_no_pretraining(project):
+    plan = project.plan(seeds=2)
+    scratch = [stage for stage in plan.stages if "/scratch__net/" in stage.id]
+    assert len(scratch) == 4
+    for stage in scratch:
+        assert needed(plan, stage.id) == {"data"}
+        assert "--from-scratch" in stage.command
+        assert "--pretrained" not in stage.command
+
+
+def test_fine_tuning_starts_from_its_own_seed(project):
+    plan = project.plan(seeds=3)
+    for seed in range(3):
+        cell = f"simmim__net/seed{seed}"
+        stage = plan.stage(f"finetune/detection/{cell}")
+        assert needed(plan, stage.id) == {"data", f"pretrain/{cell}", f"export/{cell}"}
+        given = stage.command[stage.command.index("--pretrained") + 1]
+        assert given == f"work_dirs/tiny/export/{cell}/backbone.pth"
+        assert stage.command[stage.command.index("--seed") + 1] == str(seed)
+
+
+def test_more_seeds_change_no_cell_of_the_first(project):
+    one, three = project.plan(seeds=1), project.plan(seeds=3)
+    for stage in one.stages[:-1]:
+        assert three.stage(stage.id) == stage
+
+
+def test_inputs_name_config_bases_overrides_and_kind(project):
+    stage = project.plan().stage("finetune/classification/scratch__net/seed0")
+    assert stage.inputs["overrides"] == "train_cfg.max_epochs=1"
+    assert stage.inputs["kind"] == "smoke"
+    assert {"configs/cls_net.py", "configs/_base_/net.py"} <= set(stage.inputs)
+
+
+def test_inputs_hold_nothing_of_the_machine(project):
+    for stage in project.plan().stages:
+        assert str(project.root) not in repr((stage.inputs, stage.command[1:], stage.result))
+
+
+def test_a_suite_without_data_step_reads_none(project):
+    project.write_suite(data=None)
+    plan = project.plan()
+    assert not any(stage.id == "data" or "data" in stage.needs for stage in plan.stages)
+
+
+def test_a_plan_survives_json(project, tmp_path):
+    plan = project.plan()
+    path = tmp_path / "plan.json"
+    import json
+
+    path.write_text(json.dumps(plan.to_json()), "utf-8")
+    assert Plan.read(path) == plan
+
+
+@pytest.mark.parametrize("name", ["demo", "smoke"])
+def test_the_real_tools_understand_their_commands(name, monkeypatch):
+    suite = load_suite(ROOT / "configs" / "suites" / f"{name}.yaml", root=ROOT, seeds=2)
+    plan = build_plan(suite, root=ROOT, folder=ROOT / "work_dirs" / name)
+    seen = set()
+    for stage in plan.stages:
+        tool = ROOT / stage.command[1]
+        spec = importlib.util.spec_from_file_location(f"tool_{tool.stem}", tool)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setattr(sys, "argv", list(stage.command[1:]))
+        module.parse()
+        seen.add(tool.stem)
+    assert seen == {"prepare_data", "train", "export_backbone", "leaderboard"}

@@ -1,0 +1,107 @@
+"""Whole suites through Snakemake."""
+
+import shutil
+
+import pytest
+from filelock import FileLock
+
+from simmim_bench.errors import BenchError
+
+CELLS = [
+    "export/simmim__net/seed0",
+    "finetune/classification/scratch__net/seed0 from 0",
+    "finetune/classification/simmim__net/seed0 from 0",
+    "finetune/detection/scratch__net/seed0 from 0",
+    "finetune/detection/simmim__net/seed0 from 0",
+    "pretrain/simmim__net/seed0 from 0",
+]
+
+
+def test_every_stage_runs_once_and_its_cost_is_told(finished_once):
+    project, printed = finished_once
+    calls = (project.root / "calls.txt").read_text("utf-8").splitlines()
+    assert sorted(calls) == sorted(["data", *CELLS, "leaderboard"])
+    assert calls.index("data") == 0
+    assert calls[-1] == "leaderboard"
+    assert printed.splitlines()[-2].endswith("work_dirs/tiny/results/leaderboard/README.md")
+    assert project.table() == "cells: 4\n"
+    costs = [line for line in printed.splitlines() if "done" in line and " MB" in line]
+    assert len(costs) == 8
+
+
+def test_a_second_run_runs_nothing_and_says_so(finished):
+    code, printed = finished.run()
+    assert code == 0
+    assert "all 8 stages are done; nothing runs" in printed
+    assert "results/leaderboard/README.md" in printed
+    assert finished.take_calls() == []
+
+
+def test_a_dry_run_writes_nothing(project):
+    code, printed = project.run(dry_run=True)
+    assert code == 0
+    assert "8 of 8 stages would run" in printed
+    assert not project.folder.exists()
+    assert project.take_calls() == []
+
+
+def test_prepared_again_with_equal_content_the_data_repeat_no_training(finished):
+    shutil.rmtree(finished.root / "data")
+    code, printed = finished.run()
+    assert code == 0, printed
+    assert finished.take_calls() == ["data"]
+    assert "cached" in printed
+
+
+def test_a_failed_cell_stops_no_other_and_is_retried_alone(project):
+    project.config("det_net", "crash = 1\n")
+    code, printed = project.run()
+    assert code == 1
+    assert len(project.take_calls()) == 8
+    assert "2 stage(s) failed" in printed
+    assert "ValueError: loss is NaN at 3" in printed
+    assert "finetune/detection/scratch__net/seed0/log.txt" in printed
+    retry = next(line for line in printed.splitlines() if "retry:" in line)
+    assert "tools/run_suite.py" in retry
+    assert retry.endswith("--only finetune/detection/simmim__net/seed0")
+    assert project.table() == "cells: 2\n"
+
+    project.config("det_net", "steps = 1\n")
+    code, printed = project.run(only=("finetune/detection/scratch__net/seed0",))
+    assert code == 0, printed
+    assert project.take_calls() == [CELLS[3], "leaderboard"]
+
+
+def test_what_needs_a_failed_stage_is_blocked(project):
+    project.config("simmim_net", "crash = 1\n")
+    project.write_suite(tasks={"detection": "configs/det_net.py"})
+    code, printed = project.run()
+    assert code == 1
+    assert project.take_calls() == ["data", CELLS[3], "leaderboard", CELLS[5]]
+    assert "1 stage(s) failed, 2 could not start" in printed
+
+
+def test_only_takes_a_task_with_what_it_needs(project):
+    code, printed = project.run(only=("classification",), dry_run=True)
+    assert code == 0
+    assert "6 of 6 stages would run" in printed
+    assert "detection" not in printed
+    assert "pretrain/simmim__net/seed0" in printed
+
+
+def test_only_names_near_stages(project):
+    with pytest.raises(BenchError, match=r"--only detektion .* did you mean detection"):
+        project.run(only=("detektion",))
+
+
+def test_cores_below_one_are_refused(project):
+    from simmim_bench.suite.run import Options, run_suite
+
+    with pytest.raises(BenchError, match="--cores is 0; give a whole number from 1"):
+        run_suite(Options(suite=project.suite, root=project.root, cores=0), None)
+
+
+def test_a_held_folder_is_refused(finished):
+    state = finished.folder / ".suite"
+    with FileLock(state / "lock"), pytest.raises(BenchError, match=r"process \d+ on \S+ runs"):
+        finished.run()

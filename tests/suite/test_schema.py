@@ -1,0 +1,101 @@
+"""Suite files: ready ones are right, and each mistake gets its sentence."""
+
+from pathlib import Path
+
+import pytest
+
+from simmim_bench.errors import BenchError
+from simmim_bench.suite.schema import load_suite
+
+ROOT = Path(__file__).parents[2]
+
+
+def refused(project, text):
+    project.suite.write_text(text, "utf-8")
+    with pytest.raises(BenchError) as caught:
+        load_suite(project.suite, root=project.root)
+    return str(caught.value)
+
+
+def test_ready_suites_are_valid():
+    files = sorted((ROOT / "configs" / "suites").glob("*.yaml"))
+    assert {"demo.yaml", "smoke.yaml"} <= {path.name for path in files}
+    for path in files:
+        suite = load_suite(path, root=ROOT)
+        assert suite.name == path.stem
+        assert suite.kind == ("smoke" if path.stem == "smoke" else "full")
+
+
+def test_demo_and_smoke_run_the_same_configs():
+    demo, smoke = (
+        load_suite(ROOT / "configs" / "suites" / f"{name}.yaml", root=ROOT)
+        for name in ("demo", "smoke")
+    )
+    assert not any(step.overrides for step in (*demo.pretrain.values(), *demo.tasks.values()))
+    for section in ("pretrain", "tasks"):
+        long, short = getattr(demo, section), getattr(smoke, section)
+        assert {name: step.config for name, step in long.items()} == {
+            name: step.config for name, step in short.items()
+        }
+        assert all(step.overrides for step in short.values())
+
+
+def test_overrides_are_spelled_as_cfg_options(project):
+    overrides = {"a.b": 1, "c": True, "d": None, "e": [1, 2.5], "f": "1e-3"}
+    project.write_suite(tasks={"t": {"config": "configs/cls_net.py", "overrides": overrides}})
+    step = load_suite(project.suite, root=project.root).tasks["t"]
+    assert step.options() == ["a.b=1", "c=True", "d=None", "e=[1,2.5]", "f=1e-3"]
+
+
+def test_seeds_of_the_command_line_are_checked_too(project):
+    assert load_suite(project.suite, root=project.root, seeds=3).seeds == 3
+    with pytest.raises(BenchError, match="'seeds' should be greater than or equal to 1, and is 0"):
+        load_suite(project.suite, root=project.root, seeds=0)
+
+
+BASE = "name: x\nbackbones: [net]\nbaselines: [scratch]\ntasks: {t: configs/cls_net.py}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (BASE + "seed: 3\n", "unknown key 'seed'; did you mean 'seeds'?"),
+        (BASE + "resources: {thread: 3}\n", "'resources.thread'; did you mean 'threads'?"),
+        (BASE + "seeds: 0\n", "'seeds' should be greater than or equal to 1, and is 0"),
+        (BASE + "kind: quick\n", "'kind' should be 'full' or 'smoke', and is 'quick'"),
+        (BASE + "name: y\n", "line 5, column 1: the key 'name' stands there twice"),
+        (BASE.replace("cls_net", "clss_net"), "does not exist; did you mean configs/cls_net.py"),
+        (BASE.replace("[net]", "[net, net]"), "'backbones' names 'net' twice"),
+        (BASE.replace("[scratch]", "[]"), "names anything to compare"),
+        (BASE.replace("name: x\n", ""), "'name' is missing"),
+        (BASE.replace("name: x", "name: ../x"), "'name' should match pattern"),
+        (BASE + "pretrain: {scratch: configs/simmim_net.py}\n", "cannot be called 'scratch'"),
+        ("tasks: [", "is not valid YAML: line 1, column 9"),
+        ("- a\n", "holds a list; expected keys such as name"),
+        ("", "holds nothing"),
+        (
+            BASE.replace("configs/cls_net.py", "{config: configs/cls_net.py, overides: {a: 1}}"),
+            "unknown key 'tasks.t.overides'; did you mean 'overrides'?",
+        ),
+        (
+            BASE.replace("configs/cls_net.py", "{config: configs/cls_net.py, overrides: {a: {}}}"),
+            "'tasks.t.overrides.a' is no number, text or list; write nested keys with dots",
+        ),
+        (BASE.replace("configs/cls_net.py", "3"), "'tasks.t' takes the path of a config, or keys"),
+    ],
+)
+def test_a_mistake_gets_its_sentence(project, text, sentence):
+    message = refused(project, text)
+    assert sentence in message
+    assert len(message.splitlines()) == 1
+
+
+def test_all_mistakes_are_told_at_once(project):
+    message = refused(project, BASE + "seeds: 0\nkind: quick\nsead: 1\n")
+    assert "has 3 mistakes" in message
+    assert all(part in message for part in ("1. ", "2. ", "3. ", "'seeds'", "'kind'", "'sead'"))
+
+
+def test_a_missing_suite_names_its_neighbours(project):
+    with pytest.raises(BenchError, match=r"tinny\.yaml does not exist; that folder has tiny\.yaml"):
+        load_suite(project.suite.with_name("tinny.yaml"), root=project.root)

@@ -1,0 +1,126 @@
+"""What is shown while a suite runs."""
+
+import io
+import json
+import os
+import time
+
+import pytest
+from rich.console import Console
+
+from simmim_bench.suite import events, view
+from simmim_bench.suite.board import Board
+from simmim_bench.suite.stage import last_error
+
+PRETRAIN = "pretrain/simmim__net/seed0"
+SCRATCH = "finetune/detection/scratch__net/seed0"
+
+
+@pytest.fixture
+def board(project):
+    """Data cached, one stage running, one failed."""
+    plan = project.plan()
+    (plan.folder / PRETRAIN).mkdir(parents=True)
+    plan.state.mkdir()
+    progress = {"done": 30, "total": 120, "eta_seconds": 90.4, "metric": {"loss": 0.51234}}
+    (plan.folder / PRETRAIN / "progress.json").write_text(json.dumps(progress), "utf-8")
+    now = time.time()
+    for event in (
+        events.Event(PRETRAIN, "start", time=now - 60),
+        events.Event(SCRATCH, "start", time=now - 5),
+        events.Event(SCRATCH, "failed", time=now, message="[Errno 28] No space left"),
+    ):
+        events.tell(plan.state, event)
+    return Board(plan, shown={stage.id for stage in plan.stages}, cached={"data"})
+
+
+def test_events_become_states(board):
+    changed = board.refresh()
+    assert [(row.stage, row.state) for row in changed] == [
+        (PRETRAIN, "running"),
+        (SCRATCH, "running"),
+        (SCRATCH, "failed"),
+    ]
+    assert board.refresh() == []
+    assert board.count() == {"cached": 1, "running": 1, "failed": 1, "waiting": 5}
+    assert board.rows[PRETRAIN].fraction == 0.25
+    assert board.rows[SCRATCH].seconds == pytest.approx(5)
+    board.close()
+    assert board.count()["blocked"] == 5
+
+
+def test_a_stage_whose_process_is_gone_has_failed(board):
+    process = os.fork()
+    if not process:
+        os._exit(0)
+    os.waitpid(process, 0)
+    events.tell(board.plan.state, events.Event(PRETRAIN, "start", pid=process))
+    board.refresh()
+    (row,) = board.refresh()
+    assert (row.state, row.message) == ("failed", "killed")
+
+
+def test_a_half_written_event_waits(board):
+    board.refresh()
+    with (board.plan.state / events.EVENTS).open("a") as stream:
+        stream.write('{"stage": "data", "ki')
+        stream.flush()
+        assert board.refresh() == []
+        stream.write('nd": "cached"}\n')
+    assert [row.state for row in board.refresh()] == ["cached"]
+
+
+def test_plain_lines(board, monkeypatch):
+    console = Console(file=io.StringIO(), width=200)
+    shown = view.open_view(console, board)
+    with shown:
+        shown.update(board.refresh())
+        before = console.file.getvalue()
+        assert f"running {PRETRAIN}\n" in before
+        assert f"failed  {SCRATCH} after 5.0 s: [Errno 28] No space left" in before
+        assert "25%" not in before
+        monkeypatch.setattr(view, "SECONDS_BETWEEN_LINES", 0.0)
+        shown.update(board.refresh())
+    printed = console.file.getvalue()
+    assert f"{PRETRAIN}: 25%, 1:30 left, loss 0.5123" in printed
+    assert "5 waiting, 1 running, 1 cached, 1 failed" in printed
+
+
+@pytest.mark.parametrize("height", [30, 8])
+def test_live_table_fits_the_terminal(board, height):
+    console = Console(file=io.StringIO(), force_terminal=True, width=140, height=height)
+    shown = view.open_view(console, board)
+    assert isinstance(shown, view.LiveView)
+    board.refresh()
+    with console.capture() as capture:
+        console.print(shown._draw())
+    lines = capture.get().splitlines()
+    assert len(lines) < height
+    text = "\n".join(lines)
+    assert PRETRAIN in text
+    assert "1:30" in text
+    assert "[Errno 28] No space left" in text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.04, "0.0 s"), (9.94, "9.9 s"), (59.6, "1:00"), (3725, "1:02:05")]
+)
+def test_durations(seconds, text):
+    assert view.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("log", "line"),
+    [
+        (b"a\nerror: no data\nwarning: later\n", "error: no data"),
+        (b"Traceback\n  File x\nValueError: a\n", "ValueError: a"),
+        (b"mmengine.RuntimeError: b\nbye\n", "mmengine.RuntimeError: b"),
+        (b"first\nlast\n\n", "last"),
+        (b"\xff\n", "\N{REPLACEMENT CHARACTER}"),
+        (b"", ""),
+    ],
+)
+def test_the_telling_line_of_a_log(tmp_path, log, line):
+    path = tmp_path / "log.txt"
+    path.write_bytes(b"error: of an earlier attempt\n" + log)
+    assert last_error(path, offset=29) == line
