@@ -38,17 +38,17 @@ def exported(save_pretraining, tmp_path):
 @pytest.fixture
 def edit(exported):
     """Function that changes the exported weights and lets the card agree with the new file."""
+    return lambda change_state: changed(exported, change_state)
 
-    def change(change_state):
-        state = torch.load(exported, weights_only=True)
-        change_state(state)
-        torch.save(state, exported)
-        card = json.loads(exported.with_suffix(".json").read_text())
-        card["sha256"] = sha256_file(exported)
-        atomic_write_json(exported.with_suffix(".json"), card)
-        return exported
 
-    return change
+def changed(weights, change_state):
+    state = torch.load(weights, weights_only=True)
+    change_state(state)
+    torch.save(state, weights)
+    card = json.loads(weights.with_suffix(".json").read_text())
+    card["sha256"] = sha256_file(weights)
+    atomic_write_json(weights.with_suffix(".json"), card)
+    return weights
 
 
 def untouched_by_a_refusal(path, sentence, config=SWIN):
@@ -116,6 +116,19 @@ def test_one_wrong_key_stops_the_load(edit):
     untouched_by_a_refusal(
         path, r"1 keys missing \(norm3\.weight\), 1 keys unexpected \(norm9\), of \d+ expected"
     )
+
+
+def test_one_key_too_many(edit):
+    path = edit(lambda state: state.update({"stages.0.extra": torch.zeros(1)}))
+    untouched_by_a_refusal(path, r"0 keys missing, 1 keys unexpected \(stages\.0\.extra\)")
+
+
+def test_the_allowed_norm_is_not_the_norm_of_a_block(save_pretraining, tmp_path):
+    """Classification may lack ``ln2``, the norm after pooling, but no ``layers.N.ln2``."""
+    weights = export_backbone(save_pretraining(VIT), tmp_path / "export").weights
+    changed(weights, lambda state: state.pop("layers.0.ln2.bias"))
+    config = {**VIT, "out_type": "avg_featmap", "final_norm": False}
+    untouched_by_a_refusal(weights, r"1 keys missing \(layers\.0\.ln2\.bias\)", config)
 
 
 def test_renamed_keys(edit):
