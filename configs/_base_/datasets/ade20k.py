@@ -1,0 +1,45 @@
+# ADE20K at 512 px: mmsegmentation 1.2, configs/_base_/datasets/ade20k.py.
+train_dataloader = dict(
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="InfiniteSampler", shuffle=True),
+    dataset=dict(
+        type="simmim_bench.SegLayoutDataset",
+        data_root="{{$SIMMIM_BENCH_DATA:data}}/ade/ADEChallengeData2016/",
+        data_prefix=dict(img_path="images/training", seg_map_path="annotations/training"),
+        num_classes=150,
+        reduce_zero_label=True,
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(type="LoadAnnotations"),
+            dict(type="RandomResize", scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
+            dict(type="RandomCrop", crop_size=(512, 512), cat_max_ratio=0.75),
+            dict(type="RandomFlip", prob=0.5),
+            dict(type="PhotoMetricDistortion"),
+            dict(type="PackSegInputs"),
+        ],
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=4,
+    persistent_workers=True,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(
+        type="simmim_bench.SegLayoutDataset",
+        data_root="{{$SIMMIM_BENCH_DATA:data}}/ade/ADEChallengeData2016/",
+        data_prefix=dict(img_path="images/validation", seg_map_path="annotations/validation"),
+        num_classes=150,
+        reduce_zero_label=True,
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(type="Resize", scale=(2048, 512), keep_ratio=True),
+            # after Resize: predictions are compared at the image's own size
+            dict(type="LoadAnnotations"),
+            dict(type="PackSegInputs"),
+        ],
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="simmim_bench.IoUMetric", iou_metrics=["mIoU"])
+test_evaluator = val_evaluator

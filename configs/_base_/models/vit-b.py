@@ -1,0 +1,13 @@
+# ViT-B in BEiT's style, as SimMIM has it: config.py and models/vision_transformer.py.
+vit_b = dict(
+    type="mmpretrain.BEiTViT",
+    arch=dict(embed_dims=768, num_layers=12, num_heads=12, feedforward_channels=3072),
+    patch_size=16,
+    with_cls_token=True,
+    use_abs_pos_emb=False,
+    bias="qv_bias",
+    layer_scale_init_value=0.1,
+    norm_cfg=dict(type="LN", eps=1e-6),
+    # the class's default would apply drop path twice to the feed-forward branch
+    layer_cfgs=dict(ffn_cfg=dict(add_identity=False, dropout_layer=None)),
+)
