@@ -1,0 +1,99 @@
+"""Learning rate at every iteration, from the configs' own schedules, against the original's."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import PARAM_SCHEDULERS
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = json.loads((ROOT / "tests/data/schedules.json").read_text("utf-8"))
+CASES = [
+    ("pretrain_swin_base_100ep", "configs/simmim/swin-b_8xb128.py"),
+    ("pretrain_800ep", "configs/simmim/vit-b_8xb128.py"),
+    ("finetune_100ep", "configs/imagenet/swin-b_8xb128_ft-100e.py"),
+    ("finetune_100ep", "configs/imagenet/swin-b-w6-192_8xb128_ft-100e.py"),
+    ("finetune_100ep", "configs/imagenet/vit-b_8xb128_ft-100e.py"),
+]
+
+
+def rates(schedule, group_rates, epoch_length, iterations):
+    """Learning rates of all groups, as mmengine's hook would set them."""
+    parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in group_rates]
+    groups = [{"params": [p], "lr": lr} for p, lr in zip(parameters, group_rates, strict=True)]
+    optimizer = torch.optim.SGD(groups, lr=1.0)
+    scheduler = PARAM_SCHEDULERS.build(
+        dict(schedule), default_args={"optimizer": optimizer, "epoch_length": epoch_length}
+    )
+    used = []
+    for _ in range(iterations):
+        used.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        scheduler.step()
+    return used
+
+
+@pytest.mark.parametrize(("name", "path"), CASES)
+def test_every_iteration_equals_the_original(name, path):
+    golden = GOLDEN[name]
+    cfg = Config.fromfile(ROOT / path)
+    expected = golden["lr_used_at_iter"]
+    assert cfg.train_cfg.max_epochs == golden["epochs"]
+    base = cfg.optim_wrapper.optimizer.lr
+    # golden: batch 2048; the config: 1024, scaled linearly by the original's own rule
+    assert base == pytest.approx(golden["base_lr"] / 2, rel=1e-12)
+    used = rates(cfg.param_scheduler, [base], golden["iters_per_epoch"], len(expected))
+    assert [2 * lr for (lr,) in used] == pytest.approx(expected, rel=1e-10)
+
+
+def test_lower_groups_start_and_end_at_the_same_rate_as_the_highest():
+    cfg = Config.fromfile(ROOT / "configs/imagenet/swin-b_8xb128_ft-100e.py")
+    base = cfg.optim_wrapper.optimizer.lr
+    used = rates(cfg.param_scheduler, [base, base / 16], 50, 5000)
+    first, peak, last = used[0], used[50 * 20], used[-1]
+    assert first[0] == first[1]
+    assert peak[1] / peak[0] == pytest.approx(1 / 16, rel=0.01)
+    assert last[1] == pytest.approx(last[0], rel=0.01)
+
+
+def test_scaled_rates_keep_the_shape():
+    """``--auto-scale-lr`` multiplies the groups before the schedule is built."""
+    cfg = Config.fromfile(ROOT / "configs/simmim/swin-b_8xb128.py")
+    whole = rates(cfg.param_scheduler, [4e-4], 10, 1000)
+    half = rates(cfg.param_scheduler, [2e-4], 10, 1000)
+    assert [2 * lr for (lr,) in half] == pytest.approx([lr for (lr,) in whole])
+
+
+def test_resumed_in_the_middle_it_goes_on_as_if_never_stopped():
+    schedule = dict(Config.fromfile(ROOT / "configs/simmim/swin-b_8xb128.py").param_scheduler)
+
+    def build():
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=4e-4)
+        return optimizer, PARAM_SCHEDULERS.build(
+            dict(schedule), default_args={"optimizer": optimizer, "epoch_length": 3}
+        )
+
+    def run(optimizer, scheduler, count):
+        used = []
+        for _ in range(count):
+            used.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+        return used
+
+    whole = run(*build(), 300)
+    optimizer, scheduler = build()
+    first = run(optimizer, scheduler, 137)
+    states = optimizer.state_dict(), scheduler.state_dict()
+    optimizer, scheduler = build()
+    optimizer.load_state_dict(states[0])
+    scheduler.load_state_dict(states[1])
+    assert first + run(optimizer, scheduler, 163) == whole
+
+
+def test_warmup_longer_than_the_schedule_is_refused():
+    schedule = {"type": "simmim_bench.WarmupCosineLR", "warmup": 5, "warmup_factor": 0.1}
+    with pytest.raises(ValueError, match="warmup 5 is not within the schedule of 4"):
+        rates({**schedule, "min_factor": 0.1, "end": 4}, [1.0], 1, 1)
