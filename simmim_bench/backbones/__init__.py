@@ -4,6 +4,7 @@ from simmim_bench.backbones.base import BackboneAdapter, FeatureSpec, Resized
 from simmim_bench.backbones.lookup import adapter_for
 from simmim_bench.backbones.swin import SwinAdapter
 from simmim_bench.backbones.vit import ViTAdapter
+from simmim_bench.backbones.windowed_vit import WindowedBEiTViT
 
 __all__ = [
     "BackboneAdapter",
@@ -11,5 +12,6 @@ __all__ = [
     "Resized",
     "SwinAdapter",
     "ViTAdapter",
+    "WindowedBEiTViT",
     "adapter_for",
 ]

@@ -12,7 +12,8 @@ Options that make ``BEiTViT`` equal to the original's model:
   bias table per block, no final norm, and ``ln2`` normalises the mean of the patch tokens
   (the original's ``fc_norm``). So ``ln1`` is dropped and ``ln2`` is new.
 - dense tasks: ``out_type='featmap', final_norm=False, use_rel_pos_bias=True``; the position
-  bias fixes the input to ``img_size``.
+  bias fixes the input to ``img_size``. ``simmim_bench.WindowedBEiTViT`` adds windows, whose
+  position bias has the size of a window.
 """
 
 from __future__ import annotations
@@ -136,19 +137,19 @@ class ViTAdapter(BackboneAdapter):
         """Give each block its own copy of a shared table, then fit tables to this grid."""
         fitted, resized = self._one_table_per_block(state), []
         own = self.backbone.state_dict()
-        grids: dict[str, Any] = {
-            "source": tuple(sizes["token_grid"]),
-            "target": tuple(self.backbone.patch_resolution),
-        }
+        source = tuple(sizes["token_grid"])
         for key, value in fitted.items():
-            if key not in own or grids["source"] == grids["target"]:
+            target = self._grid(key) if key in own else None
+            if target is None or source == target:
                 continue
-            if key.endswith("relative_position_bias_table"):
-                fitted[key] = resize_bias_table(value, **grids, extra_rows=EXTRA_BIASES)
-            elif key == "pos_embed":
-                fitted[key] = resize_position_embedding(value, **grids, extra_tokens=1)
+            if key == "pos_embed":
+                fitted[key] = resize_position_embedding(
+                    value, source=source, target=target, extra_tokens=1
+                )
             else:
-                continue
+                fitted[key] = resize_bias_table(
+                    value, source=source, target=target, extra_rows=EXTRA_BIASES
+                )
             resized.append(Resized(key, tuple(value.shape), tuple(fitted[key].shape)))
         return fitted, resized
 
@@ -159,6 +160,15 @@ class ViTAdapter(BackboneAdapter):
     def may_be_unexpected(self) -> tuple[str, ...]:
         """Final norm of pretraining; fine-tuning in the original has none."""
         return () if self.backbone.final_norm else (r"ln1\.(weight|bias)",)
+
+    def _grid(self, key: str) -> tuple[int, int] | None:
+        """Token grid that a position parameter covers; None for other parameters."""
+        if key == "pos_embed":
+            return tuple(self.backbone.patch_resolution)
+        module, _, name = key.rpartition(".")
+        if name != "relative_position_bias_table":
+            return None
+        return tuple(self.backbone.get_submodule(module).window_size)
 
     def _one_table_per_block(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         expanded = dict(state)
