@@ -49,7 +49,7 @@ MODELS = _child(
     "model", roots.MODELS, "algorithms", "backbones", "decoders", "losses", "finetune"
 )
 TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking", "transforms")
-DATASETS = _child("dataset", roots.DATASETS, "data")
+DATASETS = _child("dataset", roots.DATASETS, "datasets")
 HOOKS = _child("hook", roots.HOOKS, "engine.hooks")
 METRICS = _child("metric", roots.METRICS, "evaluation")
 OPTIM_WRAPPER_CONSTRUCTORS = _child(

@@ -1,0 +1,59 @@
+"""Any data in ADE20K's layout: images and label maps in folders of the same structure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmseg.datasets import ADE20KDataset, BaseSegDataset
+
+from simmim_bench.errors import BenchError
+from simmim_bench.registry import DATASETS
+
+CLASS_LIST = "classes.txt"
+
+
+@DATASETS.register_module()
+class SegLayoutDataset(BaseSegDataset):
+    """Semantic segmentation with label maps beside images, as ADE20K has them.
+
+    Class names are the lines of ``classes.txt`` in the data root; without that file they are
+    ADE20K's if there are as many, else numbered. Names stand in the order of labels, without
+    the ignored zero where ``reduce_zero_label`` drops it.
+
+    Args:
+        num_classes: Classes that the model has.
+        data_root: Folder that prefixes and ``classes.txt`` are relative to.
+        metainfo: Takes the place of names and palette.
+        kwargs: See ``mmseg.BaseSegDataset``.
+
+    Raises:
+        BenchError: If ``classes.txt`` does not name ``num_classes`` classes.
+    """
+
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        data_root: str = "",
+        metainfo: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        names = class_names(Path(data_root), num_classes)
+        super().__init__(data_root=data_root, metainfo={**names, **(metainfo or {})}, **kwargs)
+
+
+def class_names(data_root: Path, num_classes: int) -> dict[str, Any]:
+    """Metainfo with ``classes``, and the palette where the dataset has one of its own."""
+    path = data_root / CLASS_LIST
+    if path.is_file():
+        names = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+        if len(names) != num_classes:
+            raise BenchError(
+                f"{path} names {len(names)} classes, the config has num_classes={num_classes}; "
+                f"pass --num-classes {len(names)}"
+            )
+        return {"classes": tuple(names)}
+    if num_classes == len(ADE20KDataset.METAINFO["classes"]):
+        return dict(ADE20KDataset.METAINFO)
+    return {"classes": tuple(f"class {i}" for i in range(1, num_classes + 1))}
