@@ -54,7 +54,7 @@ def make_page(records: Iterable[Record]) -> Page:
 
 def _section(table: Table) -> Section:
     notes = Notes(table.columns)
-    grids = [_results(table, notes), cost_grid(table, notes)]
+    grids = [grid for grid in (_results(table, notes), cost_grid(table, notes)) if grid.rows]
     listed = list(notes.listed())
     if table.superseded:
         text = (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Literal, TextIO
+import textwrap
+from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.text import Text
 from simmim_bench.results.grid import Entry, Grid, Note, Page
 
 UNLIMITED = 10_000  # columns; a file or a pipe has no edge
+WRAP = 20  # columns; no figure is wider
 
 
 def print_page(page: Page, *, stream: TextIO | None = None, width: int | None = None) -> None:
@@ -44,10 +46,11 @@ def print_page(page: Page, *, stream: TextIO | None = None, width: int | None = 
 
 
 def _fitting(grid: Grid, console: Console) -> list[Table]:
-    """The grid as it is, or columns for rows, as many side by side as fit."""
-    upright = _upright(grid)
-    if _fits(upright, console):
-        return [upright]
+    """The grid as it is, or with its words wrapped, or with columns for rows."""
+    for wrap in (UNLIMITED, WRAP):
+        upright = _upright(grid, wrap)
+        if _fits(upright, console):
+            return [upright]
     for size in range(len(grid.rows), 1, -1):
         chunks = [grid.rows[start : start + size] for start in range(0, len(grid.rows), size)]
         tables = [_on_its_side(grid, chunk) for chunk in chunks]
@@ -57,32 +60,32 @@ def _fitting(grid: Grid, console: Console) -> list[Table]:
 
 
 def _fits(table: Table, console: Console) -> bool:
-    return console.measure(table, options=console.options.update(width=UNLIMITED)).minimum <= (
-        console.width
-    )
+    unlimited = console.options.update(width=UNLIMITED)
+    return console.measure(table, options=unlimited).maximum <= console.width
 
 
-def _upright(grid: Grid) -> Table:
+def _upright(grid: Grid, wrap: int) -> Table:
     table = _empty_table()
     for index, header in enumerate(grid.headers):
-        words = index in grid.words
         title = Text("\n").join([_plain(header.above), _entry(header)])
-        justify: Literal["left", "right"] = "left" if words else "right"
-        table.add_column(title, justify=justify, no_wrap=not words, overflow="fold")
+        table.add_column(title, justify="left" if index in grid.words else "right")
     for row in grid.rows:
-        table.add_row(*map(_entry, row))
+        table.add_row(*(_entry(entry, wrap) for entry in row))
     return table
 
 
 def _on_its_side(grid: Grid, rows: list[list[Entry]]) -> Table:
     """A line for each header, a column for each of ``rows``."""
     lines = [
-        [_plain(f"{header.above} ".lstrip()).append_text(_entry(header)), *map(_entry, cells)]
-        for header, *cells in zip(grid.headers, *rows, strict=True)
+        [
+            _plain(f"{header.above} ".lstrip()).append_text(_entry(header)),
+            *(_entry(entry, WRAP) for entry in entries),
+        ]
+        for header, *entries in zip(grid.headers, *rows, strict=True)
     ]
     table = _empty_table()
     for index, title in enumerate(lines[0]):
-        table.add_column(title, justify="right" if index else "left", overflow="fold")
+        table.add_column(title, justify="right" if index else "left")
     for line in lines[1:]:
         table.add_row(*line)
     return table
@@ -92,9 +95,10 @@ def _empty_table() -> Table:
     return Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
 
 
-def _entry(entry: Entry) -> Text:
+def _entry(entry: Entry, wrap: int = UNLIMITED) -> Text:
     style = "bold" if entry.bold else "italic" if entry.italic else ""
-    return _plain(f"{entry.text} {entry.mark}" if entry.mark else entry.text, style)
+    text = f"{entry.text} {entry.mark}" if entry.mark else entry.text
+    return Text("\n").join(_plain(line, style) for line in textwrap.wrap(text, wrap))
 
 
 def _note(note: Note) -> Text:

@@ -1,0 +1,77 @@
+import platform
+import subprocess
+import sys
+from importlib import metadata
+
+import simmim_bench
+from simmim_bench.results import environment
+from simmim_bench.results.environment import collect_environment
+
+
+def git(folder, *words):
+    identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    done = subprocess.run(
+        ["git", "-C", folder, *identity, *words], check=True, capture_output=True, text=True
+    )
+    return done.stdout.strip()
+
+
+def test_versions_without_importing():
+    found = collect_environment(["pydantic", "no-such-package"])
+    assert found.versions == {"pydantic": metadata.version("pydantic")}
+    assert found.python == platform.python_version()
+
+
+def test_commit_and_dirty_flag_of_the_repository_of_the_package(tmp_path, monkeypatch):
+    source = tmp_path / "package" / "__init__.py"
+    source.parent.mkdir()
+    source.write_text("")
+    monkeypatch.setattr(simmim_bench, "__file__", str(source))
+    monkeypatch.chdir(tmp_path)
+    git(tmp_path, "init", "--quiet")
+    assert collect_environment([]).git_commit is None
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "-m", "first")
+    clean = collect_environment([])
+    assert clean.git_commit == git(tmp_path, "rev-parse", "HEAD")
+    assert clean.git_dirty is False
+    source.write_text("changed = 1\n")
+    assert collect_environment([]).git_dirty is True
+
+
+def test_an_installed_package_asks_the_current_folder(tmp_path, monkeypatch):
+    """A venv inside a repository is not that repository."""
+    outer = tmp_path / "outer"
+    installed = outer / ".venv" / "package" / "__init__.py"
+    installed.parent.mkdir(parents=True)
+    installed.write_text("")
+    git(tmp_path, "init", "--quiet", str(outer))
+    git(outer, "commit", "--quiet", "--allow-empty", "-m", "first")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.setattr(simmim_bench, "__file__", str(installed))
+    monkeypatch.chdir(here)
+    assert collect_environment([]).git_commit is None
+
+
+def test_a_machine_without_git_has_no_commit(monkeypatch):
+    def missing(*words, **options):
+        raise FileNotFoundError("git")
+
+    monkeypatch.setattr(environment.subprocess, "run", missing)
+    found = collect_environment([])
+    assert found.git_commit is None
+    assert found.git_dirty is None
+
+
+def test_results_import_nothing_heavy():
+    code = (
+        "import pkgutil, sys, importlib, simmim_bench.results as r\n"
+        "names = [m.name for m in pkgutil.iter_modules(r.__path__)]\n"
+        "[importlib.import_module(f'simmim_bench.results.{name}') for name in names]\n"
+        "assert len(names) > 8\n"
+        "heavy = {'torch', 'mmengine', 'numpy', 'pandas', 'mmcv'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,81 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from simmim_bench.errors import BenchError
+from simmim_bench.results.store import add_record, read_record, read_records, record_path
+
+SOURCE = Path("work/manifest.json")
+
+
+def test_a_record_is_added_once(make_record, toy, tmp_path):
+    record = make_record()
+    slower = make_record(cost={**toy.run_fields()["cost"], "wall_seconds": 999.0})
+    assert add_record(tmp_path, record, source=SOURCE) == "added"
+    path = tmp_path / "scratch__swin-toy" / f"{record.run_id}.json"
+    before = path.read_bytes()
+    assert add_record(tmp_path, record, source=SOURCE) == "present"
+    assert add_record(tmp_path, slower, source=SOURCE) == "repeated"
+    assert path.read_bytes() == before
+    assert read_records(tmp_path) == [record]
+
+
+def test_other_metrics_of_the_same_run_are_refused(make_record, tmp_path):
+    record = make_record()
+    add_record(tmp_path, record, source=SOURCE)
+    path = record_path(tmp_path, record)
+    before = path.read_bytes()
+    other = make_record(metrics={"box_ap": 35.0, "mask_ap": 23.2})
+    with pytest.raises(BenchError) as refused:
+        add_record(tmp_path, other, source=SOURCE)
+    assert str(SOURCE) in str(refused.value)
+    assert str(path) in str(refused.value)
+    assert "delete that record" in str(refused.value)
+    assert path.read_bytes() == before
+
+
+def test_an_edited_record_stops_the_table(make_record, tmp_path):
+    record = make_record()
+    add_record(tmp_path, record, source=SOURCE)
+    path = record_path(tmp_path, record)
+    content = json.loads(path.read_text())
+    content["metrics"]["box_ap"] = 99.9
+    path.write_text(json.dumps(content))
+    with pytest.raises(BenchError, match="changed after it was written") as refused:
+        read_records(tmp_path)
+    assert str(path) in str(refused.value)
+
+
+def test_a_copied_record_is_not_counted_twice(make_record, tmp_path):
+    record = make_record()
+    add_record(tmp_path, record, source=SOURCE)
+    path = record_path(tmp_path, record)
+    path.with_name("copy.json").write_bytes(path.read_bytes())
+    with pytest.raises(BenchError, match=r"copy\.json belongs at"):
+        read_records(tmp_path)
+
+
+def test_an_empty_store_says_how_to_fill_it(tmp_path):
+    with pytest.raises(BenchError, match=r"tools/leaderboard\.py build"):
+        read_records(tmp_path)
+
+
+def test_a_failed_write_leaves_no_part(make_record, tmp_path, monkeypatch):
+    record = make_record()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        with pytest.raises(OSError, match="disk full"):
+            add_record(tmp_path, record, source=SOURCE)
+    assert [path for path in tmp_path.rglob("*") if path.is_file() and path.name != ".lock"] == []
+    assert add_record(tmp_path, record, source=SOURCE) == "added"
+
+
+def test_hostile_names_stay_in_the_store(make_record, make_simmim, tmp_path):
+    record = make_simmim(method="<script>|`x`", backbone="swin toy")
+    add_record(tmp_path, record, source=SOURCE)
+    assert read_record(record_path(tmp_path, record)) == record
+    for name in ("../up", "a/b", "..", ".hidden", "a\\b", " a", "a\nb", ""):
+        with pytest.raises(ValueError, match="method"):
+            make_record(method=name)
