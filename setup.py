@@ -21,8 +21,8 @@ setup(
     packages=find_packages(include=["simmim_bench", "simmim_bench.*"]),
     package_data={"simmim_bench": ["py.typed", "suite/Snakefile"]},
     install_requires=[
-        "torch>=2.4,<2.15",
-        "torchvision>=0.19,<0.30",
+        "torch>=2.6,<2.15",
+        "torchvision>=0.21,<0.30",
         "numpy>=1.26,<2.3",
         "scipy>=1.11,<1.18",
         "onedl-mmengine>=0.10.12,<0.11",

@@ -23,6 +23,7 @@ NOISE = (
     r".*torch.meshgrid.*",
     r".*The verbose parameter is deprecated.*",
     r".*`torch.cuda.amp.*",
+    r".*`broadcast_buffers` is deprecated.*",
     r".*The prefix is not set in metric class.*",
 )
 
@@ -63,6 +64,8 @@ def _start_distributed(launcher: str) -> int:
 
     if launcher == "slurm":
         _read_slurm()
+    for library in ("OMP", "MKL"):  # mmengine would set and warn; torchrun sets the first
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
     gpus = torch.cuda.device_count()
     if gpus and local > gpus:

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import is_main_process
+from mmengine.dist import broadcast, is_main_process
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+
+from simmim_bench.backbones import adapter_for
 
 # What upstream says of itself at every run, and nobody can act on.
 NOISE = ('"FileClient" will be', '"HardDiskBackend" is the alias', "`save_param_scheduler` is True")
@@ -32,6 +35,15 @@ class BenchRunner(Runner):
     def get_hooks_info(self) -> str:
         """Names of the hooks, where mmengine lists them under each of 20 stages."""
         return ", ".join(type(hook).__name__ for hook in self.hooks)
+
+    def _init_model_weights(self) -> None:
+        """Start a downstream backbone as the original does; upstream classes differ in that."""
+        super()._init_model_weights()
+        if "protocol" in self.cfg:
+            model = self.model.module if is_model_wrapper(self.model) else self.model
+            adapter_for(model.backbone).init_weights(pretraining=False)
+            for parameter in model.backbone.parameters():
+                broadcast(parameter.data)
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Save beside the target and rename, so that a kill leaves the last good file."""

@@ -59,6 +59,8 @@ class WarmupSchedule(_ParamScheduler):
             raise ValueError(f"warmup {warmup} is not within the schedule of {end}; shorten it")
         self.warmup = warmup
         self.warmup_factor = warmup_factor
+        # mmengine's wrapper appends a group for logging, which linear scaling passes over.
+        self.real_groups = len(getattr(optimizer, "optimizer", optimizer).param_groups)
         super().__init__(
             optimizer, "lr", end=end, last_step=last_step, by_epoch=by_epoch, verbose=verbose
         )
@@ -85,7 +87,7 @@ class WarmupSchedule(_ParamScheduler):
 
     def _get_value(self) -> list[float]:
         step = max(self.last_step - 1, 0)
-        highest = max(self.base_values)
+        highest = max(self.base_values[: self.real_groups])
         if step >= self.warmup:
             return [self.value(step, base, highest) for base in self.base_values]
         start = self.warmup_factor * highest

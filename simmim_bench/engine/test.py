@@ -12,7 +12,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 
 # The hook and the visualiser of each library that draw predictions.
-DRAWING = {
+DRAWING: dict[str, tuple[str, str, dict[str, Any]]] = {
     "mmpretrain": ("VisualizationHook", "UniversalVisualizer", {"enable": True, "out_dir": ""}),
     "mmdet": ("DetVisualizationHook", "DetLocalVisualizer", {"draw": True, "test_out_dir": ""}),
     "mmseg": ("SegVisualizationHook", "SegLocalVisualizer", {"draw": True, "interval": 1}),

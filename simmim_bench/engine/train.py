@@ -9,8 +9,7 @@ from typing import Any
 from simmim_bench.engine.data_check import check_data
 from simmim_bench.engine.settings import datasets, load_config, resolved_hash
 from simmim_bench.errors import BenchError
-
-SCRATCH = "scratch"
+from simmim_bench.results.manifest import SCRATCH
 
 
 def train(args: argparse.Namespace) -> None:
@@ -132,6 +131,7 @@ def _facts(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
         facts.update(stage="pretrain", method=pretraining.method, backbone=pretraining.backbone)
         facts["pretraining"] = {
             **pretraining.to_dict(),
+            "epochs": cfg.train_cfg.get("max_epochs", pretraining.epochs),
             "seed": args.seed,
             "checkpoint_sha256": None,
         }

@@ -105,8 +105,8 @@ class ManifestHook(Hook):
             cost=self._cost(runner),
             environment=collect_environment(PACKAGES),
             load_report=runner.message_hub.runtime_info.get("load_report"),
-            started=self.started.isoformat(timespec="seconds"),
-            finished=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            started=self.started,
+            finished=datetime.now(timezone.utc),
         ).write(work_dir / "manifest.json")
 
     def _protocol_metrics(self) -> dict[str, float]:
