@@ -1,0 +1,1 @@
+"""Dataset layouts, preparation and the embedded demo data; imports nothing by itself."""

@@ -1,0 +1,165 @@
+"""Build the demo data: in a folder beside, by several processes, then renamed into place."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from filelock import FileLock
+
+from simmim_bench.data.check import Advance
+from simmim_bench.data.demo.annotations import DATASET_FILE, describe, write_instances
+from simmim_bench.data.demo.contact_sheet import write_contact_sheet
+from simmim_bench.data.demo.files import ADE_SPLITS, Job, Written, make_folders, write_images
+from simmim_bench.data.demo.spec import DemoSpec
+from simmim_bench.data.layouts import home, missing
+from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_write_json
+
+_CHUNK = 200  # images per job: short enough for a smooth progress bar
+_MOST_PROCESSES = 4
+
+
+@dataclass(frozen=True)
+class Built:
+    """Outcome of a build; ``seconds`` is 0 when the data were there already."""
+
+    folder: Path
+    images: int
+    seconds: float
+    content_sha256: str
+
+
+def build_demo(
+    root: Path,
+    spec: DemoSpec | None = None,
+    *,
+    processes: int | None = None,
+    advance: Advance = lambda _: None,
+) -> Built:
+    """Build the demo data below ``root``, unless the same are there already.
+
+    Args:
+        root: Data root; the data go to ``root/demo``.
+        spec: What to build (default: the published demo data).
+        processes: How many processes (default: as many as there are CPUs, at most 4). The data
+            do not depend on it.
+        advance: Told how many more images are written.
+
+    Raises:
+        BenchError: If ``root/demo`` holds something else, or cannot be written.
+    """
+    spec = spec or DemoSpec()
+    folder = home("demo", root)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / ".demo.lock"):  # two builds at a time: the second one finds the data
+            return _existing(folder, spec) or _build(folder, spec, processes, advance)
+    except OSError as error:
+        raise BenchError(
+            f"cannot write the demo data to {root.absolute()} ({error.strerror or error}); "
+            "choose another folder with --out or SIMMIM_BENCH_DATA"
+        ) from error
+
+
+def image_count(spec: DemoSpec) -> int:
+    """Number of images of all splits together."""
+    return sum(split.count for split in spec.splits())
+
+
+def _existing(folder: Path, spec: DemoSpec) -> Built | None:
+    """The data in ``folder`` if they are complete and of this spec, else None."""
+    path = folder / DATASET_FILE
+    if not path.is_file():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise BenchError(
+                f"{folder.absolute()} is not empty and holds no {DATASET_FILE}, so it is not "
+                "replaced; move it away or choose another --out"
+            )
+        return None
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+        same = described["fingerprint"] == spec.fingerprint() and not missing("demo", folder)
+        return Built(folder, image_count(spec), 0.0, described["content_sha256"]) if same else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _build(folder: Path, spec: DemoSpec, processes: int | None, advance: Advance) -> Built:
+    started = time.monotonic()
+    building, old = (folder.parent / f".{folder.name}.{state}" for state in ("building", "old"))
+    for leftover in (building, old):  # of a build that was killed: ours, as we hold the lock
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        content = _write(building, spec, processes, advance)
+        if folder.exists():
+            folder.rename(old)
+        building.rename(folder)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+    return Built(folder, image_count(spec), time.monotonic() - started, content)
+
+
+def _write(folder: Path, spec: DemoSpec, processes: int | None, advance: Advance) -> str:
+    """Write everything into ``folder``; returns the content hash."""
+    make_folders(spec, folder)
+    jobs = [
+        Job(spec, split, start, min(start + _CHUNK, split.count), folder)
+        for split in spec.splits()
+        for start in range(0, split.count, _CHUNK)
+    ]
+    written: dict[str, list[Written]] = {split.name: [] for split in spec.splits()}
+    for job, part in zip(jobs, _run(jobs, processes or _default_processes()), strict=True):
+        written[job.split.name] += part
+        advance(len(part))
+    content = hashlib.sha256()
+    for split in spec.splits():
+        content.update(f"{split.name} {split.count}\n".encode())
+        content.update(b"".join(each.digest for each in written[split.name]))
+        if split.name in ADE_SPLITS:
+            write_instances(spec, split, written[split.name], folder)
+    write_contact_sheet(folder)
+    atomic_write_json(folder / DATASET_FILE, describe(spec, content.hexdigest()))
+    return content.hexdigest()
+
+
+def _run(jobs: list[Job], processes: int) -> Iterator[list[Written]]:
+    """Results of ``jobs`` in their order."""
+    if processes == 1:
+        yield from map(write_images, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_start_worker)
+    try:
+        yield from pool.map(write_images, jobs)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _default_processes() -> int:
+    return min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

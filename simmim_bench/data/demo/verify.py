@@ -1,0 +1,163 @@
+"""Check the demo data on disk: counts, images, annotations, and that they agree."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from simmim_bench.data.check import Advance, Part, image_files, unreadable
+from simmim_bench.data.demo import rle
+from simmim_bench.data.demo.annotations import DATASET_FILE, instances_path
+from simmim_bench.data.demo.compose import BACKGROUND
+from simmim_bench.data.demo.files import ADE_SPLITS, ade_paths, image_path
+from simmim_bench.data.demo.spec import CLASSES, VERSION, DemoSpec, Split
+from simmim_bench.errors import BenchError
+
+
+def verify_demo(folder: Path, advance: Advance = lambda _: None) -> list[Part]:
+    """Open every image, check every annotation.
+
+    Args:
+        folder: The demo data, usually ``data/demo``.
+        advance: Told how many more images have been opened.
+
+    Returns:
+        One part per split and layout; each lists its problems.
+
+    Raises:
+        BenchError: If there are no demo data in ``folder``, or of another version.
+    """
+    spec = read_spec(folder)
+    parts = []
+    for split in spec.splits():
+        parts.append(_images(folder, split, advance))
+        if split.name in ADE_SPLITS:
+            parts += _scene_parts(folder, spec, split, advance)
+    return parts
+
+
+def read_spec(folder: Path) -> DemoSpec:
+    """Spec that ``folder`` was built from.
+
+    Raises:
+        BenchError: If ``dataset.json`` is missing, broken or of another version.
+    """
+    path = folder / DATASET_FILE
+    try:
+        described = json.loads(path.read_text(encoding="utf-8"))
+        version, values = described["version"], described["spec"]
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        spec = DemoSpec(**fields) if version == VERSION else None
+    except FileNotFoundError:
+        raise BenchError(
+            f"no demo data: looked for {path.absolute()}; build them with "
+            "`python tools/prepare_data.py demo`"
+        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BenchError(
+            f"{path.absolute()} is no description of demo data ({error!r}); remove the folder and "
+            "run `python tools/prepare_data.py demo`"
+        ) from error
+    if spec is None:
+        raise BenchError(
+            f"{path.absolute()} is of version {version}, this code makes {VERSION}; run "
+            "`python tools/prepare_data.py demo` to build it anew"
+        )
+    return spec
+
+
+def _images(folder: Path, split: Split, advance: Advance) -> Part:
+    """Presence and readability of one split's images."""
+    expected = {folder / image_path(split, index) for index in range(split.count)}
+    return _compare(split.name, folder / split.name, expected, advance)
+
+
+def _compare(name: str, place: Path, expected: set[Path], advance: Advance) -> Part:
+    found = image_files(place)
+    part = Part(name, len(found), len(expected))
+    part.problems += [f"{path}: missing" for path in sorted(expected - set(found))]
+    part.problems += [f"{path}: does not belong here" for path in sorted(set(found) - expected)]
+    part.problems += unreadable(found, advance)
+    return part
+
+
+def _scene_parts(folder: Path, spec: DemoSpec, split: Split, advance: Advance) -> list[Part]:
+    """COCO annotations, ADE images and ADE maps of one split of scenes."""
+    parts = []
+    for kind in range(2):
+        expected = {folder / ade_paths(split, index)[kind] for index in range(split.count)}
+        place = ade_paths(split, 0)[kind].parent
+        parts.append(_compare(place.as_posix(), folder / place, expected, advance))
+    coco = Part(instances_path(split).as_posix(), 0, split.count)
+    try:
+        document = json.loads((folder / instances_path(split)).read_text(encoding="utf-8"))
+        coco.found = len(document["images"])
+        coco.problems = _check_instances(document, spec, split)
+        if not coco.problems and not parts[1].problems:
+            coco.problems = _check_maps(document, folder, split)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        coco.problems = [f"{folder / instances_path(split)}: cannot be used ({error!r})"]
+    return [*parts, coco]
+
+
+def _check_instances(document: dict[str, Any], spec: DemoSpec, split: Split) -> list[str]:
+    """Problems inside one COCO document."""
+    where = instances_path(split).name
+    names = {image["id"]: image["file_name"] for image in document["images"]}
+    expected = {index + 1: image_path(split, index).name for index in range(split.count)}
+    problems = [] if names == expected else [f"{where}: its images are not those of the spec"]
+    if [category["name"] for category in document["categories"]] != list(CLASSES):
+        problems.append(f"{where}: categories are not {', '.join(CLASSES)}")
+    repeated = Counter(each["id"] for each in document["annotations"]).most_common(1)
+    if repeated and repeated[0][1] > 1:
+        problems.append(f"{where}: annotation id {repeated[0][0]} is used more than once")
+    bare = set(expected) - {each["image_id"] for each in document["annotations"]}
+    problems += [f"{where}: image {number} has no annotation" for number in sorted(bare)]
+    size = (spec.scene_size, spec.scene_size)
+    for each in document["annotations"]:
+        if problem := _check_object(each, size):
+            problems.append(f"{where}: annotation {each['id']}: {problem}")
+    return problems
+
+
+def _check_object(each: dict[str, Any], size: tuple[int, int]) -> str | None:
+    if not 1 <= each["category_id"] <= len(CLASSES):
+        return f"category {each['category_id']} is not 1 to {len(CLASSES)}"
+    try:
+        mask = rle.decode(each["segmentation"]["counts"], size)
+    except ValueError as error:
+        return str(error)
+    if not mask.any():
+        return "its mask is empty"
+    if each["area"] != mask.sum():
+        return f"area {each['area']} is not that of its mask, {mask.sum()}"
+    if each["bbox"] != rle.box(mask):
+        return f"bbox {each['bbox']} is not that of its mask, {rle.box(mask)}"
+    return None
+
+
+def _check_maps(document: dict[str, Any], folder: Path, split: Split) -> list[str]:
+    """Problems of semantic maps that do not say what the instances say."""
+    maps: dict[int, NDArray[np.uint8]] = {}
+    problems = []
+    for image in document["images"]:
+        maps[image["id"]] = np.full((image["height"], image["width"]), BACKGROUND, np.uint8)
+    for each in document["annotations"]:
+        size = maps[each["image_id"]].shape
+        mask = rle.decode(each["segmentation"]["counts"], (size[0], size[1]))
+        maps[each["image_id"]][mask] = BACKGROUND + each["category_id"]
+    for index in range(split.count):
+        path = folder / ade_paths(split, index)[1]
+        with Image.open(path) as opened:
+            if not np.array_equal(np.asarray(opened), maps[index + 1]):
+                problems.append(f"{path}: does not agree with {instances_path(split).name}")
+    return problems
