@@ -10,7 +10,11 @@ from simmim_bench import cli
 def parse() -> argparse.Namespace:
     """Command line of an export."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("checkpoint", type=Path, help="epoch_N.pth of a pretraining run")
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        help="epoch_N.pth of a pretraining run, or the folder of a finished one",
+    )
     parser.add_argument(
         "--out",
         type=Path,

@@ -21,6 +21,10 @@ PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmpretrain", "simmim_benc
 def run_export(checkpoint: Path, out: Path) -> Path:
     """Export ``checkpoint`` into ``out`` and write ``out/manifest.json`` last.
 
+    Args:
+        checkpoint: ``epoch_N.pth``, or the folder of a finished run, whose manifest names it.
+        out: Folder for the exported files.
+
     Returns:
         Path of ``backbone.pth``.
 
@@ -28,6 +32,9 @@ def run_export(checkpoint: Path, out: Path) -> Path:
         BenchError: As ``export_backbone``.
     """
     started, begin = datetime.now(timezone.utc), time.monotonic()
+    if checkpoint.is_dir():
+        run = Manifest.read(checkpoint / "manifest.json")
+        checkpoint = checkpoint / run.outputs["checkpoint"].path
     files = export_backbone(checkpoint, out)
     card = json.loads(files.card.read_text("utf-8"))
     pretraining = card["pretraining"]
