@@ -105,12 +105,27 @@ def test_a_protocol_that_changed_without_a_version_is_refused(make_record, make_
 def test_older_records_of_a_seed_or_config_are_superseded(make_record, toy):
     config = {"path": "configs/toy.py", "sha256": toy.sha("old config")}
     day = "2025-02-0{}T00:00:00+00:00".format
-    old = make_record(config=config, date=day(1), metrics=metrics(1))
+    old_seed = make_record(config=config, date=day(1), metrics=metrics(1))
+    old_config = make_record(seed=7, config=config, date=day(1), metrics=metrics(1))
     new = [make_record(seed=seed, date=day(2), metrics=metrics(40 + seed)) for seed in range(2)]
-    for records in ([old, *new], [*new, old]):
+    for records in ([old_seed, old_config, *new], [*new, old_config, old_seed]):
         (table,) = aggregate(records)
         assert table.rows[0].cells[KEY].metrics["box_ap"] == summarise([40.0, 41.0])
-        assert table.superseded == 1
+        assert table.superseded == 2
+
+
+def test_a_run_that_was_repeated_from_another_checkpoint_counts_once(make_simmim, toy):
+    old, new = (
+        make_simmim(
+            pretraining=toy.pretraining(checkpoint_sha256=toy.sha(day)),
+            date=f"2025-02-0{day}T00:00:00+00:00",
+            metrics=metrics(day),
+        )
+        for day in (1, 2)
+    )
+    (table,) = aggregate([new, old])
+    assert table.rows[0].cells[KEY].metrics["box_ap"] == summarise([2.0])
+    assert table.superseded == 1
 
 
 def test_gain_is_the_difference_of_means(make_record, make_simmim):

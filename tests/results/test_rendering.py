@@ -156,6 +156,11 @@ def test_hostile_text_stays_text(make_simmim, toy):
     assert html.unescape(rendered).count("**d** &lt;") == 1
 
 
+def test_no_character_of_html_or_tables_is_left():
+    assert escape("<b>|`&") == "&lt;b&gt;&#124;&#96;&amp;"
+    assert escape("swin_b, top-1") == "swin_b, top-1"  # stays readable in the source
+
+
 @given(st.text(st.characters(codec="utf-8"), max_size=40))
 def test_any_text_is_one_table_cell_and_says_the_same(text):
     shown = " ".join("".join(char if char.isprintable() else " " for char in text).split())
