@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from simmim_bench.suite.stage import MARKS, OWNER_VARIABLE, PLAN, die_with_paren
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 LOG = "snakemake.log"
+JOBS = "jobs.json"  # the Snakefile's name for it, too
 _PATIENCE = 20.0  # seconds; a stage gives its command 10
 
 
@@ -34,7 +34,7 @@ class Engine:
     def __init__(self, plan: Plan, stages: list[Stage], *, cores: int) -> None:
         self.log = plan.state / LOG
         shutil.rmtree(plan.state / MARKS, ignore_errors=True)
-        atomic_write_json(plan.state / "jobs.json", _jobs(plan, stages))
+        atomic_write_json(plan.state / JOBS, _jobs(plan, stages))
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *_options(plan, cores)],
@@ -73,12 +73,9 @@ class Engine:
 
 def run_alone(plan: Plan, stage: Stage) -> None:
     """Run one stage, without Snakemake; events tell what became of it."""
-    subprocess.run([*_command(plan, stage), "--threads", "1"], env=_environment(), check=False)
-
-
-def _command(plan: Plan, stage: Stage) -> list[str]:
     module = "simmim_bench.suite.stage"
-    return [sys.executable, "-m", module, str(plan.state / PLAN), stage.id]
+    command = [sys.executable, "-m", module, PLAN, stage.id, "--threads", str(stage.threads)]
+    subprocess.run(command, cwd=plan.state, env=_environment(), check=False)
 
 
 def _environment() -> dict[str, str]:
@@ -94,18 +91,20 @@ def _jobs(plan: Plan, stages: list[Stage]) -> list[dict[str, Any]]:
     chains = _chains(stages)
     return [
         {
-            "name": f"stage_{number}",
-            "mark": str(marker(plan, stage)),
-            "needs": [
-                str(marker(plan, plan.stage(need))) for need in stage.needs if need in running
-            ],
+            "id": stage.id,
+            "rule": f"stage_{number}",
+            "mark": _mark(plan, stage),
+            "needs": [_mark(plan, plan.stage(need)) for need in stage.needs if need in running],
             "threads": stage.threads,
             "priority": chains[stage.id],
-            # Snakemake formats its commands: braces would be its own.
-            "command": shlex.join(_command(plan, stage)).replace("{", "{{").replace("}", "}}"),
         }
         for number, stage in enumerate(stages)
     ]
+
+
+def _mark(plan: Plan, stage: Stage) -> str:
+    """Mark of a stage as a path from the folder in which Snakemake works."""
+    return marker(plan, stage).relative_to(plan.state).as_posix()
 
 
 def _chains(stages: list[Stage]) -> dict[str, int]:
@@ -121,12 +120,13 @@ def _chains(stages: list[Stage]) -> dict[str, int]:
 def _options(plan: Plan, cores: int) -> list[str]:
     return [
         *("--snakefile", str(SNAKEFILE), "--directory", str(plan.state)),
-        *("--config", f"jobs={plan.state / 'jobs.json'}"),
         *("--cores", str(cores), "--scheduler", "greedy"),
         # The jobs are those that must run; a failed one does not stop the others.
         *("--forceall", "--keep-going"),
         # The suite's own lock leaves nothing behind when its holder is killed.
         *("--nolock", "--drop-metadata", "--latency-wait", "2"),
         *("--profile", "none", "--workflow-profile", "none"),
-        *("--quiet", "all", "--nocolor"),
+        "--nocolor",
+        # The source cache would lie in the home folder, which may be read-only.
+        *("--shared-fs-usage", "input-output", "persistence", "sources"),
     ]

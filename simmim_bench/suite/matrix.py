@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
 from simmim_bench.suite.schema import SCRATCH, Step, Suite
 from simmim_bench.suite.sources import hash_sources
@@ -51,7 +52,7 @@ class _Builder:
             command=self._tool("prepare_data", self.suite.data),
             result=(data_root / self.suite.data / "dataset.json").as_posix(),
             needs=(),
-            inputs={"tool": _version("prepare_data"), "dataset": self.suite.data},
+            inputs={"tool": _version("prepare_data"), "dataset": DemoSpec().fingerprint()},
             threads=self.suite.resources.threads,
         )
 

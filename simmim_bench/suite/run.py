@@ -112,7 +112,9 @@ def _run(plan: Plan, chosen: set[str], cores: int, command: str, console: Consol
         report.say(console, f"{plan.name}: all {len(chosen)} stages are done; nothing runs")
     else:
         report.print_costs(console, board, peak_memory_mb)
-    report.print_leaderboard(console, plan)
+    tables = board.rows.get(plan.stages[-1].id)
+    if tables and tables.state in ("done", "cached"):
+        report.print_leaderboard(console, plan)
     if counts["failed"]:
         report.print_failures(console, board, command)
     return int(counts["failed"] > 0)
@@ -140,17 +142,19 @@ def _build_tables(board: Board) -> None:
     """Records and leaderboard from what there is, also when some stages failed."""
     plan = board.plan
     tables = plan.stages[-1]
-    if any(cache.is_complete(plan.result_of(plan.stage(need))) for need in tables.needs):
+    if tables.id in board.rows and any(
+        cache.is_complete(plan.result_of(plan.stage(need))) for need in tables.needs
+    ):
         run_alone(plan, tables)
         board.refresh()
 
 
 def _choose(plan: Plan, patterns: tuple[str, ...]) -> set[str]:
-    """Ids that the patterns name, what these need, and the tables; all without patterns."""
+    """Ids that the patterns name, what these need, and tables of them; all without patterns."""
     if not patterns:
         return {stage.id for stage in plan.stages}
     parts = {part for stage in plan.stages for part in (stage.id, *stage.id.split("/"))}
-    chosen = {plan.stages[-1].id}
+    chosen = set[str]()
     for pattern in patterns:
         matched = {
             stage.id
@@ -162,8 +166,10 @@ def _choose(plan: Plan, patterns: tuple[str, ...]) -> set[str]:
             hint = f"did you mean {' or '.join(near)}?" if near else "see --dry-run"
             raise BenchError(f"--only {pattern} is no stage or task of {plan.name}; {hint}")
         chosen |= matched
-    for stage in reversed(plan.stages[:-1]):
-        if stage.id in chosen:
+    tables = plan.stages[-1]
+    chosen |= {tables.id} if chosen & set(tables.needs) else set()
+    for stage in reversed(plan.stages):
+        if stage.id in chosen and not stage.always:
             chosen |= set(stage.needs)
     return chosen
 

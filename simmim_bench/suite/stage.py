@@ -12,6 +12,7 @@ import ctypes
 import os
 import re
 import resource
+import shlex
 import signal
 import subprocess
 import sys
@@ -69,7 +70,7 @@ def run_stage(plan: Plan, stage: Stage, threads: int) -> int:
     folder = plan.folder_of(stage)
     with (folder / LOG).open("ab") as log:
         offset = log.tell()
-        log.write(f"$ {' '.join(stage.command)}\n".encode())
+        log.write(f"$ {shlex.join(stage.command)}\n".encode())
         log.flush()
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
         code = _Attempt(folder).run(stage.command, plan.root, environment, log)

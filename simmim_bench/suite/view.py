@@ -49,12 +49,12 @@ def open_view(console: Console, board: Board) -> View:
 
 
 class LiveView:
-    """A table that is redrawn in place."""
+    """A table that is redrawn in place, and gone at the end, when costs are told instead."""
 
     def __init__(self, console: Console, board: Board) -> None:
         self.board = board
         self.console = console
-        self.live = Live(console=console, auto_refresh=False)
+        self.live = Live(console=console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> LiveView:
         self.live.__enter__()
@@ -66,7 +66,6 @@ class LiveView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.live.update(self._draw(), refresh=True)
         self.live.__exit__(kind, error, trace)
 
     def update(self, changed: list[Row]) -> None:

@@ -74,7 +74,7 @@ class Project:
         return subprocess.Popen(
             [sys.executable, "tools/run_suite.py", str(self.suite), "--cores", "2", *arguments],
             cwd=self.root,
-            env=dict(os.environ),
+            env={**os.environ, "HOME": str(self.suite)},  # nothing can be written there
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -102,7 +102,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def finished_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
     """A project whose suite has run, and what that printed; never changed."""
-    project = make_project(tmp_path_factory.mktemp("finished"))
+    project = make_project(tmp_path_factory.mktemp("finished") / "with space, {brace} and 'quote'")
     code, printed = project.run()
     assert code == 0, printed
     return project, printed

@@ -52,7 +52,8 @@ def train(arguments):
     for step in range(done + 1, steps + 1):
         time.sleep(setting(text, "seconds", 0))
         sha = hashlib.sha256(f"{text}{args.seed}{backbone}".encode()).hexdigest()
-        checkpoint.write_text(f"{step} {sha}", "utf-8")
+        checkpoint.with_suffix(".part").write_text(f"{step} {sha}", "utf-8")
+        checkpoint.with_suffix(".part").replace(checkpoint)
         progress = {"done": step, "total": steps, "eta_seconds": 1.0, "metric": {"loss": 0.5}}
         (args.work_dir / "progress.json").write_text(json.dumps(progress), "utf-8")
     write_manifest(args.work_dir, checkpoint)

@@ -41,13 +41,13 @@ def find(project, word):
 
 
 def test_after_sigkill_of_the_suite_all_ends_and_the_next_run_continues(slow):
-    suite = slow.start()
+    suite = slow.start("--only", "pretrain")
     wait_for(lambda: steps_done(slow) >= 3)
     os.kill(suite.pid, signal.SIGKILL)
     suite.communicate()
     reached = steps_done(slow)
     # At once: no lock is stale, and the old worker is waited for.
-    code, printed = slow.run()
+    code, printed = slow.run(only=("pretrain",))
     assert code == 0, printed
     pretraining = [call for call in slow.take_calls() if call.startswith(SLOW)]
     assert len(pretraining) == 2
@@ -56,7 +56,7 @@ def test_after_sigkill_of_the_suite_all_ends_and_the_next_run_continues(slow):
 
 
 def test_after_sigkill_of_everything_the_next_run_continues(slow):
-    suite = slow.start()
+    suite = slow.start("--only", "pretrain")
     wait_for(lambda: steps_done(slow) >= 3)
     for process in [suite.pid, *(one.pid for one in psutil.Process(suite.pid).children(True))]:
         os.kill(process, signal.SIGKILL)
@@ -64,7 +64,7 @@ def test_after_sigkill_of_everything_the_next_run_continues(slow):
     reached = steps_done(slow)
     _, printed = slow.run(dry_run=True)
     assert "was interrupted" in printed
-    code, printed = slow.run()
+    code, printed = slow.run(only=("pretrain",))
     assert code == 0, printed
     assert f"{SLOW} from {reached}" in slow.take_calls()
 
@@ -87,7 +87,7 @@ def test_a_killed_worker_fails_its_stage_and_the_next_run_continues(slow):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_end_it_ends_its_stages(slow, number):
-    suite = slow.start()
+    suite = slow.start("--only", "pretrain")
     wait_for(lambda: steps_done(slow) >= 2)
     suite.send_signal(number)
     printed, _ = suite.communicate(timeout=20)
@@ -97,7 +97,7 @@ def test_asked_to_end_it_ends_its_stages(slow, number):
 
 
 def test_a_second_suite_on_the_folder_leaves_with_a_sentence(slow):
-    first = slow.start()
+    first = slow.start("--only", "pretrain")
     wait_for(lambda: steps_done(slow) >= 1)
     second = slow.start()
     printed, _ = second.communicate(timeout=20)
