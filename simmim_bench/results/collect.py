@@ -70,20 +70,21 @@ def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Recor
             smoke pretraining.
     """
     weights = run.pretraining.checkpoint_sha256 if run.pretraining else None
-    pretrain = _pretrain_manifest(weights, makers)
+    lineage = _lineage(weights, makers)
+    for maker in lineage:
+        if maker.kind != run.kind:
+            raise BenchError(
+                f"{path} is a {run.kind} run of a {maker.kind} pretraining; run both with the "
+                f"same --kind"
+            )
+    costs = [maker.cost.as_json() for maker in lineage if maker.stage == "pretrain" and maker.cost]
     body = {
         **run.model_dump(mode="json", include=COPIED),
+        "pretraining_cost": costs[0] if costs else None,
+        "pretraining_deviations": [text for maker in lineage for text in maker.deviations],
         "provenance": {"kind": "measured"},
         "date": run.finished.isoformat(),
     }
-    if pretrain:
-        if pretrain.kind != run.kind:
-            raise BenchError(
-                f"{path} is a {run.kind} run of a {pretrain.kind} pretraining; run both with the "
-                f"same --kind"
-            )
-        body["pretraining_cost"] = pretrain.cost.as_json() if pretrain.cost else None
-        body["pretraining_deviations"] = pretrain.deviations
     return Record.seal(validate(RecordBody, body, source=str(path), remedy=REMEDY))
 
 
@@ -96,15 +97,14 @@ def _makers(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
     }
 
 
-def _pretrain_manifest(weights: str | None, makers: dict[str, Manifest]) -> Manifest | None:
-    """Follow hashes from exported weights back to the pretraining that made them."""
-    pending, seen = [weights] if weights else [], set[str]()
+def _lineage(weights: str | None, makers: dict[str, Manifest]) -> list[Manifest]:
+    """Follow hashes from exported weights back to the pretraining, as far as it is known."""
+    pending, seen, found = [weights] if weights else [], set[str](), list[Manifest]()
     while pending:
         digest = pending.pop()
         if digest in seen or digest not in makers:
             continue
         seen.add(digest)
-        if makers[digest].stage == "pretrain":
-            return makers[digest]
+        found.insert(0, makers[digest])
         pending += [given.sha256 for given in makers[digest].inputs.values()]
-    return None
+    return found

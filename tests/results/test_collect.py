@@ -69,17 +69,18 @@ def test_a_full_run_of_a_smoke_pretraining_is_refused(write_suite, tmp_path):
         collect(work, tmp_path / "records")
 
 
-def test_deviations_of_both_stages_reach_the_record(write_suite, tmp_path):
+def test_deviations_of_all_stages_reach_the_record(write_suite, tmp_path):
     work = write_suite()
-    for folder in ("pretrain", "finetune/detection"):
+    for folder in ("pretrain", "export", "finetune/detection"):
         path = work / folder / "simmim__swin-toy" / "seed0" / "manifest.json"
         changed = Manifest.read(path).model_copy(update={"deviations": [f"override in {folder}"]})
         changed.write(path)
     collect(work, tmp_path / "records")
     records = {record.method: record for record in read_records(tmp_path / "records")}
-    assert records["simmim"].deviations == ["override in finetune/detection"]
-    assert records["simmim"].pretraining_deviations == ["override in pretrain"]
-    assert records["scratch"].deviations == records["scratch"].pretraining_deviations == []
+    simmim, scratch = records["simmim"], records["scratch"]
+    assert simmim.deviations == ["override in finetune/detection"]
+    assert simmim.pretraining_deviations == ["override in pretrain", "override in export"]
+    assert scratch.deviations == scratch.pretraining_deviations == []
 
 
 def test_unknown_pretraining_cost_stays_unknown(write_suite, tmp_path):
