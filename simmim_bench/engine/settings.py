@@ -53,7 +53,7 @@ def load_config(
     if data_root is not None:
         _relocate(cfg, data_root)
     if num_classes is not None:
-        _set_everywhere(cfg, "num_classes", num_classes)
+        set_everywhere(cfg, "num_classes", num_classes)
     return cfg
 
 
@@ -74,6 +74,19 @@ def resolved_hash(cfg: Any) -> str:
     roots = _data_roots(cfg)
     portable = _mapped(cfg._cfg_dict, lambda value: _rebased(value, roots, "<data_root>"))
     return hashlib.sha256(json.dumps(portable, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def set_everywhere(node: Any, key: str, value: Any) -> None:
+    """Set every ``key`` below ``node`` to ``value``."""
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            set_everywhere(child, key, value)
+    elif hasattr(node, "items"):
+        for name, child in node.items():
+            if name == key:
+                node[name] = value
+            else:
+                set_everywhere(child, key, value)
 
 
 def _nearest_config(path: str) -> str:
@@ -149,15 +162,3 @@ def _mapped(node: Any, change: Any) -> Any:
     if isinstance(node, (list, tuple)):
         return type(node)(_mapped(value, change) for value in node)
     return change(node) if isinstance(node, str) else node
-
-
-def _set_everywhere(node: Any, key: str, value: Any) -> None:
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            _set_everywhere(child, key, value)
-    elif hasattr(node, "items"):
-        for name, child in node.items():
-            if name == key:
-                node[name] = value
-            else:
-                _set_everywhere(child, key, value)

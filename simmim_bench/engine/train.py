@@ -49,6 +49,7 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
     import torch
 
     from simmim_bench.engine.failures import explained
+    from simmim_bench.engine.hooks.manifest import peak_memory_mb
     from simmim_bench.engine.process import adapt_to_cpu
     from simmim_bench.engine.runner import BenchRunner, latest_checkpoint
     from simmim_bench.engine.scaling import keep_recipe
@@ -73,6 +74,11 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
         if note:
             runner.logger.info(note)
         runner.train()
+        if args.try_iterations is not None:
+            runner.logger.info(
+                f"--try passed: {runner.iter} iterations and what follows them, peak memory "
+                f"{peak_memory_mb():.0f} MiB; nothing was recorded"
+            )
 
 
 def _seed_masks(cfg: Any, seed: int) -> None:

@@ -139,7 +139,7 @@ class ManifestHook(Hook):
             device=_device_name(),
             device_count=get_world_size(),
             wall_seconds=wall,
-            peak_memory_mb=_peak_memory_mb(),
+            peak_memory_mb=peak_memory_mb(),
             images_per_second=images * get_world_size() / training if training > 0 else None,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             flops=_backbone_flops(model.backbone, self._image_size()),
@@ -163,7 +163,7 @@ def _device_name() -> str:
     return f"CPU {platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} threads"
 
 
-def _peak_memory_mb() -> float:
+def peak_memory_mb() -> float:
     """Peak memory of this process: of the GPU if there is one, else resident, in MiB."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20

@@ -1,0 +1,114 @@
+"""What a user sees who got something wrong: one sentence, code 2, nothing half-written."""
+
+import shutil
+
+import pytest
+import torch
+
+from tests.e2e.conftest import CONFIGS, PRETRAIN, TINY, Tools
+
+pytestmark = pytest.mark.slow
+
+
+def refusal(tools, *words):
+    """The one line that starts with ``error:``."""
+    code, output = tools.run(*words)
+    assert code == 2, output[-3000:]
+    assert "Traceback" not in output
+    [line] = [line for line in output.splitlines() if line.startswith("error: ")]
+    return line
+
+
+def finetune(tools, work_dir, checkpoint, *options):
+    return refusal(
+        tools, "tools/train.py", CONFIGS["classification"], "--pretrained", checkpoint,
+        "--work-dir", work_dir, "--cfg-options", *TINY, *options,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def export(backbone, tmp_path):
+    """A copy of the export that a test may damage."""
+    folder = tmp_path / "export"
+    shutil.copytree(backbone.parent, folder)
+    return folder / "backbone.pth"
+
+
+def test_another_architecture(tools, export, tmp_path):
+    said = finetune(tools, tmp_path / "run", export, "model.backbone.arch.depths=[2,2,4,2]")
+    assert "depths" in said
+    assert "same architecture" in said
+
+
+def test_renamed_keys(tools, export, tmp_path):
+    state = torch.load(export, weights_only=True)
+    torch.save({f"encoder.{key}": value for key, value in state.items()}, export)
+    assert "missing" in finetune(tools, tmp_path / "run", export)
+    assert not (tmp_path / "run" / "manifest.json").exists()
+
+
+def test_a_truncated_checkpoint(tools, export, tmp_path):
+    export.write_bytes(export.read_bytes()[:5000])
+    assert "truncated or damaged" in finetune(tools, tmp_path / "run", export)
+
+
+def test_a_pretraining_checkpoint_that_was_not_exported(tools, pretrained, tmp_path):
+    said = finetune(tools, tmp_path / "run", pretrained / "epoch_2.pth")
+    assert "tools/export_backbone.py" in said
+
+
+def test_neither_pretrained_nor_from_scratch(tools):
+    said = refusal(tools, "tools/train.py", CONFIGS["detection"])
+    assert "--from-scratch" in said
+
+
+def test_a_corrupt_image(tools, data, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    victim = sorted((copy / "demo" / "unlabelled").glob("*.jpg"))[0]
+    victim.write_bytes(victim.read_bytes()[:300])
+    said = refusal(
+        Tools(copy), "tools/train.py", PRETRAIN, "--work-dir", tmp_path / "run",
+        "--cfg-options", *TINY,
+    )  # fmt: skip
+    assert victim.name in said
+    assert "--verify" in said
+
+
+def test_an_image_size_that_the_mask_patch_does_not_divide(tools, tmp_path):
+    said = refusal(
+        tools, "tools/train.py", PRETRAIN, "--work-dir", tmp_path / "run", "--cfg-options", *TINY,
+        "train_dataloader.dataset.pipeline.1.scale=72",
+    )  # fmt: skip
+    assert "image size 72 is not divisible by mask patch size 16; use 64 or 80" in said
+
+
+def test_an_unknown_backbone(tools, tmp_path):
+    said = refusal(
+        tools, "tools/train.py", PRETRAIN, "--work-dir", tmp_path / "run",
+        "--cfg-options", *TINY, "model.backbone.type=mmpretrain.SwinTransfomer",
+    )  # fmt: skip
+    assert "did you mean SwinTransformer" in said
+
+
+def test_a_loss_that_is_not_finite(tools, tmp_path):
+    said = refusal(
+        tools, "tools/train.py", PRETRAIN, "--work-dir", tmp_path / "run",
+        "--cfg-options", *TINY, "model.data_preprocessor.std=[0,0,0]",
+    )  # fmt: skip
+    assert "at iteration" in said
+    assert not list((tmp_path / "run").glob("epoch_*.pth"))
+
+
+def test_more_processes_than_there_are(tools):
+    code, output = tools.run("bash", "tools/dist_train.sh", PRETRAIN, "999")
+    assert code == 2
+    assert output.startswith("error: GPUS is 999, but this machine has")
+
+
+def test_a_checkpoint_of_another_config_is_not_tested(tools, pretrained, tmp_path):
+    said = refusal(
+        tools, "tools/test.py", CONFIGS["classification"], pretrained / "epoch_2.pth",
+        "--work-dir", tmp_path,
+    )  # fmt: skip
+    assert "is not a checkpoint of" in said

@@ -1,0 +1,93 @@
+"""From images to a leaderboard through the command line, on a handful of images."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from simmim_bench.results.manifest import Manifest
+from tests.e2e.conftest import CONFIGS
+
+pytestmark = pytest.mark.slow
+ONE_EPOCH = ["train_cfg.max_epochs=1", "train_cfg.val_interval=1"]
+
+
+def test_pretraining_writes_what_people_look_at(pretrained):
+    manifest = Manifest.read(pretrained / "manifest.json")
+    assert manifest.stage == "pretrain"
+    assert manifest.pretraining.epochs == 2
+    assert manifest.cost.parameters > 1_000_000
+    assert manifest.cost.flops > manifest.cost.parameters
+    with Image.open(pretrained / "reconstructions" / "epoch_2.png") as picture:
+        assert picture.size == (3 * (64 + 4), 8 * (64 + 4))
+    with Image.open(pretrained / "loss.png") as curve:
+        assert curve.width > 300
+
+
+def test_three_tasks_become_records_and_a_table(tools, backbone, tmp_path):
+    for task, config in CONFIGS.items():
+        for method, origin in {
+            "simmim": ["--pretrained", backbone],
+            "scratch": ["--from-scratch"],
+        }.items():
+            folder = tmp_path / "finetune" / task / f"{method}__swin-demo" / "seed0"
+            manifest = tools.train(config, folder, *origin, options=ONE_EPOCH)
+            assert manifest.method == method
+            assert manifest.protocol.task == task
+            if method == "simmim":
+                assert manifest.load_report["matched"] > 50
+                assert manifest.inputs["backbone"].sha256 == manifest.load_report["sha256"]
+            else:
+                assert manifest.load_report is None
+    tools.succeed("tools/leaderboard.py", "build", "--work-dir", tmp_path)
+    records = list((tmp_path / "results" / "records").rglob("*.json"))
+    assert len(records) == 6
+    table = (tmp_path / "results" / "leaderboard" / "README.md").read_text()
+    assert "scratch" in table
+    assert "simmim" in table
+    assert "smoke" in table
+
+
+def test_the_pretrained_weights_are_what_fine_tuning_starts_from(tools, backbone, tmp_path):
+    """With a learning rate of 0 the backbone after an epoch is the exported one."""
+    import torch
+
+    frozen = ["optim_wrapper.optimizer.lr=0", "optim_wrapper.optimizer.weight_decay=0", *ONE_EPOCH]
+    tools.train(
+        CONFIGS["classification"], tmp_path, "--pretrained", backbone, options=frozen
+    )
+    trained = torch.load(tmp_path / "epoch_1.pth", weights_only=False)["state_dict"]
+    exported = torch.load(backbone, weights_only=True)
+    for key, value in exported.items():
+        assert torch.equal(trained[f"backbone.{key}"], value), key
+
+
+def test_two_processes_train_and_test_to_the_same_figures(tools, tmp_path):
+    config = CONFIGS["classification"]
+    tools.succeed(
+        "bash", "tools/dist_train.sh", config, "2", "--from-scratch", "--work-dir", tmp_path / "run",
+        "--kind", "smoke", "--cfg-options", "train_dataloader.batch_size=4",
+        "auto_scale_lr.base_batch_size=8", *ONE_EPOCH,
+    )  # fmt: skip
+    manifest = Manifest.read(tmp_path / "run" / "manifest.json")
+    assert manifest.cost.device_count == 2
+    figures = []
+    for processes in ("1", "2"):
+        out = tmp_path / processes
+        tools.succeed(
+            "bash", "tools/dist_test.sh", config, tmp_path / "run" / "epoch_1.pth", processes,
+            "--work-dir", out,
+        )  # fmt: skip
+        figures.append(json.loads((out / "test.json").read_text()))
+    assert figures[0] == figures[1]  # 11 images: odd
+    assert figures[0]["accuracy/top1"] == manifest.metrics["top1"]
+
+
+def test_try_runs_a_full_size_config_and_records_nothing(tools, tmp_path):
+    work_dir = tmp_path / "try"
+    output = tools.succeed(
+        "tools/train.py", "configs/imagenet/swin-b_8xb128_ft-100e.py", "--try", "1",
+        "--work-dir", work_dir,
+    )  # fmt: skip
+    assert "--try passed: 1 iterations" in output
+    assert not (work_dir / "manifest.json").exists()
