@@ -1,0 +1,80 @@
+"""``--try``: a few iterations and a validation of any config on a handful of embedded images.
+
+It shows on a user's own machine that config, memory and installation work. The model, the
+transforms and the image size are the config's own; data, batch and schedule are tiny.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.data.demo.build import build_demo
+from simmim_bench.data.demo.spec import CLASSES, DemoSpec
+from simmim_bench.engine.data_check import expected_paths
+from simmim_bench.engine.settings import datasets, load_config, set_everywhere
+from simmim_bench.errors import BenchError
+
+FOLDER = Path("work_dirs") / "try"
+BATCH = 2
+VALIDATION_IMAGES = 4
+
+
+def prepare_try(args: argparse.Namespace) -> None:
+    """Build the images, point the config at them, and fill in what the command line left open.
+
+    Raises:
+        BenchError: If fewer than one iteration was asked for.
+    """
+    if args.try_iterations < 1:
+        raise BenchError(f"--try takes a number of iterations from 1, not {args.try_iterations}")
+    count = max(40, args.try_iterations * BATCH * int(os.environ.get("WORLD_SIZE", "1")))
+    spec = DemoSpec(
+        train_objects=count,
+        val_objects=40,
+        unlabelled=count,
+        train_scenes=count,
+        val_scenes=10,
+    )
+    data = FOLDER / f"data-{count}"
+    build_demo(data, spec, processes=1)
+    args.work_dir = args.work_dir or str(FOLDER / Path(args.config).stem)
+    _point_at(data, args)
+
+
+def _point_at(data: Path, args: argparse.Namespace) -> None:
+    """Set SIMMIM_BENCH_DATA so that the config, full-size or demo, finds its layout."""
+    for root in (data / "demo", data):
+        os.environ["SIMMIM_BENCH_DATA"] = str(root.absolute())
+        cfg = load_config(args.config)
+        if all(path.exists() for _, found in datasets(cfg) for path in expected_paths(found)):
+            break
+    if "protocol" in cfg and not args.pretrained:
+        args.from_scratch = True
+
+
+def shrink(cfg: Any, iterations: int) -> None:
+    """Keep the model and the transforms of ``cfg``; make data, batch and schedule tiny."""
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        loader = cfg.get(name)
+        if loader is None:
+            continue
+        loader.batch_size = BATCH if name == "train_dataloader" else 1
+        loader.num_workers = 0
+        for option in ("persistent_workers", "prefetch_factor"):
+            loader.pop(option, None)
+    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    for name, dataset in datasets(cfg):
+        is_training = name == "train_dataloader"
+        dataset.indices = iterations * BATCH * world_size if is_training else VALIDATION_IMAGES
+    if "max_iters" in cfg.train_cfg:
+        cfg.train_cfg.update(max_iters=iterations, val_interval=iterations)
+    else:
+        cfg.train_cfg.max_epochs = 1
+        if "val_interval" in cfg.train_cfg:
+            cfg.train_cfg.val_interval = 1
+    cfg.default_hooks.logger.interval = 1
+    if cfg.get("protocol", {}).get("task") == "detection":
+        set_everywhere(cfg, "num_classes", len(CLASSES))
