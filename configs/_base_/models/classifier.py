@@ -15,6 +15,7 @@ model = dict(
     data_preprocessor=dict(
         type="ClsDataPreprocessor",
         num_classes=1000,
+        to_onehot=True,
         mean=[123.675, 116.28, 103.53],
         std=[58.395, 57.12, 57.375],
         to_rgb=True,

@@ -19,7 +19,9 @@ model = dict(
         num_classes=150,
         norm_cfg=dict(type="SyncBN", requires_grad=True),
         align_corners=False,
-        loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
+        loss_decode=dict(
+            type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0, avg_non_ignore=False
+        ),
     ),
     auxiliary_head=dict(
         type="FCNHead",
@@ -31,7 +33,9 @@ model = dict(
         num_classes=150,
         norm_cfg=dict(type="SyncBN", requires_grad=True),
         align_corners=False,
-        loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.4),
+        loss_decode=dict(
+            type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.4, avg_non_ignore=False
+        ),
     ),
     train_cfg=dict(),
 )

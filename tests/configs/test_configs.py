@@ -1,0 +1,217 @@
+"""Every config: it loads, says what it is, builds, and its name matches its values."""
+
+import functools
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DATASETS, METRICS, PARAM_SCHEDULERS, TRANSFORMS, DefaultScope
+
+from simmim_bench.engine.settings import datasets
+from simmim_bench.evaluation.coco import FIGURES
+from simmim_bench.registry import MODELS
+from simmim_bench.results.manifest import Pretraining, Protocol
+
+ROOT = Path(__file__).parents[2] / "configs"
+FULL_SIZE = {
+    "ade20k/upernet_swin-b_160k.py",
+    "ade20k/upernet_vit-b_160k.py",
+    "coco/mask-rcnn_swin-b_fpn_1x.py",
+    "coco/mask-rcnn_swin-b_fpn_3x.py",
+    "coco/mask-rcnn_vit-b_fpn_100e.py",
+    "imagenet/swin-b-w6-192_8xb128_ft-100e.py",
+    "imagenet/swin-b_8xb128_ft-100e.py",
+    "imagenet/vit-b_8xb128_ft-100e.py",
+    "simmim/swin-b_8xb128.py",
+    "simmim/vit-b_8xb128.py",
+}
+ALL = sorted(
+    str(path.relative_to(ROOT))
+    for path in ROOT.rglob("*.py")
+    if "_base_" not in path.relative_to(ROOT).parts
+)
+# Millions; of the README of microsoft/SimMIM.
+PUBLISHED = {
+    "simmim/swin-b_8xb128.py": 89.87,
+    "imagenet/swin-b-w6-192_8xb128_ft-100e.py": 87.75,
+    "imagenet/swin-b_8xb128_ft-100e.py": 87.77,
+}
+ARCHITECTURES = {
+    "swin-b": {"embed_dims": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32]},
+    "vit-b": {
+        "embed_dims": 768,
+        "num_layers": 12,
+        "num_heads": 12,
+        "feedforward_channels": 3072,
+    },
+}
+# Base learning rates of the original, for a batch of 512.
+RATES = {
+    "simmim/swin-b": 2e-4,
+    "simmim/vit-b": 1e-4,
+    "imagenet/swin-b": 1.25e-3,
+    "imagenet/vit-b": 1.25e-3,
+}
+EVALUATED = {
+    "Accuracy": {"accuracy/top1", "accuracy/top5"},
+    "simmim_bench.CocoMetric": {f"coco/{kind}_{f}" for kind in ("bbox", "segm") for f in FIGURES},
+    "simmim_bench.IoUMetric": {"mIoU", "mAcc", "aAcc"},
+}
+EPOCHS = {"1x": 12, "3x": 36}
+
+
+@functools.cache
+def load(name):
+    return Config.fromfile(ROOT / name)
+
+
+@pytest.fixture(params=ALL)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def cfg(name):
+    """The config, with its library as the default scope."""
+    config = load(name)
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        yield config
+
+
+@pytest.fixture
+def model(cfg, monkeypatch):
+    """The full-size model without memory for its weights."""
+    linspace = functools.partial(torch.linspace, device="cpu")  # drop path rates are read
+    monkeypatch.setattr(torch, "linspace", linspace)
+    with torch.device("meta"):
+        return MODELS.build(cfg.model)
+
+
+def test_the_full_size_configs_are_these_and_there_are_others():
+    assert {name for name in ALL if not name.startswith("demo/")} == FULL_SIZE
+    assert any(name.startswith("demo/") for name in ALL)
+
+
+def test_bases_are_ours_and_one_level_deep(name):
+    source = (ROOT / name).read_text("utf-8")
+    bases = re.findall(r'"((?:\.\./)+[^"]+\.py)"', source)
+    assert bases
+    for base in bases:
+        path = (ROOT / name).parent / base
+        assert path.resolve().is_relative_to(ROOT / "_base_")
+        assert "_base_ =" not in path.read_text("utf-8")
+
+
+def test_it_states_its_pretraining_or_its_protocol(cfg):
+    assert ("pretraining" in cfg) != ("protocol" in cfg)
+    if "pretraining" in cfg:
+        stated = Pretraining(**cfg.pretraining)
+        assert stated.epochs == cfg.train_cfg.max_epochs
+        assert stated.image_size == cfg.model.backbone.img_size
+        return
+    protocol = Protocol(**cfg.protocol)
+    length = protocol.epochs or protocol.iterations
+    assert length == cfg.train_cfg["max_epochs" if protocol.epochs else "max_iters"]
+    assert set(protocol.metrics.values()) <= EVALUATED[cfg.val_evaluator.type]
+    assert cfg.backbone_name
+    assert not cfg.model.backbone.get("init_cfg")
+
+
+def test_validation_and_test_are_the_same(cfg):
+    if "protocol" in cfg:
+        assert cfg.test_dataloader == cfg.val_dataloader
+        assert cfg.test_evaluator == cfg.val_evaluator
+        assert (
+            cfg.train_cfg.get("max_epochs", cfg.train_cfg.get("max_iters"))
+            % (cfg.train_cfg.val_interval)
+            == 0
+        )
+
+
+def test_data_are_found_through_the_environment(name, monkeypatch):
+    monkeypatch.setenv("SIMMIM_BENCH_DATA", "/elsewhere")
+    moved = list(datasets(Config.fromfile(ROOT / name)))
+    assert moved
+    assert all(dataset.data_root.startswith("/elsewhere/") for _, dataset in moved)
+    assert all(dataset.data_root.startswith("data/") for _, dataset in datasets(load(name)))
+
+
+def test_the_schedule_ends_with_the_training(cfg):
+    schedules = cfg.param_scheduler
+    schedules = [schedules] if isinstance(schedules, dict) else schedules
+    assert schedules[-1].end == cfg.train_cfg.get("max_epochs", cfg.train_cfg.get("max_iters"))
+    for schedule in schedules:
+        assert PARAM_SCHEDULERS.get(schedule.type) is not None
+        assert all(0 < step < schedules[-1].end for step in schedule.get("milestones", []))
+
+
+def test_every_part_of_the_data_side_can_be_built(cfg):
+    for _, dataset in datasets(cfg):
+        with DATASETS.switch_scope_and_registry(None) as registry:
+            assert registry.get(dataset.type) is not None
+        for transform in dataset.pipeline:
+            assert callable(TRANSFORMS.build(transform))
+    if "val_evaluator" in cfg:
+        METRICS.build(cfg.val_evaluator)
+
+
+def test_the_model_builds_and_every_parameter_is_optimised(name, cfg, model):
+    parameters = list(model.parameters())
+    optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+    optimised = [p for group in optimizer.param_groups for p in group["params"]]
+    assert len(optimised) == len(parameters)
+    if name in PUBLISHED:
+        assert round(sum(p.numel() for p in parameters) / 1e6, 2) == PUBLISHED[name]
+
+
+@pytest.mark.parametrize("name", sorted(FULL_SIZE))
+def test_the_name_says_what_the_values_are(name, cfg):
+    folder, stem = Path(name).parent.name, Path(name).stem
+    backbone = re.search(r"(swin|vit)-b", stem).group()
+    assert cfg.model.backbone.arch == ARCHITECTURES[backbone]
+    stated = cfg.pretraining.backbone if "pretraining" in cfg else cfg.backbone_name
+    assert stated == backbone
+    devices, batch = 8, cfg.train_dataloader.batch_size
+    if found := re.search(r"(\d+)xb(\d+)", stem):
+        assert (devices, batch) == tuple(map(int, found.groups()))
+        rate = RATES[f"{folder}/{backbone}"] * devices * batch / 512
+        assert cfg.optim_wrapper.optimizer.lr == pytest.approx(rate, rel=1e-12)
+    assert cfg.auto_scale_lr.base_batch_size == devices * batch
+    if found := re.search(r"_(1x|3x)$", stem):
+        assert cfg.train_cfg.max_epochs == EPOCHS[found.group(1)]
+        assert cfg.param_scheduler[-1].milestones == ([8, 11] if stem.endswith("1x") else [27, 33])
+    if found := re.search(r"(\d+)e$", stem):
+        assert cfg.train_cfg.max_epochs == int(found.group(1))
+    if found := re.search(r"_(\d+)k$", stem):
+        assert cfg.train_cfg.max_iters == 1000 * int(found.group(1))
+    if found := re.search(r"-w(\d+)-(\d+)", stem):
+        window, size = map(int, found.groups())
+        assert (cfg.model.backbone.window_size, cfg.model.backbone.img_size) == (window, size)
+    kinds = {"mask-rcnn": "MaskRCNN", "upernet": "EncoderDecoder"}
+    for kind, model_type in kinds.items():
+        assert (kind in stem) == (cfg.model.type == model_type)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in FULL_SIZE if n.startswith("imagenet/")))
+def test_the_image_size_of_a_classifier_is_the_protocols_everywhere(name, cfg):
+    size = cfg.protocol.image_size
+    assert cfg.model.backbone.img_size == size
+    train = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
+    test = {step.type: step for step in cfg.test_dataloader.dataset.pipeline}
+    assert train["RandomResizedCrop"].scale == size
+    assert test["CenterCrop"].crop_size == size
+    assert test["ResizeEdge"].scale == int(256 / 224 * size)  # as the original rounds it
+    assert cfg.model.backbone.get("window_size", 7) * 32 == size
+
+
+@pytest.mark.parametrize("name", sorted(n for n in FULL_SIZE if n.startswith("simmim/")))
+def test_masks_fit_the_image_and_the_backbone(name, cfg):
+    steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
+    mask = steps["simmim_bench.GenerateMask"]
+    size = cfg.model.backbone.img_size
+    assert steps["RandomResizedCrop"].scale == size
+    assert size % mask.mask_patch_size == 0
+    assert mask.token_size == cfg.model.backbone.patch_size

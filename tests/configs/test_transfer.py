@@ -1,0 +1,65 @@
+"""Backbones of every downstream config take what the pretraining config exports."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from simmim_bench.checkpoint.export import export_backbone
+from simmim_bench.finetune.pretrained import load_pretrained
+from simmim_bench.registry import MODELS
+
+ROOT = Path(__file__).parents[2] / "configs"
+# Narrow and shallow stand-ins; windows, image sizes and options are the configs' own.
+NARROW = {
+    "swin-b": {"embed_dims": 8, "depths": [2, 2, 2, 2], "num_heads": [1, 2, 2, 4]},
+    "vit-b": {"embed_dims": 24, "num_layers": 3, "num_heads": 2, "feedforward_channels": 48},
+}
+# Bias tables that another window or image size resizes; blocks 0 and 1 of the detector's ViT
+# are windowed and take the tables as they are.
+RESIZED = {
+    "imagenet/swin-b_8xb128_ft-100e.py": 8,
+    "imagenet/swin-b-w6-192_8xb128_ft-100e.py": 0,
+    "coco/mask-rcnn_swin-b_fpn_1x.py": 8,
+    "coco/mask-rcnn_swin-b_fpn_3x.py": 8,
+    "ade20k/upernet_swin-b_160k.py": 8,
+    "imagenet/vit-b_8xb128_ft-100e.py": 0,
+    "coco/mask-rcnn_vit-b_fpn_100e.py": 1,
+    "ade20k/upernet_vit-b_160k.py": 3,
+}
+
+
+def narrow_backbone(name):
+    config = Config.fromfile(ROOT / name)
+    backbone = copy.deepcopy(config.model.backbone)
+    family = "swin-b" if "swin-b" in name else "vit-b"
+    backbone.arch = NARROW[family]
+    if family == "vit-b" and "pretraining" not in config:
+        backbone.out_indices = [2]
+    if "global_blocks" in backbone:
+        backbone.global_blocks = (2,)
+        backbone.img_size = 256  # 4096 x 4096 positions are not needed here
+    return family, dict(backbone)
+
+
+def test_every_downstream_config_is_covered():
+    folders = ("imagenet", "coco", "ade20k")
+    assert {
+        f"{folder}/{path.name}" for folder in folders for path in (ROOT / folder).glob("*.py")
+    } == set(RESIZED)
+
+
+@pytest.mark.parametrize("name", sorted(RESIZED))
+def test_it_loads_strictly_and_resizes_what_its_sizes_ask_for(name, save_pretraining, tmp_path):
+    family, config = narrow_backbone(name)
+    _, pretraining = narrow_backbone(f"simmim/{family}_8xb128.py")
+    exported = export_backbone(save_pretraining(pretraining), tmp_path / "export").weights
+    backbone = MODELS.build(config)
+    report = load_pretrained(backbone, exported)
+    assert len(report.resized) == RESIZED[name]
+    loaded = set(report.matched) | set(report.recomputed)
+    assert set(backbone.state_dict()) == loaded | set(report.missing)
+    stem = torch.load(exported, weights_only=True)["patch_embed.projection.weight"]
+    assert torch.equal(backbone.patch_embed.projection.weight, stem)
