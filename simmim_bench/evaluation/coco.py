@@ -53,6 +53,7 @@ class CocoMetric(mmdet.evaluation.CocoMetric):
         if not set(self.metrics) <= {"bbox", "segm"}:
             raise ValueError(f"metric {metric!r} is neither bbox nor segm nor a list of them")
         self.ann_file = ann_file
+        self._coco_api: Any = None  # read at the first batch, when the dataset is known
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
         """Keep the detections of a batch."""

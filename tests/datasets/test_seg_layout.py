@@ -1,0 +1,72 @@
+"""Class names and pairs of files of any ADE20K-layout data."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simmim_bench.errors import BenchError
+from simmim_bench.registry import DATASETS
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Function that builds the dataset over two images with label maps of 0, 1 and 2."""
+    for folder, mode in (("images", "RGB"), ("labels", "L")):
+        (tmp_path / folder / "scene").mkdir(parents=True)
+        for name in "ba":
+            shape = (6, 9, 3) if mode == "RGB" else (6, 9)
+            pixels = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape) % 3
+            suffix = "jpg" if mode == "RGB" else "png"
+            Image.fromarray(pixels, mode).save(tmp_path / folder / "scene" / f"{name}.{suffix}")
+
+    def build(**options):
+        return DATASETS.build(
+            {
+                "type": "simmim_bench.SegLayoutDataset",
+                "data_root": str(tmp_path),
+                "data_prefix": {"img_path": "images", "seg_map_path": "labels"},
+                "num_classes": 2,
+                "reduce_zero_label": True,
+                **options,
+            }
+        )
+
+    return build
+
+
+def test_images_are_paired_with_label_maps_in_sub_folders(build, tmp_path):
+    dataset = build()
+    assert len(dataset) == 2
+    first = dataset.get_data_info(0)
+    assert first["img_path"] == str(tmp_path / "images/scene/a.jpg")
+    assert first["seg_map_path"] == str(tmp_path / "labels/scene/a.png")
+
+
+@pytest.mark.parametrize(("reduce", "values"), [(True, {0, 1, 255}), (False, {0, 1, 2})])
+def test_zero_is_ignored_where_the_dataset_says_so(build, reduce, values):
+    pipeline = [{"type": "simmim_bench.LoadImage"}, {"type": "mmseg.LoadAnnotations"}]
+    dataset = build(num_classes=2 if reduce else 3, reduce_zero_label=reduce, pipeline=pipeline)
+    assert set(np.unique(dataset[0]["gt_seg_map"])) == values
+
+
+def test_names_are_read_from_the_class_list(build, tmp_path):
+    (tmp_path / "classes.txt").write_text("road\nsky\n\n")
+    dataset = build()
+    assert dataset.metainfo["classes"] == ("road", "sky")
+    assert len(dataset.metainfo["palette"]) == 2
+
+
+def test_a_class_list_of_another_length_is_refused(build, tmp_path):
+    (tmp_path / "classes.txt").write_text("road\nsky\n")
+    with pytest.raises(BenchError, match=r"names 2 classes, .*=150; pass --num-classes 2"):
+        build(num_classes=150)
+
+
+def test_without_a_list_150_classes_are_those_of_ade20k_and_others_are_numbered(build):
+    names = build(num_classes=150).metainfo["classes"]
+    assert (names[0], names[-1], len(names)) == ("wall", "flag", 150)
+    assert build().metainfo["classes"] == ("class 1", "class 2")
+
+
+def test_the_palette_is_the_same_every_time(build):
+    assert build().metainfo["palette"] == build().metainfo["palette"]
