@@ -59,35 +59,27 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         prefix: str = "",  # noqa: ARG002  (upstream's signature; the whole model comes at once)
         is_dcn_module: int | float | None = None,  # noqa: ARG002
     ) -> None:
-        """Append the groups of all trainable parameters of the model, last layer first.
+        """Append the groups of all trainable parameters of the model, highest rate first.
 
         mmengine logs the learning rate of the first group, which so is the full one.
         """
         adapter = adapter_for(module.backbone)
-        groups: dict[tuple[int, bool], list[Tensor]] = {}
+        rate = self.paramwise_cfg["layer_decay"]
+        groups: dict[tuple[float, float], list[Tensor]] = {}
         for name, parameter in module.named_parameters():
             if parameter.requires_grad:
-                key = _layer(adapter, name), _decays(adapter, name, parameter)
-                groups.setdefault(key, []).append(parameter)
-        rate = self.paramwise_cfg["layer_decay"]
-        for (layer, decays), parameters in sorted(groups.items(), key=_order, reverse=True):
-            params.append(
-                {
-                    "params": parameters,
-                    "lr": self.base_lr * rate ** (adapter.num_layers - 1 - layer),
-                    "weight_decay": self.base_wd if decays else 0.0,
-                }
-            )
+                lr = self.base_lr * rate ** _layers_after(adapter, name)
+                weight_decay = self.base_wd if _decays(adapter, name, parameter) else 0.0
+                groups.setdefault((lr, weight_decay), []).append(parameter)
+        for lr, weight_decay in sorted(groups, reverse=True):
+            group = groups[lr, weight_decay]
+            params.append({"params": group, "lr": lr, "weight_decay": weight_decay})
 
 
-def _order(item: tuple[tuple[int, bool], list[Tensor]]) -> tuple[int, bool]:
-    return item[0]
-
-
-def _layer(adapter: BackboneAdapter, name: str) -> int:
-    if name.startswith(PREFIX):
-        return adapter.layer_id(name.removeprefix(PREFIX))
-    return adapter.num_layers - 1
+def _layers_after(adapter: BackboneAdapter, name: str) -> int:
+    if not name.startswith(PREFIX):
+        return 0
+    return adapter.num_layers - 1 - adapter.layer_id(name.removeprefix(PREFIX))
 
 
 def _decays(adapter: BackboneAdapter, name: str, parameter: Tensor) -> bool:
