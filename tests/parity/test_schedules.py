@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 
 ROOT = Path(__file__).parents[2]
@@ -17,6 +18,16 @@ CASES = [
     ("finetune_100ep", "configs/imagenet/swin-b-w6-192_8xb128_ft-100e.py"),
     ("finetune_100ep", "configs/imagenet/vit-b_8xb128_ft-100e.py"),
 ]
+
+
+def run(optimizer, scheduler, count):
+    """Learning rate of the first group in each of ``count`` iterations."""
+    used = []
+    for _ in range(count):
+        used.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    return used
 
 
 def rates(schedule, group_rates, epoch_length, iterations):
@@ -58,12 +69,21 @@ def test_lower_groups_start_and_end_at_the_same_rate_as_the_highest():
     assert last[1] == pytest.approx(last[0], rel=0.01)
 
 
-def test_scaled_rates_keep_the_shape():
-    """``--auto-scale-lr`` multiplies the groups before the schedule is built."""
-    cfg = Config.fromfile(ROOT / "configs/simmim/swin-b_8xb128.py")
-    whole = rates(cfg.param_scheduler, [4e-4], 10, 1000)
-    half = rates(cfg.param_scheduler, [2e-4], 10, 1000)
-    assert [2 * lr for (lr,) in half] == pytest.approx([lr for (lr,) in whole])
+@pytest.mark.parametrize("ratio", [0.5, 2.0])
+def test_scaled_rates_keep_the_shape(ratio):
+    """``--auto-scale-lr``: mmengine multiplies the groups before the schedule is built."""
+
+    def build(scale):
+        parameter = torch.nn.Parameter(torch.zeros(1))
+        wrapper = OptimWrapper(torch.optim.AdamW([parameter], lr=4e-4))
+        for group in wrapper.optimizer.param_groups:
+            group["lr"] *= scale
+        schedule = Config.fromfile(ROOT / "configs/simmim/swin-b_8xb128.py").param_scheduler
+        defaults = {"optimizer": wrapper, "epoch_length": 3}
+        return wrapper, PARAM_SCHEDULERS.build(dict(schedule), default_args=defaults)
+
+    whole, scaled = run(*build(1.0), 300), run(*build(ratio), 300)
+    assert scaled == pytest.approx([ratio * lr for lr in whole])
 
 
 def test_resumed_in_the_middle_it_goes_on_as_if_never_stopped():
@@ -74,14 +94,6 @@ def test_resumed_in_the_middle_it_goes_on_as_if_never_stopped():
         return optimizer, PARAM_SCHEDULERS.build(
             dict(schedule), default_args={"optimizer": optimizer, "epoch_length": 3}
         )
-
-    def run(optimizer, scheduler, count):
-        used = []
-        for _ in range(count):
-            used.append(optimizer.param_groups[0]["lr"])
-            optimizer.step()
-            scheduler.step()
-        return used
 
     whole = run(*build(), 300)
     optimizer, scheduler = build()
