@@ -37,9 +37,12 @@ class BenchRunner(Runner):
         return ", ".join(type(hook).__name__ for hook in self.hooks)
 
     def _init_model_weights(self) -> None:
-        """Start a downstream backbone as the original does; upstream classes differ in that."""
+        """Start a downstream backbone as the config's ``backbone_init`` says.
+
+        ``original``: as the original code does, which upstream classes do not.
+        """
         super()._init_model_weights()
-        if "protocol" in self.cfg:
+        if "protocol" in self.cfg and self.cfg.get("backbone_init") == "original":
             model = self.model.module if is_model_wrapper(self.model) else self.model
             adapter_for(model.backbone).init_weights(pretraining=False)
             for parameter in model.backbone.parameters():

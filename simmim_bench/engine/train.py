@@ -9,7 +9,8 @@ from typing import Any
 from simmim_bench.engine.data_check import check_data
 from simmim_bench.engine.settings import datasets, load_config, resolved_hash
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import SCRATCH
+from simmim_bench.results.manifest import SCRATCH, Pretraining, Protocol
+from simmim_bench.results.schema import validate
 
 
 def train(args: argparse.Namespace) -> None:
@@ -97,6 +98,14 @@ def _check_origin(args: argparse.Namespace, cfg: Any) -> None:
             f"config {args.config} must state either `pretraining` or `protocol`; see the configs "
             "under configs/simmim and configs/imagenet"
         )
+    for name, model in (("pretraining", Pretraining), ("protocol", Protocol)):
+        if name in cfg:
+            validate(
+                model,
+                cfg[name].to_dict(),
+                source=f"{name} of {args.config}",
+                remedy="correct it in the config",
+            )
     if pretraining and (args.pretrained or args.from_scratch):
         raise BenchError(
             f"{args.config} is a pretraining; --pretrained and --from-scratch belong to "

@@ -4,3 +4,5 @@ swin_b = dict(
     arch=dict(embed_dims=128, depths=[2, 2, 18, 2], num_heads=[4, 8, 16, 32]),
     patch_size=4,
 )
+# Linear layers start from a normal of 0.02: SimMIM, models/swin_transformer.py.
+backbone_init = "original"

@@ -7,3 +7,6 @@ swin_demo = dict(
     pad_small_map=True,  # the last stage is 2 x 2 tokens
     drop_path_rate=0.0,  # SimMIM, Swin pretraining; too few parameters to need it later
 )
+# torch's own scale: with the original's normal of 0.02 these 32 channels learn four times slower
+# from scratch (17.6 instead of 52.2 top-1 after 4 epochs, on a held-out part of train).
+backbone_init = "library"

@@ -11,3 +11,5 @@ vit_b = dict(
     # the class's default would apply drop path twice to the feed-forward branch
     layer_cfgs=dict(ffn_cfg=dict(add_identity=False, dropout_layer=None)),
 )
+# Projections start smaller with depth: SimMIM, models/vision_transformer.py.
+backbone_init = "original"

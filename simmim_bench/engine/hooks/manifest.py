@@ -124,6 +124,11 @@ class ManifestHook(Hook):
                 )
             value = float(measured[key])
             named[name] = 100 * value if key.startswith("coco/") else value
+            if not 0 <= named[name] <= 100:
+                raise BenchError(
+                    f"the evaluator measured {value} for {key!r}; COCO figures are -1 where the "
+                    "validation set has no such object: check the annotations"
+                )
         return named
 
     def _image_size(self) -> tuple[int, int]:
