@@ -25,9 +25,7 @@ TINY = ["train_dataloader.batch_size=8", "auto_scale_lr.base_batch_size=8"]
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     root = tmp_path_factory.mktemp("data")
-    spec = DemoSpec(
-        train_objects=32, val_objects=11, unlabelled=32, train_scenes=16, val_scenes=5
-    )
+    spec = DemoSpec(train_objects=32, val_objects=11, unlabelled=32, train_scenes=16, val_scenes=5)
     build_demo(root, spec, processes=1)
     return root
 

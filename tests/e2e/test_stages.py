@@ -53,9 +53,7 @@ def test_the_pretrained_weights_are_what_fine_tuning_starts_from(tools, backbone
     import torch
 
     frozen = ["optim_wrapper.optimizer.lr=0", "optim_wrapper.optimizer.weight_decay=0", *ONE_EPOCH]
-    tools.train(
-        CONFIGS["classification"], tmp_path, "--pretrained", backbone, options=frozen
-    )
+    tools.train(CONFIGS["classification"], tmp_path, "--pretrained", backbone, options=frozen)
     trained = torch.load(tmp_path / "epoch_1.pth", weights_only=False)["state_dict"]
     exported = torch.load(backbone, weights_only=True)
     for key, value in exported.items():
@@ -65,7 +63,8 @@ def test_the_pretrained_weights_are_what_fine_tuning_starts_from(tools, backbone
 def test_two_processes_train_and_test_to_the_same_figures(tools, tmp_path):
     config = CONFIGS["classification"]
     tools.succeed(
-        "bash", "tools/dist_train.sh", config, "2", "--from-scratch", "--work-dir", tmp_path / "run",
+        "bash", "tools/dist_train.sh", config, "2", "--from-scratch",
+        "--work-dir", tmp_path / "run",
         "--kind", "smoke", "--cfg-options", "train_dataloader.batch_size=4",
         "auto_scale_lr.base_batch_size=8", *ONE_EPOCH,
     )  # fmt: skip
