@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmim_bench.data.demo import tone
-from simmim_bench.data.demo.digits import Digits, Pose, load_digits, stroke
-from simmim_bench.data.demo.photos import load_photos, random_crop
+from simmim_bench.data.demo.digits import Pose, load_digits, stroke
+from simmim_bench.data.demo.photos import load_photos
 from simmim_bench.data.demo.spec import CLASSES, DemoSpec, Split
 
 BACKGROUND = 1
@@ -69,7 +69,7 @@ class Composer:
     def __init__(self, *, spec: DemoSpec, half: str) -> None:
         self.spec = spec
         self.photos = load_photos(half)
-        self.digits: Digits = load_digits(half)
+        self.digits = load_digits(half)
 
     def compose(self, split: Split, index: int) -> Composed:
         """Image ``index`` of ``split``."""
@@ -118,11 +118,11 @@ class Composer:
     def _paint(self, drawn: list[_Drawn], size: int, rng: np.random.Generator) -> Composed:
         """Background from one photograph, each digit from another one."""
         order = rng.permutation(len(self.photos))
-        image = tone.background(random_crop(self.photos[order[0]], size, rng))
+        image = tone.background(self.photos[order[0]].crop(size, rng))
         for each, source in zip(drawn, order[1:], strict=False):
             part = tone.surroundings(each.mask)
             height, width = image[part].shape[:2]
-            texture = random_crop(self.photos[source], max(height, width), rng)
+            texture = self.photos[source].crop(max(height, width), rng)
             image[part] = tone.paint(
                 image[part],
                 each.opacity[part],

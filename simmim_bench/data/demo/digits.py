@@ -7,6 +7,7 @@ interpolation follows the pen.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a digit stands in an image; pixels and degrees."""
+    """Where a digit stands in an image: (x, y) and side in pixels, degrees clockwise."""
 
     side: float
     centre: tuple[float, float]
@@ -56,8 +57,9 @@ def half_indices(half: str) -> range:
     return range(VAL_START) if half == "train" else range(VAL_START, 1797)
 
 
+@functools.cache
 def load_digits(half: str) -> Digits:
-    """Digits of ``half`` (``train`` or ``val``)."""
+    """Digits of ``half`` (``train`` or ``val``), read once per process."""
     from sklearn.datasets import load_digits as load  # takes 1.5 s
 
     raw, labels = load(return_X_y=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ def make_folders(spec: DemoSpec, folder: Path) -> None:
 
 def write_images(job: Job) -> list[Written]:
     """Compose and write the images of ``job``."""
-    composer = _composer(job.spec, job.split.half)
+    composer = Composer(spec=job.spec, half=job.split.half)
     written = []
     for index in range(job.start, job.stop):
         composed = composer.compose(job.split, index)
@@ -82,11 +81,6 @@ def write_images(job: Job) -> list[Written]:
             _write_ade(job, index, composed, path)
         written.append(Written(composed.digest(), _objects(composed) if scene else ()))
     return written
-
-
-@functools.cache
-def _composer(spec: DemoSpec, half: str) -> Composer:
-    return Composer(spec=spec, half=half)  # reads photographs and digits once per process
 
 
 def _write_ade(job: Job, index: int, composed: Composed, image: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,8 @@ from PIL import Image
 
 from simmim_bench.errors import BenchError
 
-SHORT_SIDE = 192
-"""Photographs are reduced to this short side: a crop of 64 pixels then still shows something."""
+LARGEST, SMALLEST, SCALES = 192, 96, 7
+"""Short sides of a photograph's scales: crops of 64 pixels still show something."""
 
 COLOUR_CAST = 36.0
 """Largest shift of red and blue to either side, levels of 255; green balances their luma."""
@@ -79,40 +80,57 @@ PHOTOS = (
 )
 
 
-def load_photos(half: str) -> list[Image.Image]:
-    """Photographs of ``half`` (``train`` or ``val``), RGB, short side 192 pixels."""
-    return [_load(photo) for photo in PHOTOS if photo.half == half]
+class Pyramid:
+    """A photograph at several scales, so that a crop at any of them is a slice.
 
-
-def random_crop(photo: Image.Image, size: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Square piece of ``photo`` at a random place and scale, perhaps mirrored, with a colour cast.
-
-    The cast keeps the grey levels; half of the photographs have no colour of their own.
-
-    Returns:
-        (size, size, 3), RGB, about 0 to 255; from a square of ``size`` to twice that many pixels.
+    Attributes:
+        scales: (H, W, 3), uint8, RGB each; short sides from 192 down to 96 pixels.
     """
-    side = int(rng.integers(size, min(size * 2, *photo.size) + 1))
-    left, top = (int(rng.integers(0, length - side + 1)) for length in photo.size)
-    piece = photo.resize(
-        (size, size), Image.Resampling.BILINEAR, box=(left, top, left + side, top + side)
-    )
-    if rng.integers(2):
-        piece = piece.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    red, blue = rng.uniform(-COLOUR_CAST, COLOUR_CAST, size=2)
-    green = -(0.299 * red + 0.114 * blue) / 0.587
-    levels: NDArray[np.float64] = np.asarray(piece) + np.array([red, green, blue])
-    return levels
+
+    def __init__(self, image: Image.Image) -> None:
+        sides = np.linspace(LARGEST, SMALLEST, SCALES).round().astype(int)
+        self.scales = [_reduced(image, int(side)) for side in sides]
+
+    def crop(self, size: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Square piece at a random scale and place, perhaps mirrored, with a colour cast.
+
+        The cast keeps the grey levels; half of the photographs have no colour of their own.
+
+        Returns:
+            (size, size, 3), RGB, about 0 to 255.
+
+        Raises:
+            ValueError: If ``size`` exceeds the short side at every scale.
+        """
+        candidates = [scale for scale in self.scales if min(scale.shape[:2]) >= size]
+        if not candidates:
+            raise ValueError(f"a crop of {size} pixels does not fit; at most {LARGEST}")
+        photo = candidates[rng.integers(len(candidates))]
+        top, left = (int(rng.integers(0, length - size + 1)) for length in photo.shape[:2])
+        step = 1 - 2 * int(rng.integers(2))
+        piece = photo[top : top + size, left : left + size][:, ::step]
+        red, blue = rng.uniform(-COLOUR_CAST, COLOUR_CAST, size=2)
+        green = -(0.299 * red + 0.114 * blue) / 0.587
+        levels: NDArray[np.float64] = piece + np.array([red, green, blue])
+        return levels
+
+
+@functools.cache
+def load_photos(half: str) -> tuple[Pyramid, ...]:
+    """Photographs of ``half`` (``train`` or ``val``), read once per process."""
+    return tuple(Pyramid(_load(photo)) for photo in PHOTOS if photo.half == half)
 
 
 def _load(photo: Photo) -> Image.Image:
     with Image.open(photo.path()) as opened:
-        image = opened.convert("RGB")
+        image: Image.Image = opened.convert("RGB")
     width, height = image.size
     margin_x, margin_y = (round(side * (1 - photo.square) / 2) for side in (width, height))
-    image = image.crop((margin_x, margin_y, width - margin_x, height - margin_y))
-    scale = SHORT_SIDE / min(image.size)
-    reduced: Image.Image = image.resize(
-        (round(image.width * scale), round(image.height * scale)), Image.Resampling.BICUBIC
-    )
-    return reduced
+    centre: Image.Image = image.crop((margin_x, margin_y, width - margin_x, height - margin_y))
+    return centre
+
+
+def _reduced(image: Image.Image, short_side: int) -> NDArray[np.uint8]:
+    scale = short_side / min(image.size)
+    size = round(image.width * scale), round(image.height * scale)
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC))

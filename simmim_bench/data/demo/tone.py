@@ -88,15 +88,17 @@ def paint(
     around = float(grey(canvas)[~mask].mean())
     wanted = _wanted(around, strength, brighter)
     pattern = _centred(texture, STROKE_SPREAD)
-    level = around + wanted
-    for _ in range(_CORRECTIONS):  # clipping and soft edges take some contrast away
+    # soft edges take some contrast away, and so does clipping, which needs another round
+    share = float(alpha[mask].mean() - alpha[~mask].mean()) / 255
+    level = around + wanted / share
+    for _ in range(_CORRECTIONS):
         ink = _clip(pattern + level).astype(np.int32)
         mixed = ((below * (255 - alpha) + ink * alpha + 127) // 255).astype(np.uint8)
         levels = grey(mixed)
         error = wanted - float(levels[mask].mean() - levels[~mask].mean())
         if abs(error) < _TOLERANCE:
             break
-        level += error
+        level += error / share
     return mixed
 
 
