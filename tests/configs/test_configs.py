@@ -177,9 +177,10 @@ def test_the_name_says_what_the_values_are(name, cfg):
     devices, batch = 8, cfg.train_dataloader.batch_size
     if found := re.search(r"(\d+)xb(\d+)", stem):
         assert (devices, batch) == tuple(map(int, found.groups()))
+        assert cfg.auto_scale_lr.base_batch_size == devices * batch
         rate = RATES[f"{folder}/{backbone}"] * devices * batch / 512
         assert cfg.optim_wrapper.optimizer.lr == pytest.approx(rate, rel=1e-12)
-    assert cfg.auto_scale_lr.base_batch_size == devices * batch
+    assert cfg.auto_scale_lr.base_batch_size % (devices * batch) == 0
     if found := re.search(r"_(1x|3x)$", stem):
         assert cfg.train_cfg.max_epochs == EPOCHS[found.group(1)]
         assert cfg.param_scheduler[-1].milestones == ([8, 11] if stem.endswith("1x") else [27, 33])

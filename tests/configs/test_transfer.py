@@ -63,3 +63,13 @@ def test_it_loads_strictly_and_resizes_what_its_sizes_ask_for(name, save_pretrai
     assert set(backbone.state_dict()) == loaded | set(report.missing)
     stem = torch.load(exported, weights_only=True)["patch_embed.projection.weight"]
     assert torch.equal(backbone.patch_embed.projection.weight, stem)
+
+
+@pytest.mark.parametrize("name", sorted(RESIZED))
+def test_every_parameter_gets_a_gradient(name):
+    """Distributed training stops at a parameter that has none."""
+    _, config = narrow_backbone(name)
+    backbone = MODELS.build({**config, "drop_path_rate": 0.0})
+    outputs = backbone(torch.randn(1, 3, config["img_size"], config["img_size"]))
+    sum(output.square().mean() for output in outputs).backward()
+    assert [n for n, p in backbone.named_parameters() if p.grad is None] == []
