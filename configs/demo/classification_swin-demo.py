@@ -10,7 +10,7 @@ protocol = dict(
     dataset="simmim_bench demo, digits on photographs",
     split="val",
     image_size=64,
-    epochs=6,
+    epochs=5,
     metrics=dict(top1="accuracy/top1"),
     primary="top1",
 )
@@ -88,11 +88,11 @@ param_scheduler = [
         eta_min=1.5e-5,
         by_epoch=True,
         begin=1,
-        end=6,
+        end=5,
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=6, val_interval=1)
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=5, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=25)

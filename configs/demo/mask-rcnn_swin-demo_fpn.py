@@ -10,7 +10,7 @@ protocol = dict(
     dataset="simmim_bench demo, scenes",
     split="val",
     image_size=96,
-    epochs=3,
+    epochs=2,
     metrics=dict(box_ap="coco/bbox_mAP", mask_ap="coco/segm_mAP"),
     primary="box_ap",
 )
@@ -168,11 +168,11 @@ param_scheduler = [
         eta_min=1e-5,
         by_epoch=True,
         begin=0,
-        end=3,
+        end=2,
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=3, val_interval=3)
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=2, val_interval=3)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=8)

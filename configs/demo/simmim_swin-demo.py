@@ -13,6 +13,7 @@ pretraining = dict(
 model = dict(
     type="simmim_bench.SimMIM",
     backbone=_base_.swin_demo,
+    init_cfg=[],  # torch's own scale; see swin-demo.py
     decoder=dict(type="simmim_bench.LinearDecoder"),
     loss=dict(type="simmim_bench.MaskedL1Loss"),
     data_preprocessor=dict(

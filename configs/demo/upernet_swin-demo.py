@@ -10,11 +10,13 @@ protocol = dict(
     dataset="simmim_bench demo, scenes",
     split="val",
     image_size=96,
-    epochs=6,
+    epochs=4,
     metrics=dict(miou="mIoU"),
     primary="miou",
 )
 
+# 89 % of the pixels are background; unweighted, the short schedule ends at predicting it alone.
+weights = [0.1, *[1.0] * 10]
 model = dict(
     type="EncoderDecoder",
     data_preprocessor=dict(
@@ -38,7 +40,9 @@ model = dict(
         num_classes=11,
         norm_cfg=dict(type="SyncBN", requires_grad=True),
         align_corners=False,
-        loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
+        loss_decode=dict(
+            type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0, class_weight=weights
+        ),
     ),
     auxiliary_head=dict(
         type="FCNHead",
@@ -51,7 +55,9 @@ model = dict(
         num_classes=11,
         norm_cfg=dict(type="SyncBN", requires_grad=True),
         align_corners=False,
-        loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.4),
+        loss_decode=dict(
+            type="CrossEntropyLoss", use_sigmoid=False, loss_weight=0.4, class_weight=weights
+        ),
     ),
     train_cfg=dict(),
     test_cfg=dict(mode="whole"),
@@ -100,21 +106,21 @@ test_evaluator = val_evaluator
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
-    optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.05, betas=(0.9, 0.999)),
+    optimizer=dict(type="AdamW", lr=2e-3, weight_decay=0.05, betas=(0.9, 0.999)),
     clip_grad=dict(max_norm=5.0),
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=100),
     dict(
         type="CosineAnnealingLR",
-        eta_min=1e-5,
+        eta_min=2e-5,
         by_epoch=True,
         begin=0,
-        end=6,
+        end=4,
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=6, val_interval=6)
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=4, val_interval=6)
 val_cfg = dict()
 test_cfg = dict()
 auto_scale_lr = dict(base_batch_size=8)
