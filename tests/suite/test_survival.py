@@ -18,7 +18,7 @@ def slow(project):
     return project
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=120):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited too long"
@@ -87,22 +87,25 @@ def test_a_killed_worker_fails_its_stage_and_the_next_run_continues(slow):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_asked_to_end_it_ends_its_stages(slow, number):
+    slow.config("simmim_net", "steps = 1000\nseconds = 0.1\n")
     suite = slow.start("--only", "pretrain")
     wait_for(lambda: steps_done(slow) >= 2)
     suite.send_signal(number)
-    printed, _ = suite.communicate(timeout=20)
+    printed, _ = suite.communicate(timeout=60)
     assert suite.returncode == 130, printed
     assert find(slow, "snakemake") == find(slow, "train.py") == []
-    assert steps_done(slow) < 20
+    assert steps_done(slow) < 1000
 
 
 def test_a_second_suite_on_the_folder_leaves_with_a_sentence(slow):
+    slow.config("simmim_net", "steps = 1000\nseconds = 0.1\n")
     first = slow.start("--only", "pretrain")
     wait_for(lambda: steps_done(slow) >= 1)
     second = slow.start()
-    printed, _ = second.communicate(timeout=20)
+    printed, _ = second.communicate(timeout=60)
     assert second.returncode == 2
     assert printed.startswith(f"error: process {first.pid} on ")
     assert "Traceback" not in printed
-    printed, _ = first.communicate(timeout=30)
-    assert first.returncode == 0, printed
+    assert first.poll() is None
+    first.terminate()
+    first.communicate(timeout=60)
