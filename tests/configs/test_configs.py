@@ -124,11 +124,6 @@ def test_validation_and_test_are_the_same(cfg):
     if "protocol" in cfg:
         assert cfg.test_dataloader == cfg.val_dataloader
         assert cfg.test_evaluator == cfg.val_evaluator
-        assert (
-            cfg.train_cfg.get("max_epochs", cfg.train_cfg.get("max_iters"))
-            % (cfg.train_cfg.val_interval)
-            == 0
-        )
 
 
 def test_data_are_found_through_the_environment(name, monkeypatch):
