@@ -56,9 +56,10 @@ class Board:
         plan: The suite.
         shown: Ids of the stages that get a row.
         cached: Ids of stages that need not run.
+        owner: Suite whose events count.
     """
 
-    def __init__(self, plan: Plan, *, shown: set[str], cached: set[str]) -> None:
+    def __init__(self, plan: Plan, *, shown: set[str], cached: set[str], owner: str = "") -> None:
         self.plan = plan
         self.rows = {
             stage.id: Row(stage.id, "cached" if stage.id in cached else "waiting")
@@ -66,7 +67,7 @@ class Board:
             if stage.id in shown
         }
         self.started = time.time()
-        self._reader = events.Reader(plan.state)
+        self._reader = events.Reader(plan.state, owner)
 
     def refresh(self) -> list[Row]:
         """Read news; return copies of the rows whose state changed, in the order of events."""

@@ -13,8 +13,9 @@ import psutil
 
 from simmim_bench.io import atomic_write_json
 from simmim_bench.suite import measure
+from simmim_bench.suite.events import OWNER_VARIABLE
 from simmim_bench.suite.plan import Plan, Stage
-from simmim_bench.suite.stage import MARKS, OWNER_VARIABLE, PLAN, die_with_parent, marker
+from simmim_bench.suite.stage import MARKS, PLAN, die_with_parent, marker
 
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 LOG = "snakemake.log"
@@ -79,8 +80,7 @@ def run_alone(plan: Plan, stage: Stage) -> None:
 
 
 def _environment() -> dict[str, str]:
-    owner = psutil.Process()
-    environment = {**os.environ, OWNER_VARIABLE: f"{owner.pid} {owner.create_time()}"}
+    environment = {**os.environ, OWNER_VARIABLE: measure.identity()}
     # A profile of the user's could send the stages elsewhere.
     environment.pop("SNAKEMAKE_PROFILE", None)
     return environment

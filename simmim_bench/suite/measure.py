@@ -57,11 +57,18 @@ def end(processes: list[psutil.Process], *, patience: float = 10.0) -> None:
     psutil.wait_procs(alive, timeout=patience)
 
 
-def is_alive(pid: int, started: float) -> bool:
-    """Whether the process ``pid`` that was created at ``started`` (epoch seconds) still runs."""
+def identity() -> str:
+    """Name of this process that no later process gets: number and time of creation."""
+    process = psutil.Process()
+    return f"{process.pid} {process.create_time()}"
+
+
+def is_alive(identity: str) -> bool:
+    """Whether the process that called itself ``identity`` still runs."""
+    pid, started = identity.split()
     try:
-        process = psutil.Process(pid)
-        same = abs(float(process.create_time()) - started) < 2.0
+        process = psutil.Process(int(pid))
+        same = abs(float(process.create_time()) - float(started)) < 2.0
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

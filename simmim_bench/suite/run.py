@@ -24,7 +24,7 @@ from simmim_bench.suite import cache, events, report
 from simmim_bench.suite.board import Board
 from simmim_bench.suite.engine import Engine, run_alone
 from simmim_bench.suite.matrix import build_plan
-from simmim_bench.suite.measure import MemoryPeak
+from simmim_bench.suite.measure import MemoryPeak, identity
 from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.suite.schema import load_suite
 from simmim_bench.suite.stage import LOG, PLAN, last_error
@@ -95,7 +95,7 @@ def _run(plan: Plan, chosen: set[str], cores: int, command: str, console: Consol
         if stage.id in chosen and stage.id not in cached and not stage.always
     ]
     events.clear(plan.state)
-    board = Board(plan, shown=chosen, cached=cached)
+    board = Board(plan, shown=chosen, cached=cached, owner=identity())
     peak_memory_mb = 0.0
     if pending:
         report.say(

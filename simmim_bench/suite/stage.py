@@ -31,8 +31,6 @@ from simmim_bench.suite.plan import Plan, Stage
 LOG = "log.txt"
 PLAN = "plan.json"
 MARKS = "done"
-# "pid created" of the process whose end ends the stage; unset where the stage runs elsewhere.
-OWNER_VARIABLE = "SIMMIM_BENCH_SUITE_OWNER"
 INTERRUPTED = 130
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _SECONDS_FOR_PREDECESSOR = 60.0
@@ -182,11 +180,8 @@ def _wait(process: subprocess.Popen[bytes]) -> None:
 
 
 def _owner_lives() -> bool:
-    owner = os.environ.get(OWNER_VARIABLE)
-    if not owner:
-        return True
-    pid, started = owner.split()
-    return measure.is_alive(int(pid), float(started))
+    owner = os.environ.get(events.OWNER_VARIABLE)
+    return not owner or measure.is_alive(owner)
 
 
 def _explain(code: int, log: Path, offset: int, result: Path) -> str:

@@ -49,6 +49,7 @@ def test_after_sigkill_of_the_suite_all_ends_and_the_next_run_continues(slow):
     # At once: no lock is stale, and the old worker is waited for.
     code, printed = slow.run(only=("pretrain",))
     assert code == 0, printed
+    assert "interrupted" not in printed  # the old worker's last word
     pretraining = [call for call in slow.take_calls() if call.startswith(SLOW)]
     assert len(pretraining) == 2
     assert reached <= int(pretraining[1].rsplit(maxsplit=1)[-1]) < 20

@@ -70,6 +70,13 @@ def test_a_half_written_event_waits(board):
     assert [row.state for row in board.refresh()] == ["cached"]
 
 
+def test_events_of_a_suite_that_was_killed_do_not_count(board):
+    board.refresh()
+    events.tell(board.plan.state, events.Event(PRETRAIN, "failed", owner="1 2.0"))
+    assert board.refresh() == []
+    assert board.rows[PRETRAIN].state == "running"
+
+
 def test_plain_lines(board, monkeypatch):
     console = Console(file=io.StringIO(), width=200)
     shown = view.open_view(console, board)
