@@ -23,6 +23,7 @@ NOISE = (
     r".*torch.meshgrid.*",
     r".*The verbose parameter is deprecated.*",
     r".*`torch.cuda.amp.*",
+    r".*'pin_memory' argument is set as true but no accelerator.*",
     r".*`broadcast_buffers` is deprecated.*",
     r".*The prefix is not set in metric class.*",
 )

@@ -18,7 +18,8 @@ from simmim_bench.engine.settings import datasets, load_config, set_everywhere
 from simmim_bench.errors import BenchError
 
 FOLDER = Path("work_dirs") / "try"
-BATCH = 2
+BATCH = 2  # batch norm over pooled features and mixup need two
+DETECTION_BATCH = 1  # plain ViT at 1024 px keeps 6 GiB an image for backward
 VALIDATION_IMAGES = 4
 
 
@@ -57,18 +58,20 @@ def _point_at(data: Path, args: argparse.Namespace) -> None:
 
 def shrink(cfg: Any, iterations: int) -> None:
     """Keep the model and the transforms of ``cfg``; make data, batch and schedule tiny."""
+    detection = cfg.get("protocol", {}).get("task") == "detection"
+    batch = DETECTION_BATCH if detection else BATCH
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         loader = cfg.get(name)
         if loader is None:
             continue
-        loader.batch_size = BATCH if name == "train_dataloader" else 1
+        loader.batch_size = batch if name == "train_dataloader" else 1
         loader.num_workers = 0
         for option in ("persistent_workers", "prefetch_factor"):
             loader.pop(option, None)
     world_size = int(os.environ.get("WORLD_SIZE", "1"))
     for name, dataset in datasets(cfg):
         is_training = name == "train_dataloader"
-        dataset.indices = iterations * BATCH * world_size if is_training else VALIDATION_IMAGES
+        dataset.indices = iterations * batch * world_size if is_training else VALIDATION_IMAGES
     if "max_iters" in cfg.train_cfg:
         cfg.train_cfg.update(max_iters=iterations, val_interval=iterations)
     else:
@@ -76,5 +79,5 @@ def shrink(cfg: Any, iterations: int) -> None:
         if "val_interval" in cfg.train_cfg:
             cfg.train_cfg.val_interval = 1
     cfg.default_hooks.logger.interval = 1
-    if cfg.get("protocol", {}).get("task") == "detection":
+    if detection:
         set_everywhere(cfg, "num_classes", len(CLASSES))
