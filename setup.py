@@ -40,6 +40,7 @@ setup(
         "matplotlib>=3.8,<3.12",
         "ftfy>=6.1,<7",
         "filelock>=3.13,<5",
+        "psutil>=5.9,<8",
         "pydantic>=2.7,<3",
         "PyYAML>=6,<7",
         "rich>=13,<16",
