@@ -13,9 +13,10 @@ SECONDS_BETWEEN_SAMPLES = 2.0
 
 @dataclass
 class MemoryPeak:
-    """Largest sum of resident memory of a process and its descendants seen so far.
+    """Largest sum of memory of a process and its descendants seen so far.
 
-    Shared pages are counted once per process, so the sum is an upper bound.
+    A page that several processes share, such as torch's libraries, is divided among them
+    (Linux's proportional set size), so the sum is what the machine must have.
     """
 
     process: psutil.Process
@@ -32,7 +33,7 @@ class MemoryPeak:
         if now - self.sampled < SECONDS_BETWEEN_SAMPLES:
             return False
         self.sampled = now
-        self.bytes = max(self.bytes, sum(_resident(one) for one in family(self.process)))
+        self.bytes = max(self.bytes, sum(_proportional(one) for one in family(self.process)))
         return True
 
     @property
@@ -82,8 +83,9 @@ def _signal(processes: list[psutil.Process], number: int) -> None:
             continue
 
 
-def _resident(process: psutil.Process) -> int:
+def _proportional(process: psutil.Process) -> int:
     try:
-        return int(process.memory_info().rss)
+        memory = process.memory_full_info()
+        return int(getattr(memory, "pss", memory.rss))
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return 0
