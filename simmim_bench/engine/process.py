@@ -19,6 +19,7 @@ NOISE = (
     r".*FileClient.*",
     r".*HardDiskBackend.*",
     r".*Skipping OneDL datasets.*",
+    r".*the drawn (bbox|polygon) may not be in the image.*",
     r".*pkg_resources is deprecated.*",
     r".*torch.meshgrid.*",
     r".*The verbose parameter is deprecated.*",
@@ -49,7 +50,8 @@ def prepare(launcher: str, library: str) -> int:
     ops.install()
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        importlib.import_module(f"{library}.datasets")
+        for name in (library, "mmpretrain"):  # whose backbones all libraries use
+            importlib.import_module(f"{name}.datasets")
     sys.stdout.writelines(
         line for line in printed.getvalue().splitlines(True) if "Could not import OneDL" not in line
     )
