@@ -16,4 +16,4 @@ if __name__ == "__main__":
         for name in files
         if (count := len(Path(name).read_text("utf-8").splitlines())) > LIMIT
     ]
-    sys.exit("\n".join(long))
+    sys.exit("\n".join(long) or 0)
