@@ -38,12 +38,11 @@ def keep_recipe(cfg: Any, world_size: int, *, auto_scale_lr: bool) -> str | None
             f"({world_size} x {batch}) instead of {base}"
         )
     if seen > base or base % seen:
-        fitting = [size for size in range(1, base + 1) if base % (size * world_size) == 0]
-        nearest = max((size for size in fitting if size <= batch), default=1)
+        fitting = [size for size in range(1, batch + 1) if base % (size * world_size) == 0]
+        smaller = f", or --cfg-options train_dataloader.batch_size={fitting[-1]}" if fitting else ""
         raise BenchError(
             f"the recipe's batch is {base} images, but {world_size} process(es) x {batch} images "
-            f"= {seen} does not divide it; pass --auto-scale-lr, or "
-            f"--cfg-options train_dataloader.batch_size={nearest}"
+            f"= {seen} does not divide it; pass --auto-scale-lr{smaller}"
         )
     count = base // seen
     _accumulate(cfg, count)
