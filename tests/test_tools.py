@@ -52,3 +52,12 @@ def test_bad_input_gets_one_sentence_and_code_2(words, said, tmp_path, monkeypat
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
     assert said in lines[0]
+
+
+def test_missing_data_is_said_before_torch_is_imported(tmp_path, monkeypatch):
+    monkeypatch.setenv("SIMMIM_BENCH_DATA", str(tmp_path))
+    failed = run("-X", "importtime", "tools/train.py", "configs/simmim/swin-b_8xb128.py")
+    imported = {line.rsplit("|", 1)[-1].strip() for line in failed.stderr.splitlines()}
+    assert "mmengine.config" in imported
+    assert "torch" not in imported
+    assert failed.stdout == ""

@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ def load_config(
     if not Path(path).is_file():
         raise BenchError(f"config {path} does not exist; {_nearest_config(path)}")
     try:
-        cfg = Config.fromfile(path)
+        with _without_announcements():
+            cfg = Config.fromfile(path)
     except Exception as error:
         raise BenchError(f"config {path} cannot be read: {error}") from error
     changes = dict(_parse_override(item) for item in overrides or [])
@@ -55,6 +57,18 @@ def load_config(
     if num_classes is not None:
         set_everywhere(cfg, "num_classes", num_classes)
     return cfg
+
+
+@contextmanager
+def _without_announcements() -> Iterator[None]:
+    """Keep mmengine from logging every environment variable it reads, which imports torch."""
+    from mmengine.config import config as module
+
+    announce, module.print_log = module.print_log, lambda *_, **__: None
+    try:
+        yield
+    finally:
+        module.print_log = announce
 
 
 def datasets(cfg: Any) -> Iterator[tuple[str, Any]]:
