@@ -25,6 +25,7 @@ setup(
         "torchvision>=0.21,<0.30",
         "numpy>=1.26,<2.3",
         "scipy>=1.11,<1.18",
+        "torchmetrics>=1.4,<2",
         "onedl-mmengine>=0.10.12,<0.11",
         "onedl-mmcv>=2.3.6,<2.4",
         "onedl-mmdetection>=3.5.1,<3.6",
@@ -54,8 +55,10 @@ setup(
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "ruff>=0.6,<0.18",
+            "tensorboard>=2.16,<3",
             "types-PyYAML>=6,<7",
         ],
+        "tensorboard": ["tensorboard>=2.16,<3"],
         "slurm": ["snakemake-executor-plugin-slurm>=1,<3"],
     },
 )

@@ -37,6 +37,13 @@ def parse() -> argparse.Namespace:
         "of accumulating gradients",
     )
     parser.add_argument(
+        "--log-to",
+        nargs="+",
+        default=[],
+        choices=["tensorboard", "wandb", "mlflow"],
+        help="trackers that receive scalars and reconstructions as well",
+    )
+    parser.add_argument(
         "--try",
         dest="try_iterations",
         type=int,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.checkpoint.export import export_backbone
+from simmim_bench.checkpoint.whole import written_by
 from simmim_bench.io import sha256_file
 from simmim_bench.results.environment import collect_environment
 from simmim_bench.results.manifest import Cost, FileRef, Manifest
@@ -32,9 +33,7 @@ def run_export(checkpoint: Path, out: Path) -> Path:
         BenchError: As ``export_backbone``.
     """
     started, begin = datetime.now(timezone.utc), time.monotonic()
-    if checkpoint.is_dir():
-        run = Manifest.read(checkpoint / "manifest.json")
-        checkpoint = checkpoint / run.outputs["checkpoint"].path
+    checkpoint = written_by(checkpoint)
     files = export_backbone(checkpoint, out)
     card = json.loads(files.card.read_text("utf-8"))
     pretraining = card["pretraining"]

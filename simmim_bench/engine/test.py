@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from simmim_bench.engine.data_check import check_data
 from simmim_bench.engine.drawing import draw_predictions
@@ -38,6 +37,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     from mmengine.model import is_model_wrapper
 
     from simmim_bench.checkpoint.safe_io import load_checkpoint
+    from simmim_bench.checkpoint.whole import load_whole
     from simmim_bench.engine.runner import BenchRunner
 
     if not torch.cuda.is_available():
@@ -47,26 +47,13 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
     if args.draw:
         draw_predictions(cfg, Path(args.draw))
-    checkpoint = load_checkpoint(Path(args.checkpoint))
+    checkpoint = Path(args.checkpoint)
+    content = load_checkpoint(checkpoint)
     with explained(args.config):
         runner = BenchRunner.from_cfg(cfg)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        _load_whole(model, checkpoint, args)
+        load_whole(model, content, checkpoint=checkpoint, config=args.config)
         metrics: dict[str, float] = runner.test()
     if is_main_process():
         atomic_write_json(work_dir / "test.json", {k: float(v) for k, v in metrics.items()})
     return metrics
-
-
-def _load_whole(model: Any, checkpoint: dict[str, Any], args: argparse.Namespace) -> None:
-    """Load every key of the model from ``checkpoint``, or say what does not fit."""
-    weights = checkpoint.get("state_dict", checkpoint)
-    try:
-        model.load_state_dict(weights, strict=True)
-    except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:3]]
-        raise BenchError(
-            f"{args.checkpoint} is not a checkpoint of {args.config}: {' '.join(lines)[:400]}; "
-            "give an epoch_*.pth or iter_*.pth that was trained with this config (and the same "
-            "--num-classes)"
-        ) from error

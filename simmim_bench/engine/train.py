@@ -54,7 +54,9 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
     from simmim_bench.engine.hooks.memory import peak_memory_mb
     from simmim_bench.engine.process import adapt_to_cpu
     from simmim_bench.engine.runner import BenchRunner
+    from simmim_bench.engine.trackers import log_to
 
+    log_to(cfg, args.log_to)
     note = _scale(args, cfg, facts, world_size)
     if not torch.cuda.is_available():
         adapt_to_cpu(cfg)

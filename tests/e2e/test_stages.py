@@ -19,7 +19,7 @@ def test_pretraining_writes_what_people_look_at(pretrained):
     assert manifest.cost.parameters > 1_000_000
     assert manifest.cost.flops > manifest.cost.parameters
     with Image.open(pretrained / "reconstructions" / "epoch_2.png") as picture:
-        assert picture.size == (3 * (64 + 4), 8 * (64 + 4))
+        assert picture.size == (4 * (64 + 4), 8 * (64 + 4))
     with Image.open(pretrained / "loss.png") as curve:
         assert curve.width > 300
 

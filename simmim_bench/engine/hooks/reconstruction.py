@@ -1,23 +1,29 @@
-"""Look at a pretraining while it runs: reconstructions and the loss curve as PNG."""
+"""Look at a pretraining while it runs: reconstructions, their PSNR and SSIM, the loss curve."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from simmim_bench.engine.trackers import has_tracker
 from simmim_bench.registry import HOOKS
 from simmim_bench.visualization.curves import plot_curve
-from simmim_bench.visualization.reconstruction import reconstruction_grid, save_png
+from simmim_bench.visualization.paint import evaluation_pipeline, paint
+from simmim_bench.visualization.reconstruction import save_png
 
 
 @HOOKS.register_module()
 class ReconstructionHook(Hook):
-    """After an epoch, write what the model paints for the last batch of it.
+    """After an epoch, write what the model paints on the same images under the same masks.
+
+    The images are spread over the training set and are not augmented, so that no random number
+    of the training is drawn. PSNR and SSIM of their masked part are logged; the picture goes to
+    trackers (TensorBoard, WandB) too.
 
     Args:
         epochs: Every this many epochs, and after the last one.
@@ -31,36 +37,37 @@ class ReconstructionHook(Hook):
         self.epochs = epochs
         self.images = images
         self.scale = scale
-        self.batch: Any = None
 
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Keep the newest batch."""
-        self.batch = data_batch
+    @master_only
+    def before_train(self, runner: Any) -> None:
+        """Choose the images."""
+        dataset = runner.train_dataloader.dataset
+        count = min(self.images, len(dataset))
+        chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int)
+        self.paths = [Path(dataset.get_data_info(int(index))["img_path"]) for index in chosen]
+        self.pipeline = evaluation_pipeline(runner.cfg, seed=0)
 
     @master_only
     def after_train_epoch(self, runner: Any) -> None:
-        """Write ``reconstructions/epoch_<n>.png``."""
+        """Write ``reconstructions/epoch_<n>.png`` and log PSNR and SSIM."""
         epoch = runner.epoch + 1
         if epoch % self.epochs and epoch != runner.max_epochs:
             return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        was_training = model.training
-        model.eval()
-        with torch.no_grad():
-            data = model.data_preprocessor(self.batch, False)
-            shown = model(data["inputs"], data["data_samples"], mode="predict")
-        model.train(was_training)
-        grid = reconstruction_grid(
-            shown["images"][: self.images],
-            shown["reconstruction"][: self.images],
-            shown["mask"][: self.images],
-            mean=model.data_preprocessor.mean.flatten(),
-            std=model.data_preprocessor.std.flatten(),
-        )
+        painted = paint(model, self.pipeline, self.paths)
+        grid = painted.grid()
         path = Path(runner.work_dir) / "reconstructions" / f"epoch_{epoch}.png"
         save_png(grid, path, scale=self.scale)
+        figures = {"psnr": float(painted.psnr().mean()), "ssim": float(painted.ssim().mean())}
+        runner.visualizer.add_scalars(
+            {f"reconstruction/{name}": value for name, value in figures.items()}, step=epoch
+        )
+        if has_tracker(runner.cfg):  # else the picture would lie in the work dir twice
+            runner.visualizer.add_image("reconstruction", grid, step=epoch)
+        runner.logger.info(
+            f"reconstruction of {len(self.paths)} images, masked part: PSNR {figures['psnr']:.2f} "
+            f"dB, SSIM {figures['ssim']:.3f}; {path}"
+        )
 
     @master_only
     def after_train(self, runner: Any) -> None:

@@ -1,0 +1,105 @@
+"""Draw what a pretrained model paints on images of one's own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from simmim_bench.engine.settings import load_config
+from simmim_bench.errors import BenchError
+
+ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+BATCH = 8
+
+
+def visualize(args: argparse.Namespace, console: Console) -> None:
+    """Write the grid and print PSNR and SSIM of each image.
+
+    Args:
+        args: Namespace of ``tools/visualize.py``.
+        console: Where the table goes.
+
+    Raises:
+        BenchError: If config, checkpoint or an image is not usable.
+    """
+    cfg = load_config(args.config, overrides=args.cfg_options)
+    if "pretraining" not in cfg:
+        raise BenchError(
+            f"{args.config} is no pretraining, so it paints nothing; give a config such as those "
+            f"under configs/simmim"
+        )
+    paths = find_images(args.images)
+    from simmim_bench.engine.failures import explained
+    from simmim_bench.engine.process import prepare
+
+    prepare("none", cfg.default_scope)
+    import torch
+
+    from simmim_bench.visualization.paint import evaluation_pipeline, paint
+    from simmim_bench.visualization.reconstruction import Painted, save_png
+
+    with explained(args.config):
+        model = _load(cfg, args.checkpoint, args.config)
+        pipeline = evaluation_pipeline(cfg, seed=args.seed)
+        parts = [
+            paint(model, pipeline, paths[start : start + BATCH])
+            for start in range(0, len(paths), BATCH)
+        ]
+    fields = ("images", "reconstruction", "mask")
+    painted = Painted(*(torch.cat([getattr(part, name) for part in parts]) for name in fields))
+    save_png(painted.grid(), args.out, scale=args.scale, titled=True)
+    console.print(_table(paths, painted.psnr().tolist(), painted.ssim().tolist()))
+    console.print(f"written: {args.out}", soft_wrap=True)
+
+
+def find_images(given: Sequence[Path]) -> list[Path]:
+    """Files as given, and the images of folders, sorted.
+
+    Raises:
+        BenchError: If a path does not exist, or a folder holds no image.
+    """
+    found: list[Path] = []
+    for path in given:
+        if not path.exists():
+            raise BenchError(f"image {path} does not exist; give files or folders of images")
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
+        if not inside:
+            raise BenchError(f"{path} holds no image ({', '.join(sorted(ENDINGS))})")
+        found += inside
+    return found
+
+
+def _load(cfg: Any, checkpoint: Path, config: str) -> Any:
+    """Build the model and load every key of the checkpoint."""
+    from mmengine.registry import DefaultScope
+
+    from simmim_bench.checkpoint.safe_io import load_checkpoint
+    from simmim_bench.checkpoint.whole import load_whole, written_by
+    from simmim_bench.registry import MODELS
+
+    file = written_by(checkpoint)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = MODELS.build(cfg.model)
+    load_whole(model, load_checkpoint(file), checkpoint=file, config=config)
+    return model.eval()
+
+
+def _table(paths: Sequence[Path], psnr: Sequence[float], ssim: Sequence[float]) -> Table:
+    table = Table(box=SIMPLE, title="masked part", title_justify="left")
+    table.add_column("image", overflow="fold")
+    table.add_column("PSNR (dB)", justify="right")
+    table.add_column("SSIM", justify="right")
+    for path, first, second in zip(paths, psnr, ssim, strict=True):
+        table.add_row(path.name, f"{first:.2f}", f"{second:.3f}")
+    table.add_section()
+    count = len(paths)
+    table.add_row(f"mean of {count}", f"{sum(psnr) / count:.2f}", f"{sum(ssim) / count:.3f}")
+    return table
