@@ -53,7 +53,7 @@ class SimMIM(BaseModel):
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.adapter = adapter_for(self.backbone)
-        scale = {name: _numbers(self.data_preprocessor, name) for name in ("mean", "std")}
+        scale = {name: (data_preprocessor or {}).get(name) for name in ("mean", "std")}
         self.target = MODELS.build({**(target or DEFAULT_TARGET), **scale})
         self.decoder = MODELS.build(
             {
@@ -150,9 +150,3 @@ class SimMIM(BaseModel):
             return torch.stack([sample.mask for sample in data_samples]).to(images.device)
         height, width = (side // self.adapter.token_size for side in images.shape[2:])
         return images.new_zeros((len(images), height, width), dtype=torch.bool)
-
-
-def _numbers(preprocessor: nn.Module, name: str) -> tuple[float, ...] | None:
-    """Mean or std of a preprocessor, one number a channel; None if it does not normalise."""
-    value = getattr(preprocessor, name, None)
-    return None if value is None else tuple(value.flatten().tolist())

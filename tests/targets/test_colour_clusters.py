@@ -98,9 +98,9 @@ def test_palettes_that_cannot_be_used(tmp_path):
     with pytest.raises(BenchError, match=r"needs to know how images are normalised"):
         ColourClusters(palette=palette)
     with pytest.raises(
-        BenchError, match=r"pallete.json does not exist; did you mean .*/palette.json"
+        BenchError, match=r"palette_\.json does not exist; did you mean .*/palette.json"
     ):
-        ColourClusters(palette=str(tmp_path / "pallete.json"), **SCALE)
+        ColourClusters(palette=str(tmp_path / "palette_.json"), **SCALE)
     with pytest.raises(BenchError, match=r"does not exist; write one with `python tools/fit_col"):
         ColourClusters(palette="/nowhere/p.json", **SCALE)
     for content in ("[1]", '{"centres": [[1, 2]]}', '{"centres": [[1, 2, NaN], [1, 2, 3]]}'):
