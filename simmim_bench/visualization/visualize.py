@@ -88,6 +88,11 @@ def _load(cfg: Any, checkpoint: Path, config: str) -> Any:
     file = written_by(checkpoint)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
+    if not model.target.paints:
+        raise BenchError(
+            f"{config} predicts {type(model.target).__name__}, which is no image; give a config "
+            f"whose target is made of colours"
+        )
     load_whole(model, load_checkpoint(file), checkpoint=file, config=config)
     return model.eval()
 

@@ -49,9 +49,6 @@ def test_what_the_tool_refuses(tools, pretrained, images, tmp_path):
 
 
 def test_tensorboard_receives_strip_and_figures(tools, tmp_path):
-    event_accumulator = pytest.importorskip(
-        "tensorboard.backend.event_processing.event_accumulator"
-    )
     tools.succeed(
         "tools/train.py", PRETRAIN, "--work-dir", tmp_path, "--kind", "smoke",
         "--log-to", "tensorboard", "--cfg-options", *TINY, "train_cfg.max_epochs=2",

@@ -51,9 +51,9 @@ class ReconstructionHook(Hook):
     def after_train_epoch(self, runner: Any) -> None:
         """Write ``reconstructions/epoch_<n>.png`` and log PSNR and SSIM."""
         epoch = runner.epoch + 1
-        if epoch % self.epochs and epoch != runner.max_epochs:
-            return
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not model.target.paints or (epoch % self.epochs and epoch != runner.max_epochs):
+            return
         painted = paint(model, self.pipeline, self.paths)
         grid = painted.grid()
         path = Path(runner.work_dir) / "reconstructions" / f"epoch_{epoch}.png"
@@ -73,4 +73,4 @@ class ReconstructionHook(Hook):
     def after_train(self, runner: Any) -> None:
         """Write ``loss.png``."""
         folder = Path(runner.work_dir)
-        plot_curve({"loss": folder}, "loss", folder / "loss.png", ylabel="masked L1 loss")
+        plot_curve({"loss": folder}, "loss", folder / "loss.png", ylabel="loss")
