@@ -11,6 +11,7 @@ import pickle
 import re
 import zipfile
 from argparse import Namespace
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,12 @@ def _plain_types() -> list[Any]:
     ]
 
 
-class _Settings(dict[str, Any]):
+class _Settings:
     """Stand-in for the configuration that the original stores; nothing of yacs runs."""
+
+    def __new__(cls) -> OrderedDict[str, Any]:  # type: ignore[misc]
+        """A dictionary that torch's reader knows how to fill."""
+        return OrderedDict()
 
 
 def _history_method(owner: Any, name: str) -> Any:
