@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,8 +57,8 @@ def square_side(rows: int, what: str) -> int:
     side = math.isqrt(rows)
     if side * side != rows:
         raise BenchError(
-            f"{what} has {rows} rows, which are no square, so it fits no square window; only "
-            f"square windows and images can be converted"
+            f"{what} has {rows} rows, which are no square; only square windows and images "
+            f"can be converted, without register tokens"
         )
     return side
 
@@ -76,6 +76,16 @@ def table_window(table: Tensor, what: str, extra_rows: int = 0) -> int:
             f"squared"
         )
     return (side + 1) // 2
+
+
+def window_config(windows: Sequence[int]) -> dict[str, Any]:
+    """Options of mmpretrain's Swin for one window a stage."""
+    if len(set(windows)) == 1:
+        return {"window_size": windows[0]}
+    return {
+        "window_size": max(windows),
+        "stage_cfgs": [{"window_size": window} for window in windows],
+    }
 
 
 def _swin(state: State) -> Architecture:
@@ -108,7 +118,7 @@ def _swin(state: State) -> Architecture:
             "img_size": image,
             "patch_size": patch,
             "in_channels": patches.shape[1],
-            "window_size": windows[0] if len(set(windows)) == 1 else windows,
+            **window_config(windows),
             "use_abs_pos_embed": absolute is not None,
             "out_indices": tuple(sorted({*norms, last})),
             "drop_path_rate": 0.0,

@@ -73,13 +73,14 @@ def convert_checkpoint(
     rebuilt = {BACKBONE + key: fitted.get(key, value) for key, value in own.items()}
     beside = {key: value for key, value in ours.items() if not key.startswith(BACKBONE)}
     state, _ = write_layout({**rebuilt, **beside}, layout, adapter)
+    written = _without(target, dropped)
     report = ConversionReport(
         source=source.name,
         sha256=source.sha256,
         layout=found.layout.name,
         target=layout.name,
         adapter=adapter,
-        architecture=_plain(target.config),
+        architecture=_plain(written.config),
         notes=target.notes,
         matched=tuple(found.reading.names.values()),
         missing=tuple(key for key in rebuilt if key not in found.reading.state),
@@ -90,7 +91,7 @@ def convert_checkpoint(
         verification=verification,
         ran_code=source.ran_code,
     )
-    return Conversion(state, layout, _without(target, dropped), report)
+    return Conversion(state, layout, written, report)
 
 
 def _read(source: Source) -> tuple[Sniffed, dict[str, Tensor]]:

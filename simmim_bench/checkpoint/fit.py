@@ -10,7 +10,12 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from simmim_bench.backbones.base import Resized
-from simmim_bench.checkpoint.architecture import EXTRA_BIASES, Architecture, table_window
+from simmim_bench.checkpoint.architecture import (
+    EXTRA_BIASES,
+    Architecture,
+    table_window,
+    window_config,
+)
 from simmim_bench.checkpoint.resize import resize_bias_table, resize_position_embedding
 from simmim_bench.errors import BenchError
 
@@ -51,8 +56,8 @@ def with_sizes(
     config["img_size"] = image
     if window is not None:
         maps = [image // (patch * 2**stage) for stage in range(stages)]
-        windows = [min(window, side) for side in maps]
-        config["window_size"] = windows[0] if len(set(windows)) == 1 else windows
+        config.pop("stage_cfgs", None)
+        config |= window_config([min(window, side) for side in maps])
     notes = tuple(note for note in architecture.notes if not note.startswith("image size"))
     if image_size is None:
         notes += (f"image size {image} assumed, one window at the end",)

@@ -51,8 +51,8 @@ PLAIN_VIT_RULES: tuple[Rule, ...] = (
     ("patch_embed.proj.", "patch_embed.projection."),
     ("cls_token", "cls_token"),
     ("pos_embed", "pos_embed"),
+    ("blocks.{}.ls1.gamma", "layers.{}.attn.gamma1.weight"),  # before attn., which it is in
     ("blocks.{}.attn.", "layers.{}.attn."),
-    ("blocks.{}.ls1.gamma", "layers.{}.attn.gamma1.weight"),
     ("blocks.{}.norm1.", "layers.{}.ln1."),
     ("blocks.{}.norm2.", "layers.{}.ln2."),
     ("blocks.{}.mlp.fc1.", "layers.{}.ffn.layers.0.0."),

@@ -83,7 +83,7 @@ def _timm(architecture: Architecture, state: Mapping[str, Tensor]) -> Runnable |
 
 def _timm_swin(architecture: Architecture) -> dict[str, Any]:
     config = architecture.config
-    arch, windows = config["arch"], config["window_size"]
+    arch = config["arch"]
     return {
         "img_size": config["img_size"],
         "patch_size": config["patch_size"],
@@ -91,7 +91,7 @@ def _timm_swin(architecture: Architecture) -> dict[str, Any]:
         "embed_dim": arch["embed_dims"],
         "depths": arch["depths"],
         "num_heads": arch["num_heads"],
-        "window_size": windows if isinstance(windows, int) else windows[0],
+        "window_size": config["window_size"],  # timm makes it fit each stage's map
     }
 
 
@@ -128,8 +128,7 @@ def _timm_vit(architecture: Architecture) -> dict[str, Any]:
 
 def _mmdet_swin(architecture: Architecture, state: Mapping[str, Tensor]) -> Runnable | None:
     config = architecture.config
-    one_window = isinstance(config["window_size"], int) and not config["use_abs_pos_embed"]
-    if find_spec("mmdet") is None or not one_window:
+    if find_spec("mmdet") is None or "stage_cfgs" in config or config["use_abs_pos_embed"]:
         return None
     from mmdet.models.backbones import SwinTransformer
 

@@ -84,6 +84,6 @@ def verify(source: Side, target: Side) -> Verification:
 def _larger(architecture: Architecture) -> Architecture:
     """Twice the image for Swin: mmdet shifts windows even where one covers the whole map."""
     config = architecture.config
-    if not isinstance(config.get("window_size"), int) or config["use_abs_pos_embed"]:
+    if "window_size" not in config or "stage_cfgs" in config or config["use_abs_pos_embed"]:
         return architecture
     return replace(architecture, config={**config, "img_size": 2 * config["img_size"]})

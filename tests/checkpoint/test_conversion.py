@@ -9,6 +9,7 @@ import torch
 
 from simmim_bench.checkpoint.conversion import convert_checkpoint
 from simmim_bench.checkpoint.convert_file import convert_file
+from simmim_bench.checkpoint.keymaps import TIMM_RULES
 from simmim_bench.checkpoint.resize import resize_bias_table
 from simmim_bench.checkpoint.sniff import sniff, unwrap
 from simmim_bench.checkpoint.source import Source, read_source
@@ -16,6 +17,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.io import sha256_file
 from simmim_bench.registry import MODELS
+from simmim_bench.results.manifest import Pretraining
 
 DATA = Path(__file__).parents[1] / "data"
 SWIN = {
@@ -85,6 +87,11 @@ def test_a_folder_that_load_pretrained_accepts(original, write, tmp_path, capsys
     card = json.loads((tmp_path / "out/backbone.json").read_text())
     assert card["method"] == "converted from simmim pretraining"
     assert card["sizes"]["window_size"] == 4
+    assert card["backbone_config"]["window_size"] == 4
+    stated = Pretraining.model_validate(
+        {**card["pretraining"], "checkpoint_sha256": card["sha256"]}
+    )
+    assert (stated.dataset, stated.epochs, stated.image_size) == ("not stated", None, 128)
     backbone = MODELS.build({**SWIN, "img_size": 128, "window_size": 4})
     report = load_pretrained(backbone, tmp_path / "out/backbone.pth")
     assert (report.missing, report.unexpected, report.resized) == ((), (), ())
@@ -229,6 +236,19 @@ def test_a_backbone_that_the_target_does_not_know(write, tmp_path):
     plain = {f"backbone.{k}": v for k, v in MODELS.build(config).state_dict().items()}
     given = write({"state_dict": plain})
     refused(tmp_path, given, "simmim has no plain_vit backbone", to="simmim")
+
+
+def test_outputs_that_differ(original, write, tmp_path, monkeypatch):
+    """Two norms of the same shape swapped: all keys match, only running both can tell."""
+    pytest.importorskip("timm")
+    swapped = {"norm1.": "norm2.", "norm2.": "norm1."}
+    rules = tuple(
+        (theirs, next((ours.replace(a, b) for a, b in swapped.items() if a in ours), ours))
+        for theirs, ours in TIMM_RULES["swin"]
+    )
+    monkeypatch.setitem(TIMM_RULES, "swin", rules)
+    said = r"simmim_bench in place of simmim and timm differ by .* was not written"
+    refused(tmp_path, write({"model": original}), said, to="timm")
 
 
 def test_weights_that_are_not_finite(original, write, tmp_path):

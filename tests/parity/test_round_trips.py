@@ -37,13 +37,31 @@ def randomise(model):
     return model
 
 
-@pytest.fixture(params=["swin_tiny_patch4_window7_224", "vit_small_patch16_224", "beit"])
+def beit(timm, **options):
+    """BEiT with 2 blocks; layer scale as published."""
+    small = {"embed_dim": 128, "depth": 2, "num_heads": 2, "init_values": 0.1, "num_classes": 5}
+    return timm.models.beit.Beit(**small, **options)
+
+
+TIMM = {
+    "swin_t": lambda timm: timm.create_model("swin_tiny_patch4_window7_224"),
+    "vit_s": lambda timm: timm.create_model("vit_small_patch16_224"),
+    "beit, biases by block": lambda timm: beit(timm, use_rel_pos_bias=True, use_abs_pos_emb=False),
+    "beit, shared biases": lambda timm: beit(
+        timm, use_shared_rel_pos_bias=True, global_pool="token"
+    ),
+    "vit, layer scale, mean pooling": lambda timm: timm.models.vision_transformer.VisionTransformer(
+        img_size=64, embed_dim=128, depth=2, num_heads=2, init_values=0.1, global_pool="avg"
+    ),
+    "swin, a smaller window at the end": lambda timm: timm.models.swin_transformer.SwinTransformer(
+        img_size=192, window_size=12, embed_dim=24, depths=(2, 2, 2, 2), num_heads=(1, 2, 4, 8)
+    ),
+}
+
+
+@pytest.fixture(params=TIMM)
 def timm_model(request):
-    timm = pytest.importorskip("timm")
-    if request.param != "beit":
-        return randomise(timm.create_model(request.param, pretrained=False))
-    options = {"embed_dim": 128, "depth": 2, "num_heads": 2, "init_values": 0.1, "num_classes": 5}
-    return randomise(timm.models.beit.Beit(use_rel_pos_bias=True, use_abs_pos_emb=False, **options))
+    return randomise(TIMM[request.param](pytest.importorskip("timm")))
 
 
 def swin_t():
