@@ -52,12 +52,6 @@ def run_arguments() -> argparse.ArgumentParser:
     parent.add_argument("--work-dir", help="output folder (default: work_dirs/<config name>)")
     parent.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
     parent.add_argument(
-        "--kind",
-        choices=["full", "smoke"],
-        default="full",
-        help="smoke: a toy schedule, never shown beside full runs (default: full)",
-    )
-    parent.add_argument(
         "--launcher",
         choices=["none", "pytorch", "slurm"],
         default="none",

@@ -45,7 +45,9 @@ def _child(name: str, parent: Registry, *locations: str) -> NearNameRegistry:
     return NearNameRegistry(name, parent=parent, scope=SCOPE, locations=where)
 
 
-MODELS = _child("model", roots.MODELS, "algorithms", "backbones", "decoders", "losses", "finetune")
+MODELS = _child(
+    "model", roots.MODELS, "algorithms", "backbones", "decoders", "losses", "targets", "finetune"
+)
 TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking", "transforms")
 DATASETS = _child("dataset", roots.DATASETS, "datasets")
 HOOKS = _child("hook", roots.HOOKS, "engine.hooks")

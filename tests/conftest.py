@@ -15,7 +15,7 @@ ops.install()
 def save_pretraining(tmp_path):
     """Function that writes a pretraining checkpoint of a backbone config, as mmengine does."""
 
-    def save(backbone, *, state=None, name="epoch_2.pth", epochs=2, seed=0):
+    def save(backbone, *, state=None, name="epoch_2.pth", epochs=2, seed=0, kind="full"):
         import torch
         from mmengine.config import Config
         from mmengine.logging import HistoryBuffer
@@ -51,7 +51,9 @@ def save_pretraining(tmp_path):
         path.parent.mkdir(exist_ok=True)
         meta = {"cfg": config.pretty_text, "epoch": 2, "iter": 8, "seed": seed}
         hub = {"log_scalars": {"train/loss": HistoryBuffer([1.0], [1])}}
-        torch.save({"meta": meta, "message_hub": hub, "state_dict": state}, path)
+        run = {"kind": kind, "method": "simmim", "seed": seed}
+        content = {"meta": meta, "message_hub": hub, "simmim_bench": {"run": run}}
+        torch.save({**content, "state_dict": state}, path)
         return path
 
     return save

@@ -31,7 +31,7 @@ def test_an_unknown_name_answers_with_near_ones(library):
     registry = import_module(f"{library}.registry")
     with (
         DefaultScope.overwrite_default_scope(library),
-        pytest.raises(KeyError, match=r"'LinearDecodr'; did you mean LinearDecoder\?"),
+        pytest.raises(KeyError, match=r"'LinearDecodr'; did you mean LinearDecoder"),
     ):
         registry.MODELS.build({"type": "simmim_bench.LinearDecodr"})
 

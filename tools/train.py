@@ -20,6 +20,12 @@ def parse() -> argparse.Namespace:
         "--from-scratch", action="store_true", help="downstream config without pretraining"
     )
     parser.add_argument(
+        "--kind",
+        choices=["full", "smoke"],
+        default="full",
+        help="smoke: a toy schedule, never shown beside full runs (default: full)",
+    )
+    parser.add_argument(
         "--resume",
         action="store_true",
         help="continue from the last checkpoint of the work dir, if there is one",

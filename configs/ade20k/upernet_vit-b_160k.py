@@ -45,6 +45,7 @@ model = dict(
 )
 train_dataloader = dict(batch_size=2)  # x 8 devices = 16
 
+# Biases and norms do not decay, as in SimMIM's code; mmsegmentation lets biases decay.
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",

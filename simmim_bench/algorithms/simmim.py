@@ -13,21 +13,28 @@ import torch
 from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 from simmim_bench.backbones import adapter_for
 from simmim_bench.registry import MODELS
 
+DEFAULT_TARGET = {"type": "simmim_bench.NormalisedRGB"}
+
 
 @MODELS.register_module()
 class SimMIM(BaseModel):
-    """Backbone with masked tokens, a decoder, and a loss on masked pixels.
+    """Backbone with masked tokens, a decoder, and a loss on masked positions of a target.
 
-    Keys of the state dict: ``backbone.*``, ``decoder.*``, ``mask_token``.
+    Keys of the state dict: ``backbone.*``, ``decoder.*``, ``mask_token``, and ``target.*`` if the
+    target keeps something (``ColourClusters``).
 
     Args:
         backbone: Config of a backbone that has an adapter.
-        decoder: Config of a decoder; receives ``feature_spec`` from the adapter.
+        decoder: Config of a decoder; receives ``feature_spec`` from the adapter, and
+            ``out_channels`` and ``target_stride`` from the target.
         loss: Config of a loss called as ``loss(pred, target, mask)``.
+        target: Config of a target; receives ``mean`` and ``std`` from the preprocessor. None:
+            the normalised images.
         data_preprocessor: Config of the preprocessor that normalises images.
         init_cfg: mmengine's initialisation config. Without one, here and in the backbone,
             weights are drawn as in the original.
@@ -39,13 +46,23 @@ class SimMIM(BaseModel):
         backbone: dict[str, Any],
         decoder: dict[str, Any],
         loss: dict[str, Any],
+        target: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.adapter = adapter_for(self.backbone)
-        self.decoder = MODELS.build({**decoder, "feature_spec": self.adapter.feature_spec})
+        scale = {name: (data_preprocessor or {}).get(name) for name in ("mean", "std")}
+        self.target = MODELS.build({**(target or DEFAULT_TARGET), **scale})
+        self.decoder = MODELS.build(
+            {
+                **decoder,
+                "feature_spec": self.adapter.feature_spec,
+                "out_channels": self.target.out_channels,
+                "target_stride": self.target.stride,
+            }
+        )
         self.criterion = MODELS.build(loss)
         self.mask_token = nn.Parameter(torch.zeros(1, 1, self.adapter.token_channels))
 
@@ -74,20 +91,24 @@ class SimMIM(BaseModel):
         Returns:
             ``'loss'``: ``{'loss': scalar}``. ``'predict'``: ``images`` and ``reconstruction``,
             (B, 3, H, W) in normalised space, and ``mask``, Bool (B, H, W), True = masked.
-            ``'tensor'``: the reconstruction alone.
+            ``'tensor'``: the decoder's prediction,
+            (B, out_channels, H / target stride, W / target stride).
 
         Raises:
-            ValueError: If the mode is another one, or a mask does not fit the images.
+            ValueError: If the mode is another one, a mask does not fit the images, or the mode
+                is ``'predict'`` and the target's ``paints`` is False.
         """
         mask = self._token_mask(inputs, data_samples)
         prediction = self.decoder(self.encode(inputs, mask))
         if mode == "tensor":
             return prediction
-        pixels = self.pixel_mask(mask)
         if mode == "loss":
-            return {"loss": self.criterion(prediction, inputs, pixels)}
+            with torch.no_grad():
+                target = self.target(inputs)
+            return {"loss": self.criterion(prediction, target, self.target_mask(mask))}
         if mode == "predict":
-            return {"images": inputs, "mask": pixels, "reconstruction": prediction}
+            painted = self.target.to_images(prediction, inputs)
+            return {"images": inputs, "mask": self.pixel_mask(mask), "reconstruction": painted}
         raise ValueError(f"unknown mode {mode!r}; known are: loss, predict, tensor")
 
     def encode(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -106,6 +127,18 @@ class SimMIM(BaseModel):
         """Token mask (B, H / p, W / p) as a pixel mask (B, H, W)."""
         size = self.adapter.token_size
         return mask.repeat_interleave(size, 1).repeat_interleave(size, 2)
+
+    def target_mask(self, mask: Tensor) -> Tensor:
+        """Token mask (B, H / p, W / p) on the target's grid, (B, H / s, W / s).
+
+        Bool where a token covers whole target positions, else float: the share of each target
+        position that is masked.
+        """
+        repeats, rest = divmod(self.adapter.token_size, self.target.stride)
+        if rest == 0:
+            return mask.repeat_interleave(repeats, 1).repeat_interleave(repeats, 2)
+        pixels = self.pixel_mask(mask).to(torch.float32)
+        return avg_pool2d(pixels.unsqueeze(1), self.target.stride).squeeze(1)
 
     def _token_mask(self, images: Tensor, data_samples: Sequence[BaseDataElement] | None) -> Tensor:
         if data_samples is not None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.checkpoint.config_text import parse_config_text
+from simmim_bench.checkpoint.identity import read_identity
 from simmim_bench.checkpoint.safe_io import load_checkpoint
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path, atomic_write_json, sha256_file
@@ -62,6 +63,7 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
         card,
         {
             **_describe(content, config, adapter),
+            "kind": read_identity(content, checkpoint)["kind"],
             "keys": {key: list(value.shape) for key, value in state.items()},
             "sha256": sha256_file(weights),
             "source": {"file": checkpoint.name, "sha256": sha256_file(checkpoint)},

@@ -44,7 +44,7 @@ def run_export(checkpoint: Path, out: Path) -> Path:
         {
             "stage": "export",
             "status": "complete",
-            "kind": _kind_of_run(checkpoint),
+            "kind": card["kind"],
             "method": card["method"],
             "backbone": pretraining["backbone"],
             "seed": pretraining["seed"],
@@ -64,14 +64,6 @@ def run_export(checkpoint: Path, out: Path) -> Path:
         }
     ).write(out / "manifest.json")
     return files.weights
-
-
-def _kind_of_run(checkpoint: Path) -> str:
-    """Kind of the pretraining run beside whose manifest the checkpoint lies."""
-    manifest = checkpoint.parent / "manifest.json"
-    if not manifest.is_file():
-        return "full"
-    return str(json.loads(manifest.read_text("utf-8"))["kind"])
 
 
 def _cost(card: dict[str, Any], seconds: float) -> Cost:

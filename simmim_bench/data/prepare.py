@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from simmim_bench.data.check import Advance, Part, check_layout, image_files
+from simmim_bench.data.check import Part, check_layout, image_files
 from simmim_bench.data.layouts import LAYOUTS, data_root, home, require
 from simmim_bench.data.link import link_dataset
 from simmim_bench.errors import BenchError
+from simmim_bench.progress import progress_bar
 
 _SHOWN = 20  # problems; the rest are counted
 
@@ -51,7 +49,7 @@ def _build_demo(root: Path, console: Console) -> None:
     from simmim_bench.data.demo.contact_sheet import CONTACT_SHEET
     from simmim_bench.data.demo.spec import DemoSpec
 
-    with _progress("building", image_count(DemoSpec())) as advance:
+    with progress_bar("building", image_count(DemoSpec())) as advance:
         built = build_demo(root, advance=advance)
     speed = built.images / built.seconds if built.seconds else 0
     how = f"built in {built.seconds:.0f} s ({speed:.0f}/s)" if built.seconds else "already there"
@@ -67,11 +65,11 @@ def _verify(dataset: str, root: Path, console: Console) -> int:
     if dataset == "demo":
         from simmim_bench.data.demo.verify import verify_demo
 
-        with _progress("verifying", len(image_files(folder))) as advance:
+        with progress_bar("verifying", len(image_files(folder))) as advance:
             parts = verify_demo(folder, advance)
     else:
         require(dataset, root)
-        with _progress("verifying", None) as advance:
+        with progress_bar("verifying", None) as advance:
             parts = check_layout(folder, LAYOUTS[dataset].entries, advance)
     problems = [problem for part in parts for problem in part.problems]
     console.print(_table(folder, parts))
@@ -90,20 +88,3 @@ def _table(folder: Path, parts: list[Part]) -> Table:
         expected = "" if part.expected is None else str(part.expected)
         table.add_row(part.name, expected, str(part.found), str(len(part.problems)))
     return table
-
-
-@contextmanager
-def _progress(what: str, total: int | None) -> Iterator[Advance]:
-    """A bar with time left on a terminal, nothing elsewhere."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda count: bar.advance(task, count)

@@ -1,5 +1,9 @@
 """Decoders from features to the prediction target, one a file."""
 
+from simmim_bench.decoders.base import Decoder
+from simmim_bench.decoders.conv import ConvDecoder
+from simmim_bench.decoders.inverse_swin import InverseSwinDecoder
 from simmim_bench.decoders.linear import LinearDecoder
+from simmim_bench.decoders.mlp import MLPDecoder
 
-__all__ = ["LinearDecoder"]
+__all__ = ["ConvDecoder", "Decoder", "InverseSwinDecoder", "LinearDecoder", "MLPDecoder"]

@@ -1,4 +1,4 @@
-"""One linear layer from features to pixels, SimMIM's prediction head (section 3.3).
+"""One linear layer from features to the target, SimMIM's prediction head (section 3.3).
 
 Paper: https://arxiv.org/abs/2111.09886
 """
@@ -8,24 +8,29 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from simmim_bench.backbones.base import FeatureSpec
+from simmim_bench.decoders.base import Decoder
 from simmim_bench.registry import MODELS
 
 
 @MODELS.register_module()
-class LinearDecoder(nn.Module):
-    """1x1 convolution to stride x stride pixels a position, then pixel shuffle.
+class LinearDecoder(Decoder):
+    """1x1 convolution to all positions that a feature covers, then pixel shuffle.
 
     Args:
-        feature_spec: Strides and channels of the backbone; the last level is decoded.
-        out_channels: Channels of the predicted image.
+        feature_spec: See ``Decoder``.
+        out_channels: See ``Decoder``.
+        target_stride: See ``Decoder``.
     """
 
-    def __init__(self, *, feature_spec: FeatureSpec, out_channels: int = 3) -> None:
-        super().__init__()
-        stride = feature_spec.strides[-1]
-        self.projection = nn.Conv2d(feature_spec.channels[-1], stride**2 * out_channels, 1)
-        self.shuffle = nn.PixelShuffle(stride)
+    def __init__(
+        self, *, feature_spec: FeatureSpec, out_channels: int = 3, target_stride: int = 1
+    ) -> None:
+        super().__init__(
+            feature_spec=feature_spec, out_channels=out_channels, target_stride=target_stride
+        )
+        self.projection = nn.Conv2d(self.in_channels, self.upscale**2 * out_channels, 1)
+        self.shuffle = nn.PixelShuffle(self.upscale)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Map the last feature map (B, C, H / stride, W / stride) to an image (B, 3, H, W)."""
+    def decode(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, out_channels, h * upscale, w * upscale)."""
         return self.shuffle(self.projection(features))

@@ -67,6 +67,10 @@ def _start_distributed(launcher: str) -> int:
 
     if launcher == "slurm":
         _read_slurm()
+    elif "WORLD_SIZE" not in os.environ:
+        raise BenchError(
+            "--launcher pytorch needs torchrun, which sets WORLD_SIZE; use tools/dist_train.sh"
+        )
     for library in ("OMP", "MKL"):  # mmengine would set and warn; torchrun sets the first
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
@@ -89,11 +93,14 @@ def _read_slurm() -> None:
             f"--launcher slurm needs srun, which sets {missing}; use tools/slurm_train.sh"
         ) from missing
     per_node = re.match(r"\d+", os.environ.get("SLURM_NTASKS_PER_NODE") or size)
+    local_size = per_node.group() if per_node else size
+    if "SLURM_GPUS_PER_TASK" in os.environ:  # each task sees its own GPU, as number 0
+        os.environ["SLURM_LOCALID"], local_size = "0", "1"
     os.environ.update(
         RANK=rank,
         WORLD_SIZE=size,
         LOCAL_RANK=os.environ.get("SLURM_LOCALID", "0"),
-        LOCAL_WORLD_SIZE=per_node.group() if per_node else size,
+        LOCAL_WORLD_SIZE=local_size,
     )
     os.environ.setdefault("MASTER_ADDR", _first_host(os.environ.get("SLURM_NODELIST", "")))
     # One port per job, so that two jobs on one node do not meet.
@@ -104,9 +111,13 @@ def _read_slurm() -> None:
 def _first_host(nodes: str) -> str:
     if not nodes:
         return "127.0.0.1"
-    shown = subprocess.run(
-        ["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True
-    )
+    command = ["scontrol", "show", "hostnames", nodes]
+    try:
+        shown = subprocess.run(command, capture_output=True, text=True, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError) as error:
+        raise BenchError(
+            f"`{' '.join(command)}` failed ({error}); set MASTER_ADDR to the first node of the job"
+        ) from error
     return shown.stdout.split()[0]
 
 

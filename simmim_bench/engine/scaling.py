@@ -11,6 +11,8 @@ from typing import Any
 
 from simmim_bench.errors import BenchError
 
+COUNTED = ("begin", "end", "T_max", "warmup", "milestones", "step_size")  # in schedulers
+
 
 def keep_recipe(cfg: Any, world_size: int, *, auto_scale_lr: bool) -> str | None:
     """Change ``cfg`` so that ``world_size`` processes follow the recipe.
@@ -52,6 +54,17 @@ def keep_recipe(cfg: Any, world_size: int, *, auto_scale_lr: bool) -> str | None
     )
 
 
+def has_batch_norm(node: Any) -> bool:
+    """Whether a model's config holds batch norm, whose statistics follow the batch of a step."""
+    if isinstance(node, (list, tuple)):
+        return any(has_batch_norm(child) for child in node)
+    if not hasattr(node, "items"):
+        return False
+    return node.get("type") in {"BN", "SyncBN"} or any(
+        has_batch_norm(child) for child in node.values()
+    )
+
+
 def _accumulate(cfg: Any, count: int) -> None:
     """Accumulate over ``count`` iterations; whatever counts iterations counts ``count`` times."""
     wrapper = cfg.optim_wrapper
@@ -59,7 +72,9 @@ def _accumulate(cfg: Any, count: int) -> None:
     schedulers = cfg.get("param_scheduler") or []
     for scheduler in [schedulers] if isinstance(schedulers, dict) else schedulers:
         if not scheduler.get("by_epoch", True):
-            _stretch(scheduler, ("begin", "end", "T_max", "milestones", "step_size"), count)
+            _stretch(
+                scheduler, ("begin", "end", "T_max", "warmup", "milestones", "step_size"), count
+            )
     if "max_iters" in cfg.train_cfg:
         _stretch(cfg.train_cfg, ("max_iters", "val_interval", "val_begin"), count)
         checkpoint = cfg.get("default_hooks", {}).get("checkpoint", {})
@@ -72,5 +87,7 @@ def _stretch(node: Any, keys: tuple[str, ...], count: int) -> None:
         if key in node:
             value = node[key]
             node[key] = (
-                [step * count for step in value] if isinstance(value, list) else value * count
+                [step * count for step in value]
+                if isinstance(value, (list, tuple))
+                else value * count
             )

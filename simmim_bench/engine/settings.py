@@ -117,7 +117,12 @@ def _parse_override(item: str) -> tuple[str, Any]:
 
     key, separator, value = item.partition("=")
     if not separator or not key:
-        raise BenchError(f"--cfg-options takes KEY=VALUE, for example seed=1; {item!r} is not that")
+        raise BenchError(
+            f"--cfg-options takes KEY=VALUE, for example train_cfg.max_epochs=3; {item!r} is not "
+            f"that"
+        )
+    if key == "randomness.seed":
+        raise BenchError(f"--cfg-options {item}: a run's seed is set by --seed {value}")
     return key, DictAction._parse_iterable(value)
 
 

@@ -7,16 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.engine.data_check import check_data
+from simmim_bench.engine.drawing import draw_predictions
 from simmim_bench.engine.settings import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
-
-# The hook and the visualiser of each library that draw predictions.
-DRAWING: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "mmpretrain": ("VisualizationHook", "UniversalVisualizer", {"enable": True, "out_dir": ""}),
-    "mmdet": ("DetVisualizationHook", "DetLocalVisualizer", {"draw": True, "test_out_dir": ""}),
-    "mmseg": ("SegVisualizationHook", "SegLocalVisualizer", {"draw": True, "interval": 1}),
-}
 
 
 def test(args: argparse.Namespace) -> dict[str, float]:
@@ -50,9 +44,9 @@ def test(args: argparse.Namespace) -> dict[str, float]:
         adapt_to_cpu(cfg)
     work_dir = Path(args.work_dir or Path("work_dirs") / Path(args.config).stem / "test")
     cfg.work_dir, cfg.launcher = str(work_dir), args.launcher
-    cfg.randomness = {"seed": args.seed, "deterministic": False}
+    cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
     if args.draw:
-        _draw(cfg, args.draw)
+        draw_predictions(cfg, Path(args.draw))
     checkpoint = load_checkpoint(Path(args.checkpoint))
     with explained(args.config):
         runner = BenchRunner.from_cfg(cfg)
@@ -76,14 +70,3 @@ def _load_whole(model: Any, checkpoint: dict[str, Any], args: argparse.Namespace
             "give an epoch_*.pth or iter_*.pth that was trained with this config (and the same "
             "--num-classes)"
         ) from error
-
-
-def _draw(cfg: Any, folder: str) -> None:
-    hook, visualizer, settings = DRAWING[cfg.default_scope]
-    filled = {key: (folder if value == "" else value) for key, value in settings.items()}
-    cfg.default_hooks.visualization = {"type": hook, **filled}
-    cfg.visualizer = {
-        "type": visualizer,
-        "vis_backends": [{"type": "LocalVisBackend"}],
-        "name": "visualizer",
-    }

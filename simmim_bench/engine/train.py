@@ -49,26 +49,22 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
     """Build the runner and train."""
     import torch
 
+    from simmim_bench.checkpoint.identity import identity
     from simmim_bench.engine.failures import explained
-    from simmim_bench.engine.hooks.manifest import peak_memory_mb
+    from simmim_bench.engine.hooks.memory import peak_memory_mb
     from simmim_bench.engine.process import adapt_to_cpu
-    from simmim_bench.engine.runner import BenchRunner, latest_checkpoint
-    from simmim_bench.engine.scaling import keep_recipe
+    from simmim_bench.engine.runner import BenchRunner
 
-    work_dir = Path(args.work_dir or Path("work_dirs") / Path(args.config).stem)
-    note = None
-    if args.try_iterations is None:
-        note = keep_recipe(cfg, world_size, auto_scale_lr=args.auto_scale_lr)
-    if note and args.auto_scale_lr:
-        facts["deviations"].append(note)
+    note = _scale(args, cfg, facts, world_size)
     if not torch.cuda.is_available():
         adapt_to_cpu(cfg)
-    cfg.work_dir = str(work_dir)
+    cfg.work_dir = str(args.work_dir or Path("work_dirs") / Path(args.config).stem)
     cfg.launcher = args.launcher
-    cfg.randomness = {"seed": args.seed, "deterministic": False}
+    cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
     _seed_masks(cfg, args.seed)
-    cfg.custom_hooks = [*cfg.get("custom_hooks", []), *_hooks(args, facts)]
-    last = latest_checkpoint(work_dir) if args.resume else None
+    own = identity(facts, cfg, world_size)
+    cfg.custom_hooks = [*cfg.get("custom_hooks", []), *_hooks(args, facts, own)]
+    last = _start_from(args, Path(cfg.work_dir), own)
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
     with explained(args.config):
         runner = BenchRunner.from_cfg(cfg)
@@ -78,8 +74,41 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
         if args.try_iterations is not None:
             runner.logger.info(
                 f"--try passed: {runner.iter} iterations and what follows them, peak memory "
-                f"{peak_memory_mb():.0f} MiB; nothing was recorded"
+                f"{peak_memory_mb(runner):.0f} MiB; nothing was recorded"
             )
+
+
+def _scale(
+    args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: int
+) -> str | None:
+    """Keep the recipe's batch on these devices; note in the facts where that is not the recipe."""
+    from simmim_bench.engine.scaling import has_batch_norm, keep_recipe
+
+    if args.try_iterations is not None:
+        return None
+    note = keep_recipe(cfg, world_size, auto_scale_lr=args.auto_scale_lr)
+    if note and has_batch_norm(cfg.model):
+        note += "; batch norm sees fewer images at a time than in the recipe"
+        facts["deviations"].append(note)
+    elif note and args.auto_scale_lr:
+        facts["deviations"].append(note)
+    return note
+
+
+def _start_from(args: argparse.Namespace, work_dir: Path, own: dict[str, Any]) -> Path | None:
+    """Checkpoint to continue from, or None for a new run in a folder of its own."""
+    from simmim_bench.checkpoint.identity import check_resumable, check_unused
+    from simmim_bench.engine.runner import latest_checkpoint
+
+    if args.try_iterations is not None:
+        return None
+    if not args.resume:
+        check_unused(work_dir)
+        return None
+    last = latest_checkpoint(work_dir)
+    if last is not None:
+        check_resumable(last, own)
+    return last
 
 
 def _seed_masks(cfg: Any, seed: int) -> None:
@@ -162,6 +191,11 @@ def _origin(args: argparse.Namespace) -> dict[str, Any]:
 
     checkpoint = Path(args.pretrained)
     card = read_card(checkpoint)
+    if card["kind"] == "smoke" and args.kind == "full" and args.try_iterations is None:
+        raise BenchError(
+            f"--pretrained {checkpoint} comes from a smoke run, which cannot make a full result; "
+            "pass --kind smoke, or a backbone of a full pretraining"
+        )
     sha = card["sha256"]
     return {
         "method": card["method"],
@@ -170,11 +204,15 @@ def _origin(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _hooks(args: argparse.Namespace, facts: dict[str, Any]) -> list[dict[str, Any]]:
+def _hooks(
+    args: argparse.Namespace, facts: dict[str, Any], own: dict[str, Any]
+) -> list[dict[str, Any]]:
     scope = "simmim_bench"
     hooks: list[dict[str, Any]] = [
         {"type": f"{scope}.EpochSeedHook"},
         {"type": f"{scope}.FiniteLossHook"},
+        {"type": f"{scope}.IdentityHook", "run": own},
+        {"type": f"{scope}.PeakMemoryHook"},
         {"type": f"{scope}.ProgressHook"},
     ]
     if args.try_iterations is None:

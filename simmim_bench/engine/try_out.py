@@ -31,7 +31,7 @@ def prepare_try(args: argparse.Namespace) -> None:
     """
     if args.try_iterations < 1:
         raise BenchError(f"--try takes a number of iterations from 1, not {args.try_iterations}")
-    count = max(40, args.try_iterations * BATCH * int(os.environ.get("WORLD_SIZE", "1")))
+    count = max(40, args.try_iterations * BATCH * _processes())
     spec = DemoSpec(
         train_objects=count,
         val_objects=40,
@@ -56,6 +56,11 @@ def _point_at(data: Path, args: argparse.Namespace) -> None:
         args.from_scratch = True
 
 
+def _processes() -> int:
+    """Processes that torchrun or srun started."""
+    return int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
+
+
 def shrink(cfg: Any, iterations: int) -> None:
     """Keep the model and the transforms of ``cfg``; make data, batch and schedule tiny."""
     detection = cfg.get("protocol", {}).get("task") == "detection"
@@ -68,7 +73,7 @@ def shrink(cfg: Any, iterations: int) -> None:
         loader.num_workers = 0
         for option in ("persistent_workers", "prefetch_factor"):
             loader.pop(option, None)
-    world_size = int(os.environ.get("WORLD_SIZE", "1"))
+    world_size = _processes()
     for name, dataset in datasets(cfg):
         is_training = name == "train_dataloader"
         dataset.indices = iterations * batch * world_size if is_training else VALIDATION_IMAGES
@@ -79,5 +84,6 @@ def shrink(cfg: Any, iterations: int) -> None:
         if "val_interval" in cfg.train_cfg:
             cfg.train_cfg.val_interval = 1
     cfg.default_hooks.logger.interval = 1
+    cfg.default_hooks.checkpoint.update(interval=-1, save_last=False)  # nothing to export
     if detection:
         set_everywhere(cfg, "num_classes", len(CLASSES))

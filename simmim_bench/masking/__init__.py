@@ -1,6 +1,18 @@
-"""Mask generators, one strategy a file, and the pipeline step that applies one."""
+"""Masking strategies, one a file, and the pipeline step that applies one."""
 
+from simmim_bench.masking.base import MaskStrategy, draw_batch
+from simmim_bench.masking.blockwise import BlockwiseMask
+from simmim_bench.masking.grid import GridMask
 from simmim_bench.masking.random_patch import RandomPatchMask
+from simmim_bench.masking.square import SquareMask
 from simmim_bench.masking.transform import GenerateMask
 
-__all__ = ["GenerateMask", "RandomPatchMask"]
+__all__ = [
+    "BlockwiseMask",
+    "GenerateMask",
+    "GridMask",
+    "MaskStrategy",
+    "RandomPatchMask",
+    "SquareMask",
+    "draw_batch",
+]

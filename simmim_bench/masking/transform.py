@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from mmcv.transforms import BaseTransform
 
-from simmim_bench.masking.random_patch import RandomPatchMask
+from simmim_bench.masking.base import Ratio
+from simmim_bench.masking.strategies import build_strategy
 from simmim_bench.registry import TRANSFORMS
 
 
@@ -24,21 +25,36 @@ class GenerateMask(BaseTransform):
 
     Args:
         mask_patch_size: Side of a mask patch in pixels.
-        mask_ratio: Share of masked patches, 0 < ratio < 1; rounded up to whole patches.
+        mask_ratio: Share of masked patches, 0 < ratio < 1, or (low, high) for a share of its
+            own per sample; rounded up to whole patches.
         token_size: Side of a model token in pixels.
         seed: First word of every sample's random seed.
+        strategy: ``random``, ``blockwise``, ``square`` or ``grid``.
+        options: What else the strategy takes, such as ``min_block``.
 
     Raises:
-        ValueError: If ``RandomPatchMask`` refuses the values, or ``seed`` is negative.
+        ValueError: If there is no such strategy, it refuses the values, or ``seed`` is
+            negative.
     """
 
     def __init__(
-        self, *, mask_patch_size: int, mask_ratio: float, token_size: int, seed: int = 0
+        self,
+        *,
+        mask_patch_size: int,
+        mask_ratio: Ratio,
+        token_size: int,
+        seed: int = 0,
+        strategy: str = "random",
+        **options: Any,
     ) -> None:
         if seed < 0:
             raise ValueError(f"seed {seed} is negative; use 0 or more")
-        self.generator = RandomPatchMask(
-            mask_patch_size=mask_patch_size, mask_ratio=mask_ratio, token_size=token_size
+        self.strategy = build_strategy(
+            strategy,
+            mask_patch_size=mask_patch_size,
+            mask_ratio=mask_ratio,
+            token_size=token_size,
+            **options,
         )
         self.seed = seed
         # Shared memory: a worker that outlives the epoch sees the next epoch's number.
@@ -55,13 +71,9 @@ class GenerateMask(BaseTransform):
             ValueError: If the mask patch does not divide the image.
         """
         words = [self.seed, int(self._epoch), int(results["sample_idx"])]
-        mask = self.generator(results["img"].shape[:2], np.random.default_rng(words))
+        mask = self.strategy(results["img"].shape[:2], np.random.default_rng(words))
         results["mask"] = torch.from_numpy(mask)
         return results
 
     def __repr__(self) -> str:
-        mask = self.generator
-        return (
-            f"{type(self).__name__}(mask_patch_size={mask.mask_patch_size}, "
-            f"mask_ratio={mask.mask_ratio}, token_size={mask.token_size}, seed={self.seed})"
-        )
+        return f"{type(self).__name__}({self.strategy!r}, seed={self.seed})"

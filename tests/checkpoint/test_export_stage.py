@@ -1,4 +1,3 @@
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +20,7 @@ BACKBONE = {
 
 @pytest.mark.parametrize("kind", ["full", "smoke"])
 def test_the_manifest_says_what_was_exported(save_pretraining, tmp_path, kind):
-    checkpoint = save_pretraining(BACKBONE, seed=3)
-    checkpoint.with_name("manifest.json").write_text(json.dumps({"kind": kind}))
+    checkpoint = save_pretraining(BACKBONE, seed=3, kind=kind)
     weights = run_export(checkpoint, tmp_path / "export")
     manifest = Manifest.model_validate_json((tmp_path / "export/manifest.json").read_text())
     assert (manifest.stage, manifest.status, manifest.kind) == ("export", "complete", kind)

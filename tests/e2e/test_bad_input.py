@@ -22,7 +22,7 @@ def refusal(tools, *words):
 def finetune(tools, work_dir, checkpoint, *options):
     return refusal(
         tools, "tools/train.py", CONFIGS["classification"], "--pretrained", checkpoint,
-        "--work-dir", work_dir, "--cfg-options", *TINY, *options,
+        "--work-dir", work_dir, "--kind", "smoke", "--cfg-options", *TINY, *options,
     )  # fmt: skip
 
 
@@ -50,6 +50,15 @@ def test_renamed_keys(tools, export, tmp_path):
 def test_a_truncated_checkpoint(tools, export, tmp_path):
     export.write_bytes(export.read_bytes()[:5000])
     assert "truncated or damaged" in finetune(tools, tmp_path / "run", export)
+
+
+def test_a_smoke_backbone_makes_no_full_result(tools, export, tmp_path):
+    said = refusal(
+        tools, "tools/train.py", CONFIGS["classification"], "--pretrained", export,
+        "--work-dir", tmp_path / "run",
+    )  # fmt: skip
+    assert "comes from a smoke run" in said
+    assert "--kind smoke" in said
 
 
 def test_a_pretraining_checkpoint_that_was_not_exported(tools, pretrained, tmp_path):

@@ -64,3 +64,18 @@ def test_a_truncated_newest_checkpoint_is_passed_over(tools, pretrained, tmp_pat
     assert all(
         torch.equal(ours["state_dict"][key], value) for key, value in theirs["state_dict"].items()
     )
+
+
+def test_another_run_neither_continues_nor_overwrites(tools, pretrained):
+    before = (pretrained / "epoch_2.pth").read_bytes()
+    command = [
+        "tools/train.py", PRETRAIN, "--work-dir", pretrained, "--kind", "smoke",
+        "--cfg-options", *TINY, "train_cfg.max_epochs=2",
+    ]  # fmt: skip
+    code, output = tools.run(*command)
+    assert code == 2
+    assert "holds manifest.json of an earlier run; pass --resume" in output
+    code, output = tools.run(*command[:2], "--resume", "--seed", "1", *command[2:])
+    assert code == 2
+    assert "was written by a run with seed 0, this run has seed 1" in output
+    assert (pretrained / "epoch_2.pth").read_bytes() == before

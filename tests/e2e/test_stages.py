@@ -39,6 +39,12 @@ def test_three_tasks_become_records_and_a_table(tools, backbone, tmp_path):
                 assert manifest.inputs["backbone"].sha256 == manifest.load_report["sha256"]
             else:
                 assert manifest.load_report is None
+        drawn = tmp_path / "drawn" / task
+        tools.succeed(
+            "tools/test.py", config, folder / "epoch_1.pth", "--draw", drawn, "--work-dir", drawn
+        )
+        pictures = [path for path in drawn.iterdir() if path.suffix in {".jpg", ".png"}]
+        assert len(pictures) == (11 if task == "classification" else 5)
     tools.succeed("tools/leaderboard.py", "build", "--work-dir", tmp_path)
     records = list((tmp_path / "results" / "records").rglob("*.json"))
     assert len(records) == 6
@@ -90,3 +96,4 @@ def test_try_runs_a_full_size_config_and_records_nothing(tools, tmp_path):
     )  # fmt: skip
     assert "--try passed: 1 iterations" in output
     assert not (work_dir / "manifest.json").exists()
+    assert not list(work_dir.glob("*.pth"))  # a checkpoint could be exported

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.config import Config
 
-from simmim_bench.engine.scaling import keep_recipe
+from simmim_bench.engine.scaling import has_batch_norm, keep_recipe
 from simmim_bench.errors import BenchError
 
 
@@ -62,3 +62,15 @@ def test_a_batch_that_does_not_divide_is_refused_with_one_that_does():
 def test_where_no_batch_divides_linear_scaling_is_the_only_remedy():
     with pytest.raises(BenchError, match=r"does not divide it; pass --auto-scale-lr$"):
         keep_recipe(recipe(), 3, auto_scale_lr=False)
+
+
+def test_steps_given_as_a_tuple_are_stretched_too():
+    cfg = recipe(param_scheduler={"by_epoch": False, "warmup": 5, "milestones": (8, 11)})
+    keep_recipe(cfg, 2, auto_scale_lr=False)
+    assert list(cfg.param_scheduler.milestones) == [32, 44]
+    assert cfg.param_scheduler.warmup == 20
+
+
+def test_batch_norm_is_found_at_any_depth():
+    assert has_batch_norm({"head": [{"norm_cfg": {"type": "SyncBN"}}]})
+    assert not has_batch_norm({"head": [{"norm_cfg": {"type": "LN"}}], "type": "BNHead"})

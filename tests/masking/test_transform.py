@@ -4,11 +4,11 @@ import torch
 from mmpretrain.datasets.transforms import PackInputs
 from torch.utils.data import DataLoader, Dataset
 
-from simmim_bench.masking import GenerateMask
+from simmim_bench.masking import GenerateMask, draw_batch
 from simmim_bench.registry import TRANSFORMS
 
 
-def build(seed=0):
+def build(seed=0, **options):
     return TRANSFORMS.build(
         {
             "type": "simmim_bench.GenerateMask",
@@ -16,6 +16,7 @@ def build(seed=0):
             "mask_ratio": 0.6,
             "token_size": 4,
             "seed": seed,
+            **options,
         }
     )
 
@@ -48,9 +49,9 @@ def test_seed_epoch_and_index_decide_each_mask():
     assert torch.equal(mask_of(first, 5), before)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_workers_that_outlive_an_epoch_give_the_masks_of_one_process(workers):
-    transform, alone = build(), build()
+@pytest.mark.parametrize(("workers", "strategy"), [(1, "random"), (2, "random"), (2, "blockwise")])
+def test_workers_that_outlive_an_epoch_give_the_masks_of_one_process(workers, strategy):
+    transform, alone = build(strategy=strategy), build(strategy=strategy)
     loader = DataLoader(
         Masks(transform), batch_size=4, num_workers=workers, persistent_workers=True
     )
@@ -59,6 +60,19 @@ def test_workers_that_outlive_an_epoch_give_the_masks_of_one_process(workers):
         alone.set_epoch(epoch)
         together = torch.cat(list(loader))
         assert torch.equal(together, torch.stack([mask_of(alone, i) for i in range(12)]))
+
+
+@pytest.mark.parametrize("strategy", ["random", "blockwise", "square", "grid"])
+def test_a_batch_made_at_once_is_that_of_the_pipeline(strategy):
+    transform = build(seed=7, strategy=strategy, mask_ratio=(0.4, 0.7))
+    transform.set_epoch(2)
+    words = [(7, 2, index) for index in range(6)]
+    together = draw_batch(transform.strategy, (64, 96), words)
+    assert torch.equal(together, torch.stack([mask_of(transform, index) for index in range(6)]))
+
+
+def test_options_reach_the_strategy():
+    assert build(strategy="blockwise", min_block=4).strategy.min_block == 4
 
 
 def test_the_packed_sample_carries_the_mask():

@@ -1,5 +1,6 @@
 # 12 epochs, batch 16: mmdetection 3.3, configs/swin/mask-rcnn_swin-t-p4-w7_fpn_1x_coco.py.
 # (Swin-Transformer-Object-Detection warms up for 500 iterations.)
+# Biases and norms do not decay, as in SimMIM's code; mmdetection lets biases decay.
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",

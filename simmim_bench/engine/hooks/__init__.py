@@ -2,7 +2,9 @@
 
 from simmim_bench.engine.hooks.epochs import EpochSeedHook
 from simmim_bench.engine.hooks.finite_loss import FiniteLossHook
+from simmim_bench.engine.hooks.identity import IdentityHook
 from simmim_bench.engine.hooks.manifest import ManifestHook
+from simmim_bench.engine.hooks.memory import PeakMemoryHook
 from simmim_bench.engine.hooks.pretrained import PretrainedBackboneHook
 from simmim_bench.engine.hooks.progress import ProgressHook
 from simmim_bench.engine.hooks.reconstruction import ReconstructionHook
@@ -10,7 +12,9 @@ from simmim_bench.engine.hooks.reconstruction import ReconstructionHook
 __all__ = [
     "EpochSeedHook",
     "FiniteLossHook",
+    "IdentityHook",
     "ManifestHook",
+    "PeakMemoryHook",
     "PretrainedBackboneHook",
     "ProgressHook",
     "ReconstructionHook",

@@ -18,7 +18,9 @@ class EpochSeedHook(Hook):
     """Seed every generator at the start of each epoch from (seed, epoch, rank).
 
     Transforms that have ``set_epoch`` (mask generation) are told the epoch as well, also in
-    persistent data workers.
+    persistent data workers. The other transforms of such workers draw from generators of their
+    own, which a resumed run starts anew: with ``num_workers=0`` it repeats a whole run to the
+    last digit, with workers it sees the same images and masks under other augmentations.
     """
 
     priority = "VERY_HIGH"

@@ -1,19 +1,21 @@
-"""Stop at the first loss that is not a finite number."""
+"""Stop at the first loss, or weight to be saved, that is not a finite number."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.hooks import Hook
 
+from simmim_bench.engine.runner import latest_checkpoint
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
 
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Raise when the loss is NaN or infinite, before a checkpoint of it can be written.
+    """Raise when the loss or a weight is NaN or infinite, before a checkpoint of it is written.
 
     Args:
         interval: Check every this many iterations, and at the end of each epoch; each check
@@ -41,9 +43,25 @@ class FiniteLossHook(Hook):
             return
         loss = outputs["loss"].detach()
         if not torch.isfinite(loss):
-            rate = next(iter(runner.optim_wrapper.get_lr().values()))[0]
-            raise BenchError(
-                f"the loss is {float(loss)} at iteration {runner.iter + 1} (learning rate "
-                f"{rate:.3g}); the last checkpoint in {runner.work_dir} is from before it; lower "
-                "the learning rate or check the images"
-            )
+            raise BenchError(_diverged(runner, f"the loss is {float(loss)}", runner.iter + 1))
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Check the weights: a step with a finite loss may still have broken them.
+
+        Raises:
+            BenchError: With the first such key, the iteration and the learning rate.
+        """
+        for key, value in checkpoint["state_dict"].items():
+            if value.is_floating_point() and not value.isfinite().all():
+                what = f"the weights hold NaN or infinity (first in {key})"
+                raise BenchError(_diverged(runner, what, runner.iter))
+
+
+def _diverged(runner: Any, what: str, iteration: int) -> str:
+    rate = next(iter(runner.optim_wrapper.get_lr().values()))[0]
+    last = latest_checkpoint(Path(runner.work_dir))
+    kept = f"{last.name} in {runner.work_dir} is from before it" if last else "nothing was saved"
+    return (
+        f"{what} at iteration {iteration} (learning rate {rate:.3g}); {kept}; lower the learning "
+        f"rate or check the images"
+    )

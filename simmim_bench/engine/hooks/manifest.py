@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,6 +16,8 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from simmim_bench.checkpoint.identity import BLOCK
+from simmim_bench.engine.hooks.memory import peak_memory_mb
 from simmim_bench.engine.runner import latest_checkpoint
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
@@ -69,18 +70,17 @@ class ManifestHook(Hook):
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Put the seconds spent so far and the first start into the checkpoint."""
-        checkpoint["simmim_bench"] = {
-            "wall": self._wall(),
-            "validation": self.earlier["validation"] + self.validation,
-            "started": self.started.isoformat(),
-        }
+        checkpoint.setdefault(BLOCK, {}).update(
+            wall=self._wall(),
+            validation=self.earlier["validation"] + self.validation,
+            started=self.started.isoformat(),
+        )
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Take over the seconds of the run that is resumed."""
-        kept = checkpoint.get("simmim_bench")
-        if kept:
-            self.earlier = {"wall": kept["wall"], "validation": kept["validation"]}
-            self.started = datetime.fromisoformat(kept["started"])
+        kept = checkpoint[BLOCK]
+        self.earlier = {"wall": kept["wall"], "validation": kept["validation"]}
+        self.started = datetime.fromisoformat(kept["started"])
 
     def after_train(self, runner: Any) -> None:
         """Validate if the run was cut off between its last checkpoint and its validation."""
@@ -144,7 +144,7 @@ class ManifestHook(Hook):
             device=_device_name(),
             device_count=get_world_size(),
             wall_seconds=wall,
-            peak_memory_mb=peak_memory_mb(),
+            peak_memory_mb=peak_memory_mb(runner),
             images_per_second=images * get_world_size() / training if training > 0 else None,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
             flops=_backbone_flops(model.backbone, self._image_size()),
@@ -166,10 +166,3 @@ def _device_name() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
     return f"CPU {platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} threads"
-
-
-def peak_memory_mb() -> float:
-    """Peak memory of this process: of the GPU if there is one, else resident, in MiB."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,89 @@
+"""What a run is, written into its checkpoints, so that only the same run continues from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.checkpoint.safe_io import load_checkpoint
+from simmim_bench.errors import BenchError
+
+BLOCK = "simmim_bench"
+KEY = "run"
+_REMEDY = {
+    "processes": "the schedule counts iterations; start as many processes as before",
+    "images": "the schedule counts iterations; use the batch size of before",
+    "accumulation": "the schedule counts iterations; start as many processes as before",
+}
+_NEW_FOLDER = "continue with the values of before, or give another --work-dir"
+
+
+def identity(facts: dict[str, Any], cfg: Any, world_size: int) -> dict[str, Any]:
+    """Values that a resumed run shares with the run that wrote the checkpoint; JSON types.
+
+    Args:
+        facts: Fields of the manifest that are known before the run.
+        cfg: The config, as it runs.
+        world_size: Number of processes.
+    """
+    backbone = facts["inputs"].get("backbone")
+    return {
+        "kind": facts["kind"],
+        "method": facts["method"],
+        "seed": facts["seed"],
+        "config": facts["config"]["sha256"],
+        "backbone": backbone["sha256"] if backbone else None,
+        "processes": world_size,
+        "images": cfg.train_dataloader.batch_size,
+        "accumulation": cfg.optim_wrapper.get("accumulative_counts", 1),
+    }
+
+
+def read_identity(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Identity of the run that wrote ``checkpoint``.
+
+    Raises:
+        BenchError: If the checkpoint has none.
+    """
+    block = checkpoint.get(BLOCK)
+    if not isinstance(block, dict) or not isinstance(block.get(KEY), dict):
+        raise BenchError(
+            f"{path} does not say which run wrote it; give an epoch_N.pth or iter_N.pth that "
+            f"tools/train.py wrote"
+        )
+    run: dict[str, Any] = block[KEY]
+    return run
+
+
+def check_resumable(path: Path, own: dict[str, Any]) -> None:
+    """Refuse to continue from the checkpoint of another run.
+
+    Raises:
+        BenchError: Names the first value that differs, and the remedy.
+    """
+    written = read_identity(load_checkpoint(path), path)
+    for name, value in own.items():
+        if written.get(name) != value:
+            raise BenchError(
+                f"{path} was written by a run with {name} {_short(written.get(name))}, this run "
+                f"has {name} {_short(value)}; {_REMEDY.get(name, _NEW_FOLDER)}"
+            )
+
+
+def check_unused(work_dir: Path) -> None:
+    """Refuse a folder that holds another run's results, which a new run would mix with its own.
+
+    Raises:
+        BenchError: Names what was found, and the ways on.
+    """
+    found = sorted(path.name for path in work_dir.glob("*.pth")) if work_dir.is_dir() else []
+    found += ["manifest.json"] if (work_dir / "manifest.json").exists() else []
+    if found:
+        raise BenchError(
+            f"{work_dir} holds {found[-1]} of an earlier run; pass --resume to continue that run, "
+            f"give another --work-dir, or remove the folder"
+        )
+
+
+def _short(value: Any) -> str:
+    return f"{value[:12]}..." if isinstance(value, str) and len(value) == 64 else str(value)

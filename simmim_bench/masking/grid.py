@@ -1,0 +1,44 @@
+"""A regular grid, as far apart as the ratio allows.
+
+Grid-wise sampling of MAE (https://arxiv.org/abs/2111.06377, figure 6) keeps one of every four
+patches. A Bayer matrix (ordered dithering) orders patches so that any share of them is spread
+evenly; at a ratio of 0.75 it is MAE's grid, at 0.5 a checkerboard.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simmim_bench.masking.base import Grid, MaskStrategy, count_of
+
+PERIOD = 16  # side of the Bayer matrix; larger grids repeat it
+
+
+class GridMask(MaskStrategy):
+    """Mask the patches of an evenly spread pattern, shifted at random."""
+
+    def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:
+        """Shift of the pattern, then an order among patches of equal rank."""
+        return generator.random(2 + grid[0] * grid[1])
+
+    def _masked_patches(self, grid: Grid, share: Tensor, noise: Tensor) -> Tensor:
+        rows, columns = grid
+        shift = (noise[:, :2] * PERIOD).long()  # (B, 2)
+        row = (torch.arange(rows, device=noise.device) + shift[:, :1]) % PERIOD  # (B, rows)
+        column = (torch.arange(columns, device=noise.device) + shift[:, 1:]) % PERIOD
+        ranks = bayer_matrix(PERIOD).to(noise.device)
+        rank = ranks[row.unsqueeze(2), column.unsqueeze(1)].flatten(1)  # (B, patches)
+        place = (rank + noise[:, 2:]).argsort(dim=1).argsort(dim=1)
+        return (place < count_of(share, grid).unsqueeze(1)).unflatten(1, grid)
+
+
+def bayer_matrix(side: int) -> Tensor:
+    """Order of the positions of a square whose side is a power of 2, from 0; Long (side, side)."""
+    matrix = torch.zeros(1, 1, dtype=torch.long)
+    while len(matrix) < side:
+        upper = torch.cat([4 * matrix, 4 * matrix + 2], dim=1)
+        matrix = torch.cat([upper, torch.cat([4 * matrix + 3, 4 * matrix + 1], dim=1)])
+    return matrix

@@ -1,0 +1,47 @@
+"""One square anywhere in the image: SimMIM's relaxed central region masking (section 3.2).
+
+The central region is that of Context Encoders (https://arxiv.org/abs/1604.07379); SimMIM lets
+it move (https://arxiv.org/abs/2111.09886).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simmim_bench.masking.base import Grid, MaskStrategy
+
+
+class SquareMask(MaskStrategy):
+    """Mask one square of whole patches, placed uniformly.
+
+    The side is the square root of the wanted area, rounded to whole patches; the masked share
+    is therefore the nearest that a square can give. Where the image is too short for the
+    square, a rectangle of the image's height (or width) and the same area takes its place.
+    """
+
+    def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:  # noqa: ARG002
+        return generator.random(2)
+
+    def _masked_patches(self, grid: Grid, share: Tensor, noise: Tensor) -> Tensor:
+        rows, columns = grid
+        area = share * rows * columns
+        side = area.sqrt().round().clamp(min=1)
+        height = side.clamp(max=rows)
+        height = torch.where(side > columns, (area / columns).round(), height)
+        width = side.clamp(max=columns)
+        width = torch.where(side > rows, (area / rows).round(), width)
+        top = (noise[:, 0] * (rows - height + 1)).floor()
+        left = (noise[:, 1] * (columns - width + 1)).floor()
+        return rectangles(grid, top, left, height, width)
+
+
+def rectangles(grid: Grid, top: Tensor, left: Tensor, height: Tensor, width: Tensor) -> Tensor:
+    """One filled rectangle per sample: Bool, (B, rows, columns), from (B,) corners and sides."""
+    row = torch.arange(grid[0], device=top.device)
+    column = torch.arange(grid[1], device=top.device)
+    in_rows = (row >= top[:, None]) & (row < (top + height)[:, None])  # (B, rows)
+    in_columns = (column >= left[:, None]) & (column < (left + width)[:, None])
+    return in_rows.unsqueeze(2) & in_columns.unsqueeze(1)

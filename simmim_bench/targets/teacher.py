@@ -1,0 +1,102 @@
+"""Features of a frozen teacher.
+
+Whitened as in Feature Distillation (https://arxiv.org/abs/2205.14141, section 3.1): layer norm
+over the channels without scale and offset, so that losses of different teachers compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from simmim_bench.registry import MODELS
+from simmim_bench.targets.base import Target, grid_of
+from simmim_bench.targets.teacher_model import build_teacher, feature_map, probe, teacher_weights
+
+
+@MODELS.register_module()
+class TeacherFeatures(Target):
+    """Last feature map of a pretrained model, resized to the target grid.
+
+    The teacher is no submodule: it is not in the state dict, has no trainable parameter, is
+    never initialised again and stays in eval mode; it follows the model to its device.
+
+    Args:
+        checkpoint: The teacher's weights, ``.pth`` or ``.safetensors``; every weight of the
+            teacher must be in it.
+        model: Its config; ``type`` is ``timm.NAME``, or a registered backbone such as
+            ``mmpretrain.SwinTransformer``; the rest are its arguments.
+        stride: Pixels per target position; None: the teacher's own.
+        teacher_mean: Normalisation that the teacher was trained with, 0 to 255; None: as the
+            student's images.
+        teacher_std: Same.
+        mean: See ``Target``; needed with ``teacher_mean``.
+        std: See ``Target``; needed with ``teacher_std``.
+
+    Raises:
+        BenchError: If the checkpoint is missing or does not match the model to the last key,
+            if timm does not know the name, or the model returns no feature map.
+        ValueError: If only one of ``teacher_mean`` and ``teacher_std`` is given.
+    """
+
+    paints: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        checkpoint: str,
+        model: dict[str, Any],
+        stride: int | None = None,
+        teacher_mean: Sequence[float] | None = None,
+        teacher_std: Sequence[float] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__(mean=mean, std=std)
+        if (teacher_mean is None) != (teacher_std is None):
+            raise ValueError("teacher_mean and teacher_std belong together; give both or neither")
+        self.own_scale = teacher_mean is not None
+        for name, value in (("teacher_mean", teacher_mean), ("teacher_std", teacher_std)):
+            scale = None if value is None else torch.tensor(value).view(1, -1, 1, 1)
+            self.register_buffer(name, scale, persistent=False)
+        if self.own_scale:
+            self.require_scale()
+        path = Path(checkpoint)
+        weights = teacher_weights(path)
+        teacher = build_teacher(model)
+        weights.load_into(teacher)
+        teacher.eval()  # mmpretrain's return nothing, so calls cannot be chained
+        teacher.requires_grad_(False)
+        # past nn.Module's registration, see above
+        object.__setattr__(self, "teacher", teacher)
+        channels, own_stride = probe(teacher, model)
+        self.out_channels = channels
+        self.stride = stride or own_stride
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Whitened features, (B, C, H / stride, W / stride).
+
+        Raises:
+            ValueError: If the stride does not divide the images.
+        """
+        grid = grid_of(images, self.stride, "target stride")
+        if self.own_scale:
+            images = (self.to_pixels(images) - self.teacher_mean) / self.teacher_std
+        features = feature_map(self.teacher, images)
+        if features.shape[2:] != grid:
+            features = nn.functional.interpolate(
+                features, size=grid, mode="bilinear", antialias=True
+            )
+        channels_last = features.movedim(1, -1)
+        return nn.functional.layer_norm(channels_last, channels_last.shape[-1:]).movedim(-1, 1)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> TeacherFeatures:
+        """Take the teacher along to another device or dtype."""
+        super()._apply(fn, recurse)
+        self.teacher._apply(fn, recurse)
+        return self

@@ -1,0 +1,78 @@
+"""A checkpoint says which run wrote it, and no other run continues from it."""
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from simmim_bench.checkpoint.identity import check_resumable, check_unused, identity
+from simmim_bench.errors import BenchError
+
+FACTS = {
+    "kind": "full",
+    "method": "simmim",
+    "seed": 1,
+    "config": {"sha256": "c" * 64},
+    "inputs": {"backbone": {"path": "backbone.pth", "sha256": "b" * 64}},
+}
+
+
+@pytest.fixture
+def own():
+    cfg = Config({"train_dataloader": {"batch_size": 16}, "optim_wrapper": {}})
+    return identity(FACTS, cfg, world_size=8)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def save(content):
+        path = tmp_path / "epoch_1.pth"
+        torch.save(content, path)
+        return path
+
+    return save
+
+
+def test_the_same_run_continues(own, write):
+    check_resumable(write({"state_dict": {}, "simmim_bench": {"run": own}}), own)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("kind", "smoke", "kind smoke, this run has kind full; continue with"),
+        ("method", "scratch", "method scratch, this run has method simmim"),
+        ("seed", 0, "seed 0, this run has seed 1"),
+        ("config", "d" * 64, "config dddddddddddd..., this run has config cccccccccccc..."),
+        ("backbone", None, "backbone None, this run has backbone bbbbbbbbbbbb..."),
+        ("processes", 1, "processes 1, this run has processes 8; the schedule counts iterations"),
+        ("images", 2, "images 2, this run has images 16; .* use the batch size of before"),
+        ("accumulation", 8, "accumulation 8, this run has accumulation 1"),
+    ],
+)
+def test_another_run_is_told_the_difference(own, write, name, value, said):
+    path = write({"state_dict": {}, "simmim_bench": {"run": {**own, name: value}}})
+    with pytest.raises(BenchError, match=said):
+        check_resumable(path, own)
+
+
+def test_every_value_is_compared(own):
+    assert set(own) == {
+        "kind", "method", "seed", "config", "backbone", "processes", "images", "accumulation",
+    }  # fmt: skip
+
+
+def test_a_checkpoint_from_elsewhere_is_not_continued(own, write):
+    with pytest.raises(BenchError, match=r"epoch_1.pth does not say which run wrote it"):
+        check_resumable(write({"state_dict": {}}), own)
+
+
+@pytest.mark.parametrize("name", ["epoch_3.pth", "iter_500.pth", "manifest.json"])
+def test_a_used_folder_is_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(BenchError, match=f"holds {name} of an earlier run; pass --resume"):
+        check_unused(tmp_path)
+
+
+def test_an_empty_or_missing_folder_is_not(tmp_path):
+    check_unused(tmp_path)
+    check_unused(tmp_path / "new")
