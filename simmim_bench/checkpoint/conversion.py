@@ -15,6 +15,7 @@ from simmim_bench.checkpoint.architecture import Architecture
 from simmim_bench.checkpoint.conversion_report import ConversionReport
 from simmim_bench.checkpoint.export import check_finite
 from simmim_bench.checkpoint.fit import fit_positions, with_sizes
+from simmim_bench.checkpoint.identity import BLOCK, KEY
 from simmim_bench.checkpoint.layouts import LAYOUTS, Layout, target_layout
 from simmim_bench.checkpoint.library_models import own_backbone
 from simmim_bench.checkpoint.sniff import INDEX, Sniffed, check_whole, sniff, unwrap
@@ -33,12 +34,14 @@ class Conversion:
         layout: The target's layout.
         architecture: Backbone in the target's sizes.
         report: What happened to each key.
+        kind: ``smoke`` if a smoke run of ours wrote the file, else ``full``.
     """
 
     state: dict[str, Tensor]
     layout: Layout
     architecture: Architecture
     report: ConversionReport
+    kind: str
 
 
 def convert_checkpoint(
@@ -91,7 +94,7 @@ def convert_checkpoint(
         verification=verification,
         ran_code=source.ran_code,
     )
-    return Conversion(state, layout, written, report)
+    return Conversion(state, layout, written, report, _kind(source.content))
 
 
 def _read(source: Source) -> tuple[Sniffed, dict[str, Tensor]]:
@@ -101,6 +104,12 @@ def _read(source: Source) -> tuple[Sniffed, dict[str, Tensor]]:
     check_whole(found)
     check_finite(given, Path(source.name))
     return found, _complete(found)
+
+
+def _kind(content: Mapping[str, Any]) -> str:
+    """A smoke run stays one, however often its weights are converted."""
+    run = (content.get(BLOCK) or {}).get(KEY) or {}
+    return str(run.get("kind", "full"))
 
 
 def _weights(ours: Mapping[str, Tensor]) -> dict[str, Tensor]:

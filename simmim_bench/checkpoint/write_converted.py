@@ -97,6 +97,7 @@ def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
             "seed": None,
         },
         "epochs_planned": None,
+        "kind": conversion.kind,
         "keys": {key: list(value.shape) for key, value in conversion.state.items()},
         "source": {"file": report.source, "sha256": report.sha256},
     }

@@ -86,6 +86,7 @@ def test_a_folder_that_load_pretrained_accepts(original, write, tmp_path, capsys
     ]
     card = json.loads((tmp_path / "out/backbone.json").read_text())
     assert card["method"] == "converted from simmim pretraining"
+    assert card["kind"] == "full"
     assert card["sizes"]["window_size"] == 4
     assert card["backbone_config"]["window_size"] == 4
     stated = Pretraining.model_validate(
@@ -249,6 +250,14 @@ def test_outputs_that_differ(original, write, tmp_path, monkeypatch):
     monkeypatch.setitem(TIMM_RULES, "swin", rules)
     said = r"simmim_bench in place of simmim and timm differ by .* was not written"
     refused(tmp_path, write({"model": original}), said, to="timm")
+
+
+@pytest.mark.parametrize("kind", ["smoke", "full"])
+def test_a_smoke_run_stays_one(write, tmp_path, kind):
+    content = {"state_dict": swin_state("backbone."), "simmim_bench": {"run": {"kind": kind}}}
+    content["state_dict"]["mask_token"] = torch.zeros(1, 1, 12)
+    convert_file(source=write(content), destination=tmp_path / "out")
+    assert json.loads((tmp_path / "out/backbone.json").read_text())["kind"] == kind
 
 
 def test_weights_that_are_not_finite(original, write, tmp_path):
