@@ -27,7 +27,7 @@ def to_ours(state: Mapping[str, Tensor], keys: KeyMap) -> dict[str, Tensor]:
         BenchError: If a key is in no rule of the map.
     """
     kept = {key: value for key, value in state.items() if not re.fullmatch(DROPPED, key)}
-    return _convert(kept, keys.to_ours, _interleave)
+    return _convert(kept, keys.to_ours, interleave)
 
 
 def to_theirs(state: Mapping[str, Tensor], keys: KeyMap) -> dict[str, Tensor]:
@@ -38,7 +38,7 @@ def to_theirs(state: Mapping[str, Tensor], keys: KeyMap) -> dict[str, Tensor]:
     Raises:
         BenchError: If a key is in no rule of the map.
     """
-    return _convert(state, keys.to_theirs, _concatenate)
+    return _convert(state, keys.to_theirs, concatenate)
 
 
 def _convert(
@@ -61,13 +61,13 @@ def _convert(
     return converted
 
 
-def _interleave(value: Tensor) -> Tensor:
+def interleave(value: Tensor) -> Tensor:
     """(..., 4 * C) with neighbours outermost -> channels outermost."""
     parts = value.unflatten(-1, (NEIGHBOURS, -1))[..., TRANSPOSED, :]  # (..., 4, C)
     return parts.transpose(-1, -2).flatten(-2).contiguous()
 
 
-def _concatenate(value: Tensor) -> Tensor:
+def concatenate(value: Tensor) -> Tensor:
     """(..., 4 * C) with channels outermost -> neighbours outermost."""
     parts = value.unflatten(-1, (-1, NEIGHBOURS)).transpose(-1, -2)  # (..., 4, C)
     return parts[..., TRANSPOSED, :].flatten(-2).contiguous()

@@ -1,4 +1,4 @@
-"""Key maps between the original SimMIM's checkpoints and ours, as data.
+"""Key maps between other libraries' checkpoints and ours, as data.
 
 A rule is a pair of prefixes, theirs and ours; ``{}`` stands for a number, and what follows the
 prefix is kept. The first rule that fits a key renames it, so a map reads both ways.
@@ -47,8 +47,42 @@ VIT_RULES: tuple[Rule, ...] = (
 )
 """Backbone keys of microsoft/SimMIM's ViT and of ``mmpretrain.BEiTViT``."""
 
+PLAIN_VIT_RULES: tuple[Rule, ...] = (
+    ("patch_embed.proj.", "patch_embed.projection."),
+    ("cls_token", "cls_token"),
+    ("pos_embed", "pos_embed"),
+    ("blocks.{}.ls1.gamma", "layers.{}.attn.gamma1.weight"),  # before attn., which it is in
+    ("blocks.{}.attn.", "layers.{}.attn."),
+    ("blocks.{}.norm1.", "layers.{}.ln1."),
+    ("blocks.{}.norm2.", "layers.{}.ln2."),
+    ("blocks.{}.mlp.fc1.", "layers.{}.ffn.layers.0.0."),
+    ("blocks.{}.mlp.fc2.", "layers.{}.ffn.layers.1."),
+    ("blocks.{}.ls2.gamma", "layers.{}.ffn.gamma2.weight"),
+    ("norm.", "ln1."),
+    ("fc_norm.", "ln2."),
+)
+"""Backbone keys of timm's ``VisionTransformer`` and of mmpretrain's."""
+
 BACKBONE_RULES: dict[str, tuple[Rule, ...]] = {"swin": SWIN_RULES, "vit": VIT_RULES}
-"""Rules by the name of the backbone's adapter."""
+"""Rules of the original by the name of the backbone's adapter."""
+
+_TIMM_MERGING: tuple[Rule, ...] = tuple(
+    (f"layers.{stage + 1}.downsample.", f"stages.{stage}.downsample.") for stage in range(3)
+)  # timm >= 0.9 merges at the start of the next stage
+
+TIMM_RULES: dict[str, tuple[Rule, ...]] = {
+    "swin": _TIMM_MERGING + tuple(rule for rule in SWIN_RULES if "downsample" not in rule[0]),
+    "vit": VIT_RULES,
+    "plain_vit": PLAIN_VIT_RULES,
+}
+"""Rules of timm (0.9 or later) by the name of the backbone's adapter."""
+
+OWN_RULES: dict[str, tuple[Rule, ...]] = {
+    "swin": (*((ours, ours) for _, ours in SWIN_RULES[:-1]), ("norm{}.", "norm{}.")),
+    "vit": tuple((ours, ours) for _, ours in VIT_RULES),
+    "plain_vit": tuple((ours, ours) for _, ours in PLAIN_VIT_RULES),
+}
+"""Our names, which are mmpretrain's and, for Swin, those of mmdet and mmseg."""
 
 ALGORITHM_RULES: tuple[Rule, ...] = (
     ("encoder.mask_token", "mask_token"),

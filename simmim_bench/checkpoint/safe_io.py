@@ -1,7 +1,8 @@
 """Read checkpoints without running code that they may hold.
 
-``torch.load`` with ``weights_only=True`` plus the few plain types that mmengine stores beside
-the weights (its scalar history and numpy values).
+``torch.load`` with ``weights_only=True`` plus the few plain types that libraries store beside
+the weights: mmengine its scalar history and numpy values, the original SimMIM and timm their
+settings.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import pickle
 import re
 import zipfile
+from argparse import Namespace
+from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,10 @@ from mmengine.logging import HistoryBuffer
 from simmim_bench.errors import BenchError
 
 NUMPY_TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
+
+
+class UnsafePickleError(BenchError):
+    """The file holds objects that would have to run code."""
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -38,7 +45,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         what = named.group(1) if named else "an unknown type"
-        raise BenchError(
+        raise UnsafePickleError(
             f"{path} holds more than weights and plain values ({what}) and was not read, since "
             f"reading it could run code; save it again with tensors only"
         ) from error
@@ -86,8 +93,18 @@ def _plain_types() -> list[Any]:
         np.ndarray,
         np.dtype,
         HistoryBuffer,
+        Namespace,
+        (_Settings, "yacs.config.CfgNode"),
         (_history_method, "builtins.getattr"),
     ]
+
+
+class _Settings:
+    """Stand-in for the configuration that the original stores; nothing of yacs runs."""
+
+    def __new__(cls) -> OrderedDict[str, Any]:  # type: ignore[misc]
+        """A dictionary that torch's reader knows how to fill."""
+        return OrderedDict()
 
 
 def _history_method(owner: Any, name: str) -> Any:

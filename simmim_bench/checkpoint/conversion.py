@@ -1,0 +1,184 @@
+"""Convert a checkpoint file from one layout to another, whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from simmim_bench.checkpoint.architecture import Architecture
+from simmim_bench.checkpoint.conversion_report import ConversionReport
+from simmim_bench.checkpoint.export import check_finite
+from simmim_bench.checkpoint.fit import fit_positions, with_sizes
+from simmim_bench.checkpoint.identity import BLOCK, KEY
+from simmim_bench.checkpoint.layouts import LAYOUTS, Layout, target_layout
+from simmim_bench.checkpoint.library_models import own_backbone
+from simmim_bench.checkpoint.sniff import INDEX, Sniffed, check_whole, sniff, unwrap
+from simmim_bench.checkpoint.source import Source
+from simmim_bench.checkpoint.translate import BACKBONE, Dropped, backbone_of, write_layout
+from simmim_bench.checkpoint.verify import Side, verify
+from simmim_bench.errors import BenchError
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted checkpoint, not yet written.
+
+    Args:
+        state: Tensors under the target's names.
+        layout: The target's layout.
+        architecture: Backbone in the target's sizes.
+        report: What happened to each key.
+        kind: ``smoke`` if a smoke run of ours wrote the file, else ``full``.
+    """
+
+    state: dict[str, Tensor]
+    layout: Layout
+    architecture: Architecture
+    report: ConversionReport
+    kind: str
+
+
+def convert_checkpoint(
+    source: Source,
+    *,
+    to: str = "simmim_bench",
+    resize: str = "geometric",
+    window: int | None = None,
+    image_size: int | None = None,
+) -> Conversion:
+    """Recognise, check, verify, resize and rename.
+
+    Args:
+        source: What was read.
+        to: Library that the result is for, one of ``layouts.TARGETS``.
+        resize: Method for bias tables, ``geometric`` or ``bicubic``.
+        window: Swin window wanted; None keeps it.
+        image_size: Image size wanted; None keeps it.
+
+    Raises:
+        BenchError: If the file is of no known layout, is not whole, holds NaN, cannot be given
+            the target's names or sizes, or computes something else in the target's library.
+    """
+    found, ours = _read(source)
+    adapter = found.architecture.adapter
+    layout = target_layout(to, has_mask_token="mask_token" in found.reading.state)
+    dropped = write_layout(ours, layout, adapter)[1]
+    verification = verify(*_sides(ours, found, layout, dropped))
+    target = with_sizes(found.architecture, window=window, image_size=image_size)
+    own = own_backbone(target).state_dict()
+    fitted, resized = fit_positions(_weights(ours), own, method=resize)
+    rebuilt = {BACKBONE + key: fitted.get(key, value) for key, value in own.items()}
+    beside = {key: value for key, value in ours.items() if not key.startswith(BACKBONE)}
+    state, _ = write_layout({**rebuilt, **beside}, layout, adapter)
+    written = _without(target, dropped)
+    report = ConversionReport(
+        source=source.name,
+        sha256=source.sha256,
+        layout=found.layout.name,
+        target=layout.name,
+        adapter=adapter,
+        architecture=_plain(written.config),
+        notes=target.notes,
+        matched=tuple(found.reading.names.values()),
+        missing=tuple(key for key in rebuilt if key not in found.reading.state),
+        resized=tuple(resized),
+        resize_method=resize if resized else None,
+        dropped=(*found.reading.dropped, *dropped),
+        written=len(state),
+        verification=verification,
+        ran_code=source.ran_code,
+    )
+    return Conversion(state, layout, written, report, _kind(source.content))
+
+
+def _read(source: Source) -> tuple[Sniffed, dict[str, Tensor]]:
+    """What the file is, and its tensors under our names, index buffers included."""
+    given, wrapper = unwrap(source.content)
+    found = sniff(given, wrapper)
+    check_whole(found)
+    check_finite(given, Path(source.name))
+    return found, _complete(found)
+
+
+def _kind(content: Mapping[str, Any]) -> str:
+    """A smoke run stays one, however often its weights are converted."""
+    run = (content.get(BLOCK) or {}).get(KEY) or {}
+    return str(run.get("kind", "full"))
+
+
+def _weights(ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The backbone's tensors under its own keys, without index buffers."""
+    return {key: value for key, value in backbone_of(ours).items() if not key.endswith(INDEX)}
+
+
+def _complete(found: Sniffed) -> dict[str, Tensor]:
+    """Our names, with index buffers that the file lacks.
+
+    Raises:
+        BenchError: If an index buffer of the file counts relative positions in another order.
+    """
+    backbone = {}
+    for key, value in found.own.items():
+        name = BACKBONE + key
+        backbone[name] = found.reading.state.get(name, value)
+        if key.endswith(INDEX) and not torch.equal(backbone[name], value):
+            raise BenchError(
+                f"{found.reading.names[name]} orders relative positions in another way than the "
+                f"original; the file is of a variant that is not supported"
+            )
+    return {**found.reading.state, **backbone}
+
+
+def _sides(
+    ours: Mapping[str, Tensor], found: Sniffed, layout: Layout, dropped: list[Dropped]
+) -> tuple[Side, Side]:
+    """Both sides; the original is no package, so timm stands in for it, or our own class."""
+    adapter = found.architecture.adapter
+    source, target, names = found.layout, layout, [found.layout.library, layout.library]
+    own, timm = LAYOUTS["simmim_bench pretraining"], LAYOUTS["timm"]
+    if source.library == "simmim":
+        source = own if target.library == "timm" else timm
+        names[0] = f"{source.library} in place of simmim"
+    if target.library == "simmim":
+        target = own if source.library == "timm" else timm
+        names[1] = f"{target.library} in place of simmim"
+    left = Side(source.library, names[0], _inside(ours, source, adapter), found.architecture)
+    _, placeless = write_layout(ours, target, adapter)
+    written = _without(found.architecture, [*dropped, *placeless])
+    return left, Side(target.library, names[1], _inside(ours, target, adapter), written)
+
+
+def _inside(ours: Mapping[str, Tensor], layout: Layout, adapter: str) -> dict[str, Tensor]:
+    """Backbone weights under a layout's names, without its prefix."""
+    backbone = {key: value for key, value in ours.items() if key.startswith(BACKBONE)}
+    written, _ = write_layout(backbone, layout, adapter)
+    return {key.removeprefix(layout.prefix): value for key, value in written.items()}
+
+
+def _without(architecture: Architecture, dropped: list[Dropped]) -> Architecture:
+    """The backbone without norms that a target has no place for."""
+    config = dict(architecture.config)
+    gone = {entry.key.removeprefix(BACKBONE) for entry in dropped}
+    if "ln2.weight" in gone:
+        config["out_type"] = "featmap"
+    kept = [i for i in _indices(config) if f"norm{i}.weight" not in gone]
+    if architecture.adapter == "swin":
+        config["out_indices"] = tuple(kept)
+    return dataclasses.replace(architecture, config=config)
+
+
+def _indices(config: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(config.get("out_indices", ()))
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Tuples become lists, as JSON has them."""
+    return {
+        key: list(value) if isinstance(value, tuple) else value for key, value in config.items()
+    }

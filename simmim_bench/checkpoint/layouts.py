@@ -1,0 +1,171 @@
+"""Layouts of checkpoint files, as data: one entry a kind of file, one rule table a backbone.
+
+Our side of every rule is the name in a pretraining checkpoint of ours: ``backbone.*``,
+``mask_token``, ``decoder.*``; a classifier's head is ``head.fc.*``. A new backbone needs its
+table in ``keymaps`` under its adapter's name and nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from simmim_bench.checkpoint.keymaps import (
+    ALGORITHM_RULES,
+    BACKBONE_RULES,
+    CLASSIFIER_RULES,
+    DROPPED,
+    OWN_RULES,
+    TIMM_RULES,
+    KeyMap,
+    Rule,
+)
+
+Reasons = tuple[tuple[str, str], ...]
+TARGETS = ("simmim_bench", "simmim", "mmpretrain", "timm", "mmdet")
+
+_OTHER_NORMS: Reasons = (
+    (r"backbone\.norm[0-2]\..*", "output norm of an earlier stage, which only dense tasks have"),
+)
+_POOLED_NORM: Reasons = (
+    (r"backbone\.ln2\..*", "norm of the pooled tokens, which belongs to a classifier"),
+)
+_PREPROCESSOR: Reasons = ((r"data_preprocessor\..*", "image statistics, not weights"),)
+_DENSE_PARTS = "neck|rpn_head|roi_head|bbox_head|mask_head|decode_head|auxiliary_head"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one kind of file names and orders its tensors.
+
+    Args:
+        name: Shown in reports.
+        library: One of ``TARGETS``.
+        backbone: Rules by adapter, without ``prefix`` and without our ``backbone.``.
+        wrapper: Top-level key of the state dict; None if the file is the state dict.
+        prefix: In front of the backbone's keys.
+        beside: Rules of the keys beside the backbone.
+        beside_by_adapter: The same for one adapter, tried first.
+        concatenated: Whether patch merging concatenates its neighbours (original, timm).
+        ignored: Keys of a file that are not converted, with the reason.
+        placeless: Our backbone keys for which the layout has no place, with the reason.
+        buffers: Whether relative position indices are stored.
+    """
+
+    name: str
+    library: str
+    backbone: Mapping[str, tuple[Rule, ...]]
+    wrapper: str | None = None
+    prefix: str = ""
+    beside: tuple[Rule, ...] = ()
+    beside_by_adapter: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
+    concatenated: bool = False
+    ignored: Reasons = ()
+    placeless: Reasons = ()
+    buffers: bool = True
+
+    def key_map(self, adapter: str) -> KeyMap:
+        """All rules for a file with this adapter's backbone."""
+        inside = self.backbone[adapter]
+        rules = tuple((f"{self.prefix}{a}", f"backbone.{b}") for a, b in inside)
+        return KeyMap((*self.beside_by_adapter.get(adapter, ()), *self.beside, *rules))
+
+
+LAYOUTS: dict[str, Layout] = {
+    layout.name: layout
+    for layout in (
+        Layout(
+            name="simmim pretraining",
+            library="simmim",
+            backbone=BACKBONE_RULES,
+            wrapper="model",
+            prefix="encoder.",
+            beside=ALGORITHM_RULES,
+            concatenated=True,
+            ignored=((DROPPED, "buffer that is computed at each call"),),
+            placeless=_OTHER_NORMS,
+        ),
+        Layout(
+            name="simmim fine-tuning",
+            library="simmim",
+            backbone=BACKBONE_RULES,
+            wrapper="model",
+            beside=CLASSIFIER_RULES,
+            concatenated=True,
+            ignored=((DROPPED, "buffer that is computed at each call"),),
+            placeless=_OTHER_NORMS,
+        ),
+        Layout(
+            name="timm",
+            library="timm",
+            backbone=TIMM_RULES,
+            beside_by_adapter={"swin": (("head.fc.", "head.fc."),)},
+            beside=CLASSIFIER_RULES,
+            concatenated=True,
+            ignored=((DROPPED, "buffer that is computed at each call"),),
+            placeless=_OTHER_NORMS,
+            buffers=False,
+        ),
+        Layout(
+            name="simmim_bench backbone",
+            library="simmim_bench",
+            backbone=OWN_RULES,
+            placeless=_OTHER_NORMS + _POOLED_NORM,
+        ),
+        Layout(
+            name="simmim_bench pretraining",
+            library="simmim_bench",
+            backbone=OWN_RULES,
+            wrapper="state_dict",
+            prefix="backbone.",
+            beside=(("mask_token", "mask_token"), ("decoder.", "decoder.")),
+            ignored=(*_PREPROCESSOR, (r"target\..*", "target network, not the backbone")),
+        ),
+        Layout(
+            name="mmpretrain pretraining",
+            library="mmpretrain",
+            backbone=OWN_RULES,
+            wrapper="state_dict",
+            prefix="backbone.",
+            beside=(
+                ("backbone.mask_token", "mask_token"),
+                ("neck.decoder.0.", "decoder.projection."),
+            ),
+            ignored=_PREPROCESSOR,
+        ),
+        Layout(
+            name="mmpretrain classifier",
+            library="mmpretrain",
+            backbone=OWN_RULES,
+            wrapper="state_dict",
+            prefix="backbone.",
+            beside=(("head.fc.", "head.fc."),),
+            beside_by_adapter={"plain_vit": (("head.layers.head.", "head.fc."),)},
+            ignored=_PREPROCESSOR,
+        ),
+        Layout(
+            name="mmdet or mmseg",
+            library="mmdet",
+            backbone=OWN_RULES,
+            wrapper="state_dict",
+            prefix="backbone.",
+            ignored=(*_PREPROCESSOR, (rf"({_DENSE_PARTS})\..*", "part of a dense task's head")),
+        ),
+    )
+}
+"""By name; among layouts that fit equally well the first is taken."""
+
+
+def target_layout(library: str, *, has_mask_token: bool) -> Layout:
+    """Layout that is written for a library: pretraining if there is a mask token."""
+    stages = {
+        "simmim": ("simmim fine-tuning", "simmim pretraining"),
+        "mmpretrain": ("mmpretrain classifier", "mmpretrain pretraining"),
+    }
+    single = {
+        "simmim_bench": "simmim_bench backbone",
+        "timm": "timm",
+        "mmdet": "mmdet or mmseg",
+    }
+    name = stages[library][has_mask_token] if library in stages else single[library]
+    return LAYOUTS[name]

@@ -1,0 +1,110 @@
+"""Read a checkpoint from a path or a URL, with its hash, without running code in it."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import urllib.error
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import torch
+
+from simmim_bench.checkpoint.safe_io import UnsafePickleError, load_checkpoint
+from simmim_bench.errors import BenchError
+from simmim_bench.io import sha256_file
+
+SCHEMES = ("http", "https", "file")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Content of a checkpoint file.
+
+    Args:
+        content: What the file holds.
+        name: File name.
+        sha256: Its hash.
+        ran_code: Whether it was read with ``--trust-pickle`` because nothing else would do.
+    """
+
+    content: dict[str, Any]
+    name: str
+    sha256: str
+    ran_code: bool
+
+
+def read_source(where: str, *, sha256: str | None = None, trust_pickle: bool = False) -> Source:
+    """Read a ``.pth`` or ``.safetensors`` file.
+
+    Args:
+        where: Path, or URL of scheme http, https or file.
+        sha256: Hash that the file must have, 64 hex digits.
+        trust_pickle: Read a file that holds more than weights, which runs the code in it.
+
+    Raises:
+        BenchError: If it cannot be fetched, has another hash, or cannot be read safely.
+    """
+    if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
+        raise BenchError(f"--sha256 {sha256} is no SHA-256; give 64 hexadecimal digits")
+    with tempfile.TemporaryDirectory() as folder:
+        path = _local(where, Path(folder))
+        if not path.is_file():
+            raise BenchError(f"checkpoint {where} is no file; give a file or its URL")
+        found = sha256_file(path)
+        if sha256 is not None and found != sha256.lower():
+            raise BenchError(
+                f"{where} has sha256 {found}, expected {sha256.lower()}; the file is damaged or "
+                f"another one, fetch it again"
+            )
+        content, ran_code = _read(path, where, trust_pickle=trust_pickle)
+    return Source(content, path.name, found, ran_code)
+
+
+def _local(where: str, folder: Path) -> Path:
+    parts = urlsplit(where)
+    if "://" not in where:
+        return Path(where)
+    if parts.scheme not in SCHEMES:
+        raise BenchError(f"{where} has scheme {parts.scheme}; expected one of {', '.join(SCHEMES)}")
+    path = folder / (Path(parts.path).name or "checkpoint")
+    try:
+        torch.hub.download_url_to_file(where, str(path), progress=True)
+    except (urllib.error.URLError, OSError) as error:
+        raise BenchError(f"{where} cannot be fetched ({error}); check the address") from error
+    return path
+
+
+def _read(path: Path, where: str, *, trust_pickle: bool) -> tuple[dict[str, Any], bool]:
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path), False
+    try:
+        return load_checkpoint(path), False
+    except UnsafePickleError as error:
+        if not trust_pickle:
+            raise BenchError(
+                f"{error}, or give --trust-pickle if you trust who made {where}"
+            ) from error
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=False)
+    except (ImportError, AttributeError) as error:
+        raise BenchError(f"{where} needs code that is not installed ({error})") from error
+    if not isinstance(content, dict):
+        raise BenchError(f"{where} holds a {type(content).__name__}, not a dictionary")
+    return content, True
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise BenchError(
+            f"{path.name} needs the package safetensors; pip install safetensors"
+        ) from error
+    try:
+        return dict(load_file(path))
+    except SafetensorError as error:
+        raise BenchError(f"{path.name} is no safetensors file ({error}); fetch it again") from error

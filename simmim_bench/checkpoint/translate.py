@@ -1,0 +1,113 @@
+"""Translate a state dict between a layout and our names, keeping account of every key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from simmim_bench.checkpoint.convert import MERGED, concatenate, interleave
+from simmim_bench.checkpoint.layouts import Layout, Reasons
+from simmim_bench.errors import BenchError
+
+BACKBONE = "backbone."
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """A key that is not converted, and why."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file under our names.
+
+    Args:
+        state: Tensors under our names, in our channel order.
+        names: The file's name of each of them.
+        dropped: Keys of the file that are not converted.
+        unknown: Keys of the file that no rule fits.
+    """
+
+    state: dict[str, Tensor]
+    names: dict[str, str]
+    dropped: tuple[Dropped, ...]
+    unknown: tuple[str, ...]
+
+    @property
+    def backbone(self) -> dict[str, Tensor]:
+        """The backbone's tensors under the backbone's own keys."""
+        return backbone_of(self.state)
+
+
+def backbone_of(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Entries under ``backbone.``, without it."""
+    return {k.removeprefix(BACKBONE): v for k, v in state.items() if k.startswith(BACKBONE)}
+
+
+def read_layout(state: Mapping[str, Tensor], layout: Layout, adapter: str) -> Reading:
+    """Give the tensors of a file our names and channel order."""
+    keys = layout.key_map(adapter)
+    ours: dict[str, Tensor] = {}
+    names: dict[str, str] = {}
+    dropped, unknown = [], []
+    for key, value in state.items():
+        reason = _reason(key, layout.ignored)
+        renamed = None if reason else keys.to_ours(key)
+        if reason:
+            dropped.append(Dropped(key, reason))
+        elif renamed is None or renamed in ours:
+            unknown.append(key)
+        else:
+            merged = layout.concatenated and re.fullmatch(MERGED, renamed)
+            ours[renamed] = interleave(value) if merged and _in_four(value) else value
+            names[renamed] = key
+    return Reading(ours, names, tuple(dropped), tuple(unknown))
+
+
+def write_layout(
+    state: Mapping[str, Tensor], layout: Layout, adapter: str
+) -> tuple[dict[str, Tensor], list[Dropped]]:
+    """Give tensors under our names the layout's names and channel order.
+
+    Returns:
+        The state dict, and what the layout has no place for.
+
+    Raises:
+        BenchError: If the layout has no table for the adapter, or none of its rules fits a
+            key of the backbone.
+    """
+    if adapter not in layout.backbone:
+        raise BenchError(
+            f"{layout.library} has no {adapter} backbone; known there: "
+            f"{', '.join(layout.backbone)}; choose another --to"
+        )
+    keys = layout.key_map(adapter)
+    theirs: dict[str, Tensor] = {}
+    dropped = []
+    for key, value in state.items():
+        reason = _reason(key, layout.placeless)
+        if not layout.buffers and key.endswith("relative_position_index"):
+            reason = "buffer that the library computes itself"
+        renamed = None if reason else keys.to_theirs(key)
+        if renamed is None and not reason and key.startswith(BACKBONE):
+            raise BenchError(f"{layout.name} has no place for {key}; choose another --to")
+        if renamed is None:
+            dropped.append(Dropped(key, reason or f"{layout.name} has no place for it"))
+            continue
+        merged = layout.concatenated and re.fullmatch(MERGED, key)
+        theirs[renamed] = concatenate(value) if merged else value
+    return theirs, dropped
+
+
+def _reason(key: str, reasons: Reasons) -> str | None:
+    return next((why for pattern, why in reasons if re.fullmatch(pattern, key)), None)
+
+
+def _in_four(value: Tensor) -> bool:
+    return value.ndim > 0 and value.shape[-1] % 4 == 0

@@ -1,0 +1,103 @@
+"""Write a converted checkpoint: a backbone folder of ours, or one file of another library."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from simmim_bench.backbones import adapter_for
+from simmim_bench.checkpoint.conversion import Conversion
+from simmim_bench.checkpoint.export import FORMAT, FORMAT_VERSION
+from simmim_bench.checkpoint.library_models import own_backbone
+from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_path, atomic_write_json, sha256_file
+
+UNKNOWN = "not stated"
+
+
+def report_path(destination: Path) -> Path:
+    """Where the report of a conversion to ``destination`` goes."""
+    return destination.with_name(f"{destination.name}.report.json")
+
+
+def check_free(destination: Path) -> None:
+    """Refuse to write over anything.
+
+    Raises:
+        BenchError: If ``destination`` or its report exists.
+    """
+    for path in (destination, report_path(destination)):
+        if path.exists():
+            raise BenchError(f"{path} exists already; remove it or give another destination")
+
+
+def write_conversion(conversion: Conversion, destination: Path, *, method: str | None) -> None:
+    """Write ``destination`` and its report beside it; all of it or nothing.
+
+    Args:
+        conversion: What to write.
+        destination: Folder for our backbone, file for the other libraries.
+        method: Name of the method that pretrained the weights, for our card.
+
+    Raises:
+        BenchError: If ``destination`` exists or no adapter serves the backbone.
+    """
+    check_free(destination)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    if conversion.layout.library == "simmim_bench":
+        _write_folder(conversion, destination, method)
+    else:
+        wrapper = conversion.layout.wrapper
+        content = {wrapper: conversion.state} if wrapper else conversion.state
+        with atomic_path(destination) as temporary, temporary.open("wb") as stream:
+            torch.save(content, stream)
+    atomic_write_json(report_path(destination), conversion.report.to_dict())
+
+
+def _write_folder(conversion: Conversion, destination: Path, method: str | None) -> None:
+    card = _card(conversion, method)
+    staging = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
+    try:
+        weights = staging / "backbone.pth"
+        with atomic_path(weights) as temporary, temporary.open("wb") as stream:
+            torch.save(conversion.state, stream)
+        atomic_write_json(staging / "backbone.json", {**card, "sha256": sha256_file(weights)})
+        staging.chmod(0o755)
+        staging.replace(destination)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
+    backbone = own_backbone(conversion.architecture)
+    backbone.load_state_dict(conversion.state, strict=True)
+    adapter = adapter_for(backbone)
+    report = conversion.report
+    method = method or f"converted from {report.layout}"
+    image = conversion.architecture.config["img_size"]
+    return {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "adapter": adapter.name,
+        "architecture": adapter.architecture(),
+        "sizes": adapter.sizes(),
+        "parameters": sum(value.numel() for value in backbone.parameters()),
+        "backbone_config": report.architecture,
+        "method": method,
+        "pretraining": {
+            "method": method,
+            "backbone": adapter.name,
+            "dataset": UNKNOWN,
+            "epochs": None,
+            "image_size": image,
+            "seed": None,
+        },
+        "epochs_planned": None,
+        "kind": conversion.kind,
+        "keys": {key: list(value.shape) for key, value in conversion.state.items()},
+        "source": {"file": report.source, "sha256": report.sha256},
+    }
