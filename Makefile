@@ -15,6 +15,8 @@ setup: $(VENV)/.installed ## Make .venv and install everything that runs need
 dev: $(VENV)/.installed-dev ## The same with what tests, lint and types need
 
 $(VENV)/.installed: setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+	"error: $(PYTHON) is Python %d.%d, simmim_bench needs 3.11 to 3.13; try make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --upgrade pip
 	$(PIP) install --constraint constraints.txt --editable .
@@ -38,7 +40,7 @@ test: dev ## Run the tests
 lint: dev ## Style, spelling, file sizes, shell syntax
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/codespell simmim_bench configs tools tests README.md CHANGELOG.md
+	$(BIN)/codespell simmim_bench configs tools tests docs benchmarks README.md CONTRIBUTING.md CHANGELOG.md
 	for script in tools/*.sh; do bash -n $$script || exit 1; done
 	$(BIN)/python tests/lint_size.py
 
@@ -49,5 +51,5 @@ format: dev ## Rewrite the code in the project's style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-clean: ## Remove runs and demo data, keep the environment
-	rm -rf work_dirs data/demo
+clean: ## Remove runs and data of demo, smoke and --try; keep the environment and other runs
+	rm -rf work_dirs/demo work_dirs/smoke work_dirs/try data/demo

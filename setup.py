@@ -17,7 +17,7 @@ setup(
     long_description=(ROOT / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    python_requires=">=3.10",
+    python_requires=">=3.11,<3.14",
     packages=find_packages(include=["simmim_bench", "simmim_bench.*"]),
     package_data={"simmim_bench": ["py.typed", "suite/Snakefile"]},
     install_requires=[

@@ -65,3 +65,13 @@ def test_scripts_and_their_configs_exist(words):
     bare = subprocess.run(["bash", words[1]], cwd=ROOT, capture_output=True, text=True, check=False)
     assert bare.returncode == 2
     assert bare.stderr.startswith("usage: ")
+
+
+def test_no_two_trainings_share_a_folder():
+    trainings = {tuple(words) for words in PYTHON if words[1] == "tools/train.py"}
+    folders = []
+    for words in trainings - {words for words in trainings if "--try" in words}:
+        given = words[words.index("--work-dir") + 1] if "--work-dir" in words else None
+        folders.append(given or Path(words[2]).stem)
+    assert len(folders) >= 3
+    assert len(set(folders)) == len(folders)

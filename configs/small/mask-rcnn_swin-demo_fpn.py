@@ -3,7 +3,7 @@
 # Other data in COCO's layout: --data-root FOLDER --num-classes N.
 _base_ = ["../demo/mask-rcnn_swin-demo_fpn.py"]
 protocol = dict(
-    id="small-coco-mask-rcnn", dataset="COCO 2017, 100 images", image_size=128, epochs=12
+    id="small-coco-mask-rcnn", dataset="COCO 2017, own subset", image_size=128, epochs=12
 )
 
 model = dict(

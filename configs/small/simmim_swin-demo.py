@@ -1,7 +1,7 @@
 # The demo's pretraining on about a thousand photographs of your own, sorted into folders or not:
 # data/imagenet/train, or --data-root FOLDER. Chosen for two CPU cores: six minutes.
 _base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(dataset="ImageNet, 1000 training images", epochs=80)
+pretraining = dict(dataset="ImageNet, own subset", epochs=80)
 
 train_dataloader = dict(
     dataset=dict(data_root="{{$SIMMIM_BENCH_DATA:data}}/imagenet", data_prefix="train")

@@ -38,6 +38,7 @@ class Tools:
             **os.environ,
             "SIMMIM_BENCH_DATA": str(data),
             "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",  # bit-equal runs and two processes, also beside a GPU
             "PYTHON": sys.executable,
         }
 

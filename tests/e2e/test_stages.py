@@ -1,6 +1,7 @@
 """From images to a leaderboard through the command line, on a handful of images."""
 
 import json
+import os
 
 import pytest
 from PIL import Image
@@ -66,6 +67,7 @@ def test_the_pretrained_weights_are_what_fine_tuning_starts_from(tools, backbone
         assert torch.equal(trained[f"backbone.{key}"], value), key
 
 
+@pytest.mark.skipif(os.cpu_count() < 2, reason="needs two cores")
 def test_two_processes_train_and_test_to_the_same_figures(tools, tmp_path):
     config = CONFIGS["classification"]
     tools.succeed(
