@@ -26,6 +26,8 @@ setup(
         "numpy>=1.26,<2.3",
         "scipy>=1.11,<1.18",
         "torchmetrics>=1.4,<2",
+        "timm>=1.0.9,<2",
+        "safetensors>=0.4.3,<1",
         "onedl-mmengine>=0.10.12,<0.11",
         "onedl-mmcv>=2.3.6,<2.4",
         "onedl-mmdetection>=3.5.1,<3.6",
