@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2] / "configs"
 # Narrow and shallow stand-ins; windows, image sizes and options are the configs' own.
 NARROW = {
     "swin-b": {"embed_dims": 8, "depths": [2, 2, 2, 2], "num_heads": [1, 2, 2, 4]},
+    "swin-l": {"embed_dims": 16, "depths": [2, 2, 2, 2], "num_heads": [1, 2, 2, 4]},
     "vit-b": {"embed_dims": 24, "num_layers": 3, "num_heads": 2, "feedforward_channels": 48},
 }
 # Bias tables that another window or image size resizes; blocks 0 and 1 of the detector's ViT
@@ -22,6 +23,8 @@ NARROW = {
 RESIZED = {
     "imagenet/swin-b_8xb128_ft-100e.py": 8,
     "imagenet/swin-b-w6-192_8xb128_ft-100e.py": 0,
+    "imagenet/swin-b-pt800_8xb128_ft-100e.py": 8,
+    "imagenet/swin-l-w14-224_8xb128_ft-100e.py": 8,
     "coco/mask-rcnn_swin-b_fpn_1x.py": 8,
     "coco/mask-rcnn_swin-b_fpn_3x.py": 8,
     "ade20k/upernet_swin-b_160k.py": 8,
@@ -29,12 +32,13 @@ RESIZED = {
     "coco/mask-rcnn_vit-b_fpn_100e.py": 1,
     "ade20k/upernet_vit-b_160k.py": 3,
 }
+PRETRAINING = {"swin-b": "swin-b_8xb128", "swin-l": "swin-l_8xb128_800e", "vit-b": "vit-b_8xb128"}
 
 
 def narrow_backbone(name):
     config = Config.fromfile(ROOT / name)
     backbone = copy.deepcopy(config.model.backbone)
-    family = "swin-b" if "swin-b" in name else "vit-b"
+    [family] = [known for known in NARROW if known in name]
     backbone.arch = NARROW[family]
     if family == "vit-b" and "pretraining" not in config:
         backbone.out_indices = [2]
@@ -54,7 +58,7 @@ def test_every_downstream_config_is_covered():
 @pytest.mark.parametrize("name", sorted(RESIZED))
 def test_it_loads_strictly_and_resizes_what_its_sizes_ask_for(name, save_pretraining, tmp_path):
     family, config = narrow_backbone(name)
-    _, pretraining = narrow_backbone(f"simmim/{family}_8xb128.py")
+    _, pretraining = narrow_backbone(f"simmim/{PRETRAINING[family]}.py")
     exported = export_backbone(save_pretraining(pretraining), tmp_path / "export").weights
     backbone = MODELS.build(config)
     report = load_pretrained(backbone, exported)
