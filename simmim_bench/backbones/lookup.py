@@ -5,11 +5,18 @@ from __future__ import annotations
 from torch import nn
 
 from simmim_bench.backbones.base import BackboneAdapter
+from simmim_bench.backbones.plain_vit import PlainViTAdapter
 from simmim_bench.backbones.swin import SwinAdapter
+from simmim_bench.backbones.swinv2 import SwinV2Adapter
 from simmim_bench.backbones.vit import ViTAdapter
 from simmim_bench.errors import BenchError
 
-ADAPTERS: tuple[type[BackboneAdapter], ...] = (SwinAdapter, ViTAdapter)
+ADAPTERS: tuple[type[BackboneAdapter], ...] = (
+    SwinAdapter,
+    SwinV2Adapter,
+    ViTAdapter,
+    PlainViTAdapter,
+)
 
 
 def adapter_for(backbone: nn.Module) -> BackboneAdapter:

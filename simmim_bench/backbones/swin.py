@@ -63,7 +63,7 @@ class SwinAdapter(BackboneAdapter):
 
     def init_weights(self, *, pretraining: bool) -> None:  # noqa: ARG002 - the same for both
         """Linear: normal of 0.02 truncated at +-2; norms 1 and 0; convolution: torch's default."""
-        for name, module in self.backbone.named_modules():
+        for module in self.backbone.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=INIT_STD)
                 if module.bias is not None:
@@ -71,7 +71,7 @@ class SwinAdapter(BackboneAdapter):
             elif isinstance(module, nn.LayerNorm):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
-            elif name.endswith("w_msa"):
+            elif hasattr(module, "relative_position_bias_table"):
                 nn.init.trunc_normal_(module.relative_position_bias_table, std=INIT_STD)
         if self.backbone.use_abs_pos_embed:
             nn.init.trunc_normal_(self.backbone.absolute_pos_embed, std=INIT_STD)

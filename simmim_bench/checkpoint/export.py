@@ -14,6 +14,7 @@ from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.checkpoint.config_text import parse_config_text
 from simmim_bench.checkpoint.identity import read_identity
 from simmim_bench.checkpoint.safe_io import load_checkpoint
+from simmim_bench.checkpoint.whole import difference
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path, atomic_write_json, sha256_file
 from simmim_bench.registry import MODELS
@@ -139,14 +140,13 @@ def _build(config: dict[str, Any], state: dict[str, Tensor], path: Path) -> Back
     """Build the config's backbone and load the weights into it, every key."""
     scope = config.get("default_scope", "mmpretrain")
     backbone = MODELS.build({**config["model"]["backbone"], "init_cfg": None, "_scope_": scope})
-    try:
-        backbone.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split("\n\t")[1:2])[:200]
+    differing = difference(backbone, state)
+    if differing:
         raise BenchError(
-            f"the weights of {path} do not fit the config inside it: {reason}; the file was "
+            f"the weights of {path} do not fit the config inside it: {differing}; the file was "
             f"changed after training, use the original"
-        ) from error
+        )
+    backbone.load_state_dict(state, strict=False)
     return adapter_for(backbone)
 
 

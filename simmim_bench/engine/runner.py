@@ -48,10 +48,6 @@ class BenchRunner(Runner):
             for parameter in model.backbone.parameters():
                 broadcast(parameter.data)
 
-    def load_checkpoint(self, *args: Any, strict: bool = True, **kwargs: Any) -> Any:
-        """Load every key or none, where mmengine only warns."""
-        return super().load_checkpoint(*args, strict=strict, **kwargs)
-
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Save beside the target and rename, so that a kill leaves the last good file."""
         partial = f".{filename}.partial"

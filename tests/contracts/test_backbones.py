@@ -208,6 +208,56 @@ class TestViT(BackboneContract):
             adapter_for(backbone).last_feature_map(backbone(images))
 
 
+class TestPlainViT(BackboneContract):
+    def config(self):
+        return {
+            "type": "mmpretrain.VisionTransformer",
+            "arch": {
+                "embed_dims": 24,
+                "num_layers": 2,
+                "num_heads": 2,
+                "feedforward_channels": 48,
+            },
+            "img_size": SIZE,
+            "patch_size": 16,
+            "out_type": "featmap",
+        }
+
+
+class TestSwinV2(BackboneContract):
+    def config(self):
+        return {
+            "type": "mmpretrain.SwinTransformerV2",
+            "arch": {
+                "embed_dims": 8,
+                "depths": [2, 2, 2, 2],
+                "num_heads": [1, 2, 2, 4],
+                "extra_norm_every_n_blocks": 0,
+            },
+            "img_size": SIZE,
+            "window_size": 2,
+            "drop_path_rate": 0.0,
+        }
+
+    def test_a_larger_window_must_say_that_of_pretraining(self, model, save_pretraining, tmp_path):
+        checkpoint = save_pretraining(self.config(), state=model.state_dict())
+        weights = export_backbone(checkpoint, tmp_path / "export").weights
+        wider = {**self.config(), "window_size": [4, 4, 4, 2]}
+        with pytest.raises(BenchError, match=r"set pretrained_window_sizes=\[2, 2, 2, 2\]"):
+            load_pretrained(MODELS.build(wider), weights)
+        told = MODELS.build({**wider, "pretrained_window_sizes": [2, 2, 2, 2]})
+        report = load_pretrained(told, weights)
+        assert report.resized == report.missing == report.unexpected == ()
+        own = told.stages[0].blocks[0].attn.w_msa.relative_coords_table
+        pretrained = model.backbone.stages[0].blocks[0].attn.w_msa.relative_coords_table
+        assert torch.equal(own[:, 2:5, 2:5], pretrained)  # the same offsets, the same coordinates
+
+    def test_blocks_start_as_the_identity(self, model, images):
+        tokens, size = model.backbone.patch_embed(images)
+        block = model.backbone.stages[0].blocks[1]
+        assert torch.equal(block(tokens, size), tokens)
+
+
 def test_an_unknown_backbone():
     with pytest.raises(BenchError, match="no adapter for backbone Linear; known backbones are: "):
         adapter_for(torch.nn.Linear(2, 2))
