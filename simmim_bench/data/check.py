@@ -72,7 +72,7 @@ def _problem(path: Path) -> str | None:
     try:
         with Image.open(path) as image:
             image.load()
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow's for broken files
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow's for broken files
         return f"{path}: cannot be read ({error})"
     return None
 

@@ -10,6 +10,7 @@ import torch
 from mmengine.logging import MMLogger
 from prettytable import PrettyTable
 
+from simmim_bench.errors import BenchError
 from simmim_bench.registry import METRICS
 
 
@@ -20,6 +21,27 @@ class IoUMetric(mmseg.evaluation.IoUMetric):
     mmseg adds pixel counts in float32, which cannot hold more than 2 ** 24 exactly; here they
     are added in float64. Classes that are neither predicted nor present do not count.
     """
+
+    def process(self, data_batch: Any, data_samples: Any) -> None:
+        """Count the pixels of a batch.
+
+        Raises:
+            BenchError: If a label map holds a label that is no class and not the ignored one;
+                such pixels would count as neither right nor wrong.
+        """
+        classes = len(self.dataset_meta["classes"])
+        for sample in data_samples:
+            if self.format_only or "gt_sem_seg" not in sample:
+                continue
+            labels = sample["gt_sem_seg"]["data"]
+            strange = labels[(labels >= classes) & (labels != self.ignore_index)]
+            if strange.numel():
+                raise BenchError(
+                    f"the label map of {sample.get('img_path', 'an image')} holds label "
+                    f"{int(strange[0])}, but there are {classes} classes (and {self.ignore_index} "
+                    f"is ignored); set --num-classes, or reduce_zero_label in the config"
+                )
+        super().process(data_batch, data_samples)
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """Sum the counts of all images.

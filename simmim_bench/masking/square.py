@@ -17,9 +17,9 @@ from simmim_bench.masking.base import Grid, MaskStrategy
 class SquareMask(MaskStrategy):
     """Mask one square of whole patches, placed uniformly.
 
-    The side is the square root of the wanted area, rounded to whole patches; the masked share
-    is therefore the nearest that a square can give. Where the image is too short for the
-    square, a rectangle of the image's height (or width) and the same area takes its place.
+    The side is the whole number of patches whose square is nearest to the wanted area. Where the
+    image is too short for the square, a rectangle of the image's height (or width) and the same
+    area takes its place.
     """
 
     def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:  # noqa: ARG002
@@ -28,7 +28,9 @@ class SquareMask(MaskStrategy):
     def _masked_patches(self, grid: Grid, share: Tensor, noise: Tensor) -> Tensor:
         rows, columns = grid
         area = share * rows * columns
-        side = area.sqrt().round().clamp(min=1)
+        below = area.sqrt().floor()
+        side = torch.where(area - below**2 <= (below + 1) ** 2 - area, below, below + 1)
+        side = side.clamp(min=1)
         height = side.clamp(max=rows)
         height = torch.where(side > columns, (area / columns).round(), height)
         width = side.clamp(max=columns)

@@ -115,7 +115,7 @@ def _draw(
     try:
         with Image.open(file) as image:
             pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BenchError(f"image {file} cannot be read ({error}); restore or remove it") from error
     advance(1)
     return pixels[generator.integers(len(pixels), size=PIXELS_PER_IMAGE)]

@@ -14,11 +14,12 @@ from simmim_bench.registry import TRANSFORMS
 class LoadImage(LoadImageFromFile):
     """mmcv's loader through Pillow, the decoder of the original SimMIM.
 
+    As there, a photograph's orientation tag is not followed, so that a label map stays aligned.
     OpenCV returns a truncated JPEG with grey in the place of what is missing; Pillow refuses it.
     """
 
     def __init__(self) -> None:
-        super().__init__(imdecode_backend="pillow")
+        super().__init__(imdecode_backend="pillow", color_type="color_ignore_orientation")
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Load ``results['img_path']`` as (H, W, 3), uint8, BGR.

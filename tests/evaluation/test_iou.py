@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from simmim_bench.errors import BenchError
 from simmim_bench.registry import METRICS
 
 IGNORED = 255
@@ -77,3 +78,9 @@ def test_counts_beyond_float32_are_exact():
     figures = metric.evaluate(size=2)
     assert figures["mIoU"] == pytest.approx(100 * (2**24 / (2**24 + 1) + 1) / 2, rel=1e-15)
     assert figures["mIoU"] < 100
+
+
+def test_a_label_that_is_no_class_is_refused():
+    label = np.array([[0, 1], [7, IGNORED]])
+    with pytest.raises(BenchError, match="holds label 7, but there are 2 classes"):
+        measure([(np.zeros((2, 2), np.int64), label)], 2)
