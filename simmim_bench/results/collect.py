@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import FILE_NAME, REMEDY, Manifest
+from simmim_bench.results.manifest import FILE_NAME, REMEDY, SUPERSEDED, Manifest
 from simmim_bench.results.record import Record, RecordBody
 from simmim_bench.results.schema import validate
 from simmim_bench.results.store import Outcome, add_record
@@ -41,7 +41,10 @@ def collect(work_dir: Path, records: Path) -> Collected:
         BenchError: If there is no complete fine-tuning, a manifest is not valid, or a run is
             already recorded with other metrics.
     """
-    manifests = {path: Manifest.read(path) for path in sorted(work_dir.rglob(FILE_NAME))}
+    found_at = [
+        path for path in sorted(work_dir.rglob(FILE_NAME)) if not _put_aside(path, work_dir)
+    ]
+    manifests = {path: Manifest.read(path) for path in found_at}
     runs = {path: found for path, found in manifests.items() if found.stage == "finetune"}
     complete = {path: found for path, found in runs.items() if found.status == "complete"}
     if not complete:
@@ -86,6 +89,11 @@ def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Recor
         "date": run.finished.isoformat(),
     }
     return Record.seal(validate(RecordBody, body, source=str(path), remedy=REMEDY))
+
+
+def _put_aside(path: Path, work_dir: Path) -> bool:
+    """Whether a suite has replaced this run by one from other inputs."""
+    return SUPERSEDED in path.relative_to(work_dir).parts
 
 
 def _makers(manifests: Iterable[Manifest]) -> dict[str, Manifest]:

@@ -26,6 +26,7 @@ from simmim_bench.results.schema import (
 )
 
 FILE_NAME = "manifest.json"
+SUPERSEDED = "superseded"  # folder of runs that a suite has replaced
 SCRATCH = "scratch"
 REMEDY = "delete it and run its stage again"
 

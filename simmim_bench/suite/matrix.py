@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from simmim_bench.data.demo.spec import DemoSpec
+from simmim_bench.data.layouts import data_root
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
 from simmim_bench.suite.schema import SCRATCH, Step, Suite
 from simmim_bench.suite.sources import hash_sources
@@ -46,11 +46,10 @@ class _Builder:
         """Preparation of the embedded dataset, if the suite uses one."""
         if self.suite.data is None:
             return
-        data_root = Path(os.environ.get("SIMMIM_BENCH_DATA", "data"))
         yield Stage(
             id="data",
             command=self._tool("prepare_data", self.suite.data),
-            result=(data_root / self.suite.data / "dataset.json").as_posix(),
+            result=(data_root() / self.suite.data / "dataset.json").as_posix(),
             needs=(),
             inputs={"tool": _version("prepare_data"), "dataset": DemoSpec().fingerprint()},
             threads=self.suite.resources.threads,

@@ -113,6 +113,10 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    problem="a key is a list or a mapping, not a name", problem_mark=key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark
@@ -133,15 +137,14 @@ def _read(path: Path) -> dict[str, Any]:
         raise BenchError(f"suite file {path} is not UTF-8 text; expected YAML") from None
     try:
         raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         hint = (
             "; inside { } or [ ], quote a path that has {backbone}" if "{backbone}" in text else ""
         )
-        raise BenchError(
-            f"suite file {path} is not valid YAML: {where}{error.problem}{hint}"
-        ) from None
+        raise BenchError(f"suite file {path} is not valid YAML: {where}{problem}{hint}") from None
     if not isinstance(raw, dict):
         raise BenchError(
             f"suite file {path} holds {_kind(raw)}; expected keys such as name, backbones, tasks"

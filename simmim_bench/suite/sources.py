@@ -36,12 +36,17 @@ def hash_sources(config: str, *, root: Path) -> dict[str, str]:
         name = _name(path, root)
         if name in hashes:
             continue
-        text = path.read_text("utf-8")
         try:
-            bases = _bases(text)
+            text = path.read_text("utf-8")
+            bases = _bases(text, name)
             hashes[name] = _hash_tokens(text)
         except (SyntaxError, tokenize.TokenError) as error:
             raise BenchError(f"config {name} is not valid Python: {error}") from None
+        except ValueError as error:
+            raise BenchError(
+                f"config {name} cannot be read without running it: {error}; expected Python in "
+                f"UTF-8 whose _base_ is a plain list of paths"
+            ) from None
         for base in bases:
             found = (path.parent / base).resolve()
             if not found.is_file():
@@ -50,9 +55,15 @@ def hash_sources(config: str, *, root: Path) -> dict[str, str]:
     return dict(sorted(hashes.items()))
 
 
-def _bases(text: str) -> list[str]:
+def _bases(text: str, name: str) -> list[str]:
     """Files named by a literal top-level ``_base_``; ``scope::`` names an installed library's."""
-    for node in ast.parse(text).body:
+    body = ast.parse(text).body
+    if any(isinstance(node, ast.With) for node in body):
+        raise BenchError(
+            f"config {name} imports its bases (read_base), which a suite cannot follow; name them "
+            f"in _base_"
+        )
+    for node in body:
         if not isinstance(node, ast.Assign):
             continue
         if any(isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path
@@ -18,13 +20,22 @@ def read_scalars(work_dir: Path, key: str) -> tuple[list[int], list[float]]:
     files = sorted(work_dir.glob("*/vis_data/scalars.json"))
     if not files:
         raise BenchError(f"{work_dir} has no */vis_data/scalars.json; is it the folder of a run?")
-    rows = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines()]
+    rows = [row for file in files for row in _read_lines(file)]
     values = {row["iter"]: row[key] for row in rows if key in row and "iter" in row}
     if not values:
         known = sorted({name for row in rows for name in row})
         raise BenchError(f"{work_dir} logged no scalar {key!r}; it has {', '.join(known)}")
     steps = sorted(values)
     return steps, [values[step] for step in steps]
+
+
+def _read_lines(file: Path) -> Iterator[dict[str, Any]]:
+    """Rows of a log; a line that was cut off when the machine stopped is passed over."""
+    for line in file.read_text("utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue
 
 
 def plot_curve(work_dirs: dict[str, Path], key: str, path: Path, *, ylabel: str) -> None:

@@ -109,3 +109,13 @@ def test_two_processes_collect_at_once(write_suite, tmp_path):
     assert sum(len(each.records["added"]) for each in found) == 20
     assert sum(len(each.records["present"]) for each in found) == 20
     assert len(read_records(tmp_path / "records")) == 20
+
+
+def test_runs_that_a_suite_replaced_do_not_count(write_suite, tmp_path):
+    work = write_suite()
+    run = work / "finetune" / "detection" / "simmim__swin-toy" / "seed0"
+    aside = work / "superseded" / run.relative_to(work) / "1"
+    aside.mkdir(parents=True)
+    text = (run / "manifest.json").read_text("utf-8")
+    (aside / "manifest.json").write_text(text.replace('"box_ap": ', '"box_ap": 1'), "utf-8")
+    assert len(collect(work, tmp_path / "records").records["added"]) == 2

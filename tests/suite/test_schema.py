@@ -99,3 +99,13 @@ def test_all_mistakes_are_told_at_once(project):
 def test_a_missing_suite_names_its_neighbours(project):
     with pytest.raises(BenchError, match=r"tinny\.yaml does not exist; that folder has tiny\.yaml"):
         load_suite(project.suite.with_name("tinny.yaml"), root=project.root)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("name: a\x07b\n", "not valid YAML: "), ("? [a, b]\n: 1\n", "a key is a list or a mapping")],
+)
+def test_broken_yaml_gets_a_sentence(project, text, said):
+    project.suite.write_text(text)
+    with pytest.raises(BenchError, match=said):
+        load_suite(project.suite, root=project.root)

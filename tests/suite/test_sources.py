@@ -63,3 +63,22 @@ def test_what_cannot_be_read_is_said(project, hashes, text, sentence):
     project.config("_base_/deep", text)
     with pytest.raises(BenchError, match=sentence):
         hashes()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('_base_ = ["net" + ".py"]\n', "cannot be read without running it"),
+        ("with read_base():\n    from .net import *\n", "imports its bases"),
+    ],
+)
+def test_bases_that_only_running_would_tell_are_refused(project, hashes, text, said):
+    project.config("_base_/net", text)
+    with pytest.raises(BenchError, match=f"config configs/_base_/net.py {said}"):
+        hashes()
+
+
+def test_a_config_that_is_no_text(project, hashes):
+    (project.root / "configs" / "_base_" / "deep.py").write_bytes(b"depth = '\xff'\n")
+    with pytest.raises(BenchError, match=r"cannot be read without running it.*UTF-8"):
+        hashes()
