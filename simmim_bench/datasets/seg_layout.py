@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from mmseg.datasets import ADE20KDataset, BaseSegDataset
 
+from simmim_bench.data.check import image_files
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
 
@@ -25,10 +27,12 @@ class SegLayoutDataset(BaseSegDataset):
         num_classes: Classes that the model has.
         data_root: Folder that prefixes and ``classes.txt`` are relative to.
         metainfo: Takes the place of names and palette.
-        kwargs: See ``mmseg.BaseSegDataset``.
+        data_prefix: Folders ``img_path`` and ``seg_map_path`` below the data root.
+        kwargs: See ``mmseg.BaseSegDataset``; ``img_suffix`` is found in the image folder.
 
     Raises:
-        BenchError: If ``classes.txt`` does not name ``num_classes`` classes.
+        BenchError: If ``classes.txt`` does not name ``num_classes`` classes, or the images are
+            not all of one suffix.
     """
 
     def __init__(
@@ -36,11 +40,34 @@ class SegLayoutDataset(BaseSegDataset):
         *,
         num_classes: int,
         data_root: str = "",
+        data_prefix: dict[str, str],
         metainfo: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
         names = class_names(Path(data_root), num_classes)
-        super().__init__(data_root=data_root, metainfo={**names, **(metainfo or {})}, **kwargs)
+        super().__init__(
+            data_root=data_root,
+            data_prefix=data_prefix,
+            img_suffix=only_suffix(Path(data_root, data_prefix["img_path"])),
+            metainfo={**names, **(metainfo or {})},
+            **kwargs,
+        )
+
+
+def only_suffix(folder: Path) -> str:
+    """Suffix of all images below ``folder``; mmseg passes over files of any other.
+
+    Raises:
+        BenchError: If there is none, or more than one.
+    """
+    found = Counter(path.suffix for path in image_files(folder))
+    if len(found) != 1:
+        counts = ", ".join(f"{count} {suffix}" for suffix, count in found.most_common())
+        raise BenchError(
+            f"{folder} holds images of {len(found)} suffixes ({counts or 'none'}), expected one; "
+            f"convert the others"
+        )
+    return next(iter(found))
 
 
 def class_names(data_root: Path, num_classes: int) -> dict[str, Any]:

@@ -70,3 +70,25 @@ def test_without_a_list_150_classes_are_those_of_ade20k_and_others_are_numbered(
 
 def test_the_palette_is_the_same_every_time(build):
     assert build().metainfo["palette"] == build().metainfo["palette"]
+
+
+def test_images_of_another_suffix_are_found(build, tmp_path):
+    for path in list((tmp_path / "images" / "scene").iterdir()):
+        Image.open(path).save(path.with_suffix(".png"))
+        path.unlink()
+    dataset = build()
+    assert len(dataset) == 2
+    assert dataset.get_data_info(0)["img_path"].endswith("scene/a.png")
+
+
+def test_images_of_several_suffixes_are_not_dropped_in_silence(build, tmp_path):
+    image = tmp_path / "images" / "scene" / "a.jpg"
+    image.rename(image.with_suffix(".jpeg"))
+    with pytest.raises(BenchError, match=r"images of 2 suffixes \(1 \.jpe?g, 1 \.jpe?g\)"):
+        build()
+
+
+def test_a_folder_without_images(build, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BenchError, match=r"empty holds images of 0 suffixes \(none\)"):
+        build(data_prefix={"img_path": "empty", "seg_map_path": "labels"})
