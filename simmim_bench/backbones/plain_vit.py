@@ -12,58 +12,24 @@ DeiT, where the original SimMIM has BEiT's. Options:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from typing import Any
 
 from mmpretrain.models.backbones import VisionTransformer
 from torch import Tensor, nn
 
-from simmim_bench.backbones.base import BackboneAdapter, FeatureSpec, Resized
-from simmim_bench.backbones.token_hook import replace_masked_tokens
+from simmim_bench.backbones.base import Resized
+from simmim_bench.backbones.columnar import ColumnarAdapter
 from simmim_bench.checkpoint.resize import resize_position_embedding
 
 INIT_STD = 0.02
 
 
-class PlainViTAdapter(BackboneAdapter):
+class PlainViTAdapter(ColumnarAdapter):
     """Plain ViT: one stride, an absolute position embedding that is resized bicubically."""
 
     name = "plain_vit"
     backbone_type = VisionTransformer
-
-    @property
-    def feature_spec(self) -> FeatureSpec:
-        """One entry per output block, all of the patch stride."""
-        levels = len(self.backbone.out_indices)
-        return FeatureSpec((self.token_size,) * levels, (self.backbone.embed_dims,) * levels)
-
-    @property
-    def token_size(self) -> int:
-        """Stride of the patch embedding."""
-        return int(self.backbone.patch_embed.projection.stride[0])
-
-    @property
-    def token_channels(self) -> int:
-        """Width of the transformer."""
-        return int(self.backbone.embed_dims)
-
-    def masked(self, mask: Tensor, mask_token: Tensor) -> AbstractContextManager[None]:
-        """See ``BackboneAdapter.masked``."""
-        return replace_masked_tokens(self.backbone.patch_embed, mask, mask_token)
-
-    def last_feature_map(self, outputs: Sequence[Tensor]) -> Tensor:
-        """The last output, (B, C, h, w).
-
-        Raises:
-            ValueError: If the backbone does not return feature maps.
-        """
-        if self.backbone.out_type != "featmap":
-            raise ValueError(
-                f"VisionTransformer has out_type={self.backbone.out_type!r} and returns no "
-                f"feature map; set out_type='featmap'"
-            )
-        return outputs[-1]
 
     def init_weights(self, *, pretraining: bool) -> None:  # noqa: ARG002 - the same for both
         """Linear, position embedding and class token: normal of 0.02, truncated at +-2.
@@ -104,13 +70,6 @@ class PlainViTAdapter(BackboneAdapter):
             "layer_scale": not isinstance(backbone.layers[0].attn.gamma1, nn.Identity),
         }
 
-    def sizes(self) -> dict[str, Any]:
-        """Image size and token grid, rows first."""
-        return {
-            "image_size": list(self.backbone.img_size),
-            "token_grid": list(self.backbone.patch_resolution),
-        }
-
     def resize(
         self, state: Mapping[str, Tensor], sizes: Mapping[str, Any]
     ) -> tuple[dict[str, Tensor], list[Resized]]:
@@ -127,11 +86,3 @@ class PlainViTAdapter(BackboneAdapter):
             shapes = tuple(state["pos_embed"].shape), tuple(fitted["pos_embed"].shape)
             resized.append(Resized("pos_embed", *shapes))
         return fitted, resized
-
-    def may_be_missing(self) -> tuple[str, ...]:
-        """Norm of the mean of the patch tokens, which only classification has."""
-        return (r"ln2\.(weight|bias)",)
-
-    def may_be_unexpected(self) -> tuple[str, ...]:
-        """Final norm of pretraining."""
-        return () if self.backbone.final_norm else (r"ln1\.(weight|bias)",)

@@ -19,15 +19,14 @@ Options that make ``BEiTViT`` equal to the original's model:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping
 from typing import Any
 
 from mmpretrain.models.backbones import BEiTViT
 from torch import Tensor, nn
 
-from simmim_bench.backbones.base import BackboneAdapter, FeatureSpec, Resized
-from simmim_bench.backbones.token_hook import replace_masked_tokens
+from simmim_bench.backbones.base import Resized
+from simmim_bench.backbones.columnar import ColumnarAdapter
 from simmim_bench.checkpoint.resize import resize_bias_table, resize_position_embedding
 
 INIT_STD = 0.02
@@ -35,44 +34,11 @@ EXTRA_BIASES = 3  # class token to patch, patch to class token, class token to i
 SHARED_TABLE = "rel_pos_bias.relative_position_bias_table"
 
 
-class ViTAdapter(BackboneAdapter):
+class ViTAdapter(ColumnarAdapter):
     """BEiT-style ViT: one stride, a class token, relative position bias."""
 
     name = "vit"
     backbone_type = BEiTViT
-
-    @property
-    def feature_spec(self) -> FeatureSpec:
-        """One entry per output block, all of the patch stride."""
-        levels = len(self.backbone.out_indices)
-        return FeatureSpec((self.token_size,) * levels, (self.backbone.embed_dims,) * levels)
-
-    @property
-    def token_size(self) -> int:
-        """Stride of the patch embedding."""
-        return int(self.backbone.patch_embed.projection.stride[0])
-
-    @property
-    def token_channels(self) -> int:
-        """Width of the transformer."""
-        return int(self.backbone.embed_dims)
-
-    def masked(self, mask: Tensor, mask_token: Tensor) -> AbstractContextManager[None]:
-        """See ``BackboneAdapter.masked``."""
-        return replace_masked_tokens(self.backbone.patch_embed, mask, mask_token)
-
-    def last_feature_map(self, outputs: Sequence[Tensor]) -> Tensor:
-        """The last output, (B, C, h, w).
-
-        Raises:
-            ValueError: If the backbone does not return feature maps.
-        """
-        if self.backbone.out_type != "featmap":
-            raise ValueError(
-                f"BEiTViT has out_type={self.backbone.out_type!r} and returns no feature map; "
-                f"set out_type='featmap'"
-            )
-        return outputs[-1]
 
     def init_weights(self, *, pretraining: bool) -> None:
         """Linear, convolution, class token: normal of 0.02; projections shrink with depth.
@@ -124,13 +90,6 @@ class ViTAdapter(BackboneAdapter):
             "relative_position": bool(backbone.rel_pos_bias or backbone.use_rel_pos_bias),
         }
 
-    def sizes(self) -> dict[str, Any]:
-        """Image size and token grid, rows first."""
-        return {
-            "image_size": list(self.backbone.img_size),
-            "token_grid": list(self.backbone.patch_resolution),
-        }
-
     def resize(
         self, state: Mapping[str, Tensor], sizes: Mapping[str, Any]
     ) -> tuple[dict[str, Tensor], list[Resized]]:
@@ -152,14 +111,6 @@ class ViTAdapter(BackboneAdapter):
                 )
             resized.append(Resized(key, tuple(value.shape), tuple(fitted[key].shape)))
         return fitted, resized
-
-    def may_be_missing(self) -> tuple[str, ...]:
-        """Norm of the mean of the patch tokens, which only classification has."""
-        return (r"ln2\.(weight|bias)",)
-
-    def may_be_unexpected(self) -> tuple[str, ...]:
-        """Final norm of pretraining; fine-tuning in the original has none."""
-        return () if self.backbone.final_norm else (r"ln1\.(weight|bias)",)
 
     def _grid(self, key: str) -> tuple[int, int] | None:
         """Token grid that a position parameter covers; None for other parameters."""
