@@ -43,8 +43,8 @@ class ColumnarAdapter(BackboneAdapter):
         """
         if self.backbone.out_type != "featmap":
             raise ValueError(
-                f"{type(self.backbone).__name__} has out_type={self.backbone.out_type!r} and returns "
-                f"no feature map; set out_type='featmap'"
+                f"{type(self.backbone).__name__} has out_type={self.backbone.out_type!r} and "
+                f"returns no feature map; set out_type='featmap'"
             )
         return outputs[-1]
 
