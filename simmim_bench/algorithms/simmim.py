@@ -37,7 +37,7 @@ class SimMIM(BaseModel):
             the normalised images.
         data_preprocessor: Config of the preprocessor that normalises images.
         init_cfg: mmengine's initialisation config. Without one, here and in the backbone,
-            weights are drawn as in the original.
+            weights are drawn as in the original; the mask token always is.
     """
 
     def __init__(
@@ -70,8 +70,8 @@ class SimMIM(BaseModel):
         """Draw initial weights as the original does, or as an ``init_cfg`` says."""
         if self.init_cfg is not None or self.backbone.init_cfg is not None:
             super().init_weights()
-            return
-        self.adapter.init_weights(pretraining=True)
+        else:
+            self.adapter.init_weights(pretraining=True)
         self.adapter.init_mask_token(self.mask_token)
 
     def forward(

@@ -114,10 +114,16 @@ class BackboneAdapter(ABC):
         return int(self.backbone.get_layer_depth(param_name)[0])
 
     @abstractmethod
-    def no_weight_decay(self, param_name: str) -> bool:
+    def no_weight_decay(self, param_name: str, *, pretraining: bool) -> bool:
         """Whether the original exempts this parameter from weight decay by name.
 
         Parameters with one dimension and biases are exempt anyway.
+
+        Args:
+            param_name: Name without the ``backbone.`` prefix, or ``"mask_token"``.
+            pretraining: True in pretraining, False in a task. The original's lists of keywords
+                match in tasks only: in pretraining it writes ``encoder.`` before each keyword,
+                and no parameter's name holds ``encoder.relative_position_bias_table``.
         """
 
     @abstractmethod

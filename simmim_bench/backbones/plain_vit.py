@@ -52,9 +52,9 @@ class PlainViTAdapter(ColumnarAdapter):
         """Normal of 0.02, truncated at +-2."""
         nn.init.trunc_normal_(mask_token, std=INIT_STD)
 
-    def no_weight_decay(self, param_name: str) -> bool:
-        """Class token and position embedding."""
-        return param_name in {"cls_token", "pos_embed"}
+    def no_weight_decay(self, param_name: str, *, pretraining: bool) -> bool:  # noqa: ARG002
+        """Class token, position embedding and mask token."""
+        return param_name in {"cls_token", "pos_embed", "mask_token"}
 
     def architecture(self) -> dict[str, Any]:
         """See ``BackboneAdapter.architecture``."""

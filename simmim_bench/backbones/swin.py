@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 from mmpretrain.models.backbones import SwinTransformer
 from torch import Tensor, nn
@@ -80,9 +80,14 @@ class SwinAdapter(BackboneAdapter):
         """Normal of 0.02, truncated at +-2."""
         nn.init.trunc_normal_(mask_token, std=INIT_STD)
 
-    def no_weight_decay(self, param_name: str) -> bool:
-        """Relative position bias tables and the absolute position embedding."""
-        return "relative_position_bias_table" in param_name or param_name == "absolute_pos_embed"
+    keywords_without_decay: ClassVar[tuple[str, ...]] = ("relative_position_bias_table",)
+    """Parts of names that the original exempts from weight decay in tasks."""
+
+    def no_weight_decay(self, param_name: str, *, pretraining: bool) -> bool:
+        """Mask token and absolute position embedding; in tasks, position biases too."""
+        if param_name in {"mask_token", "absolute_pos_embed"}:
+            return True
+        return not pretraining and any(word in param_name for word in self.keywords_without_decay)
 
     def architecture(self) -> dict[str, Any]:
         """See ``BackboneAdapter.architecture``."""

@@ -25,6 +25,7 @@ class SwinV2Adapter(SwinAdapter):
     name = "swinv2"
     backbone_type = SwinTransformerV2
     recomputed = (r"(.*\.)?(relative_position_index|relative_coords_table)",)
+    keywords_without_decay = ("cpb_mlp", "logit_scale")
 
     @property
     def feature_spec(self) -> FeatureSpec:
@@ -42,14 +43,6 @@ class SwinV2Adapter(SwinAdapter):
             for block in stage.blocks:
                 for norm in (block.norm1, block.norm2):
                     nn.init.zeros_(norm.weight)
-
-    def no_weight_decay(self, param_name: str) -> bool:
-        """The bias network, attention scales and the absolute position embedding."""
-        return (
-            "cpb_mlp" in param_name
-            or "logit_scale" in param_name
-            or param_name == "absolute_pos_embed"
-        )
 
     @property
     def num_layers(self) -> int:

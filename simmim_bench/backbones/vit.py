@@ -69,8 +69,11 @@ class ViTAdapter(ColumnarAdapter):
         """Normal of 0.02, truncated at one standard deviation."""
         nn.init.trunc_normal_(mask_token, std=INIT_STD, a=-INIT_STD, b=INIT_STD)
 
-    def no_weight_decay(self, param_name: str) -> bool:
-        """Class token and absolute position embedding; bias tables do decay in the original."""
+    def no_weight_decay(self, param_name: str, *, pretraining: bool) -> bool:  # noqa: ARG002
+        """Class token and absolute position embedding.
+
+        Bias tables and the mask token do decay in the original, unlike Swin's.
+        """
         return param_name in {"cls_token", "pos_embed"}
 
     def architecture(self) -> dict[str, Any]:

@@ -221,6 +221,8 @@ def _hooks(
         hooks.append({"type": f"{scope}.ManifestHook", "facts": facts})
     if facts["stage"] == "pretrain":
         hooks.append({"type": f"{scope}.ReconstructionHook"})
-    elif args.pretrained:
+        return hooks
+    hooks.append({"type": f"{scope}.ClassesHook"})
+    if args.pretrained:
         hooks.append({"type": f"{scope}.PretrainedBackboneHook", "checkpoint": args.pretrained})
     return hooks

@@ -23,8 +23,8 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     The learning rate of a backbone layer is ``lr * layer_decay ** d``, where d counts layers
     from the end of the backbone; what follows the backbone has ``lr``. Without weight decay
-    are parameters of one dimension, biases, the mask token, and what the backbone's adapter
-    names (position parameters, class token).
+    are parameters of one dimension, biases, and what the backbone's adapter names (position
+    parameters, class token, mask token), which differs between pretraining and tasks.
 
     Args:
         optim_wrapper_cfg: Wrapper config; its optimizer states ``lr`` and ``weight_decay``.
@@ -65,11 +65,13 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         """
         adapter = adapter_for(module.backbone)
         rate = self.paramwise_cfg["layer_decay"]
+        pretraining = hasattr(module, MASK_TOKEN)
         groups: dict[tuple[float, float], list[Tensor]] = {}
         for name, parameter in module.named_parameters():
             if parameter.requires_grad:
                 lr = self.base_lr * rate ** _layers_after(adapter, name)
-                weight_decay = self.base_wd if _decays(adapter, name, parameter) else 0.0
+                decays = _decays(adapter, name, parameter, pretraining=pretraining)
+                weight_decay = self.base_wd if decays else 0.0
                 groups.setdefault((lr, weight_decay), []).append(parameter)
         for lr, weight_decay in sorted(groups, reverse=True):
             group = groups[lr, weight_decay]
@@ -82,8 +84,9 @@ def _layers_after(adapter: BackboneAdapter, name: str) -> int:
     return adapter.num_layers - 1 - adapter.layer_id(name.removeprefix(PREFIX))
 
 
-def _decays(adapter: BackboneAdapter, name: str, parameter: Tensor) -> bool:
-    if parameter.ndim <= 1 or name.endswith(".bias") or name == MASK_TOKEN:
+def _decays(adapter: BackboneAdapter, name: str, parameter: Tensor, *, pretraining: bool) -> bool:
+    if parameter.ndim <= 1 or name.endswith(".bias"):
         return False
-    in_backbone = name.startswith(PREFIX)
-    return not (in_backbone and adapter.no_weight_decay(name.removeprefix(PREFIX)))
+    if not name.startswith(PREFIX) and name != MASK_TOKEN:
+        return True
+    return not adapter.no_weight_decay(name.removeprefix(PREFIX), pretraining=pretraining)

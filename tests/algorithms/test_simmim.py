@@ -43,6 +43,20 @@ def batch():
     return {"inputs": images, "data_samples": [DataSample().set_mask(mask) for mask in masks]}
 
 
+def test_the_mask_token_is_drawn_with_an_init_cfg_too():
+    built = MODELS.build(
+        {
+            "type": "simmim_bench.SimMIM",
+            "backbone": BACKBONE,
+            "init_cfg": [],
+            "decoder": {"type": "simmim_bench.LinearDecoder"},
+            "loss": {"type": "simmim_bench.MaskedL1Loss"},
+        }
+    )
+    built.init_weights()
+    assert built.mask_token.std() > 0.005
+
+
 def test_state_dict_has_three_parts(model):
     parts = {key.split(".")[0] for key in model.state_dict()}
     assert parts == {"backbone", "decoder", "mask_token"}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 
-from simmim_bench.checkpoint.keymaps import classifier_map
+from simmim_bench.checkpoint.keymaps import classifier_map, pretraining_map
 from simmim_bench.registry import MODELS
 
 DATA = Path(__file__).parents[1] / "data"
@@ -38,6 +38,17 @@ CLASSIFIERS = {
     },
 }
 
+PRETRAININGS = {
+    "swin": CLASSIFIERS["swin"]["backbone"],
+    "vit": {
+        **CLASSIFIERS["vit"]["backbone"],
+        "use_rel_pos_bias": False,
+        "use_shared_rel_pos_bias": True,
+        "out_type": "featmap",
+        "final_norm": True,
+    },
+}
+
 
 def optimizer_of(model, *, lr=1.25e-3, weight_decay=0.05, **options):
     config = {
@@ -63,12 +74,11 @@ def swin():
     return MODELS.build({"type": "mmpretrain.ImageClassifier", **CLASSIFIERS["swin"]})
 
 
-@pytest.fixture(scope="module")
-def simmim():
+def pretraining(backbone):
     return MODELS.build(
         {
             "type": "simmim_bench.SimMIM",
-            "backbone": CLASSIFIERS["swin"]["backbone"],
+            "backbone": backbone,
             "decoder": {"type": "simmim_bench.LinearDecoder"},
             "loss": {"type": "simmim_bench.MaskedL1Loss"},
         }
@@ -95,20 +105,58 @@ def test_every_parameter_has_the_originals_settings(name):
     assert {key: pytest.approx(value, rel=1e-12) for key, value in wanted.items()} == found
 
 
-def test_without_layer_decay_there_are_two_groups(simmim):
-    optimizer = optimizer_of(simmim)
+def decayed_by_the_original(name, shapes):
+    """Keys of ``shapes`` that optimizer.py's pretraining rule decays.
+
+    Lists as models/simmim.py makes them: what the backbone names, behind ``encoder.``.
+    """
+    names = {"swin": {"absolute_pos_embed", "mask_token"}, "vit": {"pos_embed", "cls_token"}}
+    keywords = {"swin": {"relative_position_bias_table"}, "vit": set()}
+    names = {f"encoder.{item}" for item in names[name]}
+    keywords = {f"encoder.{item}" for item in keywords[name]}
+    return {
+        key
+        for key, shape in shapes.items()
+        if not (
+            len(shape) == 1
+            or key.endswith(".bias")
+            or key in names
+            or any(keyword in key for keyword in keywords)
+        )
+    }
+
+
+@pytest.mark.parametrize("name", ["swin", "vit"])
+def test_pretraining_decays_what_the_original_decays(name):
+    golden = torch.load(DATA / f"simmim_{name}_pretrain.pt", weights_only=True)
+    shapes = {key: golden["state_dict"][key].shape for key in golden["grad_norms"]}
+    keys = pretraining_map(name)
+    wanted = {keys.to_ours(key) for key in decayed_by_the_original(name, shapes)}
+    model = pretraining(PRETRAININGS[name])
+    optimizer = optimizer_of(model)
     assert len(optimizer.param_groups) == 2
-    found = settings(simmim, optimizer)
-    assert set(found) == {name for name, _ in simmim.named_parameters()}
+    found = settings(model, optimizer)
+    assert set(found) == {keys.to_ours(key) for key in shapes}
+    assert {key for key, (_, decay) in found.items() if decay} == wanted
+    assert ("mask_token" in wanted) == (name == "vit")
+    assert any("relative_position_bias_table" in key for key in wanted)
     assert {lr for lr, _ in found.values()} == {1.25e-3}
-    decayed = {name for name, (_, decay) in found.items() if decay}
-    assert "decoder.projection.weight" in decayed
-    assert "backbone.stages.0.blocks.0.attn.w_msa.qkv.weight" in decayed
-    exempt = set(found) - decayed
-    assert "mask_token" in exempt
-    assert "backbone.stages.0.blocks.0.attn.w_msa.relative_position_bias_table" in exempt
-    assert "decoder.projection.bias" in exempt
-    assert "backbone.norm3.weight" in exempt
+
+
+@pytest.mark.parametrize("is_pretraining", [True, False])
+def test_swinv2_spares_its_bias_network_in_tasks_only(is_pretraining):
+    backbone = {
+        **CLASSIFIERS["swin"]["backbone"],
+        "type": "mmpretrain.SwinTransformerV2",
+        "arch": {**CLASSIFIERS["swin"]["backbone"]["arch"], "extra_norm_every_n_blocks": 0},
+    }
+    classifier = {**CLASSIFIERS["swin"], "type": "mmpretrain.ImageClassifier", "backbone": backbone}
+    model = pretraining(backbone) if is_pretraining else MODELS.build(classifier)
+    found = settings(model, optimizer_of(model))
+    attention = "backbone.stages.0.blocks.0.attn.w_msa"
+    assert (found[f"{attention}.cpb_mlp.0.weight"][1] > 0) == is_pretraining
+    assert (found[f"{attention}.logit_scale"][1] > 0) == is_pretraining
+    assert found[f"{attention}.qkv.weight"][1] > 0
 
 
 def test_the_first_group_has_the_full_rate(swin):

@@ -113,5 +113,5 @@ def test_layers_and_decay_equal_the_originals(name, backbone, golden):
         steps = adapter.num_layers - 1 - adapter.layer_id(key)
         lr = golden["base_lr"] * golden["layer_decay"] ** steps
         assert lr == pytest.approx(groups[key]["lr"], rel=1e-12), key
-        exempt = parameter.ndim == 1 or adapter.no_weight_decay(key)
+        exempt = parameter.ndim == 1 or adapter.no_weight_decay(key, pretraining=False)
         assert (groups[key]["weight_decay"] == 0) == exempt, key

@@ -1,5 +1,6 @@
 """Hooks of every run; a registry location."""
 
+from simmim_bench.engine.hooks.classes import ClassesHook
 from simmim_bench.engine.hooks.epochs import EpochSeedHook
 from simmim_bench.engine.hooks.finite_loss import FiniteLossHook
 from simmim_bench.engine.hooks.identity import IdentityHook
@@ -10,6 +11,7 @@ from simmim_bench.engine.hooks.progress import ProgressHook
 from simmim_bench.engine.hooks.reconstruction import ReconstructionHook
 
 __all__ = [
+    "ClassesHook",
     "EpochSeedHook",
     "FiniteLossHook",
     "IdentityHook",
