@@ -12,6 +12,8 @@ from simmim_bench.errors import BenchError
 from simmim_bench.results.manifest import SCRATCH, Pretraining, Protocol
 from simmim_bench.results.schema import validate
 
+METHOD_OVERRIDE = "pretraining.method="  # names an ablation; changes nothing of the recipe
+
 
 def train(args: argparse.Namespace) -> None:
     """Run the stage that ``args.config`` describes.
@@ -158,7 +160,7 @@ def _facts(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
     """Fields of the manifest that are known before the run."""
     pretraining = cfg.get("pretraining")
     protocol = cfg.get("protocol")
-    overrides = list(args.cfg_options)
+    overrides = [item for item in args.cfg_options if not item.startswith(METHOD_OVERRIDE)]
     overrides += [f"--data-root={Path(args.data_root).name}"] if args.data_root else []
     overrides += [f"--num-classes={args.num_classes}"] if args.num_classes else []
     facts: dict[str, Any] = {

@@ -59,7 +59,7 @@ class _Builder:
         """Pretraining, export and fine-tuning of every seed, backbone and method."""
         for seed in range(self.suite.seeds):
             for backbone in self.suite.backbones:
-                for method, step in self.suite.pretrain.items():
+                for method, step in self.suite.methods().items():
                     cell = f"{method}__{backbone}/seed{seed}"
                     pretrain = self._train(f"pretrain/{cell}", step, backbone, seed)
                     export = self._export(f"export/{cell}", pretrain)

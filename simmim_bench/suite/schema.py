@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from simmim_bench.errors import BenchError
+from simmim_bench.suite.axes import Axis, Overrides, Scalar, Variant, axis_mistakes, variants
+from simmim_bench.suite.suite_file import read_suite_file
 
 SCRATCH = "scratch"
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Scalar = bool | int | float | str | None
+Template = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9{][A-Za-z0-9._{}-]*$")]
 
 
 class _Strict(BaseModel):
@@ -44,7 +45,7 @@ class Step(_Strict):
     """
 
     config: str
-    overrides: dict[str, Scalar | list[Scalar]] = {}
+    overrides: Overrides = {}
     resources: Resources | None = None
 
     def path(self, backbone: str) -> str:
@@ -56,6 +57,17 @@ class Step(_Strict):
         return [f"{key}={_spelled(value)}" for key, value in self.overrides.items()]
 
 
+class Pretrain(Step):
+    """A pretraining, or with axes one per combination of their values.
+
+    Attributes:
+        axes: Axis to its values: labels that fill ``{axis}`` in the name and the config's path,
+            or labels with the overrides that each stands for.
+    """
+
+    axes: dict[Name, Axis] = {}
+
+
 class Suite(_Strict):
     """A matrix of runs: (pretrainings + baselines) x backbones x tasks x seeds.
 
@@ -65,7 +77,7 @@ class Suite(_Strict):
         seeds: Count; they are 0, 1, ...
         data: Embedded dataset that is prepared first, if the configs need one.
         backbones: Names that fill ``{backbone}`` in config paths.
-        pretrain: Method name to its pretraining.
+        pretrain: Method name to its pretraining; a name with ``{axis}`` stands for several.
         baselines: Starting points that need no pretraining.
         tasks: Task name to its downstream config, the same for all methods.
         resources: Of every stage that states none of its own.
@@ -76,10 +88,25 @@ class Suite(_Strict):
     seeds: int = Field(default=1, ge=1)
     data: Literal["demo"] | None = None
     backbones: list[Name] = Field(min_length=1)
-    pretrain: dict[Name, Step] = {}
+    pretrain: dict[Template, Pretrain] = {}
     baselines: list[Literal["scratch"]] = []
     tasks: dict[Name, Step] = Field(min_length=1)
     resources: Resources = Resources()
+
+    def variants(self) -> list[tuple[Variant, Step]]:
+        """Every pretraining of the suite, axes multiplied out."""
+        return [
+            (
+                variant,
+                Step(config=variant.config, overrides=variant.overrides, resources=step.resources),
+            )
+            for name, step in self.pretrain.items()
+            for variant in variants(name, step.config, step.overrides, step.axes)
+        ]
+
+    def methods(self) -> dict[str, Step]:
+        """Method name to its pretraining, axes multiplied out."""
+        return {variant.method: step for variant, step in self.variants()}
 
 
 def load_suite(path: Path, *, root: Path, seeds: int | None = None) -> Suite:
@@ -93,10 +120,9 @@ def load_suite(path: Path, *, root: Path, seeds: int | None = None) -> Suite:
     Raises:
         BenchError: If the file is missing or anything in it is wrong; lists every mistake.
     """
-    raw = _read(path)
+    raw = read_suite_file(path)
     if seeds is not None:
         raw["seeds"] = seeds
-    _expand(raw)
     try:
         suite = Suite.model_validate(raw)
     except ValidationError as error:
@@ -105,62 +131,6 @@ def load_suite(path: Path, *, root: Path, seeds: int | None = None) -> Suite:
     if mistakes:
         raise _refusal(path, mistakes)
     return suite
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML without the silent rule that the last of two equal keys wins."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    problem="a key is a list or a mapping, not a name", problem_mark=key.start_mark
-                )
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"the key {key.value!r} stands there twice", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        others = sorted(path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-        near = difflib.get_close_matches(path.name, [other.name for other in others], n=3, cutoff=0)
-        hint = f"that folder has {', '.join(near)}" if near else "ready ones are in configs/suites"
-        raise BenchError(f"suite file {path} does not exist; {hint}")
-    try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise BenchError(f"suite file {path} is not UTF-8 text; expected YAML") from None
-    try:
-        raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        hint = (
-            "; inside { } or [ ], quote a path that has {backbone}" if "{backbone}" in text else ""
-        )
-        raise BenchError(f"suite file {path} is not valid YAML: {where}{problem}{hint}") from None
-    if not isinstance(raw, dict):
-        raise BenchError(
-            f"suite file {path} holds {_kind(raw)}; expected keys such as name, backbones, tasks"
-        )
-    return raw
-
-
-def _expand(raw: dict[str, Any]) -> None:
-    """Write the short form of a step, its config alone, as the long one."""
-    for section in ("pretrain", "tasks"):
-        steps = raw.get(section)
-        if isinstance(steps, dict):
-            raw[section] = {
-                name: {"config": step} if isinstance(step, str) else step
-                for name, step in steps.items()
-            }
 
 
 def _mistake(detail: ErrorDetails) -> str:
@@ -189,12 +159,20 @@ def _fields(parents: list[int | str]) -> list[str]:
     """Keys that the part of the file at ``parents`` may have."""
     if not parents:
         return list(Suite.model_fields)
-    return list((Resources if parents[-1] == "resources" else Step).model_fields)
+    kind = Pretrain if parents[0] == "pretrain" else Step
+    return list((Resources if parents[-1] == "resources" else kind).model_fields)
 
 
 def _name_mistakes(suite: Suite) -> list[str]:
-    mistakes = []
-    if SCRATCH in suite.pretrain:
+    mistakes = [
+        mistake
+        for name, step in suite.pretrain.items()
+        for mistake in axis_mistakes(name, step.config, step.axes)
+    ]
+    methods = [variant.method for variant, _ in suite.variants()]
+    twice = sorted({method for method in methods if methods.count(method) > 1})
+    mistakes += [f"two pretrainings are called {method!r}" for method in twice]
+    if SCRATCH in methods:
         mistakes.append(f"a pretraining cannot be called {SCRATCH!r}; that is the baseline")
     for field in ("backbones", "baselines"):
         values = getattr(suite, field)
@@ -207,7 +185,7 @@ def _name_mistakes(suite: Suite) -> list[str]:
 
 def _config_mistakes(suite: Suite, root: Path) -> list[str]:
     mistakes = []
-    for section, steps in (("pretrain", suite.pretrain), ("tasks", suite.tasks)):
+    for section, steps in (("pretrain", suite.methods()), ("tasks", suite.tasks)):
         for name, step in steps.items():
             for backbone in suite.backbones:
                 config = Path(step.path(backbone))
@@ -242,8 +220,3 @@ def _spelled(value: Scalar | list[Scalar]) -> str:
     if isinstance(value, list):
         return f"[{','.join(_spelled(item) for item in value)}]"
     return str(value)
-
-
-def _kind(value: Any) -> str:
-    names = {list: "a list", str: "text", type(None): "nothing"}
-    return names.get(type(value), f"a {type(value).__name__}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_path
+from simmim_bench.visualization.figure import new_figure, save_figure
 
 
 def read_scalars(work_dir: Path, key: str) -> tuple[list[int], list[float]]:
@@ -40,11 +40,7 @@ def _read_lines(file: Path) -> Iterator[dict[str, Any]]:
 
 def plot_curve(work_dirs: dict[str, Path], key: str, path: Path, *, ylabel: str) -> None:
     """Draw scalar ``key`` of each named run against the iteration into ``path`` (PNG)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width=6, height=3.6)
     axes = figure.subplots()
     for name, folder in work_dirs.items():
         axes.plot(*read_scalars(folder, key), label=name)
@@ -53,5 +49,4 @@ def plot_curve(work_dirs: dict[str, Path], key: str, path: Path, *, ylabel: str)
     axes.grid(alpha=0.3)
     if len(work_dirs) > 1:
         axes.legend()
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+    save_figure(figure, path)

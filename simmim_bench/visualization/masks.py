@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from simmim_bench.io import atomic_path
 from simmim_bench.masking.base import Grid
 from simmim_bench.masking.distance import Cell
+from simmim_bench.visualization.figure import new_figure, save_figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and Ito
 MARKERS = "os^Dv"
@@ -28,7 +27,7 @@ def draw_sheet(cells: Sequence[Cell], image_size: Grid, path: Path, *, seed: int
     """
     rows = list(dict.fromkeys((cell.strategy, cell.mask_patch_size) for cell in cells))
     ratios = sorted({cell.mask_ratio for cell in cells})
-    figure = _figure(width=1.3 * len(ratios) + 1.4, height=1.45 * len(rows) + 0.3)
+    figure = new_figure(width=1.3 * len(ratios) + 1.4, height=1.45 * len(rows) + 0.3)
     panels = figure.subplots(len(rows), len(ratios), squeeze=False)
     for cell in cells:
         row = rows.index((cell.strategy, cell.mask_patch_size))
@@ -40,7 +39,7 @@ def draw_sheet(cells: Sequence[Cell], image_size: Grid, path: Path, *, seed: int
             axes.set_title(f"ratio {cell.mask_ratio:g}", fontsize=9)
         if axes is panels[row, 0]:
             axes.set_ylabel(f"{cell.strategy}\n{cell.mask_patch_size} px", fontsize=9)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_distances(distances: dict[Cell, float | None], path: Path) -> None:
@@ -50,7 +49,7 @@ def draw_distances(distances: dict[Cell, float | None], path: Path) -> None:
     """
     strategies = list(dict.fromkeys(cell.strategy for cell in distances))
     sizes = sorted({cell.mask_patch_size for cell in distances})
-    figure = _figure(width=2.4 * len(strategies) + 1.2, height=3.0)
+    figure = new_figure(width=2.4 * len(strategies) + 1.2, height=3.0)
     panels = figure.subplots(1, len(strategies), sharey=True, squeeze=False)[0]
     for axes, strategy in zip(panels, strategies, strict=True):
         for number, size in enumerate(sizes):
@@ -68,18 +67,4 @@ def draw_distances(distances: dict[Cell, float | None], path: Path) -> None:
         axes.grid(alpha=0.3)
     panels[0].set_ylabel("AvgDist (pixels)")
     panels[-1].legend(title="mask patch", fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
-    _save(figure, path)
-
-
-def _figure(*, width: float, height: float) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _save(figure: Any, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+    save_figure(figure, path)

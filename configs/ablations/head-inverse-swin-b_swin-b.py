@@ -1,0 +1,8 @@
+# Inverse Swin-B as the head instead of a linear layer
+# (https://arxiv.org/abs/2111.09886, sections 3.3 and 4.1.3).
+_base_ = ["../simmim/swin-b_8xb128.py"]
+pretraining = dict(method="simmim-head-inverse-swin-b")
+
+model = dict(
+    decoder=dict(_delete_=True, type="simmim_bench.InverseSwinDecoder", arch="base", window_size=6)
+)

@@ -1,0 +1,6 @@
+# Head of two layers instead of a linear one
+# (https://arxiv.org/abs/2111.09886, sections 3.3 and 4.1.3).
+_base_ = ["../simmim/swin-b_8xb128.py"]
+pretraining = dict(method="simmim-head-mlp")
+
+model = dict(decoder=dict(_delete_=True, type="simmim_bench.MLPDecoder"))

@@ -1,0 +1,7 @@
+# One movable square is masked instead of random patches
+# (https://arxiv.org/abs/2111.09886, sections 3.2 and 4.1.2).
+_base_ = ["../simmim/swin-b_8xb128.py"]
+pretraining = dict(method="simmim-masking-square")
+
+train_dataloader = _base_.train_dataloader
+train_dataloader.dataset.pipeline[3].strategy = "square"

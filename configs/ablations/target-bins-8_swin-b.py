@@ -1,0 +1,8 @@
+# Eight bins a channel are classified (https://arxiv.org/abs/2111.09886, sections 3.4 and 4.1.4).
+_base_ = ["../simmim/swin-b_8xb128.py"]
+pretraining = dict(method="simmim-target-bins-8")
+
+model = dict(
+    target=dict(type="simmim_bench.ColourBins", bins=8),
+    loss=dict(_delete_=True, type="simmim_bench.MaskedCrossEntropyLoss"),
+)

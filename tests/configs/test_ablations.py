@@ -1,0 +1,120 @@
+"""Ablation configs: each changes what its name says, and nothing else, and can be built."""
+
+import functools
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import TRANSFORMS, DefaultScope
+
+from simmim_bench.registry import MODELS
+from simmim_bench.suite.schema import load_suite
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "configs" / "ablations"
+FILES = sorted(path.name for path in FOLDER.glob("*.py"))
+DEFAULT = "configs/simmim/swin-b_8xb128.py"
+STRATEGY = "train_dataloader.dataset.pipeline.3.strategy"
+MAY_CHANGE = {
+    "masking": {STRATEGY},
+    "head": {"model.decoder"},
+    "resolution": {"model.target"},
+    "target": {"model.target", "model.loss", "model.decoder"},
+    "loss": {"model.loss"},
+    "region": {"model.loss.region"},
+}
+SIZE = 192
+# The first three change no part of the model; a teacher's weights are not shipped, and
+# tests/targets has small ones.
+OTHER_MODELS = {
+    "masking-blockwise_swin-b.py",
+    "masking-grid_swin-b.py",
+    "masking-square_swin-b.py",
+    "target-teacher_swin-b.py",
+}
+
+
+@functools.cache
+def load(path):
+    return Config.fromfile(ROOT / path).to_dict()
+
+
+def flat(node, prefix=""):
+    """Dotted key to value."""
+    pairs = enumerate(node) if isinstance(node, list) else node.items()
+    found = {}
+    for key, value in pairs:
+        if isinstance(value, (dict, list)) and value:
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def changed(name):
+    default, own = flat(load(DEFAULT)), flat(load(f"configs/ablations/{name}"))
+    keys = default.keys() | own.keys()
+    return {key for key in keys if default.get(key) != own.get(key)} - {"pretraining.method"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_it_changes_what_its_name_says(name):
+    axis = name.split("-")[0]
+    found = changed(name)
+    assert found
+    assert all(any(key.startswith(allowed) for allowed in MAY_CHANGE[axis]) for key in found), found
+    assert load(f"configs/ablations/{name}")["pretraining"]["method"] == (
+        "simmim-" + name.removesuffix("_swin-b.py")
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("resolution-")])
+def test_the_resolution_is_that_of_the_name(name):
+    stride = load(f"configs/ablations/{name}")["model"]["target"]["stride"]
+    assert f"resolution-{SIZE // stride}_swin-b.py" == name
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("masking-")])
+def test_the_mask_is_that_of_the_name(name):
+    step = load(f"configs/ablations/{name}")["train_dataloader"]["dataset"]["pipeline"][3]
+    assert (
+        TRANSFORMS.build(step)
+        .strategy.__class__.__name__.lower()
+        .startswith(name.removeprefix("masking-").split("_")[0])
+    )
+
+
+@pytest.mark.parametrize("name", [n for n in FILES if n not in OTHER_MODELS])
+def test_target_decoder_and_loss_fit_each_other(name, tmp_path, monkeypatch):
+    cfg = Config.fromfile(FOLDER / name)
+    if "clusters" in name:
+        cfg.model.target.palette = str(palette(tmp_path))
+    monkeypatch.setattr(torch, "linspace", functools.partial(torch.linspace, device="cpu"))
+    with DefaultScope.overwrite_default_scope("mmpretrain"), torch.device("meta"):
+        model = MODELS.build(cfg.model)
+        features = torch.empty(2, 1024, 6, 6)
+        images = torch.empty(2, 3, SIZE, SIZE)
+        prediction, target = model.decoder(features), model.target(images)
+        mask = torch.empty(2, *target.shape[2:], dtype=torch.bool)
+        loss = model.criterion(prediction, target, mask)
+    assert prediction.shape[2:] == target.shape[2:]
+    assert loss.shape == ()
+    assert sum(p.numel() for p in model.decoder.parameters()) < 1.5e8
+
+
+def palette(folder):
+    """512 colours in the layout of tools/fit_colour_clusters.py."""
+    path = folder / "palette.json"
+    path.write_text(json.dumps({"centres": (255 * torch.rand(512, 3)).tolist()}), "utf-8")
+    return path
+
+
+def test_suites_use_every_ablation_of_a_component():
+    suite = load_suite(ROOT / "configs/suites/ablation-components.yaml", root=ROOT)
+    used = {step.path("swin-b").removeprefix("configs/ablations/")
+            for step in suite.methods().values()}  # fmt: skip
+    assert used - {DEFAULT} == {name for name in FILES if not name.startswith("masking-")}
+    for method, step in suite.methods().items():
+        assert load(step.path("swin-b"))["pretraining"]["method"] == method

@@ -1,0 +1,77 @@
+"""Axes of a suite: every combination once, under a name of its own, or a sentence."""
+
+import itertools
+
+import pytest
+
+from simmim_bench.errors import BenchError
+from simmim_bench.suite.schema import load_suite
+
+AXES = {"masking": ["random", "square"], "ratio": {0.4: {"a.ratio": 0.4}, 0.6: {"a.ratio": 0.6}}}
+ENTRY = {
+    "config": "configs/simmim_{backbone}.py",
+    "overrides": {"train_cfg.max_epochs": 2, "a.ratio": 0.5},
+    "axes": AXES,
+}
+
+
+def load(project, pretrain):
+    project.write_suite(pretrain=pretrain)
+    return load_suite(project.suite, root=project.root)
+
+
+def test_every_combination_is_a_method(project):
+    suite = load(project, {"simmim-{masking}-r{ratio}": ENTRY, "plain": ENTRY["config"]})
+    methods = suite.methods()
+    combinations = itertools.product(["random", "square"], ["0.4", "0.6"])
+    assert set(methods) == {f"simmim-{m}-r{r}" for m, r in combinations} | {"plain"}
+    assert set(methods["simmim-square-r0.6"].options()) == {
+        "pretraining.method=simmim-square-r0.6",
+        "train_cfg.max_epochs=2",
+        "a.ratio=0.6",  # an axis wins over the entry
+    }
+    assert methods["plain"].options() == []
+
+
+def test_an_axis_may_choose_the_config(project):
+    for name in ("random", "square"):
+        project.config(f"simmim-{name}_net", "")
+    entry = {"config": "configs/simmim-{masking}_{backbone}.py", "axes": {"masking": ["random"]}}
+    suite = load(project, {"simmim-{masking}": entry})
+    assert suite.methods()["simmim-random"].path("net") == "configs/simmim-random_net.py"
+    entry["axes"] = {"masking": ["random", "squares"]}
+    with pytest.raises(BenchError, match=r"simmim-squares_net.py, does not exist; did you mean"):
+        load(project, {"simmim-{masking}": entry})
+
+
+def test_the_plan_trains_and_exports_each(project):
+    project.write_suite(pretrain={"simmim-{masking}-r{ratio}": ENTRY}, seeds=2)
+    plan = project.plan()
+    made = [stage.id for stage in plan.stages if stage.id.startswith("export/")]
+    assert len(made) == len(set(made)) == 2 * 4
+    command = plan.stage("pretrain/simmim-square-r0.4__net/seed1").command
+    assert "pretraining.method=simmim-square-r0.4" in command
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "said"),
+    [
+        ("simmim-{masking}", {}, r"axes.ratio does not stand in the name; write \{ratio\} into it"),
+        ("simmim-{masking}-{ratio}-{size}", {}, "has no axis called 'size'; its axes: masking"),
+        ("simmim-{masking}-{ratio}", {"config": "configs/{size}.py"}, "no axis called 'size'"),
+        ("simmim-{size}", {"axes": {}}, r"has \{size\} in its name and no axis called 'size'"),
+        ("simmim-{masking}", {"axes": {"masking": []}}, "axes.masking has no values"),
+        ("simmim-{masking}", {"axes": {"masking": ["a", "a"]}}, "axes.masking lists 'a' twice"),
+        ("simmim-{masking}", {"axes": {"masking": "random"}}, "axes.masking"),
+        ("simmim-{masking}", {"axis": AXES}, "did you mean 'axes'?"),
+    ],
+)
+def test_mistakes(project, name, changes, said):
+    with pytest.raises(BenchError, match=said):
+        load(project, {name: {**ENTRY, **changes}})
+
+
+def test_two_entries_of_one_name(project):
+    entry = {"config": ENTRY["config"], "axes": {"masking": ["random"]}}
+    with pytest.raises(BenchError, match="two pretrainings are called 'simmim-random'"):
+        load(project, {"simmim-{masking}": entry, "simmim-random": ENTRY["config"]})
