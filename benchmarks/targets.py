@@ -14,7 +14,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,12 @@ from simmim_bench.errors import BenchError
 CONFIG = Path(__file__).parents[1] / "configs" / "demo" / "simmim_swin-demo.py"
 AVERAGED = 10  # steps at the start and at the end
 LR = 1e-3
-WARMUP = 10  # steps
+LR_OF = {"inverse Swin-T": 2e-4, "inverse Swin-B": 1e-4}  # far larger than the backbone
+WARMUP = 20  # steps
 CLIP = 5.0
 HEADER = (
-    "| target | decoder | loss | at start | at end | change | s / step |\n"
-    "|---|---|---|---:|---:|---:|---:|"
+    "| target | decoder | loss | lr | at start | at end | change | s / step |\n"
+    "|---|---|---|---:|---:|---:|---:|---:|"
 )
 
 DECODERS = {
@@ -91,7 +92,7 @@ def combinations(palette: Path, teacher: Path | None) -> list[tuple[str, str, di
 
 
 def train(
-    config: Any, changes: dict[str, Any], *, steps: int, seed: int
+    config: Any, changes: dict[str, Any], *, lr: float, steps: int, seed: int
 ) -> tuple[list[float], float]:
     """Losses of ``steps`` steps and the median of their seconds, loading left out."""
     import torch
@@ -102,12 +103,12 @@ def train(
     set_random_seed(seed)
     model = MODELS.build({**config.model, **changes, "_scope_": "mmpretrain"})
     model.train()  # weights as torch draws them, as in the demo
-    optimizer = torch.optim.AdamW(model.parameters(), lr=LR, weight_decay=0.05)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.05)
     losses, seconds = [], []
     for step, batch in enumerate(_batches(config, steps)):
         begin = time.perf_counter()
         for group in optimizer.param_groups:
-            group["lr"] = LR * min(1.0, (step + 1) / WARMUP)
+            group["lr"] = lr * min(1.0, (step + 1) / WARMUP)
         loss = model(**model.data_preprocessor(batch, training=True), mode="loss")["loss"]
         optimizer.zero_grad()
         loss.backward()
@@ -118,12 +119,12 @@ def train(
     return losses, statistics.median(seconds)
 
 
-def row(target: str, decoder: str, loss: str, losses: list[float], seconds: float) -> str:
-    """One line of the table."""
+def row(names: Sequence[str], lr: float, losses: list[float], seconds: float) -> str:
+    """One line of the table; ``names`` of target, decoder and loss."""
     start, end = statistics.fmean(losses[:AVERAGED]), statistics.fmean(losses[-AVERAGED:])
-    name = loss.removeprefix("simmim_bench.Masked").removesuffix("Loss")
     change = f"{100 * (end / start - 1):+.0f} %"
-    return f"| {target} | {decoder} | {name} | {start:.4f} | {end:.4f} | {change} | {seconds:.3f} |"
+    cells = [*names, f"{lr:g}", f"{start:.4f}", f"{end:.4f}", change, f"{seconds:.3f}"]
+    return f"| {' | '.join(cells)} |"
 
 
 def _batches(config: Any, steps: int) -> Iterator[Any]:
@@ -191,10 +192,12 @@ def run() -> None:
         palette = Path(folder) / "palette.json"
         fit_palette(args.images, palette, clusters=args.clusters, seed=args.seed)
         for target, decoder, changes in combinations(palette, args.teacher):
-            if args.only not in f"{target} {decoder} {changes['loss']['type']}":
+            loss = changes["loss"]["type"].removeprefix("simmim_bench.Masked").removesuffix("Loss")
+            if args.only not in f"{target} {decoder} {loss}":
                 continue
-            losses, seconds = train(config, changes, steps=args.steps, seed=args.seed)
-            lines.append(row(target, decoder, changes["loss"]["type"], losses, seconds))
+            lr = LR_OF.get(decoder, LR)
+            losses, seconds = train(config, changes, lr=lr, steps=args.steps, seed=args.seed)
+            lines.append(row((target, decoder, loss), lr, losses, seconds))
             print(lines[-1], flush=True)
             if args.out:
                 atomic_write_text(args.out, "\n".join(lines) + "\n")
