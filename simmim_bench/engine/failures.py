@@ -10,6 +10,7 @@ from pathlib import Path
 from simmim_bench.errors import BenchError
 
 NOT_REGISTERED = re.compile(r"(?P<name>\S+) is not in the (?P<scope>\w+)::(?P<registry>[\w ]+) reg")
+SMALL_STAGE = re.compile(r"input shape \((\d+), (\d+)\) is smaller than the window size \((\d+)\)")
 BAD_ARGUMENT = re.compile(r"got an unexpected keyword argument '(?P<name>\w+)'")
 
 
@@ -20,25 +21,46 @@ def explained(config: str) -> Iterator[None]:
         yield
     except BenchError as error:
         raise BenchError(_last_line(str(error))) from None
-    except (KeyError, RuntimeError) as error:
-        sentence = unknown_type(str(error))
-        if sentence is None and "out of memory" in str(error):
-            sentence = (
-                f"out of memory: {_last_line(str(error))}; lower train_dataloader.batch_size "
-                "with --cfg-options (gradients are then accumulated to the same batch)"
-            )
+    except Exception as error:
+        sentence = _sentence(error)
         if sentence is None:
             raise
         raise BenchError(f"{config}: {sentence}") from error
-    except ValueError as error:
-        if not _raised_here(error):
-            raise
-        raise BenchError(f"{config}: {_last_line(str(error))}") from error
-    except TypeError as error:
-        found = BAD_ARGUMENT.search(str(error))
-        if not found:
-            raise
-        raise BenchError(f"{config}: {_last_line(str(error))}; remove or correct it") from error
+
+
+def _sentence(error: Exception) -> str | None:
+    """What the user should know, or None where the cause is not known."""
+    message = str(error)
+    if isinstance(error, KeyError | RuntimeError):
+        return unknown_type(message) or _out_of_memory(message)
+    if isinstance(error, ValueError) and _raised_here(error):
+        return _last_line(message)
+    if isinstance(error, TypeError) and BAD_ARGUMENT.search(message):
+        return f"{_last_line(message)}; remove or correct it"
+    if isinstance(error, AssertionError):
+        return _small_stage(message)
+    return None
+
+
+def _out_of_memory(message: str) -> str | None:
+    if "out of memory" not in message:
+        return None
+    return (
+        f"out of memory: {_last_line(message)}; lower train_dataloader.batch_size with "
+        "--cfg-options (gradients are then accumulated to the same batch)"
+    )
+
+
+def _small_stage(message: str) -> str | None:
+    """Sentence for what Swin of mmpretrain says at the first image."""
+    found = SMALL_STAGE.search(message)
+    if not found:
+        return None
+    rows, columns, window = map(int, found.groups())
+    return (
+        f"window_size {window} does not fit a stage of {rows} x {columns} tokens; give that stage "
+        f"a window of at most {min(rows, columns)} in stage_cfgs, or set pad_small_map=True"
+    )
 
 
 def unknown_type(message: str) -> str | None:

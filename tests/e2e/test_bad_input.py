@@ -40,6 +40,14 @@ def test_another_architecture(tools, export, tmp_path):
     assert "same architecture" in said
 
 
+def test_a_window_that_does_not_fit(tools, export, tmp_path):
+    said = finetune(
+        tools, tmp_path / "run", export,
+        "model.backbone.window_size=5", "model.backbone.pad_small_map=False",
+    )  # fmt: skip
+    assert "window_size 5 does not fit a stage of 4 x 4 tokens; give that stage a window" in said
+
+
 def test_renamed_keys(tools, export, tmp_path):
     state = torch.load(export, weights_only=True)
     torch.save({f"encoder.{key}": value for key, value in state.items()}, export)
