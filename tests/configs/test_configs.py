@@ -26,10 +26,15 @@ FULL_SIZE = {
     "imagenet/swin-b-pt800_8xb128_ft-100e.py",
     "imagenet/swin-b_8xb128_ft-100e.py",
     "imagenet/swin-l-w14-224_8xb128_ft-100e.py",
+    "imagenet/swinv2-b-w14-224_8xb128_ft-100e.py",
+    "imagenet/swinv2-h-w14-224_32xb32_ft-100e.py",
+    "imagenet/swinv2-h-w32-512_128xb8_ft-100e.py",
     "imagenet/vit-b_8xb128_ft-100e.py",
     "simmim/swin-b_8xb128.py",
     "simmim/swin-b_8xb128_800e.py",
     "simmim/swin-l_8xb128_800e.py",
+    "simmim/swinv2-b_8xb128_800e.py",
+    "simmim/swinv2-h_32xb32_800e.py",
     "simmim/vit-b_8xb128.py",
 }
 ALL = sorted(  # ablations have tests of their own
@@ -49,6 +54,18 @@ PUBLISHED = {
 ARCHITECTURES = {
     "swin-b": {"embed_dims": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32]},
     "swin-l": {"embed_dims": 192, "depths": [2, 2, 18, 2], "num_heads": [6, 12, 24, 48]},
+    "swinv2-b": {
+        "embed_dims": 128,
+        "depths": [2, 2, 18, 2],
+        "num_heads": [4, 8, 16, 32],
+        "extra_norm_every_n_blocks": 0,
+    },
+    "swinv2-h": {
+        "embed_dims": 352,
+        "depths": [2, 2, 18, 2],
+        "num_heads": [11, 22, 44, 88],
+        "extra_norm_every_n_blocks": 6,
+    },
     "vit-b": {
         "embed_dims": 768,
         "num_layers": 12,
@@ -65,6 +82,10 @@ FINE_TUNING = {
     "imagenet/swin-b_8xb128_ft-100e.py": (0.9, 0.1),
     "imagenet/swin-b-pt800_8xb128_ft-100e.py": (0.8, 0.1),
     "imagenet/swin-l-w14-224_8xb128_ft-100e.py": (0.7, 0.2),
+    "imagenet/swinv2-b-w14-224_8xb128_ft-100e.py": (0.75, 0.1),
+    # not published; as Swin-L's
+    "imagenet/swinv2-h-w14-224_32xb32_ft-100e.py": (0.7, 0.2),
+    "imagenet/swinv2-h-w32-512_128xb8_ft-100e.py": (0.7, 0.2),
     "imagenet/vit-b_8xb128_ft-100e.py": (0.65, 0.1),
 }
 EVALUATED = {
@@ -191,13 +212,15 @@ def test_with_mmpretrains_windows_swin_l_has_mmpretrains_size():
 @pytest.mark.parametrize("name", sorted(FULL_SIZE))
 def test_the_name_says_what_the_values_are(name, cfg):
     folder, stem = Path(name).parent.name, Path(name).stem
-    backbone = re.search(r"(swin|vit)-[bl]", stem).group()
+    backbone = re.search(r"(swin|swinv2|vit)-[blh]", stem).group()
     assert cfg.model.backbone.arch == ARCHITECTURES[backbone]
     stated = cfg.pretraining.backbone if "pretraining" in cfg else cfg.backbone_name
     assert stated == backbone
     devices, batch = 8, cfg.train_dataloader.batch_size
     if found := re.search(r"(\d+)xb(\d+)", stem):
-        assert (devices, batch) == tuple(map(int, found.groups()))
+        devices = int(found.group(1))
+        assert batch == int(found.group(2))
+        assert devices * batch == 1024
         assert cfg.auto_scale_lr.base_batch_size == devices * batch
         base = RATES[cfg.train_cfg.max_epochs] if folder == "simmim" else FINE_TUNING_RATE
         rate = base * devices * batch / 512
@@ -212,10 +235,19 @@ def test_the_name_says_what_the_values_are(name, cfg):
         assert cfg.train_cfg.max_iters == 1000 * int(found.group(1))
     if found := re.search(r"-w(\d+)-(\d+)", stem):
         window, size = map(int, found.groups())
-        assert (cfg.model.backbone.window_size, cfg.model.backbone.img_size) == (window, size)
+        assert (windows(cfg.model.backbone)[0], cfg.model.backbone.img_size) == (window, size)
     kinds = {"mask-rcnn": "MaskRCNN", "upernet": "EncoderDecoder"}
     for kind, model_type in kinds.items():
         assert (kind in stem) == (cfg.model.type == model_type)
+
+
+def windows(backbone):
+    """Window of each stage of a Swin or Swin V2."""
+    given = backbone.window_size
+    if isinstance(given, int):
+        own = [stage.window_size for stage in backbone.get("stage_cfgs", [])]
+        return own or [given] * 4
+    return list(given)
 
 
 @pytest.mark.parametrize("name", sorted(n for n in FULL_SIZE if n.startswith("imagenet/")))
@@ -230,8 +262,8 @@ def test_the_image_size_of_a_classifier_is_the_protocols_everywhere(name, cfg):
     assert (cfg.optim_wrapper.paramwise_cfg.layer_decay, backbone.drop_path_rate) == FINE_TUNING[
         name
     ]
-    stages = backbone.get("stage_cfgs", [backbone])
-    assert stages[-1].get("window_size", 7) * 32 == size
+    if "swin" in name:
+        assert windows(backbone)[-1] * 32 == size  # never more than the last stage has tokens
 
 
 @pytest.mark.parametrize("name", sorted(n for n in FULL_SIZE if n.startswith("simmim/")))

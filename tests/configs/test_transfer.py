@@ -16,6 +16,18 @@ ROOT = Path(__file__).parents[2] / "configs"
 NARROW = {
     "swin-b": {"embed_dims": 8, "depths": [2, 2, 2, 2], "num_heads": [1, 2, 2, 4]},
     "swin-l": {"embed_dims": 16, "depths": [2, 2, 2, 2], "num_heads": [1, 2, 2, 4]},
+    "swinv2-b": {
+        "embed_dims": 8,
+        "depths": [2, 2, 2, 2],
+        "num_heads": [1, 2, 2, 4],
+        "extra_norm_every_n_blocks": 0,
+    },
+    "swinv2-h": {
+        "embed_dims": 8,
+        "depths": [2, 2, 6, 2],
+        "num_heads": [1, 2, 2, 4],
+        "extra_norm_every_n_blocks": 6,
+    },
     "vit-b": {"embed_dims": 24, "num_layers": 3, "num_heads": 2, "feedforward_channels": 48},
 }
 # Bias tables that another window or image size resizes; blocks 0 and 1 of the detector's ViT
@@ -28,11 +40,20 @@ RESIZED = {
     "coco/mask-rcnn_swin-b_fpn_1x.py": 8,
     "coco/mask-rcnn_swin-b_fpn_3x.py": 8,
     "ade20k/upernet_swin-b_160k.py": 8,
+    "imagenet/swinv2-b-w14-224_8xb128_ft-100e.py": 0,
+    "imagenet/swinv2-h-w14-224_32xb32_ft-100e.py": 0,
+    "imagenet/swinv2-h-w32-512_128xb8_ft-100e.py": 0,
     "imagenet/vit-b_8xb128_ft-100e.py": 0,
     "coco/mask-rcnn_vit-b_fpn_100e.py": 1,
     "ade20k/upernet_vit-b_160k.py": 3,
 }
-PRETRAINING = {"swin-b": "swin-b_8xb128", "swin-l": "swin-l_8xb128_800e", "vit-b": "vit-b_8xb128"}
+PRETRAINING = {
+    "swin-b": "swin-b_8xb128",
+    "swin-l": "swin-l_8xb128_800e",
+    "swinv2-b": "swinv2-b_8xb128_800e",
+    "swinv2-h": "swinv2-h_32xb32_800e",
+    "vit-b": "vit-b_8xb128",
+}
 
 
 def narrow_backbone(name):

@@ -1,0 +1,8 @@
+# Swin-T: https://arxiv.org/abs/2103.14030, section 3.3.
+swin_t = dict(
+    type="mmpretrain.SwinTransformer",
+    arch=dict(embed_dims=96, depths=[2, 2, 6, 2], num_heads=[3, 6, 12, 24]),
+    patch_size=4,
+)
+# Linear layers start from a normal of 0.02: SimMIM, models/swin_transformer.py.
+backbone_init = "original"

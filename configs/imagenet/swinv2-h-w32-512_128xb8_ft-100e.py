@@ -1,0 +1,69 @@
+# Fine-tuning of Swin V2-H at 512 px after 800 epochs of pretraining, batch 1024.
+# The paper reports this model (https://arxiv.org/abs/2111.09886, section 4.3) and publishes no
+# config for it. Drop path and layer decay are Swin-L's, the largest with a config:
+# https://github.com/microsoft/Swin-Transformer, configs/simmim/
+# simmim_finetune__swin_large__img224_window14__800ep.yaml (batch 2048); all else as for Swin V2-B.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swinv2-h.py",
+    "../_base_/models/classifier.py",
+    "../_base_/datasets/imagenet.py",
+    "../_base_/schedules/imagenet_ft-100e.py",
+]
+default_scope = "mmpretrain"
+backbone_name = "swinv2-h"
+protocol = dict(
+    id="imagenet-finetune-512-100e",
+    version=1,
+    task="classification",
+    dataset="ImageNet-1k",
+    split="val",
+    image_size=512,
+    epochs=100,
+    metrics=dict(top1="accuracy/top1", top5="accuracy/top5"),
+    primary="top1",
+)
+
+model = dict(
+    backbone=dict(
+        _base_.swinv2_h,
+        img_size=512,
+        # a sixteenth of the image, as https://arxiv.org/abs/2111.09883 has it at 192 to 384 px; the
+        # last stage is 16 x 16 tokens
+        window_size=[32, 32, 32, 16],
+        pretrained_window_sizes=[12, 12, 12, 6],  # MODEL.SWINV2.PRETRAINED_WINDOW_SIZES
+        drop_path_rate=0.2,  # MODEL.DROP_PATH_RATE of Swin-L
+        with_cp=True,  # memory for time; the same figures
+    ),
+    neck=dict(type="GlobalAveragePooling"),
+    head=dict(
+        in_channels=2816,
+        # models/swin_transformer_v2.py
+        init_cfg=dict(type="TruncNormal", layer="Linear", std=0.02, bias=0.0),
+    ),
+)
+train_dataloader = dict(
+    batch_size=8,  # x 128 devices = 1024
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(
+                type="RandomResizedCrop", scale=512, crop_ratio_range=(0.08, 1.0), **_base_.bicubic
+            ),
+            *_base_.augmentation,
+        ]
+    ),
+)
+val_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(type="ResizeEdge", scale=585, edge="short", **_base_.bicubic),  # 256 / 224 x 512
+            dict(type="CenterCrop", crop_size=512),
+            dict(type="PackInputs"),
+        ]
+    )
+)
+test_dataloader = val_dataloader
+
+optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.7))  # LAYER_DECAY of Swin-L

@@ -1,0 +1,54 @@
+# SimMIM, Swin V2-H, 800 epochs at 192 px, batch 1024.
+# The paper reports this model (https://arxiv.org/abs/2111.09886, section 4.3) and publishes no
+# config for it: epochs, image and mask are the paper's, all else is that of Swin V2-B:
+# https://github.com/microsoft/Swin-Transformer, configs/simmim/
+# simmim_pretrain__swinv2_base__img192_window12__800ep.yaml (batch 2048).
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swinv2-h.py",
+    "../_base_/models/simmim.py",
+    "../_base_/datasets/imagenet_unlabelled.py",
+    "../_base_/schedules/simmim_800e.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(
+    method="simmim", backbone="swinv2-h", dataset="ImageNet-1k", epochs=800, image_size=192
+)
+
+model = dict(
+    backbone=dict(
+        _base_.swinv2_h,
+        img_size=192,
+        # the last stage is 6 x 6 tokens, and the original's window never exceeds the stage
+        window_size=[12, 12, 12, 6],
+        drop_path_rate=0.1,  # Swin V2-B's
+        with_cp=True,  # memory for time; the same figures
+    ),
+    # MODEL.SIMMIM.NORM_TARGET of Swin V2-B
+    target=dict(type="simmim_bench.WindowNormalisedRGB", window_size=47),
+)
+train_dataloader = dict(
+    batch_size=32,  # x 32 devices = 1024
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            # torchvision's default interpolation: the original passes none here
+            dict(
+                type="RandomResizedCrop",
+                scale=192,
+                crop_ratio_range=(0.67, 1.0),
+                aspect_ratio_range=(3 / 4, 4 / 3),
+                backend="pillow",
+                interpolation="bilinear",
+            ),
+            dict(type="RandomFlip", prob=0.5, direction="horizontal"),
+            dict(
+                type="simmim_bench.GenerateMask",
+                mask_patch_size=32,  # DATA.MASK_PATCH_SIZE
+                mask_ratio=0.6,  # DATA.MASK_RATIO
+                token_size=4,
+            ),
+            dict(type="PackInputs", algorithm_keys=["mask"]),
+        ]
+    ),
+)
