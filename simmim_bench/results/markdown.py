@@ -36,14 +36,14 @@ def _section(section: Section) -> Iterator[str]:
     if section.warning:
         yield f"> **{escape(section.warning)}**"
     results, *others = section.grids
-    yield _grid(results)
+    yield render_grid(results)
     yield "\n".join(_note(note) for note in section.notes)
     for grid in others:
         yield f"### {escape(grid.title)}"
-        yield _grid(grid)
+        yield render_grid(grid)
 
 
-def _grid(grid: Grid) -> str:
+def render_grid(grid: Grid) -> str:
     """A table with padded columns, so that the source reads as a table too."""
     cells = [[_entry(entry) for entry in row] for row in [grid.headers, *grid.rows]]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]

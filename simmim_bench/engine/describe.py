@@ -1,0 +1,149 @@
+"""Tables of what the configs say: recipes of pretraining and protocols of tasks, with sources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.engine.settings import load_config
+from simmim_bench.results.grid import Entry, Grid, show_size
+from simmim_bench.results.markdown import escape, render_grid
+
+TITLES = {
+    "pretraining": "Pretraining",
+    "classification": "Classification",
+    "detection": "Detection and instance segmentation",
+    "segmentation": "Semantic segmentation",
+}
+HEADER = (
+    "# Recipes and protocols\n\n"
+    "Made by `python tools/describe_configs.py --out docs/protocols.md` from `configs/`; changes "
+    "by hand are lost. Learning rates are those of the stated batch."
+)
+Column = tuple[str, Callable[[Any], str]]
+
+
+def describe(folder: Path) -> str:
+    """Markdown tables of all leaf configs below ``folder``, ablations left out.
+
+    Raises:
+        BenchError: If a config cannot be read.
+    """
+    files = sorted(
+        path
+        for path in folder.rglob("*.py")
+        if not {"_base_", "ablations"} & set(path.relative_to(folder).parts)
+    )
+    configs = {path.relative_to(folder).as_posix(): load_config(str(path)) for path in files}
+    blocks = [HEADER]
+    for kind, title in TITLES.items():
+        members = {name: cfg for name, cfg in configs.items() if _kind(cfg) == kind}
+        columns = PRETRAINING if kind == "pretraining" else DOWNSTREAM
+        blocks += [f"## {title}", render_grid(_grid(title, members, columns)), "Sources:"]
+        blocks.append("\n".join(f"- `{name}`: {_source(folder / name)}" for name in members))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _kind(cfg: Any) -> str:
+    return "pretraining" if "pretraining" in cfg else str(cfg.protocol.task)
+
+
+def _grid(title: str, configs: dict[str, Any], columns: Sequence[Column]) -> Grid:
+    headers = [Entry("config"), *(Entry(name) for name, _ in columns)]
+    rows = [
+        [Entry(name.removesuffix(".py")), *(Entry(show(cfg)) for _, show in columns)]
+        for name, cfg in configs.items()
+    ]
+    return Grid(title, headers, rows, frozenset(range(3)))
+
+
+def _source(path: Path) -> str:
+    """The comment at the top of a config, as one line of text; addresses stay addresses."""
+    lines = []
+    for line in path.read_text("utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").strip())
+    text = " ".join(lines).replace("/ ", "/")  # a path that was broken behind a folder
+    return re.sub(r"\\_", "_", escape(text))
+
+
+def _window(cfg: Any) -> str:
+    backbone = cfg.model.backbone
+    given = backbone.get("window_size")
+    if given is None:
+        return ""
+    stages = [stage.window_size for stage in backbone.get("stage_cfgs") or []]
+    sizes = stages or ([given] if isinstance(given, int) else list(given))
+    return ", ".join(map(str, dict.fromkeys(sizes)))
+
+
+def _length(cfg: Any) -> str:
+    loop = cfg.train_cfg
+    if "max_epochs" in loop:
+        return f"{loop.max_epochs} ep"
+    return f"{loop.max_iters // 1000}k it"
+
+
+def _schedule(cfg: Any) -> str:
+    schedules = cfg.param_scheduler
+    last = schedules if isinstance(schedules, dict) else schedules[-1]
+    words = {
+        "WarmupCosineLR": "cosine",
+        "CosineAnnealingLR": "cosine",
+        "WarmupMultiStepLR": "steps",
+        "MultiStepLR": "steps",
+        "PolyLR": "linear",
+    }
+    return words[last["type"].split(".")[-1]]
+
+
+def _layer_decay(cfg: Any) -> str:
+    rate = cfg.optim_wrapper.get("paramwise_cfg", {}).get("layer_decay", 1.0)
+    return "" if rate == 1 else f"{rate:g}"
+
+
+def _mask(cfg: Any) -> str:
+    [step] = [
+        step
+        for step in cfg.train_dataloader.dataset.pipeline
+        if step.type == "simmim_bench.GenerateMask"
+    ]
+    return f"{step.get('strategy', 'random')}, {step.mask_patch_size} px, {step.mask_ratio:g}"
+
+
+def _target(cfg: Any) -> str:
+    target: dict[str, Any] = cfg.model.get("target") or {"type": "NormalisedRGB"}
+    return str(target["type"]).split(".")[-1]
+
+
+def _optimiser(key: str) -> Callable[[Any], str]:
+    return lambda cfg: f"{cfg.optim_wrapper.optimizer[key]:g}"
+
+
+SHARED: tuple[Column, ...] = (
+    ("length", _length),
+    ("batch", lambda cfg: str(cfg.auto_scale_lr.base_batch_size)),
+    ("lr", _optimiser("lr")),
+    ("schedule", _schedule),
+    ("weight decay", _optimiser("weight_decay")),
+    ("drop path", lambda cfg: f"{cfg.model.backbone.get('drop_path_rate', 0):g}"),
+)
+PRETRAINING: tuple[Column, ...] = (
+    ("backbone", lambda cfg: str(cfg.pretraining.backbone)),
+    ("mask", _mask),
+    ("target", _target),
+    ("px", lambda cfg: show_size(cfg.pretraining.image_size)),
+    ("window", _window),
+    *SHARED,
+)
+DOWNSTREAM: tuple[Column, ...] = (
+    ("protocol", lambda cfg: f"{cfg.protocol.id}@{cfg.protocol.version}"),
+    ("backbone", lambda cfg: str(cfg.backbone_name)),
+    ("input", lambda cfg: show_size(cfg.protocol.image_size)),
+    ("window", _window),
+    *SHARED,
+    ("layer decay", _layer_decay),
+)
