@@ -89,6 +89,8 @@ def _length(cfg: Any) -> str:
 
 def _schedule(cfg: Any) -> str:
     schedules = cfg.param_scheduler
+    if not schedules:
+        return "nothing learned"
     last = schedules if isinstance(schedules, dict) else schedules[-1]
     words = {
         "WarmupCosineLR": "cosine",
@@ -120,7 +122,7 @@ def _target(cfg: Any) -> str:
 
 
 def _optimiser(key: str) -> Callable[[Any], str]:
-    return lambda cfg: f"{cfg.optim_wrapper.optimizer[key]:g}"
+    return lambda cfg: f"{cfg.optim_wrapper.optimizer.get(key, 0):g}"
 
 
 SHARED: tuple[Column, ...] = (

@@ -25,11 +25,15 @@ FULL_SIZE = {
     "imagenet/swin-b-w6-192_8xb128_ft-100e.py",
     "imagenet/swin-b-pt800_8xb128_ft-100e.py",
     "imagenet/swin-b_8xb128_ft-100e.py",
+    "imagenet/swin-b_8xb2048_linear-90e.py",
+    "imagenet/swin-b_knn.py",
     "imagenet/swin-l-w14-224_8xb128_ft-100e.py",
     "imagenet/swinv2-b-w14-224_8xb128_ft-100e.py",
     "imagenet/swinv2-h-w14-224_32xb32_ft-100e.py",
     "imagenet/swinv2-h-w32-512_128xb8_ft-100e.py",
     "imagenet/vit-b_8xb128_ft-100e.py",
+    "imagenet/vit-b_8xb2048_linear-90e.py",
+    "imagenet/vit-b_knn.py",
     "simmim/swin-b_8xb128.py",
     "simmim/swin-b_8xb128_800e.py",
     "simmim/swin-l_8xb128_800e.py",
@@ -76,6 +80,15 @@ ARCHITECTURES = {
 # Base learning rates of the original, for a batch of 512, by epochs of pretraining.
 RATES = {100: 2e-4, 800: 1e-4}
 FINE_TUNING_RATE = 1.25e-3
+FROZEN = {  # what is trained
+    f"imagenet/{backbone}-b_{kind}.py": names
+    for backbone in ("swin", "vit")
+    for kind, names in (
+        ("8xb2048_linear-90e", ["head.fc.weight", "head.fc.bias"]),
+        ("knn", ["step"]),
+    )
+}
+LINEAR_RATE = 0.1 * 16384 / 256  # MAE, main_linprobe.py
 # TRAIN.LAYER_DECAY, MODEL.DROP_PATH_RATE of the original's simmim_finetune__*.yaml.
 FINE_TUNING = {
     "imagenet/swin-b-w6-192_8xb128_ft-100e.py": (0.9, 0.1),
@@ -92,6 +105,7 @@ EVALUATED = {
     "Accuracy": {"accuracy/top1", "accuracy/top5"},
     "simmim_bench.CocoMetric": {f"coco/{kind}_{f}" for kind in ("bbox", "segm") for f in FIGURES},
     "simmim_bench.IoUMetric": {"mIoU", "mAcc", "aAcc"},
+    "simmim_bench.KNNAccuracy": {f"knn/top1_k{k}" for k in (10, 20, 100, 200)},
 }
 EPOCHS = {"1x": 12, "3x": 36}
 
@@ -131,8 +145,8 @@ def test_the_full_size_configs_are_these_and_there_are_others():
 def test_bases_are_ours_and_one_level_deep(name):
     bases = base_paths(ROOT / name)
     assert bases
-    if name.startswith("small/"):  # the demo's configs on other data
-        assert [path.parent for path in bases] == [ROOT / "demo"]
+    if name.startswith("small/"):  # the demo's configs on other data, and probes of these
+        assert [path.parent for path in bases] in ([ROOT / "demo"], [ROOT / "small"])
         return
     for path in bases:
         assert path.is_relative_to(ROOT / "_base_")
@@ -140,7 +154,7 @@ def test_bases_are_ours_and_one_level_deep(name):
 
 
 def base_paths(path):
-    found = re.findall(r'"((?:\.\./)+[^"]+\.py)"', path.read_text("utf-8"))
+    found = re.findall(r'"((?:\.\.?/)+[^"]+\.py)"', path.read_text("utf-8"))
     return [(path.parent / base).resolve() for base in found]
 
 
@@ -176,6 +190,9 @@ def test_data_are_found_through_the_environment(name, monkeypatch):
 def test_the_schedule_ends_with_the_training(cfg):
     schedules = cfg.param_scheduler
     schedules = [schedules] if isinstance(schedules, dict) else schedules
+    if not schedules:
+        assert cfg.optim_wrapper.optimizer.lr == 0
+        return
     assert schedules[-1].end == cfg.train_cfg.get("max_epochs", cfg.train_cfg.get("max_iters"))
     for schedule in schedules:
         assert PARAM_SCHEDULERS.get(schedule.type) is not None
@@ -197,6 +214,8 @@ def test_the_model_builds_and_every_parameter_is_optimised(name, cfg, model):
     optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
     optimised = [p for group in optimizer.param_groups for p in group["params"]]
     assert len(optimised) == len(parameters)
+    if name in FROZEN:
+        assert [n for n, p in model.named_parameters() if p.requires_grad] == FROZEN[name]
     if name in PUBLISHED:
         assert round(sum(p.numel() for p in parameters) / 1e6, 2) == PUBLISHED[name]
 
@@ -220,10 +239,10 @@ def test_the_name_says_what_the_values_are(name, cfg):
     if found := re.search(r"(\d+)xb(\d+)", stem):
         devices = int(found.group(1))
         assert batch == int(found.group(2))
-        assert devices * batch == 1024
+        assert devices * batch == (16384 if "linear" in stem else 1024)
         assert cfg.auto_scale_lr.base_batch_size == devices * batch
         base = RATES[cfg.train_cfg.max_epochs] if folder == "simmim" else FINE_TUNING_RATE
-        rate = base * devices * batch / 512
+        rate = LINEAR_RATE if "linear" in stem else base * devices * batch / 512
         assert cfg.optim_wrapper.optimizer.lr == pytest.approx(rate, rel=1e-12)
     assert cfg.auto_scale_lr.base_batch_size % (devices * batch) == 0
     if found := re.search(r"_(1x|3x)$", stem):
@@ -250,7 +269,7 @@ def windows(backbone):
     return list(given)
 
 
-@pytest.mark.parametrize("name", sorted(n for n in FULL_SIZE if n.startswith("imagenet/")))
+@pytest.mark.parametrize("name", sorted(n for n in FULL_SIZE if "_ft-" in n))
 def test_the_image_size_of_a_classifier_is_the_protocols_everywhere(name, cfg):
     size, backbone = cfg.protocol.image_size, cfg.model.backbone
     assert backbone.img_size == size

@@ -9,6 +9,7 @@ from simmim_bench.engine.hooks.memory import PeakMemoryHook
 from simmim_bench.engine.hooks.pretrained import PretrainedBackboneHook
 from simmim_bench.engine.hooks.progress import ProgressHook
 from simmim_bench.engine.hooks.reconstruction import ReconstructionHook
+from simmim_bench.engine.hooks.reserve_memory import ReserveMemoryHook
 
 __all__ = [
     "ClassesHook",
@@ -20,4 +21,5 @@ __all__ = [
     "PretrainedBackboneHook",
     "ProgressHook",
     "ReconstructionHook",
+    "ReserveMemoryHook",
 ]

@@ -66,8 +66,8 @@ def _check_heads(runner: Any, classes: Sequence[str], loader: str) -> None:
     for name, count in head_classes(model).items():
         if classes and count != len(classes):
             raise BenchError(
-                f"{loader} has {len(classes)} classes, {name} has num_classes={count}; pass "
-                f"--num-classes {len(classes)}"
+                f"{loader} has {len(classes)} classes, {name or 'the model'} has "
+                f"num_classes={count}; pass --num-classes {len(classes)}"
             )
 
 

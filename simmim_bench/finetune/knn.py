@@ -1,0 +1,145 @@
+"""k-nearest-neighbour classification of frozen features; nothing is learned.
+
+Votes as in https://arxiv.org/abs/1805.01978, section 3.4, with DINO's values:
+https://github.com/facebookresearch/dino/blob/main/eval_knn.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from mmengine.dist import all_reduce
+from mmengine.model import BaseModel
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from simmim_bench.errors import BenchError
+from simmim_bench.finetune.frozen import FrozenBackbone
+from simmim_bench.registry import MODELS
+
+EMPTY = -1
+ROWS = 256  # images compared at once
+
+
+@MODELS.register_module()
+class KNNClassifier(FrozenBackbone, BaseModel):
+    """One epoch over labelled images fills a memory of features; predictions are votes of it.
+
+    The memory is reserved by ``simmim_bench.ReserveMemoryHook`` and stands in checkpoints. Each
+    image has its own row, so the memory is the same for any number of processes.
+
+    Args:
+        backbone: Config of the backbone.
+        neck: Config of what makes (B, C) features of its outputs, such as GlobalAveragePooling.
+        channels: C.
+        num_classes: Classes of the dataset.
+        neighbours: Numbers of neighbours that vote.
+        temperature: Votes are exp(cosine similarity / temperature).
+        data_preprocessor: Config of the preprocessor.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: dict[str, Any],
+        neck: dict[str, Any],
+        channels: int,
+        num_classes: int,
+        neighbours: Sequence[int] = (10, 20, 100, 200),
+        temperature: float = 0.07,
+        data_preprocessor: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        self.backbone = MODELS.build(backbone)
+        self.freeze()
+        self.neck = MODELS.build(neck)
+        self.channels = channels
+        self.num_classes = num_classes
+        self.neighbours = tuple(neighbours)
+        self.temperature = temperature
+        self.reserve(0)
+        self.step = torch.nn.Parameter(torch.zeros(()))  # an optimizer needs one; it stays 0
+
+    def reserve(self, images: int) -> None:
+        """Make an empty memory for ``images`` images."""
+        device = next(self.parameters()).device
+        self.register_buffer("features", torch.zeros(images, self.channels, device=device))
+        self.register_buffer("labels", torch.full((images,), EMPTY, device=device))
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Sequence[DataSample] | None = None,
+        mode: str = "tensor",
+    ) -> Any:
+        """Run one of mmengine's modes.
+
+        Args:
+            inputs: Normalised images, (B, 3, H, W).
+            data_samples: With ``gt_label`` and ``sample_idx`` in mode ``'loss'``.
+            mode: ``'loss'`` remembers and returns a loss of 0, ``'predict'`` adds the field
+                ``knn_label`` (one label per number of neighbours) to the samples, ``'tensor'``
+                returns features of unit length, (B, C).
+
+        Raises:
+            BenchError: If the memory is empty, or smaller than the numbers of neighbours.
+            ValueError: If the mode is another one.
+        """
+        with torch.no_grad():
+            features = F.normalize(self.neck(self.backbone(inputs))[-1], dim=1)
+        if mode == "tensor" or data_samples is None:
+            return features
+        if mode == "loss":
+            rows = [sample.sample_idx for sample in data_samples]
+            self.features[rows] = features
+            self.labels[rows] = torch.cat([sample.gt_label for sample in data_samples])
+            return {"loss": 0.0 * self.step}
+        if mode == "predict":
+            for sample, voted in zip(data_samples, self.vote(features), strict=True):
+                sample.set_field(voted, "knn_label", dtype=torch.Tensor)
+            return data_samples
+        raise ValueError(f"unknown mode {mode!r}; known are: loss, predict, tensor")
+
+    def train(self, mode: bool = True) -> KNNClassifier:
+        """Share what each process remembers before the first prediction."""
+        super().train(mode)
+        if not mode:
+            _share(self.features, self.labels)
+        return self
+
+    def vote(self, features: Tensor) -> Tensor:
+        """Labels that the neighbours of (B, C) unit features vote for, (B, len(neighbours)).
+
+        Raises:
+            BenchError: If fewer images are remembered than neighbours are asked for.
+        """
+        known = self.labels != EMPTY
+        if int(known.sum()) < max(self.neighbours):
+            raise BenchError(
+                f"k-NN remembers {int(known.sum())} images and asks for {max(self.neighbours)} "
+                f"neighbours; run it with tools/train.py, which fills the memory, and give fewer "
+                f"model.neighbours on small data"
+            )
+        memory, labels = self.features[known], self.labels[known]
+        return torch.cat([self._vote(part, memory, labels) for part in features.split(ROWS)])
+
+    def _vote(self, features: Tensor, memory: Tensor, labels: Tensor) -> Tensor:
+        similarity, nearest = (features @ memory.T).topk(max(self.neighbours), dim=1)
+        weights = (similarity / self.temperature).exp()  # (B, k)
+        classes = F.one_hot(labels[nearest], self.num_classes)  # (B, k, classes)
+        votes = (weights.unsqueeze(2) * classes).cumsum(1)
+        return torch.stack([votes[:, k - 1].argmax(1) for k in self.neighbours], dim=1)
+
+
+def _share(features: Tensor, labels: Tensor) -> None:
+    """Give every process the rows of all; the same row of two processes holds the same."""
+    known = (labels != EMPTY).float()
+    total = known.clone()
+    all_reduce(total)
+    summed = features * known.unsqueeze(1)
+    all_reduce(summed)
+    features.copy_(summed / total.clamp(min=1).unsqueeze(1))
+    all_reduce(labels, op="max")
