@@ -1,9 +1,9 @@
 """Put a mask token of three channels in by a forward pre-hook: for backbones without tokens.
 
 A convolution mixes pixels before anything like a token exists, so what is masked is the image.
-Masked pixels get one learned colour. A2MIM (https://arxiv.org/abs/2205.13943, section 4) fills
-them with the mean colour, because zeros of the raw image shift the statistics that a CNN sees;
-the token starts at 0, which after normalisation is that mean.
+Masked pixels get one learned colour. A2MIM (https://arxiv.org/abs/2205.13943) fills them with the
+mean colour, since the zeros of a raw image shift the statistics that a CNN sees; here the token
+starts close to 0, which after normalisation is that mean.
 
 The mask's grid is that of the finest level (``token_size``, 4 px in ResNet and ConvNeXt as in
 Swin), so that masks of any patch that it divides can be used. The size of what is hidden is the

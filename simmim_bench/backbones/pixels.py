@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from simmim_bench.backbones.base import BackboneAdapter, Resized
 from simmim_bench.backbones.input_hook import CHANNELS, replace_masked_pixels
 
+INIT_STD = 0.02
+
 
 class PixelAdapter(BackboneAdapter):
     """Images are masked before the backbone sees them; no parameter depends on their size."""
@@ -29,8 +31,12 @@ class PixelAdapter(BackboneAdapter):
         return outputs[-1]
 
     def init_mask_token(self, mask_token: Tensor) -> None:
-        """Zeros: the mean colour of normalised images."""
-        nn.init.zeros_(mask_token)
+        """Normal of 0.02, truncated at +-2: nearly the mean colour of normalised images.
+
+        Not exactly, since ReLU passes no gradient where all it gets is 0. The value is that of
+        https://github.com/Westlake-AI/openmixup/blob/main/openmixup/models/backbones/mim_resnet.py
+        """
+        nn.init.trunc_normal_(mask_token, std=INIT_STD)
 
     def no_weight_decay(self, param_name: str, *, pretraining: bool) -> bool:  # noqa: ARG002
         """The mask token alone."""
