@@ -16,6 +16,8 @@ SIZE = (64, 96)
 
 
 class BackboneContract(ABC):
+    adapter: str  # the name of the adapter that must serve the backbone
+
     @abstractmethod
     def config(self):
         """Config of a small backbone for images of ``SIZE``."""
@@ -57,6 +59,9 @@ class BackboneContract(ABC):
         mask[0, :, : mask.shape[2] // 2] = True
         mask[1, : mask.shape[1] // 2] = True
         return mask
+
+    def test_the_adapter(self, model):
+        assert model.adapter.name == self.adapter
 
     def test_an_all_visible_mask_gives_the_bare_backbone_to_the_bit(self, model, images, mask):
         visible = model.encode(images, torch.zeros_like(mask))
@@ -152,6 +157,8 @@ class BackboneContract(ABC):
 
 
 class TestSwin(BackboneContract):
+    adapter = "swin"
+
     def config(self):
         return {
             "type": "mmpretrain.SwinTransformer",
@@ -193,6 +200,8 @@ class TestSwinThatPadsSmallMaps(TestSwin):
 
 
 class TestViT(BackboneContract):
+    adapter = "vit"
+
     def config(self):
         return {
             "type": "mmpretrain.BEiTViT",
@@ -226,6 +235,8 @@ class TestViT(BackboneContract):
 
 
 class TestPlainViT(BackboneContract):
+    adapter = "plain_vit"
+
     def config(self):
         return {
             "type": "mmpretrain.VisionTransformer",
@@ -242,6 +253,8 @@ class TestPlainViT(BackboneContract):
 
 
 class TestSwinV2(BackboneContract):
+    adapter = "swinv2"
+
     def config(self):
         return {
             "type": "mmpretrain.SwinTransformerV2",
@@ -308,6 +321,7 @@ class MaskedAtInput(BackboneContract):
 
 
 class TestResNet(MaskedAtInput):
+    adapter = "resnet"
     ends_with_blocks = True
 
     def config(self):
@@ -337,8 +351,6 @@ class TestResNet(MaskedAtInput):
 
 
 class TestBottleneckResNetOfAllLevels(TestResNet):
-    ends_with_blocks = True
-
     def config(self):
         return {
             "type": "mmpretrain.ResNetV1d",
@@ -362,6 +374,8 @@ class TestBottleneckResNetOfAllLevels(TestResNet):
 
 
 class TestConvNeXt(MaskedAtInput):
+    adapter = "convnext"
+
     def config(self):
         return {
             "type": "mmpretrain.ConvNeXt",
@@ -413,6 +427,7 @@ class TestConvNeXt(MaskedAtInput):
 
 
 class TestTimmConvolutions(MaskedAtInput):
+    adapter = "timm"
     ends_with_blocks = True
 
     def config(self):
