@@ -75,7 +75,7 @@ def class_name(adapter):
 
 def main():
     outcomes = Outcomes()
-    tests = [str(HERE / name) for name in ("test_backbones.py", "test_downstream.py")]
+    tests = [*map(str, sorted(HERE.glob("test_backbones*.py"))), str(HERE / "test_downstream.py")]
     code = pytest.main(["-q", "-p", "no:cacheprovider", *tests], plugins=[outcomes])
     DOCS.write_text(TABLE.sub(lambda _: render(outcomes.passed), DOCS.read_text("utf-8")), "utf-8")
     return code

@@ -19,10 +19,13 @@ TEXT = TABLE["DOCS"].read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def tested():
-    contracts = runpy.run_path(str(HERE / "test_backbones.py"))
     downstream = runpy.run_path(str(HERE / "test_downstream.py"))
-    classes = [value for name, value in contracts.items() if name.startswith("Test")]
-    names = {value.adapter for value in classes if inspect.isclass(value)}
+    names = {
+        value.adapter
+        for path in HERE.glob("test_backbones*.py")
+        for name, value in runpy.run_path(str(path)).items()
+        if name.startswith("Test") and inspect.isclass(value)
+    }
     return {
         *product(names, ("pretrain", "export")),
         *product(downstream["BACKBONES"], downstream["TASKS"]),
