@@ -3,6 +3,7 @@
 from simmim_bench.backbones.base import BackboneAdapter, FeatureSpec, Resized
 from simmim_bench.backbones.lookup import adapter_for
 from simmim_bench.backbones.swin import SwinAdapter
+from simmim_bench.backbones.timm_features import TimmFeatures
 from simmim_bench.backbones.vit import ViTAdapter
 from simmim_bench.backbones.windowed_vit import WindowedBEiTViT
 
@@ -11,6 +12,7 @@ __all__ = [
     "FeatureSpec",
     "Resized",
     "SwinAdapter",
+    "TimmFeatures",
     "ViTAdapter",
     "WindowedBEiTViT",
     "adapter_for",

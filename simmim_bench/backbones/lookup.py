@@ -5,9 +5,12 @@ from __future__ import annotations
 from torch import nn
 
 from simmim_bench.backbones.base import BackboneAdapter
+from simmim_bench.backbones.convnext import ConvNeXtAdapter
 from simmim_bench.backbones.plain_vit import PlainViTAdapter
+from simmim_bench.backbones.resnet import ResNetAdapter
 from simmim_bench.backbones.swin import SwinAdapter
 from simmim_bench.backbones.swinv2 import SwinV2Adapter
+from simmim_bench.backbones.timm_backbone import TimmAdapter
 from simmim_bench.backbones.vit import ViTAdapter
 from simmim_bench.errors import BenchError
 
@@ -16,6 +19,9 @@ ADAPTERS: tuple[type[BackboneAdapter], ...] = (
     SwinV2Adapter,
     ViTAdapter,
     PlainViTAdapter,
+    ResNetAdapter,
+    ConvNeXtAdapter,
+    TimmAdapter,
 )
 
 

@@ -93,15 +93,25 @@ class ViTAdapter(ColumnarAdapter):
             "relative_position": bool(backbone.rel_pos_bias or backbone.use_rel_pos_bias),
         }
 
+    def sizes(self) -> dict[str, Any]:
+        """Image size, token grid, and the windows of tables that cover less than the grid."""
+        grid = tuple(self.backbone.patch_resolution)
+        tables = {key: self._grid(key) for key, _ in self.backbone.named_parameters()}
+        smaller = {
+            key: list(window) for key, window in tables.items() if window not in (None, grid)
+        }
+        return {**super().sizes(), **({"windows": smaller} if smaller else {})}
+
     def resize(
         self, state: Mapping[str, Tensor], sizes: Mapping[str, Any]
     ) -> tuple[dict[str, Tensor], list[Resized]]:
         """Give each block its own copy of a shared table, then fit tables to this grid."""
         fitted, resized = self._one_table_per_block(state), []
         own = self.backbone.state_dict()
-        source = tuple(sizes["token_grid"])
+        windows = sizes.get("windows", {})  # of the blocks that had a table of their own
         for key, value in fitted.items():
             target = self._grid(key) if key in own else None
+            source = tuple(windows.get(key, sizes["token_grid"]))
             if target is None or source == target:
                 continue
             if key == "pos_embed":

@@ -1,140 +1,19 @@
-"""What every backbone adapter promises; a new adapter inherits ``BackboneContract``."""
-
-import copy
-from abc import ABC, abstractmethod
+"""Backbones whose tokens are masked keep the contract."""
 
 import pytest
 import torch
 
-from simmim_bench.backbones import FeatureSpec, adapter_for
+from simmim_bench.backbones import adapter_for
 from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.errors import BenchError
 from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS
-
-SIZE = (64, 96)
-
-
-class BackboneContract(ABC):
-    @abstractmethod
-    def config(self):
-        """Config of a small backbone for images of ``SIZE``."""
-
-    @pytest.fixture
-    def model(self):
-        torch.manual_seed(0)
-        model = MODELS.build(
-            {
-                "type": "simmim_bench.SimMIM",
-                "backbone": self.config(),
-                "decoder": {"type": "simmim_bench.LinearDecoder"},
-                "loss": {"type": "simmim_bench.MaskedL1Loss"},
-            }
-        )
-        model.init_weights()
-        model.eval()
-        return model
-
-    @pytest.fixture
-    def images(self):
-        return torch.randn(2, 3, *SIZE, generator=torch.Generator().manual_seed(1))
-
-    @pytest.fixture
-    def mask(self, model):
-        """Left half masked in the first image, top half in the second."""
-        size = model.adapter.token_size
-        mask = torch.zeros(2, SIZE[0] // size, SIZE[1] // size, dtype=torch.bool)
-        mask[0, :, : mask.shape[2] // 2] = True
-        mask[1, : mask.shape[1] // 2] = True
-        return mask
-
-    def test_an_all_visible_mask_gives_the_bare_backbone_to_the_bit(self, model, images, mask):
-        visible = model.encode(images, torch.zeros_like(mask))
-        assert torch.equal(visible, model.backbone(images)[-1])
-        assert not torch.equal(visible, model.encode(images, mask))
-
-    def test_masked_pixels_do_not_reach_the_features(self, model, images, mask):
-        hidden = model.pixel_mask(mask).unsqueeze(1)
-        other = torch.where(hidden, torch.randn_like(images), images)
-        assert torch.equal(model.encode(images, mask), model.encode(other, mask))
-        seen = torch.where(hidden, images, images + 1)
-        assert not torch.equal(model.encode(images, mask), model.encode(seen, mask))
-
-    def test_visible_pixels_do_not_enter_the_loss(self, model, images, mask):
-        pixels = model.pixel_mask(mask)
-        prediction = model.decoder(model.encode(images, mask))
-        loss = model.criterion(prediction, images, pixels)
-        visible = torch.where(pixels.unsqueeze(1), prediction, prediction + 7)
-        hidden = torch.where(pixels.unsqueeze(1), prediction + 7, prediction)
-        assert torch.equal(model.criterion(visible, images, pixels), loss)
-        assert model.criterion(hidden, images, pixels) > loss + 1
-
-    def test_gradients_reach_mask_token_backbone_and_decoder(self, model, images, mask):
-        prediction = model.decoder(model.encode(images, mask))
-        model.criterion(prediction, images, model.pixel_mask(mask)).backward()
-        without = [name for name, value in model.named_parameters() if value.grad is None]
-        assert without == []
-        assert model.mask_token.grad.abs().sum() > 0
-        stem = model.backbone.patch_embed.projection.weight
-        assert stem.grad.abs().sum() > 0
-
-    def test_the_mask_leaves_no_hook_behind(self, model, images, mask):
-        before = len(model.backbone.patch_embed._forward_hooks)
-        model.encode(images, mask)
-        with pytest.raises(ValueError, match="does not fit a batch of 2 images"):
-            model.encode(images, mask[:, :-1])
-        assert len(model.backbone.patch_embed._forward_hooks) == before
-
-    def test_a_mask_that_is_not_bool(self, model, images, mask):
-        with pytest.raises(ValueError, match=r"mask is torch.int64, not torch.bool"):
-            model.encode(images, mask.long())
-
-    def test_the_feature_spec_states_what_comes_out(self, model, images):
-        spec = model.adapter.feature_spec
-        assert isinstance(spec, FeatureSpec)
-        outputs = model.backbone(images)
-        assert len(outputs) == len(spec.strides) == len(spec.channels)
-        for output, stride, channels in zip(outputs, spec.strides, spec.channels, strict=True):
-            assert output.shape == (2, channels, SIZE[0] // stride, SIZE[1] // stride)
-
-    def test_a_copied_model_masks_its_own_backbone(self, model, images, mask):
-        copied = copy.deepcopy(model)
-        assert copied.adapter.backbone is copied.backbone
-        assert torch.equal(copied.encode(images, mask), model.encode(images, mask))
-
-    def test_layers_are_numbered_from_stem_to_end(self, model):
-        adapter = model.adapter
-        names = [name for name, _ in model.backbone.named_parameters()]
-        ids = {name: adapter.layer_id(name) for name in names}
-        assert set(ids.values()) == set(range(adapter.num_layers))
-        assert all(ids[name] == 0 for name in names if name.startswith("patch_embed"))
-
-    def test_weights_survive_export_and_loading(self, model, save_pretraining, tmp_path, images):
-        checkpoint = save_pretraining(self.config(), state=model.state_dict())
-        files = export_backbone(checkpoint, tmp_path / "export")
-        fresh = MODELS.build(self.config())
-        fresh.eval()
-        report = load_pretrained(fresh, files.weights)
-        loaded = fresh.state_dict()
-        assert all(torch.equal(loaded[k], v) for k, v in model.backbone.state_dict().items())
-        assert torch.equal(fresh(images)[-1], model.backbone(images)[-1])
-        assert (report.missing, report.unexpected, report.resized) == ((), (), ())
-        assert len(report.matched) + len(report.recomputed) == len(loaded)
-
-    def test_initial_weights_are_drawn_again_from_the_seed(self, model):
-        def weights(seed):
-            torch.manual_seed(seed)
-            model.adapter.init_weights(pretraining=True)
-            return torch.cat([value.flatten() for value in model.backbone.parameters()])
-
-        first, again, other = weights(0), weights(0), weights(1)
-        assert torch.equal(first, again)
-        assert not torch.equal(first, other)
-        linear = [m for m in model.backbone.modules() if isinstance(m, torch.nn.Linear)]
-        assert all(m.bias is None or not m.bias.any() for m in linear)
+from tests.contracts.contract import SIZE, BackboneContract
 
 
 class TestSwin(BackboneContract):
+    adapter = "swin"
+
     def config(self):
         return {
             "type": "mmpretrain.SwinTransformer",
@@ -176,6 +55,8 @@ class TestSwinThatPadsSmallMaps(TestSwin):
 
 
 class TestViT(BackboneContract):
+    adapter = "vit"
+
     def config(self):
         return {
             "type": "mmpretrain.BEiTViT",
@@ -209,6 +90,8 @@ class TestViT(BackboneContract):
 
 
 class TestPlainViT(BackboneContract):
+    adapter = "plain_vit"
+
     def config(self):
         return {
             "type": "mmpretrain.VisionTransformer",
@@ -225,6 +108,8 @@ class TestPlainViT(BackboneContract):
 
 
 class TestSwinV2(BackboneContract):
+    adapter = "swinv2"
+
     def config(self):
         return {
             "type": "mmpretrain.SwinTransformerV2",
@@ -256,6 +141,18 @@ class TestSwinV2(BackboneContract):
         tokens, size = model.backbone.patch_embed(images)
         block = model.backbone.stages[0].blocks[1]
         assert torch.equal(block(tokens, size), tokens)
+
+
+class TestWindowedViT(TestViT):
+    def config(self):
+        return {
+            **super().config(),
+            "type": "simmim_bench.WindowedBEiTViT",
+            "use_rel_pos_bias": True,
+            "use_shared_rel_pos_bias": False,
+            "window_size": 2,
+            "global_blocks": [1],
+        }
 
 
 def test_an_unknown_backbone():

@@ -7,7 +7,9 @@ import torch
 from mmpretrain.registry import MODELS
 
 from simmim_bench.checkpoint.conversion import convert_checkpoint
+from simmim_bench.checkpoint.convert_file import convert_file
 from simmim_bench.checkpoint.source import Source
+from simmim_bench.finetune.pretrained import load_pretrained
 
 DATA = Path(__file__).parents[1] / "data"
 RELATIVE = 1e-5
@@ -122,6 +124,39 @@ def test_timm(timm_model):
     assert away.report.layout == "timm"
     assert_equal(back.state, state)
     assert away.report.verification.difference < RELATIVE
+
+
+def test_a_plain_vit_of_timm_in_our_tasks_and_back(tmp_path):
+    """A folder that the strict loader takes, at another image size too."""
+    timm = pytest.importorskip("timm")
+    model = randomise(timm.create_model("vit_small_patch16_224", depth=3))
+    torch.save(model.state_dict(), tmp_path / "timm.pth")
+    convert_file(source=str(tmp_path / "timm.pth"), destination=tmp_path / "ours")
+    weights = tmp_path / "ours" / "backbone.pth"
+    options = {
+        "type": "VisionTransformer",
+        "arch": {**SMALL, "num_layers": 3},
+        "out_type": "featmap",
+    }
+
+    pretrained = MODELS.build({**options, "img_size": 224})
+    report = load_pretrained(pretrained, weights)
+    assert (report.missing, report.unexpected, report.resized) == ((), (), ())
+    pretrained.eval()
+    images = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        wanted = model.forward_features(images)[:, 1:].transpose(1, 2).unflatten(2, (14, 14))
+        assert relative_error(pretrained(images)[-1], wanted) < RELATIVE
+
+    dense = MODELS.build({**options, "img_size": (512, 384), "final_norm": False})
+    report = load_pretrained(dense, weights)
+    assert report.unexpected == ("ln1.weight", "ln1.bias")
+    (resized,) = report.resized
+    assert (resized.key, resized.new) == ("pos_embed", (1, 1 + 32 * 24, 384))
+
+    back = convert(torch.load(weights, weights_only=True), "timm").state
+    state = model.state_dict()
+    assert_equal(back, {key: state[key] for key in state if not key.startswith("head.")})
 
 
 def test_mmpretrain(classifier):
