@@ -17,6 +17,19 @@ from simmim_bench.results.manifest import Pretraining, Protocol
 
 ROOT = Path(__file__).parents[2] / "configs"
 FULL_SIZE = {
+    "ade20k/upernet_convnext-b_160k.py",
+    "ade20k/upernet_resnet-50_160k.py",
+    "ade20k/upernet_swinv2-b_160k.py",
+    "coco/cascade-mask-rcnn_swin-b_fpn_3x.py",
+    "coco/mask-rcnn_convnext-b_fpn_3x.py",
+    "coco/mask-rcnn_resnet-50_fpn_1x.py",
+    "coco/mask-rcnn_resnet-50_fpn_3x.py",
+    "coco/mask-rcnn_swinv2-b_fpn_1x.py",
+    "coco/mask-rcnn_swinv2-b_fpn_3x.py",
+    "imagenet/convnext-b_8xb128_ft-100e.py",
+    "imagenet/resnet-50_8xb128_ft-100e.py",
+    "simmim/convnext-b_8xb128.py",
+    "simmim/resnet-50_8xb128.py",
     "ade20k/upernet_swin-b_160k.py",
     "ade20k/upernet_vit-b_160k.py",
     "coco/mask-rcnn_swin-b_fpn_1x.py",
@@ -70,6 +83,8 @@ ARCHITECTURES = {
         "num_heads": [11, 22, 44, 88],
         "extra_norm_every_n_blocks": 6,
     },
+    "convnext-b": {"depths": [3, 3, 27, 3], "channels": [128, 256, 512, 1024]},
+    "resnet-50": None,  # depth=50
     "vit-b": {
         "embed_dims": 768,
         "num_layers": 12,
@@ -96,6 +111,9 @@ FINE_TUNING = {
     "imagenet/swin-b-pt800_8xb128_ft-100e.py": (0.8, 0.1),
     "imagenet/swin-l-w14-224_8xb128_ft-100e.py": (0.7, 0.2),
     "imagenet/swinv2-b-w14-224_8xb128_ft-100e.py": (0.75, 0.1),
+    # not published; as Swin-B's
+    "imagenet/convnext-b_8xb128_ft-100e.py": (0.9, 0.1),
+    "imagenet/resnet-50_8xb128_ft-100e.py": (0.9, 0.0),
     # not published; as Swin-L's
     "imagenet/swinv2-h-w14-224_32xb32_ft-100e.py": (0.7, 0.2),
     "imagenet/swinv2-h-w32-512_128xb8_ft-100e.py": (0.7, 0.2),
@@ -163,7 +181,7 @@ def test_it_states_its_pretraining_or_its_protocol(cfg):
     if "pretraining" in cfg:
         stated = Pretraining(**cfg.pretraining)
         assert stated.epochs == cfg.train_cfg.max_epochs
-        assert stated.image_size == cfg.model.backbone.img_size
+        assert stated.image_size == cfg.model.backbone.get("img_size", stated.image_size)
         return
     protocol = Protocol(**cfg.protocol)
     length = protocol.epochs or protocol.iterations
@@ -231,8 +249,9 @@ def test_with_mmpretrains_windows_swin_l_has_mmpretrains_size():
 @pytest.mark.parametrize("name", sorted(FULL_SIZE))
 def test_the_name_says_what_the_values_are(name, cfg):
     folder, stem = Path(name).parent.name, Path(name).stem
-    backbone = re.search(r"(swin|swinv2|vit)-[blh]", stem).group()
-    assert cfg.model.backbone.arch == ARCHITECTURES[backbone]
+    backbone = re.search(r"(swin|swinv2|vit|convnext)-[blh]|resnet-50", stem).group()
+    assert cfg.model.backbone.get("arch") == ARCHITECTURES[backbone]
+    assert cfg.model.backbone.get("depth", 50) == 50
     stated = cfg.pretraining.backbone if "pretraining" in cfg else cfg.backbone_name
     assert stated == backbone
     devices, batch = 8, cfg.train_dataloader.batch_size
@@ -255,9 +274,9 @@ def test_the_name_says_what_the_values_are(name, cfg):
     if found := re.search(r"-w(\d+)-(\d+)", stem):
         window, size = map(int, found.groups())
         assert (windows(cfg.model.backbone)[0], cfg.model.backbone.img_size) == (window, size)
-    kinds = {"mask-rcnn": "MaskRCNN", "upernet": "EncoderDecoder"}
+    kinds = {"mask-rcnn": "MaskRCNN", "cascade": "CascadeRCNN", "upernet": "EncoderDecoder"}
     for kind, model_type in kinds.items():
-        assert (kind in stem) == (cfg.model.type == model_type)
+        assert stem.startswith(kind) == (cfg.model.type == model_type)
 
 
 def windows(backbone):
@@ -272,15 +291,14 @@ def windows(backbone):
 @pytest.mark.parametrize("name", sorted(n for n in FULL_SIZE if "_ft-" in n))
 def test_the_image_size_of_a_classifier_is_the_protocols_everywhere(name, cfg):
     size, backbone = cfg.protocol.image_size, cfg.model.backbone
-    assert backbone.img_size == size
+    assert backbone.get("img_size", size) == size
     train = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
     test = {step.type: step for step in cfg.test_dataloader.dataset.pipeline}
     assert train["RandomResizedCrop"].scale == size
     assert test["CenterCrop"].crop_size == size
     assert test["ResizeEdge"].scale == int(256 / 224 * size)  # as the original rounds it
-    assert (cfg.optim_wrapper.paramwise_cfg.layer_decay, backbone.drop_path_rate) == FINE_TUNING[
-        name
-    ]
+    decay = cfg.optim_wrapper.paramwise_cfg.layer_decay
+    assert (decay, backbone.get("drop_path_rate", 0.0)) == FINE_TUNING[name]
     if "swin" in name:
         assert windows(backbone)[-1] * 32 == size  # never more than the last stage has tokens
 
@@ -289,7 +307,7 @@ def test_the_image_size_of_a_classifier_is_the_protocols_everywhere(name, cfg):
 def test_masks_fit_the_image_and_the_backbone(name, cfg):
     steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
     mask = steps["simmim_bench.GenerateMask"]
-    size = cfg.model.backbone.img_size
+    size = cfg.pretraining.image_size
     assert steps["RandomResizedCrop"].scale == size
     assert size % mask.mask_patch_size == 0
-    assert mask.token_size == cfg.model.backbone.patch_size
+    assert mask.token_size == cfg.model.backbone.get("patch_size", 4)  # 4: stem of the CNNs

@@ -1,0 +1,72 @@
+# Mask R-CNN with FPN on ConvNeXt-B, 36 epochs at several scales, batch 16.
+# Values: ConvNeXt, object_detection/configs/convnext/
+# cascade_mask_rcnn_convnext_base_patch4_window7_mstrain_480-800_giou_4conv1f_adamw_3x_coco_in1k.py
+# (rate, layer decay, drop path); augmentation as for Swin-B.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/convnext-b.py",
+    "../_base_/models/mask-rcnn.py",
+    "../_base_/datasets/coco.py",
+    "../_base_/schedules/coco_3x.py",
+]
+default_scope = "mmdet"
+backbone_name = "convnext-b"
+protocol = dict(
+    id="coco-mask-rcnn-3x",
+    version=1,
+    task="detection",
+    dataset="COCO 2017",
+    split="val",
+    image_size=[800, 1333],
+    epochs=36,
+    metrics=dict(box_ap="coco/bbox_mAP", mask_ap="coco/segm_mAP"),
+    primary="box_ap",
+)
+
+model = dict(
+    backbone=dict(
+        _base_.convnext_b,
+        out_indices=[0, 1, 2, 3],
+        drop_path_rate=0.7,
+    ),
+    neck=dict(type="FPN", in_channels=[128, 256, 512, 1024], out_channels=256, num_outs=5),
+)
+
+# DETR's augmentation: half of the images are cropped between two resizings.
+sides = [(side, 1333) for side in range(480, 801, 32)]
+train_dataloader = dict(
+    batch_size=2,  # x 8 devices = 16
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
+            dict(type="RandomFlip", prob=0.5),
+            dict(
+                type="RandomChoice",
+                transforms=[
+                    [dict(type="RandomChoiceResize", scales=sides, keep_ratio=True)],
+                    [
+                        dict(
+                            type="RandomChoiceResize",
+                            scales=[(400, 1333), (500, 1333), (600, 1333)],
+                            keep_ratio=True,
+                        ),
+                        dict(
+                            type="RandomCrop",
+                            crop_type="absolute_range",
+                            crop_size=(384, 600),
+                            allow_negative_crop=True,
+                        ),
+                        dict(type="RandomChoiceResize", scales=sides, keep_ratio=True),
+                    ],
+                ],
+            ),
+            dict(type="PackDetInputs"),
+        ]
+    ),
+)
+
+optim_wrapper = dict(
+    paramwise_cfg=dict(layer_decay=0.8),
+    optimizer=dict(lr=2e-4),
+)

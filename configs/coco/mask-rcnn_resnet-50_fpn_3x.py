@@ -1,0 +1,80 @@
+# Mask R-CNN with FPN on ResNet-50, 36 epochs at several scales, batch 16.
+# Values: mmdetection 3.3, configs/mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py;
+# augmentation as for Swin-B. As in MoCo's evaluation (https://arxiv.org/abs/1911.05722, section
+# 4.2), nothing is frozen, and batch norms are synchronised and also in the pyramid.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/resnet-50.py",
+    "../_base_/models/mask-rcnn.py",
+    "../_base_/datasets/coco.py",
+    "../_base_/schedules/coco_3x.py",
+]
+default_scope = "mmdet"
+backbone_name = "resnet-50"
+protocol = dict(
+    id="coco-mask-rcnn-3x",
+    version=1,
+    task="detection",
+    dataset="COCO 2017",
+    split="val",
+    image_size=[800, 1333],
+    epochs=36,
+    metrics=dict(box_ap="coco/bbox_mAP", mask_ap="coco/segm_mAP"),
+    primary="box_ap",
+)
+
+model = dict(
+    backbone=dict(_base_.resnet_50, out_indices=(0, 1, 2, 3)),
+    neck=dict(
+        type="FPN",
+        in_channels=[256, 512, 1024, 2048],
+        out_channels=256,
+        norm_cfg=dict(type="SyncBN"),
+        num_outs=5,
+    ),
+)
+
+# DETR's augmentation: half of the images are cropped between two resizings.
+sides = [(side, 1333) for side in range(480, 801, 32)]
+train_dataloader = dict(
+    batch_size=2,  # x 8 devices = 16
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
+            dict(type="RandomFlip", prob=0.5),
+            dict(
+                type="RandomChoice",
+                transforms=[
+                    [dict(type="RandomChoiceResize", scales=sides, keep_ratio=True)],
+                    [
+                        dict(
+                            type="RandomChoiceResize",
+                            scales=[(400, 1333), (500, 1333), (600, 1333)],
+                            keep_ratio=True,
+                        ),
+                        dict(
+                            type="RandomCrop",
+                            crop_type="absolute_range",
+                            crop_size=(384, 600),
+                            allow_negative_crop=True,
+                        ),
+                        dict(type="RandomChoiceResize", scales=sides, keep_ratio=True),
+                    ],
+                ],
+            ),
+            dict(type="PackDetInputs"),
+        ]
+    ),
+)
+
+# configs/_base_/schedules/schedule_1x.py
+optim_wrapper = dict(
+    _delete_=True,
+    type="OptimWrapper",
+    optimizer=dict(type="SGD", lr=0.02, momentum=0.9, weight_decay=1e-4),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=500),
+    dict(type="MultiStepLR", milestones=[27, 33], gamma=0.1, by_epoch=True, begin=0, end=36),
+]
