@@ -72,6 +72,7 @@ val_dataloader = dict(
         pipeline=[
             dict(type="simmim_bench.LoadImage"),
             dict(type="Resize", scale=(1024, 1024), keep_ratio=True),
+            dict(type="LoadAnnotations", with_bbox=True),  # for the report by class
             dict(type="PackDetInputs"),
         ]
     )

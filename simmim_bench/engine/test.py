@@ -45,7 +45,11 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     work_dir = Path(args.work_dir or Path("work_dirs") / Path(args.config).stem / "test")
     cfg.work_dir, cfg.launcher = str(work_dir), args.launcher
     cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
-    cfg.custom_hooks = [*cfg.get("custom_hooks", []), {"type": "simmim_bench.ClassesHook"}]
+    cfg.custom_hooks = [
+        *cfg.get("custom_hooks", []),
+        {"type": "simmim_bench.ClassesHook"},
+        {"type": "simmim_bench.ClassReportHook", "task": cfg.protocol.task},
+    ]
     if args.draw:
         draw_predictions(cfg, Path(args.draw))
     checkpoint = Path(args.checkpoint)

@@ -225,6 +225,7 @@ def _hooks(
         hooks.append({"type": f"{scope}.ReconstructionHook"})
         return hooks
     hooks.append({"type": f"{scope}.ClassesHook"})
+    hooks.append({"type": f"{scope}.ClassReportHook", "task": facts["protocol"]["task"]})
     if args.pretrained:
         hooks.append({"type": f"{scope}.PretrainedBackboneHook", "checkpoint": args.pretrained})
     return hooks

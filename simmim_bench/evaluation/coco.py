@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import mmdet.evaluation
+import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 from mmengine.logging import MMLogger
 
@@ -54,6 +55,8 @@ class CocoMetric(mmdet.evaluation.CocoMetric):
             raise ValueError(f"metric {metric!r} is neither bbox nor segm nor a list of them")
         self.ann_file = ann_file
         self._coco_api: Any = None  # read at the first batch, when the dataset is known
+        self.by_class: dict[str, list[float]] = {}
+        """AP of each class after an evaluation, in percent, NaN without objects."""
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
         """Keep the detections of a batch."""
@@ -111,4 +114,10 @@ class CocoMetric(mmdet.evaluation.CocoMetric):
         evaluation.params.catIds = self.cat_ids
         evaluation.params.maxDets = list(MAX_DETECTIONS)
         evaluation.run()
+        # (thresholds, recalls, classes, sizes, detections): all sizes, 100 detections
+        precision = evaluation.eval["precision"][:, :, :, 0, -1]
+        self.by_class[f"{kind} AP"] = [
+            100 * float(own[own > -1].mean()) if (own > -1).any() else float("nan")
+            for own in np.moveaxis(precision, 2, 0)
+        ]
         return [float(value) for value in evaluation.stats[: len(FIGURES)]]

@@ -36,6 +36,7 @@ val_dataloader = dict(
         pipeline=[
             dict(type="simmim_bench.LoadImage"),
             dict(type="Resize", scale=(1333, 800), keep_ratio=True),
+            dict(type="LoadAnnotations", with_bbox=True),  # for the report by class
             dict(type="PackDetInputs"),
         ],
     ),

@@ -1,5 +1,6 @@
 """Hooks of every run; a registry location."""
 
+from simmim_bench.engine.hooks.class_report import ClassReportHook
 from simmim_bench.engine.hooks.classes import ClassesHook
 from simmim_bench.engine.hooks.epochs import EpochSeedHook
 from simmim_bench.engine.hooks.finite_loss import FiniteLossHook
@@ -12,6 +13,7 @@ from simmim_bench.engine.hooks.reconstruction import ReconstructionHook
 from simmim_bench.engine.hooks.reserve_memory import ReserveMemoryHook
 
 __all__ = [
+    "ClassReportHook",
     "ClassesHook",
     "EpochSeedHook",
     "FiniteLossHook",
