@@ -224,8 +224,9 @@ def _hooks(
     if facts["stage"] == "pretrain":
         hooks.append({"type": f"{scope}.ReconstructionHook"})
         return hooks
-    hooks.append({"type": f"{scope}.ClassesHook"})
-    hooks.append({"type": f"{scope}.ClassReportHook", "task": facts["protocol"]["task"]})
+    if args.try_iterations is None:  # which shows a few images of other classes
+        hooks.append({"type": f"{scope}.ClassesHook"})
+        hooks.append({"type": f"{scope}.ClassReportHook", "task": facts["protocol"]["task"]})
     if args.pretrained:
         hooks.append({"type": f"{scope}.PretrainedBackboneHook", "checkpoint": args.pretrained})
     return hooks

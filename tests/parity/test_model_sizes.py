@@ -69,7 +69,16 @@ def test_swinv2_h_has_658_million():
 
 def test_every_backbone_has_a_size_test():
     tested = {name for name, _, _ in LIKE_TIMM} | {"swinv2-h", "vit-s"}
-    parts = {"classifier", "mask-rcnn", "simmim", "upernet", "swin-demo"}
+    parts = {
+        "cascade-mask-rcnn",
+        "classifier",
+        "knn",
+        "linear-probe",
+        "mask-rcnn",
+        "simmim",
+        "upernet",
+        "swin-demo",
+    }
     assert {path.stem for path in MODELS_DIR.glob("*.py")} - parts == tested
 
 
