@@ -108,15 +108,21 @@ def _layer_decay(cfg: Any) -> str:
 
 
 def _mask(cfg: Any) -> str:
-    [step] = [
+    masks = [
         step
         for step in cfg.train_dataloader.dataset.pipeline
         if step.type == "simmim_bench.GenerateMask"
     ]
+    if not masks:
+        ratio = cfg.model.backbone.get("mask_ratio")
+        return f"random, {cfg.model.backbone.patch_size} px, {ratio:g}" if ratio else ""
+    step = masks[0]
     return f"{step.get('strategy', 'random')}, {step.mask_patch_size} px, {step.mask_ratio:g}"
 
 
 def _target(cfg: Any) -> str:
+    if cfg.model.type != "simmim_bench.SimMIM":
+        return f"{cfg.model.type}'s"
     target: dict[str, Any] = cfg.model.get("target") or {"type": "NormalisedRGB"}
     return str(target["type"]).split(".")[-1]
 

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
     cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
     _seed_masks(cfg, args.seed)
     own = identity(facts, cfg, world_size)
-    cfg.custom_hooks = [*cfg.get("custom_hooks", []), *_hooks(args, facts, own)]
+    cfg.custom_hooks = [*cfg.get("custom_hooks", []), *_hooks(args, cfg, facts, own)]
     last = _start_from(args, Path(cfg.work_dir), own)
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
     with explained(args.config):
@@ -209,7 +209,7 @@ def _origin(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _hooks(
-    args: argparse.Namespace, facts: dict[str, Any], own: dict[str, Any]
+    args: argparse.Namespace, cfg: Any, facts: dict[str, Any], own: dict[str, Any]
 ) -> list[dict[str, Any]]:
     scope = "simmim_bench"
     hooks: list[dict[str, Any]] = [
@@ -222,7 +222,8 @@ def _hooks(
     if args.try_iterations is None:
         hooks.append({"type": f"{scope}.ManifestHook", "facts": facts})
     if facts["stage"] == "pretrain":
-        hooks.append({"type": f"{scope}.ReconstructionHook"})
+        if cfg.model.type == f"{scope}.SimMIM":
+            hooks.append({"type": f"{scope}.ReconstructionHook"})
         return hooks
     if args.try_iterations is None:  # which shows a few images of other classes
         hooks.append({"type": f"{scope}.ClassesHook"})

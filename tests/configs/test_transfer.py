@@ -93,9 +93,9 @@ def narrow_backbone(name):
 
 def test_every_downstream_config_is_covered():
     folders = ("imagenet", "coco", "ade20k")
-    assert {
-        f"{folder}/{path.name}" for folder in folders for path in (ROOT / folder).glob("*.py")
-    } == set(RESIZED)
+    found = {f"{folder}/{path.name}" for folder in folders for path in (ROOT / folder).glob("*.py")}
+    baselines = {"imagenet/plain-vit-b_8xb128_ft-100e.py"}  # test_baselines.py
+    assert found - baselines == set(RESIZED)
 
 
 @pytest.mark.parametrize("name", sorted(RESIZED))

@@ -1,0 +1,65 @@
+# Fine-tuning of plain ViT-B at 224 px, batch 1024, for MAE, MoCo v3 and others that pretrain it:
+# the recipe of SimMIM's ViT-B, so that methods differ in pretraining alone.
+# Values: https://github.com/microsoft/SimMIM, configs/vit_base__800ep/
+# simmim_finetune__vit_base__img224__800ep.yaml (batch 2048); config.py, data/data_finetune.py.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/plain-vit-b.py",
+    "../_base_/models/classifier.py",
+    "../_base_/datasets/imagenet.py",
+    "../_base_/schedules/imagenet_ft-100e.py",
+]
+default_scope = "mmpretrain"
+backbone_name = "plain-vit-b"
+protocol = dict(
+    id="imagenet-finetune-224-100e",
+    version=1,
+    task="classification",
+    dataset="ImageNet-1k",
+    split="val",
+    image_size=224,
+    epochs=100,
+    metrics=dict(top1="accuracy/top1", top5="accuracy/top5"),
+    primary="top1",
+)
+
+model = dict(
+    backbone=dict(
+        _base_.plain_vit_b,
+        img_size=224,
+        drop_path_rate=0.1,  # MODEL.DROP_PATH_RATE
+        final_norm=False,
+        out_type="avg_featmap",  # MODEL.VIT.USE_MEAN_POOLING
+    ),
+    neck=None,
+    head=dict(
+        in_channels=768,
+        # models/vision_transformer.py: 0.02, times init_scale 0.001
+        init_cfg=dict(type="TruncNormal", layer="Linear", std=2e-5, bias=0.0),
+    ),
+)
+train_dataloader = dict(
+    batch_size=128,  # x 8 devices = 1024
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(
+                type="RandomResizedCrop", scale=224, crop_ratio_range=(0.08, 1.0), **_base_.bicubic
+            ),
+            *_base_.augmentation,
+        ]
+    ),
+)
+val_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(type="ResizeEdge", scale=256, edge="short", **_base_.bicubic),
+            dict(type="CenterCrop", crop_size=224),
+            dict(type="PackInputs"),
+        ]
+    )
+)
+test_dataloader = val_dataloader
+
+optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.65))  # LAYER_DECAY
