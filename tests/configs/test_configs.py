@@ -17,6 +17,10 @@ from simmim_bench.results.manifest import Pretraining, Protocol
 
 ROOT = Path(__file__).parents[2] / "configs"
 FULL_SIZE = {
+    "fewshot/imagenet-10percent_swin-b.py",
+    "fewshot/imagenet-10percent_vit-b.py",
+    "fewshot/imagenet-1percent_swin-b.py",
+    "fewshot/imagenet-1percent_vit-b.py",
     "ade20k/upernet_convnext-b_160k.py",
     "ade20k/upernet_resnet-50_160k.py",
     "ade20k/upernet_swinv2-b_160k.py",
@@ -177,6 +181,9 @@ def test_bases_are_ours_and_one_level_deep(name):
     assert bases
     if name.startswith("small/"):  # the demo's configs on other data, and probes of these
         assert [path.parent for path in bases] in ([ROOT / "demo"], [ROOT / "small"])
+        return
+    if name.startswith("fewshot/"):  # fine-tunings with fewer labels
+        assert [path.parent for path in bases] == [ROOT / "imagenet"]
         return
     for path in bases:
         assert path.is_relative_to(ROOT / "_base_")
