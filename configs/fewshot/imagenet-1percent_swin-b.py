@@ -1,5 +1,5 @@
 # Swin-B fine-tuned on 1 % of ImageNet's labels at 224 px, the same images for everyone; the
-# recipe is that of all labels (imagenet/swin-b_8xb128_ft-100e.py), so methods are compared, not tuned.
+# recipe is that of all labels (imagenet/swin-b_8xb128_ft-100e.py): methods are compared, not tuned.
 _base_ = ["../imagenet/swin-b_8xb128_ft-100e.py"]
 protocol = dict(id="imagenet-1percent-finetune-224-100e", dataset="ImageNet-1k, 1 % of the labels")
 train_dataloader = dict(dataset=dict(type="simmim_bench.FewShotDataset", share=0.01, list_number=0))
