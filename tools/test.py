@@ -11,6 +11,11 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, parents=[config, run_options])
     parser.add_argument("checkpoint", help="epoch_*.pth or iter_*.pth of a training run")
     parser.add_argument("--draw", metavar="DIR", help="save every image with its predictions here")
+    parser.add_argument(
+        "--tta",
+        action="store_true",
+        help="average over the scales and flips of the config's tta_pipeline",
+    )
     return parser.parse_args()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from simmim_bench.engine.data_check import check_data
 from simmim_bench.engine.drawing import draw_predictions
@@ -26,24 +27,19 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     )
     if cfg.get("test_dataloader") is None:
         raise BenchError(f"{args.config} has no test set; give a downstream config")
+    if args.tta:
+        average_over_views(cfg, args.config)
     check_data(cfg)
-    from simmim_bench.engine.failures import explained
     from simmim_bench.engine.process import adapt_to_cpu, prepare
 
     prepare(args.launcher, cfg.default_scope)
 
     import torch
-    from mmengine.dist import is_main_process
-    from mmengine.model import is_model_wrapper
-
-    from simmim_bench.checkpoint.safe_io import load_checkpoint
-    from simmim_bench.checkpoint.whole import load_whole
-    from simmim_bench.engine.runner import BenchRunner
 
     if not torch.cuda.is_available():
         adapt_to_cpu(cfg)
-    work_dir = Path(args.work_dir or Path("work_dirs") / Path(args.config).stem / "test")
-    cfg.work_dir, cfg.launcher = str(work_dir), args.launcher
+    cfg.work_dir = str(args.work_dir or Path("work_dirs") / Path(args.config).stem / "test")
+    cfg.launcher = args.launcher
     cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
     cfg.custom_hooks = [
         *cfg.get("custom_hooks", []),
@@ -52,13 +48,45 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     ]
     if args.draw:
         draw_predictions(cfg, Path(args.draw))
+    return _run(cfg, args)
+
+
+def average_over_views(cfg: Any, name: str) -> None:
+    """Let a test see each image at several scales, and flipped, as ``cfg.tta_pipeline`` says.
+
+    Args:
+        cfg: Config of a downstream run; changed in place.
+        name: Of the config, for the error.
+
+    Raises:
+        BenchError: If the config has no ``tta_pipeline`` and ``tta_model``.
+    """
+    if "tta_pipeline" not in cfg or "tta_model" not in cfg:
+        raise BenchError(
+            f"{name} has no tta_pipeline and tta_model, which --tta asks for; configs/ade20k have"
+        )
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.model = {**cfg.tta_model, "module": cfg.model}
+
+
+def _run(cfg: Any, args: argparse.Namespace) -> dict[str, float]:
+    from mmengine.dist import is_main_process
+    from mmengine.model import BaseTTAModel, is_model_wrapper
+
+    from simmim_bench.checkpoint.safe_io import load_checkpoint
+    from simmim_bench.checkpoint.whole import load_whole
+    from simmim_bench.engine.failures import explained
+    from simmim_bench.engine.runner import BenchRunner
+
     checkpoint = Path(args.checkpoint)
     content = load_checkpoint(checkpoint)
     with explained(args.config):
         runner = BenchRunner.from_cfg(cfg)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model.module if isinstance(model, BaseTTAModel) else model
         load_whole(model, content, checkpoint=checkpoint, config=args.config)
         metrics: dict[str, float] = runner.test()
     if is_main_process():
-        atomic_write_json(work_dir / "test.json", {k: float(v) for k, v in metrics.items()})
+        figures = {key: float(value) for key, value in metrics.items()}
+        atomic_write_json(Path(cfg.work_dir) / "test.json", figures)
     return metrics

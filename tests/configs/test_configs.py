@@ -23,6 +23,7 @@ FULL_SIZE = {
     "fewshot/imagenet-1percent_vit-b.py",
     "ade20k/upernet_convnext-b_160k.py",
     "ade20k/upernet_resnet-50_160k.py",
+    "ade20k/upernet_swin-l_160k_640.py",
     "ade20k/upernet_swinv2-b_160k.py",
     "baselines/mae_vit-b_8xb512_800e.py",
     "baselines/mocov3_vit-b_16xb256_300e.py",
@@ -292,8 +293,10 @@ def test_the_name_says_what_the_values_are(name, cfg):
         assert cfg.param_scheduler[-1].milestones == ([8, 11] if stem.endswith("1x") else [27, 33])
     if found := re.search(r"(\d+)e$", stem):
         assert cfg.train_cfg.max_epochs == int(found.group(1))
-    if found := re.search(r"_(\d+)k$", stem):
+    if found := re.search(r"_(\d+)k(?:_(\d+))?$", stem):
         assert cfg.train_cfg.max_iters == 1000 * int(found.group(1))
+        assert cfg.protocol.image_size == int(found.group(2) or 512)
+        assert cfg.model.data_preprocessor.size == (int(found.group(2) or 512),) * 2
     if found := re.search(r"-w(\d+)-(\d+)", stem):
         window, size = map(int, found.groups())
         assert (windows(cfg.model.backbone)[0], cfg.model.backbone.img_size) == (window, size)

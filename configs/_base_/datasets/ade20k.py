@@ -43,3 +43,25 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(type="simmim_bench.IoUMetric", iou_metrics=["mIoU"])
 test_evaluator = val_evaluator
+
+# tools/test.py --tta: several scales, each as it is and flipped; mmsegmentation 1.2, the same file.
+ratios = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
+tta_model = dict(type="SegTTAModel")
+tta_pipeline = [
+    dict(type="simmim_bench.LoadImage"),
+    dict(
+        type="TestTimeAug",
+        transforms=[
+            [
+                dict(type="Resize", scale=(int(2048 * ratio), int(512 * ratio)), keep_ratio=True)
+                for ratio in ratios
+            ],
+            [
+                dict(type="RandomFlip", prob=0.0, direction="horizontal"),
+                dict(type="RandomFlip", prob=1.0, direction="horizontal"),
+            ],
+            [dict(type="LoadAnnotations")],
+            [dict(type="PackSegInputs")],
+        ],
+    ),
+]

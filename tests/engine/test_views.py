@@ -1,0 +1,34 @@
+"""Several scales and flips in a test: what ``--tta`` does to a config."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import TRANSFORMS, DefaultScope
+
+from simmim_bench.engine.test import average_over_views
+from simmim_bench.errors import BenchError
+
+ROOT = Path(__file__).parents[2] / "configs"
+ADE20K = sorted(path.name for path in (ROOT / "ade20k").glob("*.py"))
+
+
+@pytest.mark.parametrize("name", ADE20K)
+def test_the_model_is_wrapped_and_the_pipeline_shows_twelve_views(name):
+    cfg = Config.fromfile(ROOT / "ade20k" / name)
+    segmentor = cfg.model.type
+    average_over_views(cfg, name)
+    assert (cfg.model.type, cfg.model.module.type) == ("SegTTAModel", segmentor)
+    pipeline = cfg.test_dataloader.dataset.pipeline
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        views = TRANSFORMS.build(pipeline[1]).subroutines
+    assert len(views) == 6 * 2
+    sides = [step.scale[1] for view in views for step in view.transforms if hasattr(step, "scale")]
+    side = cfg.protocol.image_size
+    assert sorted(set(sides)) == [int(side * r) for r in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)]
+
+
+def test_a_config_without_views():
+    cfg = Config.fromfile(ROOT / "demo" / "upernet_swin-demo.py")
+    with pytest.raises(BenchError, match="upernet has no tta_pipeline and tta_model"):
+        average_over_views(cfg, "upernet")
