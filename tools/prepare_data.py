@@ -1,9 +1,12 @@
-"""Prepare a dataset under the data root: build the demo data, or link a copy that you have."""
+"""Prepare a dataset under the data root: download, unpack or link it, and check what is there."""
 
 import argparse
 from pathlib import Path
 
 from simmim_bench import cli
+from simmim_bench.data.layouts import LAYOUTS
+
+PACKS = ("shards", "lmdb")
 
 
 def parse() -> argparse.Namespace:
@@ -11,14 +14,22 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "dataset",
-        choices=["demo", "imagenet", "coco", "ade20k"],
-        help="demo is built from installed packages; the others need --source",
+        choices=[*LAYOUTS, *PACKS],
+        help="demo is built from installed packages; imagenet and cityscapes need --source; shards "
+        "and lmdb pack the images of a folder (--source FOLDER --out FOLDER)",
     )
     parser.add_argument(
         "--out", type=Path, metavar="ROOT", help="data root (default: SIMMIM_BENCH_DATA, or data)"
     )
     parser.add_argument(
-        "--source", type=Path, metavar="PATH", help="your copy of the dataset, to be linked"
+        "--source",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="a folder with your copy, or archives by path or URL; default: the official ones",
+    )
+    parser.add_argument(
+        "--link", action="store_true", help="only link the folder; unpack and convert nothing"
     )
     parser.add_argument(
         "--verify",
@@ -33,10 +44,20 @@ def run() -> int:
     args = parse()
     from rich.console import Console
 
+    console = Console()
+    if args.dataset in PACKS:
+        from simmim_bench.data.pack import pack
+
+        return pack(args.dataset, sources=args.source, out=args.out, console=console)
     from simmim_bench.data.prepare import prepare
 
     return prepare(
-        args.dataset, out=args.out, source=args.source, verify=args.verify, console=Console()
+        args.dataset,
+        out=args.out,
+        sources=args.source,
+        link=args.link,
+        verify=args.verify,
+        console=console,
     )
 
 

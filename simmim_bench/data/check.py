@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
 
+from simmim_bench.data.parallel import Advance, in_parallel
+
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
-Advance = Callable[[int], None]
-"""Told how many more images have been looked at."""
+# Pillow's for broken files
+BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 @dataclass
@@ -23,7 +23,19 @@ class Part:
     name: str
     found: int
     expected: int | None = None
+    """Less or more is a problem."""
+    full: int | None = None
+    """Of the published dataset; less is a subset of it."""
     problems: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One image that was opened."""
+
+    problem: str | None = None
+    size: tuple[int, int] | None = None
+    """Width and height."""
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -34,48 +46,16 @@ def image_files(folder: Path) -> list[Path]:
     return sorted(found)
 
 
-def check_layout(folder: Path, entries: Iterable[str], advance: Advance) -> list[Part]:
-    """Open every image of a dataset.
-
-    Args:
-        folder: Home of the dataset.
-        entries: Its folders and files (``Layout.entries``).
-        advance: Told of progress.
-
-    Returns:
-        One part per folder, and one for each entry that is missing.
-    """
-    parts = []
-    for entry in entries:
-        path = folder / entry
-        if path.is_dir():
-            files = image_files(path)
-            problems = unreadable(files, advance)
-            parts.append(Part(entry, len(files), problems=problems or _none_found(path, files)))
-        elif not path.exists():
-            parts.append(Part(entry, 0, problems=[f"{path}: missing"]))
-    return parts
-
-
 def unreadable(files: list[Path], advance: Advance) -> list[str]:
     """One sentence for each file that cannot be decoded to its last byte."""
-    with ThreadPoolExecutor() as threads:  # Pillow decodes without the interpreter lock
-        problems = []
-        for problem in threads.map(_problem, files):
-            advance(1)
-            if problem:
-                problems.append(problem)
-        return problems
+    return [seen.problem for seen in in_parallel(examine, files, advance) if seen.problem]
 
 
-def _problem(path: Path) -> str | None:
+def examine(path: Path) -> Seen:
+    """Decode one image to its last byte."""
     try:
         with Image.open(path) as image:
             image.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow's for broken files
-        return f"{path}: cannot be read ({error})"
-    return None
-
-
-def _none_found(path: Path, files: list[Path]) -> list[str]:
-    return [] if files else [f"{path}: holds no image"]
+            return Seen(size=image.size)
+    except BROKEN as error:
+        return Seen(f"{path}: cannot be read ({error})")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from simmim_bench.errors import BenchError
@@ -23,6 +24,14 @@ class Layout:
     """Where a copy comes from."""
     class_folders: tuple[str, ...] = ()
     """Entries whose images must be sorted into one folder per class."""
+    full: Mapping[str, int] = field(default_factory=dict)
+    """Images that each entry of the published dataset has."""
+
+
+def _pairs(training: int, validation: int) -> dict[str, int]:
+    """Images and label maps in ADE20K's arrangement."""
+    counts = {"training": training, "validation": validation}
+    return {f"{kind}/{s}": n for kind in ("images", "annotations") for s, n in counts.items()}
 
 
 LAYOUTS = {
@@ -51,6 +60,7 @@ LAYOUTS = {
         prepare="python tools/prepare_data.py imagenet --source PATH",
         origin="get ILSVRC2012 with your own licence at https://image-net.org",
         class_folders=("train", "val"),
+        full={"train": 1_281_167, "val": 50_000},
     ),
     "coco": Layout(
         home="coco",
@@ -60,8 +70,9 @@ LAYOUTS = {
             "annotations/instances_train2017.json",
             "annotations/instances_val2017.json",
         ),
-        prepare="python tools/prepare_data.py coco --source PATH",
+        prepare="python tools/prepare_data.py coco",
         origin="get the 2017 images and annotations at https://cocodataset.org/#download",
+        full={"train2017": 118_287, "val2017": 5_000},
     ),
     "ade20k": Layout(
         home="ade/ADEChallengeData2016",
@@ -71,8 +82,33 @@ LAYOUTS = {
             "annotations/training",
             "annotations/validation",
         ),
-        prepare="python tools/prepare_data.py ade20k --source PATH",
+        prepare="python tools/prepare_data.py ade20k",
         origin="get ADEChallengeData2016.zip at http://sceneparsing.csail.mit.edu",
+        full=_pairs(20_210, 2_000),
+    ),
+    "cifar10": Layout(
+        home="cifar10",
+        entries=("train", "val"),
+        prepare="python tools/prepare_data.py cifar10",
+        origin="get the python version at https://www.cs.toronto.edu/~kriz/cifar.html",
+        class_folders=("train", "val"),
+        full={"train": 50_000, "val": 10_000},
+    ),
+    "cifar100": Layout(
+        home="cifar100",
+        entries=("train", "val"),
+        prepare="python tools/prepare_data.py cifar100",
+        origin="get the python version at https://www.cs.toronto.edu/~kriz/cifar.html",
+        class_folders=("train", "val"),
+        full={"train": 50_000, "val": 10_000},
+    ),
+    "cityscapes": Layout(
+        home="cityscapes",
+        entries=("classes.txt", *_pairs(0, 0)),
+        prepare="python tools/prepare_data.py cityscapes --source PATH",
+        origin="get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip with your own account "
+        "at https://www.cityscapes-dataset.com/downloads",
+        full=_pairs(2_975, 500),
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Put an existing copy of a licensed dataset in its place, without copying it."""
+"""Put an existing copy of a dataset in its place, without copying it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,12 @@ def link_dataset(dataset: str, source: Path | None, root: Path) -> Path:
     target = home(dataset, root)
     if source is None:
         raise BenchError(
-            f"{dataset} cannot be downloaded here: {layout.origin}, then run "
-            f"`{layout.prepare}` with the folder that holds {', '.join(layout.entries)}"
+            f"--link needs --source with the folder that holds {', '.join(layout.entries)}; "
+            f"{layout.origin}"
         )
-    copy = _complete_copy(dataset, source)
+    copy = find_copy(dataset, source)
+    if copy is None:
+        raise no_copy(dataset, source)
     _check_classes(copy, layout.class_folders)
     if target.exists() or target.is_symlink():
         if target.resolve() == copy:
@@ -38,17 +40,20 @@ def link_dataset(dataset: str, source: Path | None, root: Path) -> Path:
     return target
 
 
-def _complete_copy(dataset: str, source: Path) -> Path:
-    """``source``, or the usual folder inside it, whichever holds the dataset."""
+def find_copy(dataset: str, source: Path) -> Path | None:
+    """``source``, or the usual folder inside it, whichever holds all of the dataset."""
     layout = LAYOUTS[dataset]
     candidates = (source, source / Path(layout.home).name, source / layout.home)
-    for folder in candidates:
-        if not missing(dataset, folder):
-            return folder.resolve()
+    return next((each.resolve() for each in candidates if not missing(dataset, each)), None)
+
+
+def no_copy(dataset: str, source: Path) -> BenchError:
+    """What to say of a ``source`` that cannot be linked."""
+    layout = LAYOUTS[dataset]
     if not source.is_dir():
-        raise BenchError(f"--source {source} is no folder; it should hold {layout.entries[0]}")
+        return BenchError(f"--source {source} is no folder; it should hold {layout.entries[0]}")
     absent = ", ".join(str(path.relative_to(source)) for path in missing(dataset, source))
-    raise BenchError(
+    return BenchError(
         f"--source {source} is no {dataset}: {absent} missing; {layout.origin} and unpack it so "
         f"that the folder holds {', '.join(layout.entries)}"
     )

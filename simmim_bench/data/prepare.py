@@ -1,4 +1,4 @@
-"""What ``tools/prepare_data.py`` does: build, link or verify a dataset, and say so."""
+"""What ``tools/prepare_data.py`` does: obtain, link, build or verify a dataset, and say so."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from simmim_bench.data.check import Part, check_layout, image_files
-from simmim_bench.data.layouts import LAYOUTS, data_root, home, require
-from simmim_bench.data.link import link_dataset
+from simmim_bench.data.check import Part, image_files
+from simmim_bench.data.layouts import data_root, home, require
+from simmim_bench.data.obtain import obtain
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 
@@ -17,14 +17,21 @@ _SHOWN = 20  # problems; the rest are counted
 
 
 def prepare(
-    dataset: str, *, out: Path | None, source: Path | None, verify: bool, console: Console
+    dataset: str,
+    *,
+    out: Path | None,
+    sources: list[str],
+    link: bool,
+    verify: bool,
+    console: Console,
 ) -> int:
     """Prepare or verify ``dataset``; returns the exit code.
 
     Args:
-        dataset: ``demo``, ``imagenet``, ``coco`` or ``ade20k``.
+        dataset: A key of ``LAYOUTS``.
         out: Data root; None: SIMMIM_BENCH_DATA, else ``data``.
-        source: Existing copy of a licensed dataset, to be linked.
+        sources: A folder, or archives by path or address; none: the official ones.
+        link: Take a folder as it is, and nothing else.
         verify: Check what is there instead of preparing it.
         console: Where to write.
 
@@ -32,15 +39,20 @@ def prepare(
         BenchError: If the dataset cannot be prepared, or is not there to be verified.
     """
     root = data_root(out)
-    if dataset == "demo" and source is not None:
-        raise BenchError("the demo data are built, not linked; leave --source out")
+    if dataset == "demo" and (sources or link):
+        raise BenchError("the demo data are built, not linked; leave --source and --link out")
+    if verify and (sources or link):
+        raise BenchError("--verify checks what is prepared; leave --source and --link out")
     if verify:
         return _verify(dataset, root, console)
     if dataset == "demo":
         _build_demo(root, console)
         return 0
-    target = link_dataset(dataset, source, root)
-    console.print(f"{target} -> {target.resolve()}", soft_wrap=True)
+    target = obtain(
+        dataset, sources, root, link=link, say=lambda text: console.print(text, soft_wrap=True)
+    )
+    arrow = f" -> {target.resolve()}" if target.is_symlink() else ""
+    console.print(f"{target}{arrow}", soft_wrap=True)
     return 0
 
 
@@ -68,13 +80,16 @@ def _verify(dataset: str, root: Path, console: Console) -> int:
         with progress_bar("verifying", len(image_files(folder))) as advance:
             parts = verify_demo(folder, advance)
     else:
-        require(dataset, root)
-        with progress_bar("verifying", None) as advance:
-            parts = check_layout(folder, LAYOUTS[dataset].entries, advance)
+        from simmim_bench.data.check_layout import check_layout, image_total
+
+        if not folder.exists():
+            require(dataset, root)  # says what to do
+        with progress_bar("verifying", image_total(dataset, folder)) as advance:
+            parts = check_layout(dataset, folder, advance)
     problems = [problem for part in parts for problem in part.problems]
     console.print(_table(folder, parts))
     for problem in problems[:_SHOWN]:
-        console.print(problem, soft_wrap=True, highlight=False)
+        console.print(problem, soft_wrap=True, highlight=False, markup=False)
     if len(problems) > _SHOWN:
         console.print(f"... and {len(problems) - _SHOWN} more")
     return 1 if problems else 0
@@ -85,6 +100,13 @@ def _table(folder: Path, parts: list[Part]) -> Table:
     for heading in ("expected", "found", "problems"):
         table.add_column(heading, justify="right")
     for part in parts:
-        expected = "" if part.expected is None else str(part.expected)
-        table.add_row(part.name, expected, str(part.found), str(len(part.problems)))
+        table.add_row(part.name, _expected(part), str(part.found), str(len(part.problems)))
     return table
+
+
+def _expected(part: Part) -> str:
+    if part.expected is not None:
+        return str(part.expected)
+    if part.full is None:
+        return ""
+    return f"subset of {part.full}" if part.found < part.full else str(part.full)

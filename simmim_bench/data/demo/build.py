@@ -18,12 +18,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from simmim_bench.data.check import Advance
 from simmim_bench.data.demo.annotations import DATASET_FILE, describe, write_instances
 from simmim_bench.data.demo.contact_sheet import write_contact_sheet
 from simmim_bench.data.demo.files import ADE_SPLITS, Job, Written, make_folders, write_images
 from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.data.layouts import home, missing
+from simmim_bench.data.parallel import Advance
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 

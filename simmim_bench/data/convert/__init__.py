@@ -1,0 +1,66 @@
+"""From published archives to the layouts that configs read: one function per dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from simmim_bench.data.convert.cifar import CIFAR10, CIFAR100, write_cifar
+from simmim_bench.data.convert.cityscapes import PARTS, write_cityscapes
+from simmim_bench.data.convert.imagenet import write_imagenet
+from simmim_bench.data.convert.move import moved, unpacked
+
+_BATCHES = {"cifar10": CIFAR10, "cifar100": CIFAR100}
+
+Converter = Callable[[Mapping[str, Path], Path], None]
+"""Takes archives by official name, and the folder to fill."""
+
+
+def _coco(archives: Mapping[str, Path], folder: Path) -> None:
+    for archive in archives.values():
+        with unpacked(archive, folder) as raw:
+            moved(raw, folder)
+
+
+def _ade20k(archives: Mapping[str, Path], folder: Path) -> None:
+    for archive in archives.values():
+        with unpacked(archive, folder) as raw:
+            moved(raw / "ADEChallengeData2016", folder)
+
+
+def _cifar(archives: Mapping[str, Path], folder: Path, *, which: str) -> None:
+    for archive in archives.values():
+        with unpacked(archive, folder) as raw:
+            write_cifar(raw / which, folder)
+
+
+def _cityscapes(archives: Mapping[str, Path], folder: Path) -> None:
+    images, maps = archives.values()
+    with unpacked(images, folder) as raw, unpacked(maps, folder) as raw_maps:
+        write_cityscapes(raw / PARTS[0], raw_maps / PARTS[1], folder, place=Path.rename)
+
+
+CONVERTERS: dict[str, Converter] = {
+    "ade20k": _ade20k,
+    **{name: partial(_cifar, which=which) for name, which in _BATCHES.items()},
+    "cityscapes": _cityscapes,
+    "coco": _coco,
+    "imagenet": write_imagenet,
+}
+
+
+def folder_converter(dataset: str, source: Path) -> Callable[[Path], None] | None:
+    """What fills a folder from ``source``, if that holds the unpacked archives of ``dataset``."""
+    if dataset in _BATCHES:
+        for raw in (source, source / _BATCHES[dataset]):
+            if raw.name == _BATCHES[dataset] and raw.is_dir():
+                return partial(write_cifar, raw)
+    if dataset == "cityscapes" and all((source / part).is_dir() for part in PARTS):
+        images, maps = (source.resolve() / part for part in PARTS)
+        return partial(write_cityscapes, images, maps, place=_linked)
+    return None
+
+
+def _linked(image: Path, target: Path) -> None:
+    target.symlink_to(image)

@@ -1,0 +1,97 @@
+"""Get a dataset into its place: from a folder, from given archives, or from its owners."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock
+
+from simmim_bench.data.convert import CONVERTERS, folder_converter
+from simmim_bench.data.gather import gather, gather_folder
+from simmim_bench.data.layouts import home, missing
+from simmim_bench.data.link import find_copy, link_dataset, no_copy
+from simmim_bench.errors import BenchError
+
+Say = Callable[[str], None]
+
+
+def obtain(dataset: str, sources: list[str], root: Path, *, link: bool, say: Say) -> Path:
+    """Put ``dataset`` below the data root ``root``, unless it is there.
+
+    A folder in the dataset's own layout is linked. Archives are checked, unpacked beside and
+    brought into the layout; the dataset's folder appears when all of it is there.
+
+    Args:
+        dataset: A key of ``ARCHIVES``.
+        sources: A folder, or archives by path or address; what is lacking is downloaded from
+            its owners, where they offer that.
+        root: Data root; downloads are kept in ``root/downloads``.
+        link: Only link a folder.
+        say: Told what is kept.
+
+    Returns:
+        The dataset's home.
+
+    Raises:
+        BenchError: If something is missing, damaged, or in the way.
+    """
+    target = home(dataset, root)
+    folder = Path(sources[0]) if len(sources) == 1 else None
+    if link or (folder and find_copy(dataset, folder)):
+        return link_dataset(dataset, folder, root)
+    if not sources and not missing(dataset, target):
+        say(f"{target} is complete already; --verify opens every image")
+        return target
+    if target.exists() or target.is_symlink():
+        raise BenchError(
+            f"{target.absolute()} exists; move it away or choose another --out to prepare "
+            f"{dataset} anew"
+        )
+    try:
+        fill = _filler(dataset, folder, sources, root, say)
+        with _building(target) as building:
+            fill(building)
+            if absent := missing(dataset, building):
+                raise BenchError(
+                    f"{' '.join(sources) or dataset} holds no {absent[0].relative_to(building)}, "
+                    f"so it is not {dataset}; get it again"
+                )
+    except OSError as error:
+        raise BenchError(
+            f"{dataset} cannot be written to {root.absolute()} ({error.strerror or error}); choose "
+            "another folder with --out or SIMMIM_BENCH_DATA"
+        ) from error
+    return target
+
+
+def _filler(
+    dataset: str, folder: Path | None, sources: list[str], root: Path, say: Say
+) -> Callable[[Path], None]:
+    """What fills a folder with ``dataset``."""
+    if folder is None or not folder.is_dir():
+        archives = gather(dataset, sources, root / "downloads", say)
+    elif not (archives := gather_folder(dataset, folder)):
+        fill = folder_converter(dataset, folder)
+        if fill is None:
+            raise no_copy(dataset, folder)
+        return fill
+    return partial(CONVERTERS[dataset], archives)
+
+
+@contextmanager
+def _building(target: Path) -> Iterator[Path]:
+    """A folder beside ``target`` that takes its place; what a killed run left is removed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    building = target.with_name(f".{target.name}.building")
+    with FileLock(target.with_name(f".{target.name}.lock")):
+        shutil.rmtree(building, ignore_errors=True)
+        building.mkdir()
+        try:
+            yield building
+            building.rename(target)
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
