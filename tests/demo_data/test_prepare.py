@@ -1,5 +1,6 @@
 """The tool, linking of existing copies, and what a missing dataset is told."""
 
+import json
 import os
 import subprocess
 import sys
@@ -19,16 +20,23 @@ ROOT = Path(__file__).parents[2]
 
 def make(folder, dataset):
     """A copy of ``dataset`` with one image in each folder."""
+    empty = {"images": [], "annotations": [], "categories": []}
     for entry in layouts.LAYOUTS[dataset].entries:
         path = folder / entry
         if path.suffix:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("{}")
+            path.write_text(json.dumps(empty))
             continue
         inner = path / "n01440764" if entry in layouts.LAYOUTS[dataset].class_folders else path
         inner.mkdir(parents=True)
-        Image.new("RGB", (8, 8)).save(inner / "one.jpg")
+        label_map = entry.startswith("annotations")
+        Image.new("L" if label_map else "RGB", (8, 8)).save(
+            inner / ("one.png" if label_map else "one.jpg")
+        )
     return folder
+
+
+EVERY = [name for name in layouts.LAYOUTS if name != "demo"]
 
 
 def tool(*words, **environment):
@@ -42,23 +50,25 @@ def tool(*words, **environment):
     )
 
 
-def run(dataset, *, out=None, source=None, verify=False):
+def run(dataset, *, out=None, source=None, link=False, verify=False):
     console = Console(record=True, width=200, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
-    code = prepare(dataset, out=out, source=source, verify=verify, console=console)
+    sources = [str(source)] if source else []
+    code = prepare(dataset, out=out, sources=sources, link=link, verify=verify, console=console)
     return code, console.export_text()
 
 
-@pytest.mark.parametrize("dataset", ["imagenet", "coco", "ade20k"])
+@pytest.mark.parametrize("dataset", EVERY)
 def test_copy_is_linked_and_verified(tmp_path, dataset):
     copy = make(tmp_path / "copy", dataset)
     root = tmp_path / "data"
-    for _ in range(2):  # again: the same link
-        run(dataset, out=root, source=copy)
+    for link in (False, True):  # again: the same link
+        run(dataset, out=root, source=copy, link=link)
         assert layouts.home(dataset, root).resolve() == copy
     assert layouts.require(dataset, root) == layouts.home(dataset, root)
     code, said = run(dataset, out=root, verify=True)
     assert code == 0
     assert "│        0 │" in said
+    assert "subset of" in said
     image = next(copy.rglob("*.jpg"))
     image.write_bytes(image.read_bytes()[:100])
     code, said = run(dataset, out=root, verify=True)
@@ -71,9 +81,9 @@ def test_ade20k_is_found_inside_its_usual_folder(tmp_path):
     assert link_dataset("ade20k", tmp_path / "unpacked", tmp_path / "data").resolve() == copy
 
 
-@pytest.mark.parametrize("dataset", ["imagenet", "coco", "ade20k"])
-def test_without_a_source_it_says_where_to_get_it(tmp_path, dataset):
-    with pytest.raises(BenchError, match=r"https?://.* --source PATH`.*train"):
+@pytest.mark.parametrize("dataset", EVERY)
+def test_a_link_without_a_folder_says_where_to_get_it(tmp_path, dataset):
+    with pytest.raises(BenchError, match=r"--link needs --source .*train.*https?://"):
         link_dataset(dataset, None, tmp_path)
 
 
@@ -153,6 +163,6 @@ def test_tool_exit_codes(breakable, tmp_path):
     assert str(broken) in found.stdout.replace("\n", "")
     refused = tool("imagenet", "--out", tmp_path)
     assert refused.returncode == 2
-    assert refused.stderr.startswith("error: imagenet cannot be downloaded here")
+    assert refused.stderr.startswith("error: imagenet needs ILSVRC2012_img_train.tar, which cannot")
     assert len(refused.stderr.splitlines()) == 1
     assert tool("demo", "--source", tmp_path).returncode == 2

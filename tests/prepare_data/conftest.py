@@ -6,11 +6,14 @@ import pickle
 import tarfile
 import threading
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.io import savemat
+
+from simmim_bench.data import sources
 
 WNIDS = ("n01440764", "n01443537")
 
@@ -171,3 +174,27 @@ def server():
 def archives():
     """The writers, for tests in other files."""
     return {"tar": write_tar, "zip": write_zip}
+
+
+@pytest.fixture
+def cifar10():
+    """Files of CIFAR-10's archive: 20 training and 2 test images of 2 classes."""
+    return cifar10_files()
+
+
+@pytest.fixture
+def cifar100():
+    """Files of CIFAR-100's archive: 6 training and 3 test images of 3 classes."""
+    return cifar100_files()
+
+
+@pytest.fixture
+def own(monkeypatch):
+    """Take the published checksums out: the archives are the tests' own."""
+
+    def without(dataset):
+        archives = tuple(replace(each, checksum=None) for each in sources.ARCHIVES[dataset])
+        monkeypatch.setitem(sources.ARCHIVES, dataset, archives)
+
+    for dataset in list(sources.ARCHIVES):
+        without(dataset)

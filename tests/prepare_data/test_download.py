@@ -150,7 +150,7 @@ def test_a_file_that_is_not_there_is_not_asked_for_twice(get, server, tmp_path):
 
 def test_no_server(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "ATTEMPTS", 2)
-    with pytest.raises(BenchError, match="cannot be downloaded .* --source"):
+    with pytest.raises(BenchError, match=r"cannot be downloaded .* --source"):
         download("http://127.0.0.1:9/a.bin", tmp_path / "a.bin", wait=0)
 
 

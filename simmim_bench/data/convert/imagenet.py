@@ -53,13 +53,16 @@ def validation_labels(devkit: Path) -> list[str]:
     if truth is None or meta is None:
         lacking = "meta.mat" if truth else "ILSVRC2012_validation_ground_truth.txt"
         raise BenchError(f"{DEVKIT} holds no {lacking}; get it again")
-    synsets = loadmat(meta, squeeze_me=True)["synsets"]
-    wnids = {
-        int(each["ILSVRC2012_ID"]): str(each["WNID"])
-        for each in synsets
-        if not each["num_children"]  # the others are not classes but groups of them
-    }
-    numbers = [int(line) for line in truth.read_text("ascii").split()]
+    try:
+        synsets = loadmat(meta, squeeze_me=True)["synsets"]
+        wnids = {
+            int(each["ILSVRC2012_ID"]): str(each["WNID"])
+            for each in synsets
+            if not each["num_children"]  # the others are not classes but groups of them
+        }
+        numbers = [int(line) for line in truth.read_text("ascii").split()]
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise BenchError(f"{DEVKIT} cannot be read ({error!r}); get it again") from error
     if strange := set(numbers) - wnids.keys():
         raise BenchError(f"{truth.name} has label {min(strange)}, {meta.name} has no such class")
     return [wnids[number] for number in numbers]
