@@ -116,15 +116,16 @@ def _classes(folder: Path, splits: tuple[str, ...]) -> list[str]:
     names = {
         split: {entry.name for entry in (folder / split).glob("*") if entry.is_dir()}
         for split in splits
+        if (folder / split).is_dir()
     }
     everything = set().union(*names.values())
     problems = [
         f"{folder / split / name}: missing, other splits have this class"
-        for split in splits
+        for split in names
         for name in sorted(everything - names[split])
     ]
-    for split in splits:
-        for name in sorted(names[split]):
+    for split, found in names.items():
+        for name in sorted(found):
             if not image_files(folder / split / name):
                 problems.append(f"{folder / split / name}: holds no image")
         loose = [path for path in (folder / split).glob("*.*") if path.is_file()]

@@ -98,7 +98,7 @@ def extract_tar(
         BenchError: As ``unpack``.
     """
     members = tar.getmembers()
-    _check_end(tar, said)
+    check_end(tar, said)
     for member in members:
         check_name(member.name, said)
         if not (member.isreg() or member.isdir()):
@@ -108,15 +108,6 @@ def extract_tar(
     for member in members:
         tar.extract(member, folder, set_attrs=False, filter="data")
         advance(member.size)
-
-
-def _check_end(tar: tarfile.TarFile, said: str) -> None:
-    """A tar cut between two files looks whole but for the missing block of zeros."""
-    if tar.fileobj is None:
-        return
-    tar.fileobj.seek(tar.offset)
-    if len(tar.fileobj.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
-        raise BenchError(f"{said} is truncated after {len(tar.getmembers())} entries; get it again")
 
 
 def _extract_zip(opened: zipfile.ZipFile, folder: Path, archive: Path, advance: Advance) -> None:
@@ -133,6 +124,19 @@ def _extract_zip(opened: zipfile.ZipFile, folder: Path, archive: Path, advance: 
     for entry in entries:
         opened.extract(entry, folder)
         advance(entry.file_size)
+
+
+def check_end(tar: tarfile.TarFile, said: str) -> None:
+    """Refuse a tar cut between two files: it looks whole but for the missing block of zeros.
+
+    Raises:
+        BenchError: With the number of entries that are left.
+    """
+    if tar.fileobj is None:
+        return
+    tar.fileobj.seek(tar.offset)
+    if len(tar.fileobj.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
+        raise BenchError(f"{said} is truncated after {len(tar.getmembers())} entries; get it again")
 
 
 def check_name(name: str, said: str) -> None:

@@ -3,5 +3,13 @@
 from simmim_bench.datasets.coco_layout import CocoLayoutDataset
 from simmim_bench.datasets.few_shot import FewShotDataset
 from simmim_bench.datasets.seg_layout import SegLayoutDataset
+from simmim_bench.datasets.unlabelled_lmdb import UnlabelledLMDB
+from simmim_bench.datasets.unlabelled_shards import UnlabelledShards
 
-__all__ = ["CocoLayoutDataset", "FewShotDataset", "SegLayoutDataset"]
+__all__ = [
+    "CocoLayoutDataset",
+    "FewShotDataset",
+    "SegLayoutDataset",
+    "UnlabelledLMDB",
+    "UnlabelledShards",
+]

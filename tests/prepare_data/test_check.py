@@ -117,8 +117,7 @@ def test_an_image_in_no_class(classes):
 
 def test_missing_folders(tmp_path):
     save(tmp_path / "train" / "ant" / "1.png")
-    found = problems("imagenet", tmp_path)
-    assert f"{tmp_path}/val: missing" in found
+    assert problems("imagenet", tmp_path) == [f"{tmp_path}/val: missing"]
 
 
 def test_images_and_label_maps_without_the_other(maps):

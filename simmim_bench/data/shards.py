@@ -1,0 +1,91 @@
+"""Images in tar shards, as webdataset has them, but read by index: any order, any worker.
+
+A shard is an uncompressed tar. Where each image lies in it is found once, by its headers, and kept
+beside it in ``<shard>.index.json``, or only in memory where that folder cannot be written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tarfile
+from pathlib import Path
+
+from simmim_bench.data.check import SUFFIXES
+from simmim_bench.data.parallel import Advance
+from simmim_bench.data.unpack import check_end, readable
+from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_write_text
+
+SHARD_BYTES = 1 << 30
+"""A shard is closed when it is as large."""
+
+Entry = tuple[str, int, int]
+"""Name, offset and size in bytes of an image."""
+
+
+def shard_files(folder: Path) -> list[Path]:
+    """Shards in ``folder``, sorted.
+
+    Raises:
+        BenchError: If there is none.
+    """
+    found = sorted(folder.glob("*.tar"))
+    if not found:
+        raise BenchError(
+            f"{folder} holds no *.tar (compressed ones cannot be read by index); write shards with "
+            "`python tools/prepare_data.py shards --source FOLDER --out FOLDER`"
+        )
+    return found
+
+
+def shard_index(shard: Path) -> list[Entry]:
+    """Images of ``shard`` in the order in which they lie in it.
+
+    Raises:
+        BenchError: If it is truncated, damaged or no tar.
+    """
+    state = shard.stat()
+    cache = shard.with_name(f"{shard.name}.index.json")
+    of = {"size": state.st_size, "modified_ns": state.st_mtime_ns}
+    try:
+        kept = json.loads(cache.read_text("utf-8"))
+        if kept["of"] == of:
+            return [(name, offset, size) for name, offset, size in kept["entries"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no index yet, or of another shard
+    with readable(shard), tarfile.open(shard, "r:") as tar:
+        entries = [
+            (member.name, member.offset_data, member.size)
+            for member in tar.getmembers()
+            if member.isreg() and member.name.lower().endswith(SUFFIXES)
+        ]
+        check_end(tar, str(shard))
+    with contextlib.suppress(OSError):  # a folder of someone else's
+        atomic_write_text(cache, json.dumps({"of": of, "entries": entries}))
+    return entries
+
+
+def write_shards(
+    images: list[Path], folder: Path, advance: Advance, *, limit: int = SHARD_BYTES
+) -> None:
+    """Copy ``images`` into ``folder/000000.tar`` and on; names are numbers in their order.
+
+    Args:
+        images: Files; their bytes stay as they are.
+        folder: Exists.
+        advance: Told of images.
+        limit: Bytes after which the next shard begins.
+    """
+    remaining = list(enumerate(images))[::-1]
+    number = 0
+    while remaining:
+        with tarfile.open(folder / f"{number:06d}.tar", "w") as tar:
+            while remaining and tar.offset < limit:
+                index, image = remaining.pop()
+                info = tarfile.TarInfo(f"{index:09d}{image.suffix.lower()}")
+                info.size = image.stat().st_size
+                with image.open("rb") as stream:
+                    tar.addfile(info, stream)
+                advance(1)
+        number += 1

@@ -1,0 +1,57 @@
+"""Images without labels that do not lie in files of their own.
+
+A sample's ``img_path`` is an address that a file backend of mmengine's reads, so loading steps are
+those of any other dataset, and a worker receives nothing but addresses. Access is by index: what
+depends on it, such as a mask, is as it would be with files.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any
+
+from mmpretrain.datasets import BaseDataset
+
+from simmim_bench.errors import BenchError
+
+
+class PackedImages(BaseDataset):
+    """Base of datasets whose images are parts of larger files.
+
+    Args:
+        data_root: Folder.
+        data_prefix: Below it.
+        with_label: Only False: configs of unlabelled folders say it.
+        kwargs: See ``mmpretrain.BaseDataset``.
+
+    Raises:
+        BenchError: If there is no image, or ``with_label`` is asked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        data_root: str = "",
+        data_prefix: str = "",
+        with_label: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        if with_label:
+            raise BenchError(
+                f"{type(self).__name__} has no labels; set with_label=False, or use CustomDataset"
+            )
+        super().__init__(ann_file="", data_root=data_root, data_prefix=data_prefix, **kwargs)
+
+    @abstractmethod
+    def addresses(self, place: Path) -> list[str]:
+        """Address of each image at ``place``, always in the same order."""
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """One dictionary per image, with its ``img_path``."""
+        place = Path(self.data_prefix["img_path"]).absolute()
+        if not place.exists():
+            raise BenchError(
+                f"{type(self).__name__}: {place} does not exist; check data_root and data_prefix"
+            )
+        return [{"img_path": address} for address in self.addresses(place)]
