@@ -45,6 +45,7 @@ setup(
         "filelock>=3.13,<5",
         "psutil>=5.9,<8",
         "requests>=2.31,<3",
+        "urllib3>=2,<3",
         "pydantic>=2.7,<3",
         "PyYAML>=6,<7",
         "rich>=13,<16",

@@ -7,6 +7,7 @@ transforms and the image size are the config's own; data, batch and schedule are
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,14 @@ FOLDER = Path("work_dirs") / "try"
 BATCH = 2  # batch norm over pooled features and mixup need two
 DETECTION_BATCH = 1  # plain ViT at 1024 px keeps 6 GiB an image for backward
 VALIDATION_IMAGES = 4
+
+STAND_INS = {
+    "cifar10": "imagenet",
+    "cifar100": "imagenet",
+    "cityscapes": "ade/ADEChallengeData2016",
+    "camvid": "ade/ADEChallengeData2016",
+}
+"""Demo data of the same layout for datasets that the demo does not have by name."""
 
 
 def prepare_try(args: argparse.Namespace) -> None:
@@ -40,9 +49,15 @@ def prepare_try(args: argparse.Namespace) -> None:
         val_scenes=10,
     )
     data = FOLDER / f"data-{count}"
-    build_demo(data, spec, processes=1)
+    _link_stand_ins(build_demo(data, spec, processes=1).folder)
     args.work_dir = args.work_dir or str(FOLDER / Path(args.config).stem)
     _point_at(data, args)
+
+
+def _link_stand_ins(demo: Path) -> None:
+    for name, same_layout in STAND_INS.items():
+        with contextlib.suppress(FileExistsError):  # of an earlier try, or another process
+            (demo / name).symlink_to(same_layout, target_is_directory=True)
 
 
 def _point_at(data: Path, args: argparse.Namespace) -> None:
@@ -63,7 +78,8 @@ def _processes() -> int:
 
 def shrink(cfg: Any, iterations: int) -> None:
     """Keep the model and the transforms of ``cfg``; make data, batch and schedule tiny."""
-    detection = cfg.get("protocol", {}).get("task") == "detection"
+    task = cfg.get("protocol", {}).get("task")
+    detection = task == "detection"
     batch = DETECTION_BATCH if detection else BATCH
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         loader = cfg.get(name)
@@ -85,5 +101,5 @@ def shrink(cfg: Any, iterations: int) -> None:
             cfg.train_cfg.val_interval = 1
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.update(interval=-1, save_last=False)  # nothing to export
-    if detection:
+    if task in {"classification", "detection"}:  # ADE20K's layout does not count its classes
         set_everywhere(cfg, "num_classes", len(CLASSES))

@@ -1,0 +1,97 @@
+"""``--try`` finds images for every config that there is, and for datasets that none names yet."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from simmim_bench.engine import try_out
+from simmim_bench.engine.data_check import check_data
+from simmim_bench.engine.settings import datasets, load_config
+from simmim_bench.errors import BenchError
+
+ROOT = Path(__file__).parents[2]
+LEAVES = sorted(path for path in (ROOT / "configs").rglob("*.py") if "_base_" not in path.parts)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("try")
+
+
+@pytest.fixture
+def prepared(folder, monkeypatch):
+    """Function that prepares a config as ``--try`` does and loads it."""
+    monkeypatch.setenv("SIMMIM_BENCH_DATA", "elsewhere")
+    monkeypatch.setattr(try_out, "FOLDER", folder)
+
+    def prepare(config, iterations=1):
+        args = argparse.Namespace(
+            config=str(config), try_iterations=iterations, work_dir=None, pretrained=None
+        )
+        try_out.prepare_try(args)
+        return load_config(str(config))
+
+    return prepare
+
+
+def test_there_are_configs():
+    assert len(LEAVES) > 30
+
+
+@pytest.mark.parametrize("config", LEAVES, ids=lambda path: path.stem)
+def test_every_config_finds_its_data(prepared, config):
+    cfg = prepared(config)
+    check_data(cfg)
+    try_out.shrink(cfg, 1)
+    if cfg.get("protocol", {}).get("task") in {"classification", "detection"}:
+        assert set(numbers_of_classes(cfg._cfg_dict)) == {10}  # or ClassesHook stops the run
+
+
+def numbers_of_classes(node):
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == "num_classes":
+                yield value
+            else:
+                yield from numbers_of_classes(value)
+    elif isinstance(node, (list, tuple)):
+        for value in node:
+            yield from numbers_of_classes(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "folders"),
+    [
+        ("cifar100", "cifar10_swin-demo", ("train", "val")),
+        ("cityscapes", "upernet_swin-demo", ("images/training", "annotations/validation")),
+    ],
+)
+def test_datasets_of_a_known_layout(prepared, tmp_path, name, base, folders):
+    root = f'"{{{{$SIMMIM_BENCH_DATA:data}}}}/{name}"'
+    loader = f"dict(dataset=dict(data_root={root}))"
+    config = tmp_path / "leaf.py"
+    config.write_text(
+        f'_base_ = ["{ROOT}/configs/small/{base}.py"]\n'
+        + "".join(f"{part}_dataloader = {loader}\n" for part in ("train", "val", "test"))
+    )
+    cfg = prepared(config)
+    check_data(cfg)
+    for _, dataset in datasets(cfg):
+        assert Path(dataset.data_root).name == name
+        assert all(any(Path(dataset.data_root, part).iterdir()) for part in folders)
+
+
+def test_a_dataset_of_no_known_layout_is_refused(prepared, tmp_path):
+    config = tmp_path / "leaf.py"
+    config.write_text(
+        f'_base_ = ["{ROOT}/configs/small/simmim_swin-demo.py"]\n'
+        'train_dataloader = dict(dataset=dict(data_root="{{$SIMMIM_BENCH_DATA:data}}/nowhere"))\n'
+    )
+    with pytest.raises(BenchError, match=r"no data at .*nowhere"):
+        check_data(prepared(config))
+
+
+def test_no_iteration_is_refused(prepared):
+    with pytest.raises(BenchError, match="from 1, not 0"):
+        prepared(LEAVES[0], iterations=0)
