@@ -78,8 +78,7 @@ def _processes() -> int:
 
 def shrink(cfg: Any, iterations: int) -> None:
     """Keep the model and the transforms of ``cfg``; make data, batch and schedule tiny."""
-    task = cfg.get("protocol", {}).get("task")
-    detection = task == "detection"
+    detection = cfg.get("protocol", {}).get("task") == "detection"
     batch = DETECTION_BATCH if detection else BATCH
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
         loader = cfg.get(name)
@@ -101,5 +100,5 @@ def shrink(cfg: Any, iterations: int) -> None:
             cfg.train_cfg.val_interval = 1
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.update(interval=-1, save_last=False)  # nothing to export
-    if task in {"classification", "detection"}:  # ADE20K's layout does not count its classes
+    if detection:
         set_everywhere(cfg, "num_classes", len(CLASSES))
