@@ -112,9 +112,8 @@ def _check(path: Path, url: str, checksum: Checksum | None) -> None:
 def _complete(
     url: str, part: Path, advance: Advance, wait: float, *, may_resume_unseen: bool
 ) -> None:
-    """Attempts until ``part`` is whole; those that bring bytes do not count."""
-    told = 0
-    failures = 0
+    """Attempts until ``part`` is whole; those that come further than any before do not count."""
+    told = failures = furthest = 0
     while True:
         before = _length(part)
         if told < before:
@@ -129,7 +128,8 @@ def _complete(
                     told += count
             return
         except _InterruptedError as error:
-            failures = 0 if _length(part) > before else failures + 1
+            failures = 0 if _length(part) > max(before, furthest) else failures + 1
+            furthest = max(furthest, _length(part))
             if failures >= ATTEMPTS:
                 raise BenchError(
                     f"{url} cannot be downloaded ({error}); {_length(part)} bytes are kept in "
@@ -180,7 +180,7 @@ def _start(
     start = 0
     if code == 206:
         wanted = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
-        if not wanted or known is None or now.size != known.size:
+        if not wanted or known is None or known.size not in {None, now.size}:
             part.unlink(missing_ok=True)
             raise _InterruptedError("the server sent another part than was asked for")
         start = have

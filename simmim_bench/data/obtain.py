@@ -46,11 +46,7 @@ def obtain(dataset: str, sources: list[str], root: Path, *, link: bool, say: Say
     if not sources and not missing(dataset, target):
         say(f"{target} is complete already; --verify opens every image")
         return target
-    if target.exists() or target.is_symlink():
-        raise BenchError(
-            f"{target.absolute()} exists; move it away or choose another --out to prepare "
-            f"{dataset} anew"
-        )
+    _check_free(target)
     try:
         fill = _filler(dataset, folder, sources, root, say)
         with _building(target) as building:
@@ -82,12 +78,20 @@ def _filler(
     return partial(CONVERTERS[dataset], archives)
 
 
+def _check_free(target: Path) -> None:
+    if target.exists() or target.is_symlink():
+        raise BenchError(
+            f"{target.absolute()} exists; move it away or choose another --out to prepare it anew"
+        )
+
+
 @contextmanager
 def _building(target: Path) -> Iterator[Path]:
     """A folder beside ``target`` that takes its place; what a killed run left is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     building = target.with_name(f".{target.name}.building")
     with FileLock(target.with_name(f".{target.name}.lock")):
+        _check_free(target)  # another process may have been at it
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir()
         try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import wait
 from typing import TypeVar
 
 _FEW = 500  # files that are done sooner than processes start
@@ -37,13 +39,21 @@ def in_parallel(
         return results
     context = multiprocessing.get_context("spawn")  # the progress bar is a thread
     count = len(os.sched_getaffinity(0))
-    with ProcessPoolExecutor(count, context, initializer=_leave_interrupt) as pool:
+    with ProcessPoolExecutor(count, context, initializer=start_worker) as pool:
         for result in pool.map(function, given, chunksize=_CHUNK):
             results.append(result)
             advance(1)
     return results
 
 
-def _leave_interrupt() -> None:
-    """Ctrl-C is for the parent, which ends the pool."""
+def start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)

@@ -38,8 +38,8 @@ def evaluation_pipeline(cfg: Any, *, seed: int) -> Compose:
 
 
 @torch.no_grad()
-def paint(model: Any, pipeline: Compose, paths: Sequence[Path]) -> Painted:
-    """Reconstruct the images at ``paths`` with ``model``, whose mode is kept.
+def paint(model: Any, pipeline: Compose, paths: Sequence[Path | str]) -> Painted:
+    """Reconstruct the images at ``paths``, files or addresses, with ``model``; its mode is kept.
 
     Raises:
         BenchError: If an image cannot be read.

@@ -18,6 +18,8 @@ from torch.utils.data import DataLoader
 from simmim_bench.data.lmdb_store import lmdb_package
 from simmim_bench.data.pack import pack
 from simmim_bench.data.shards import shard_files, shard_index, write_shards
+from simmim_bench.engine.hooks import ReconstructionHook
+from simmim_bench.engine.settings import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
 
@@ -141,14 +143,14 @@ def test_access_is_in_any_order(packed):
     same(forward, backward)
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
+@pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
 def test_workers_read_the_same(packed, lmdb, start):
     if start == "spawn" and packed[0] == "UnlabelledLMDB" and isinstance(lmdb, FakeLMDB):
         pytest.skip("a new interpreter does not know the stand-in for lmdb")
     dataset = build(*packed)
     here = [dataset[n] for n in range(12)]  # files are open before the fork
     loader = DataLoader(
-        dataset, num_workers=2, batch_size=None, multiprocessing_context=start, shuffle=False
+        dataset, num_workers=1, batch_size=None, multiprocessing_context=start, shuffle=False
     )
     same(here, list(loader))
 
@@ -157,6 +159,16 @@ def test_it_can_be_pickled_after_use(packed):
     dataset = build(*packed)
     first = dataset[0]
     same([pickle.loads(pickle.dumps(dataset))[0]], [first])  # noqa: S301
+
+
+def test_reconstructions_of_a_training_read_the_same_images(packed):
+    dataset = build(*packed)
+    hook = ReconstructionHook(images=3)
+    loader = types.SimpleNamespace(dataset=dataset)
+    config = load_config("configs/demo/simmim_swin-demo.py")
+    hook.before_train(types.SimpleNamespace(train_dataloader=loader, cfg=config))
+    shown = [hook.pipeline({"img_path": path, "sample_idx": 0})["inputs"] for path in hook.paths]
+    assert [image.shape for image in shown] == [(3, 64, 64)] * 3
 
 
 def test_a_subset(packed):

@@ -6,11 +6,13 @@ import pickle
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.datasets import Cityscapes
 
 from simmim_bench.data.convert import CONVERTERS
 from simmim_bench.data.convert.cityscapes import CLASSES, lookup_table
 from simmim_bench.data.convert.safe_pickle import load_pickle
 from simmim_bench.errors import BenchError
+from simmim_bench.registry import DATASETS
 
 
 @pytest.fixture
@@ -186,12 +188,23 @@ def test_cityscapes(convert, cityscapes):
         "images/validation/ulm_000000_000019.png",
     ]
     labels = np.asarray(Image.open(out / "annotations/training/aachen_000000_000019.png"))
-    torchvision = pytest.importorskip("torchvision.datasets").Cityscapes.classes
+    torchvision = Cityscapes.classes
     expected = [each.train_id for each in torchvision if each.id >= 0]
     assert labels[0].tolist() == expected
     names = [each.name for each in torchvision if 0 <= each.train_id < 19]
     assert (out / "classes.txt").read_text().split("\n")[:-1] == names == list(CLASSES)
     assert lookup_table()[34:].tolist() == [255] * 222
+
+
+def test_cityscapes_is_read_by_the_dataset_of_configs(convert, cityscapes):
+    names = ("leftImg8bit_trainvaltest.zip", "gtFine_trainvaltest.zip")
+    out = convert("cityscapes", {name: cityscapes / name for name in names})
+    prefix = {"img_path": "images/training", "seg_map_path": "annotations/training"}
+    config = {"type": "simmim_bench.SegLayoutDataset", "data_root": str(out), "num_classes": 19}
+    pipeline = [{"type": "simmim_bench.LoadImage"}, {"type": "mmseg.LoadAnnotations"}]
+    dataset = DATASETS.build({**config, "data_prefix": prefix, "pipeline": pipeline})
+    assert dataset.metainfo["classes"] == tuple(CLASSES)
+    assert set(np.unique(dataset[0]["gt_seg_map"])) == {*range(19), 255}
 
 
 def test_cityscapes_label_maps_of_another_kind(convert, cityscapes, archives, tmp_path):

@@ -91,6 +91,15 @@ def test_a_server_without_ranges_sends_all_again(get, server):
     assert sum(told) == len(CONTENT)
 
 
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_server_that_never_comes_further_is_left(get, server, ranges):
+    server.ranges = ranges
+    server.cuts = [1000] + [0 if ranges else 1000] * 50
+    with pytest.raises(BenchError, match="the network is there"):
+        get()
+    assert len(server.asked) == module.ATTEMPTS + 1
+
+
 @pytest.mark.parametrize("checksum", [None, SHA256])
 def test_without_a_tag_only_a_checksum_allows_to_continue(get, server, checksum):
     server.etag = None

@@ -7,13 +7,10 @@ import json
 import multiprocessing
 import os
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
 
 from filelock import FileLock
@@ -23,7 +20,7 @@ from simmim_bench.data.demo.contact_sheet import write_contact_sheet
 from simmim_bench.data.demo.files import ADE_SPLITS, Job, Written, make_folders, write_images
 from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.data.layouts import home, missing
-from simmim_bench.data.parallel import Advance
+from simmim_bench.data.parallel import Advance, start_worker
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 
@@ -141,7 +138,7 @@ def _run(jobs: list[Job], processes: int) -> Iterator[list[Written]]:
         yield from map(write_images, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_start_worker)
+    pool = ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=start_worker)
     try:
         yield from pool.map(write_images, jobs)
     finally:
@@ -150,16 +147,3 @@ def _run(jobs: list[Job], processes: int) -> Iterator[list[Written]]:
 
 def _default_processes() -> int:
     return min(len(os.sched_getaffinity(0)), _MOST_PROCESSES)
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)

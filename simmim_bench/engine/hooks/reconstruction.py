@@ -44,7 +44,7 @@ class ReconstructionHook(Hook):
         dataset = runner.train_dataloader.dataset
         count = min(self.images, len(dataset))
         chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int)
-        self.paths = [Path(dataset.get_data_info(int(index))["img_path"]) for index in chosen]
+        self.paths = [dataset.get_data_info(int(index))["img_path"] for index in chosen]
         self.pipeline = evaluation_pipeline(runner.cfg, seed=0)
 
     @master_only
