@@ -1,7 +1,6 @@
 """Where the archives of each public dataset come from, with their published checksums.
 
-Sizes are those that the servers (or the pages behind a login) state; they are used to see early
-whether the disk is large enough.
+Sizes tell a progress bar its end; what the disk must hold is asked from the server.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class Archive:
 
     name: str
     size: int
-    """Bytes, about, where no checksum is published."""
+    """Bytes, about."""
     url: str | None = None
     """None: only with a licence of one's own."""
     checksum: Checksum | None = None
@@ -67,7 +66,7 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
     "ade20k": (
         Archive(
             "ADEChallengeData2016.zip",
-            967_382_037,
+            967_000_000,
             "http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
             Checksum("sha1", "219e1696abb36c8ba3a3afe7fb2f4b4606a897c7"),
         ),
