@@ -60,6 +60,7 @@ setup(
             "pytest-timeout>=2.3,<3",
             "ruff>=0.6,<0.18",
             "tensorboard>=2.16,<3",
+            "lmdb>=1.4,<4",
             "types-PyYAML>=6,<7",
         ],
         "lmdb": ["lmdb>=1.4,<4"],

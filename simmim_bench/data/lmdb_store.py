@@ -5,8 +5,7 @@ https://lmdb.readthedocs.io
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +54,7 @@ def lmdb_keys(path: Path) -> list[bytes]:
     Raises:
         BenchError: If there are none.
     """
-    with _closing(open_lmdb(path)) as environment, environment.begin() as transaction:
+    with closing(open_lmdb(path)) as environment, environment.begin() as transaction:
         keys = list(transaction.cursor().iternext(keys=True, values=False))
     if not keys:
         raise BenchError(f"{path} holds no image; expected one under each key")
@@ -73,17 +72,9 @@ def write_lmdb(images: list[Path], folder: Path, advance: Advance) -> None:
     lmdb = lmdb_package()
     # a value takes whole pages of 4 KiB, and branches need some more; the file stays sparse
     size = sum(image.stat().st_size + 3 * 4096 for image in images) + (1 << 26)
-    with _closing(lmdb.open(str(folder), map_size=size, subdir=True, lock=False)) as environment:
+    with closing(lmdb.open(str(folder), map_size=size, subdir=True, lock=False)) as environment:
         for start in range(0, len(images), _BATCH):
             with environment.begin(write=True) as transaction:
                 for number, image in enumerate(images[start : start + _BATCH], start):
                     transaction.put(f"{number:09d}".encode(), image.read_bytes())
                     advance(1)
-
-
-@contextmanager
-def _closing(environment: Any) -> Iterator[Any]:
-    try:
-        yield environment
-    finally:
-        environment.close()

@@ -5,10 +5,8 @@ Addresses: ``lmdb://<folder>#<key>``.
 
 from __future__ import annotations
 
-import os
-from functools import lru_cache
+from contextlib import closing
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from mmengine.fileio import BaseStorageBackend, register_backend
@@ -47,8 +45,9 @@ class LMDBBackend(BaseStorageBackend):
             OSError: If there is no such key.
         """
         path, _, key = filepath.removeprefix(f"{PREFIX}://").rpartition("#")
-        # an environment must not be used across a fork: one for each process
-        with _opened(path, os.getpid()).begin() as transaction:
+        # An environment must not be used across a fork, nor opened again in a worker that
+        # inherits it. Opening takes 0.1 ms, decoding an image some.
+        with closing(open_lmdb(Path(path))) as environment, environment.begin() as transaction:
             content = transaction.get(unquote_to_bytes(key))
         if content is None:
             raise OSError(f"{path} has no such key any more")
@@ -57,8 +56,3 @@ class LMDBBackend(BaseStorageBackend):
     def get_text(self, filepath: str) -> str:
         """The same as text."""
         return self.get(filepath).decode()
-
-
-@lru_cache(maxsize=8)
-def _opened(path: str, process: int) -> Any:  # noqa: ARG001  (part of the cache's key)
-    return open_lmdb(Path(path))

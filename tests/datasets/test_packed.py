@@ -6,7 +6,6 @@ import shutil
 import sys
 import tarfile
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,62 +34,6 @@ PIPELINE = [
 ]
 
 
-class FakeLMDB(types.ModuleType):
-    """The part of lmdb's interface that is used, over files: for machines without lmdb."""
-
-    class Error(Exception):
-        pass
-
-    def open(self, path, *, readonly=False, **_):
-        if readonly and not Path(path, "data.mdb").is_file():
-            raise self.Error("No such file or directory")
-        return FakeEnvironment(Path(path, "data.mdb"))
-
-
-class FakeEnvironment:
-    def __init__(self, file):
-        self.file, self.process = file, os.getpid()
-        self.values = pickle.loads(file.read_bytes()) if file.is_file() else {}  # noqa: S301
-
-    def begin(self, **_):
-        assert self.process == os.getpid(), "an environment was used across a fork"
-        return self
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def put(self, key, value):
-        self.values[key] = value
-
-    def get(self, key):
-        return self.values.get(key)
-
-    def cursor(self):
-        return self
-
-    def iternext(self, *, keys, values):
-        assert keys
-        assert not values
-        return iter(sorted(self.values))
-
-    def close(self):
-        self.file.write_bytes(pickle.dumps(self.values))
-
-
-@pytest.fixture
-def lmdb(monkeypatch):
-    """The real package where it is installed."""
-    try:
-        import lmdb
-    except ImportError:
-        lmdb = FakeLMDB("lmdb")
-        monkeypatch.setitem(sys.modules, "lmdb", lmdb)
-    return lmdb
-
-
 @pytest.fixture
 def images(tmp_path):
     """Folder with 12 images of different content, some in folders of their own."""
@@ -104,7 +47,7 @@ def images(tmp_path):
 
 
 @pytest.fixture(params=["shards", "lmdb"])
-def packed(request, tmp_path, images, lmdb):
+def packed(request, tmp_path, images):
     """Type name and place of the packed images."""
     out = tmp_path / "packed #1"
     console = Console(file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
@@ -144,9 +87,7 @@ def test_access_is_in_any_order(packed):
 
 
 @pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
-def test_workers_read_the_same(packed, lmdb, start):
-    if start == "spawn" and packed[0] == "UnlabelledLMDB" and isinstance(lmdb, FakeLMDB):
-        pytest.skip("a new interpreter does not know the stand-in for lmdb")
+def test_workers_read_the_same(packed, start):
     dataset = build(*packed)
     here = [dataset[n] for n in range(12)]  # files are open before the fork
     loader = DataLoader(
@@ -181,7 +122,7 @@ def test_labels_are_refused(packed):
 
 
 @pytest.mark.parametrize("name", ["UnlabelledShards", "UnlabelledLMDB"])
-def test_a_folder_that_is_not_there(name, lmdb, tmp_path):
+def test_a_folder_that_is_not_there(name, tmp_path):
     with pytest.raises(BenchError, match=f"{name}: .*nowhere does not exist"):
         build(name, tmp_path / "nowhere")
 
@@ -189,12 +130,12 @@ def test_a_folder_that_is_not_there(name, lmdb, tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"), [("UnlabelledShards", r"no \*\.tar"), ("UnlabelledLMDB", "opened as LMDB")]
 )
-def test_a_folder_with_something_else(name, said, lmdb, images):
+def test_a_folder_with_something_else(name, said, images):
     with pytest.raises(BenchError, match=said):
         build(name, images)
 
 
-def test_a_corrupt_image_gets_the_sentence_of_any_other(tmp_path, images, lmdb):
+def test_a_corrupt_image_gets_the_sentence_of_any_other(tmp_path, images):
     broken = sorted(images.rglob("*.png"))[0]
     broken.write_bytes(broken.read_bytes()[:200])
     where = sorted(images.rglob("*.*")).index(broken)
@@ -280,7 +221,7 @@ def test_webdataset_samples_with_other_members(tmp_path, images):
     assert len(build("UnlabelledShards", out)) == 2
 
 
-def test_packing_refuses_what_it_cannot_do(tmp_path, images, lmdb):
+def test_packing_refuses_what_it_cannot_do(tmp_path, images):
     console = Console(file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
     for sources, out, said in (
         ([], tmp_path / "o", "one --source"),
