@@ -47,8 +47,7 @@ class LMDBBackend(BaseStorageBackend):
             OSError: If there is no such key.
         """
         path, _, key = filepath.removeprefix(f"{PREFIX}://").rpartition("#")
-        # an environment must not be used across a fork: one for each process
-        with _opened(path, os.getpid()).begin() as transaction:
+        with _opened(path).begin() as transaction:
             content = transaction.get(unquote_to_bytes(key))
         if content is None:
             raise OSError(f"{path} has no such key any more")
@@ -60,5 +59,10 @@ class LMDBBackend(BaseStorageBackend):
 
 
 @lru_cache(maxsize=8)
-def _opened(path: str, process: int) -> Any:  # noqa: ARG001  (part of the cache's key)
+def _opened(path: str) -> Any:
     return open_lmdb(Path(path))
+
+
+# An environment must not cross a fork, nor be open twice in a process (lmdb's documentation):
+# it is closed before, and opened again by whoever reads next.
+os.register_at_fork(before=_opened.cache_clear)
