@@ -34,38 +34,9 @@ model = dict(
     ),
 )
 
-# DETR's augmentation: half of the images are cropped between two resizings.
-sides = [(side, 1333) for side in range(480, 801, 32)]
 train_dataloader = dict(
     batch_size=2,  # x 8 devices = 16
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
-            dict(type="RandomFlip", prob=0.5),
-            dict(
-                type="RandomChoice",
-                transforms=[
-                    [dict(type="RandomChoiceResize", scales=sides, keep_ratio=True)],
-                    [
-                        dict(
-                            type="RandomChoiceResize",
-                            scales=[(400, 1333), (500, 1333), (600, 1333)],
-                            keep_ratio=True,
-                        ),
-                        dict(
-                            type="RandomCrop",
-                            crop_type="absolute_range",
-                            crop_size=(384, 600),
-                            allow_negative_crop=True,
-                        ),
-                        dict(type="RandomChoiceResize", scales=sides, keep_ratio=True),
-                    ],
-                ],
-            ),
-            dict(type="PackDetInputs"),
-        ]
-    ),
+    dataset=dict(pipeline=_base_.multi_scale),
 )
 
 # configs/_base_/schedules/schedule_1x.py

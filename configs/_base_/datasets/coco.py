@@ -44,3 +44,33 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 val_evaluator = dict(type="simmim_bench.CocoMetric", metric=["bbox", "segm"])
 test_evaluator = val_evaluator
+
+# Several scales, as DETR: half of the images are cropped between two resizings.
+# Swin-Transformer-Object-Detection, configs/swin/mask_rcnn_swin_small_*_3x_coco.py.
+sides = [(side, 1333) for side in range(480, 801, 32)]
+multi_scale = [
+    dict(type="simmim_bench.LoadImage"),
+    dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
+    dict(type="RandomFlip", prob=0.5),
+    dict(
+        type="RandomChoice",
+        transforms=[
+            [dict(type="RandomChoiceResize", scales=sides, keep_ratio=True)],
+            [
+                dict(
+                    type="RandomChoiceResize",
+                    scales=[(400, 1333), (500, 1333), (600, 1333)],
+                    keep_ratio=True,
+                ),
+                dict(
+                    type="RandomCrop",
+                    crop_type="absolute_range",
+                    crop_size=(384, 600),
+                    allow_negative_crop=True,
+                ),
+                dict(type="RandomChoiceResize", scales=sides, keep_ratio=True),
+            ],
+        ],
+    ),
+    dict(type="PackDetInputs"),
+]
