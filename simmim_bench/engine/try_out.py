@@ -100,5 +100,7 @@ def shrink(cfg: Any, iterations: int) -> None:
             cfg.train_cfg.val_interval = 1
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.update(interval=-1, save_last=False)  # nothing to export
+    for name in ("model", "val_evaluator", "test_evaluator"):
+        set_everywhere(cfg.get(name), "neighbours", [1])  # of k-NN: two images are remembered
     if detection:
         set_everywhere(cfg, "num_classes", len(CLASSES))

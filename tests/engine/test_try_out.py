@@ -79,3 +79,9 @@ def test_a_dataset_of_no_known_layout_is_refused(prepared, tmp_path):
 def test_no_iteration_is_refused(prepared):
     with pytest.raises(BenchError, match="from 1, not 0"):
         prepared(LEAVES[0], iterations=0)
+
+
+def test_a_knn_asks_for_no_more_neighbours_than_it_is_shown(prepared):
+    cfg = prepared(ROOT / "configs" / "imagenet" / "swin-b_knn.py")
+    try_out.shrink(cfg, 1)
+    assert cfg.model.neighbours == cfg.val_evaluator.neighbours == [1]
