@@ -2,7 +2,18 @@
 
 from simmim_bench.evaluation.coco import FIGURES
 
+OF_OTHERS = {  # folder of configs to the folder that has their recipe
+    "fewshot": "imagenet",
+    "cifar10": "imagenet",
+    "cifar100": "imagenet",
+    "cityscapes": "ade20k",
+}
 FULL_SIZE = {
+    "cifar10/swin-b_8xb128_ft-100e.py",
+    "cifar10/vit-b_8xb128_ft-100e.py",
+    "cifar100/swin-b_8xb128_ft-100e.py",
+    "cifar100/vit-b_8xb128_ft-100e.py",
+    "cityscapes/upernet_swin-b_80k.py",
     "fewshot/imagenet-10percent_swin-b.py",
     "fewshot/imagenet-10percent_vit-b.py",
     "fewshot/imagenet-1percent_swin-b.py",
@@ -116,6 +127,8 @@ FINE_TUNING = {
     "imagenet/swinv2-h-w14-224_32xb32_ft-100e.py": (0.7, 0.2),
     "imagenet/swinv2-h-w32-512_128xb8_ft-100e.py": (0.7, 0.2),
     "imagenet/vit-b_8xb128_ft-100e.py": (0.65, 0.1),
+    **{f"cifar{n}/swin-b_8xb128_ft-100e.py": (0.9, 0.1) for n in (10, 100)},
+    **{f"cifar{n}/vit-b_8xb128_ft-100e.py": (0.65, 0.1) for n in (10, 100)},
 }
 EVALUATED = {
     "Accuracy": {"accuracy/top1", "accuracy/top5"},

@@ -23,6 +23,7 @@ from tests.configs.expected import (
     FULL_SIZE,
     LINEAR_RATE,
     MAY_BE_FIXED,
+    OF_OTHERS,
     PARTLY_FIXED,
     PUBLISHED,
     RATES,
@@ -74,8 +75,8 @@ def test_bases_are_ours_and_one_level_deep(name):
     if name.startswith("small/"):  # the demo's configs on other data, and probes of these
         assert [path.parent for path in bases] in ([ROOT / "demo"], [ROOT / "small"])
         return
-    if name.startswith("fewshot/"):  # fine-tunings with fewer labels
-        assert [path.parent for path in bases] == [ROOT / "imagenet"]
+    if name.split("/")[0] in OF_OTHERS:  # the same recipe on other data
+        assert [path.parent.name for path in bases] == [OF_OTHERS[name.split("/")[0]]]
         return
     for path in bases:
         assert path.is_relative_to(ROOT / "_base_")
@@ -186,8 +187,11 @@ def test_the_name_says_what_the_values_are(name, cfg):
         assert cfg.train_cfg.max_epochs == int(found.group(1))
     if found := re.search(r"_(\d+)k(?:_(\d+))?$", stem):
         assert cfg.train_cfg.max_iters == 1000 * int(found.group(1))
-        assert cfg.protocol.image_size == int(found.group(2) or 512)
-        assert cfg.model.data_preprocessor.size == (int(found.group(2) or 512),) * 2
+        size = cfg.protocol.image_size
+        assert size == (int(found.group(2) or 512) if folder == "ade20k" else [512, 1024])
+        assert list(cfg.model.data_preprocessor.size) == (
+            size if folder != "ade20k" else [size] * 2
+        )
     if found := re.search(r"-w(\d+)-(\d+)", stem):
         window, size = map(int, found.groups())
         assert (windows(cfg.model.backbone)[0], cfg.model.backbone.img_size) == (window, size)
