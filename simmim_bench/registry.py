@@ -50,6 +50,7 @@ MODELS = _child(
 )
 TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking", "transforms")
 DATASETS = _child("dataset", roots.DATASETS, "datasets")
+DATA_SAMPLERS = _child("data sampler", roots.DATA_SAMPLERS, "datasets")
 HOOKS = _child("hook", roots.HOOKS, "engine.hooks")
 METRICS = _child("metric", roots.METRICS, "evaluation")
 OPTIM_WRAPPER_CONSTRUCTORS = _child(

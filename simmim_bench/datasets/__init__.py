@@ -1,6 +1,7 @@
 """Datasets that configs name; building and checking data is in ``simmim_bench.data``."""
 
 from simmim_bench.datasets.coco_layout import CocoLayoutDataset
+from simmim_bench.datasets.endless_sampler import EndlessSampler
 from simmim_bench.datasets.few_shot import FewShotDataset
 from simmim_bench.datasets.seg_layout import SegLayoutDataset
 from simmim_bench.datasets.unlabelled_lmdb import UnlabelledLMDB
@@ -8,6 +9,7 @@ from simmim_bench.datasets.unlabelled_shards import UnlabelledShards
 
 __all__ = [
     "CocoLayoutDataset",
+    "EndlessSampler",
     "FewShotDataset",
     "SegLayoutDataset",
     "UnlabelledLMDB",

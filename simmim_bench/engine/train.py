@@ -65,7 +65,7 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
     cfg.work_dir = str(args.work_dir or Path("work_dirs") / Path(args.config).stem)
     cfg.launcher = args.launcher
     cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
-    _seed_masks(cfg, args.seed)
+    _seed_samples(cfg, args.seed)
     own = identity(facts, cfg, world_size)
     cfg.custom_hooks = [*cfg.get("custom_hooks", []), *_hooks(args, cfg, facts, own)]
     last = _start_from(args, Path(cfg.work_dir), own)
@@ -115,9 +115,14 @@ def _start_from(args: argparse.Namespace, work_dir: Path, own: dict[str, Any]) -
     return last
 
 
-def _seed_masks(cfg: Any, seed: int) -> None:
-    """Let the run's seed choose the masks, where the config does not."""
-    for _, dataset in datasets(cfg):
+def _seed_samples(cfg: Any, seed: int) -> None:
+    """Let the run's seed decide augmentations, and masks where the config does not."""
+    for loader, dataset in datasets(cfg):
+        if loader == "train_dataloader":
+            dataset.pipeline = [
+                {"type": "simmim_bench.SeedSample", "seed": seed},
+                *dataset.pipeline,
+            ]
         for transform in dataset.get("pipeline", []):
             if transform["type"] == "simmim_bench.GenerateMask":
                 transform.setdefault("seed", seed)
@@ -213,7 +218,7 @@ def _hooks(
 ) -> list[dict[str, Any]]:
     scope = "simmim_bench"
     hooks: list[dict[str, Any]] = [
-        {"type": f"{scope}.EpochSeedHook"},
+        {"type": f"{scope}.SeedHook"},
         {"type": f"{scope}.FiniteLossHook"},
         {"type": f"{scope}.IdentityHook", "run": own},
         {"type": f"{scope}.PeakMemoryHook"},

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform
 
 from simmim_bench.masking.base import Ratio
 from simmim_bench.masking.strategies import build_strategy
 from simmim_bench.registry import TRANSFORMS
+from simmim_bench.transforms.per_sample import PerSampleTransform
 
 
 @TRANSFORMS.register_module()
-class GenerateMask(BaseTransform):
+class GenerateMask(PerSampleTransform):
     """Write ``results['mask']``: Bool, (H / token_size, W / token_size); True = masked.
 
     Stands after the last step that changes the image size, before ``PackInputs``. A mask
@@ -47,8 +47,7 @@ class GenerateMask(BaseTransform):
         strategy: str = "random",
         **options: Any,
     ) -> None:
-        if seed < 0:
-            raise ValueError(f"seed {seed} is negative; use 0 or more")
+        super().__init__(seed=seed)
         self.strategy = build_strategy(
             strategy,
             mask_patch_size=mask_patch_size,
@@ -56,13 +55,6 @@ class GenerateMask(BaseTransform):
             token_size=token_size,
             **options,
         )
-        self.seed = seed
-        # Shared memory: a worker that outlives the epoch sees the next epoch's number.
-        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
-
-    def set_epoch(self, epoch: int) -> None:
-        """Let masks of ``epoch`` (from 0) follow, in this process and in its workers."""
-        self._epoch.fill_(epoch)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add the mask of this sample.
@@ -70,8 +62,8 @@ class GenerateMask(BaseTransform):
         Raises:
             ValueError: If the mask patch does not divide the image.
         """
-        words = [self.seed, int(self._epoch), int(results["sample_idx"])]
-        mask = self.strategy(results["img"].shape[:2], np.random.default_rng(words))
+        rng = np.random.default_rng(self.words(results))
+        mask = self.strategy(results["img"].shape[:2], rng)
         results["mask"] = torch.from_numpy(mask)
         return results
 

@@ -1,5 +1,6 @@
 """Pipeline transforms that are no masks; a registry location."""
 
 from simmim_bench.transforms.load_image import LoadImage
+from simmim_bench.transforms.per_sample import SeedSample
 
-__all__ = ["LoadImage"]
+__all__ = ["LoadImage", "SeedSample"]

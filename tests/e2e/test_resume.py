@@ -1,5 +1,6 @@
 """A run that was killed and continued ends as one that was never killed."""
 
+import json
 import signal
 import time
 
@@ -11,44 +12,87 @@ from tests.e2e.conftest import CONFIGS, PRETRAIN, TINY
 pytestmark = pytest.mark.slow
 
 
-def state_of(folder, epoch):
-    return torch.load(folder / f"epoch_{epoch}.pth", weights_only=False)
+BY_ITERATION = """
+_base_ = ["{base}"]
+protocol = dict(epochs=None, iterations=9)
+train_dataloader = dict(
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(_delete_=True, type="simmim_bench.EndlessSampler", shuffle=True),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=4),
+    dict(type="PolyLR", eta_min=0.0, power=1.0, by_epoch=False, begin=4, end=9),
+]
+train_cfg = dict(_delete_=True, type="IterBasedTrainLoop", max_iters=9, val_interval=9)
+default_hooks = dict(
+    checkpoint=dict(by_epoch=False, interval=3), logger=dict(log_metric_by_epoch=False)
+)
+log_processor = dict(by_epoch=False)
+"""
+WORKERS = ["train_dataloader.num_workers=2"]
+EACH_STEP = ["default_hooks.logger.interval=1", "log_processor.window_size=1"]
 
 
-def kill_after_first_checkpoint(tools, folder, *command):
+def state_of(folder, name):
+    return torch.load(folder / f"{name}.pth", weights_only=False)
+
+
+def steps_of(folder):
+    """Step to (learning rate, loss); of a resumed run, the last word on each step."""
+    logs = sorted(folder.glob("*/vis_data/scalars.json"))
+    lines = [json.loads(line) for log in logs for line in log.read_text("utf-8").splitlines()]
+    return {line["step"]: (line["lr"], line["loss"]) for line in lines if "loss" in line}
+
+
+def kill_after(checkpoint, tools, *command):
     process = tools.start(*command)
     for _ in range(1200):
-        if (folder / "epoch_1.pth").exists() or process.poll() is not None:
+        if checkpoint.exists() or process.poll() is not None:
             break
-        time.sleep(0.1)
+        time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert (folder / "epoch_1.pth").exists()
-    assert not (folder / "manifest.json").exists()
+    assert checkpoint.exists()
+    assert not (checkpoint.parent / "manifest.json").exists()
 
 
 @pytest.mark.parametrize(
-    ("config", "origin"),
-    [(PRETRAIN, []), (CONFIGS["classification"], ["--from-scratch"])],
-    ids=["pretrain", "finetune"],
+    ("task", "options", "first", "last"),
+    [
+        ("pretrain", ["train_cfg.max_epochs=3"], "epoch_1", "epoch_3"),
+        ("classification", ["train_cfg.max_epochs=3", *WORKERS], "epoch_1", "epoch_3"),
+        ("detection", ["train_cfg.max_epochs=3"], "epoch_1", "epoch_3"),
+        ("segmentation", ["train_cfg.max_epochs=3"], "epoch_1", "epoch_3"),
+        ("segmentation by iteration", [], "iter_3", "iter_9"),  # two iterations are a lap
+    ],
 )
-def test_killed_and_resumed_equals_never_killed(tools, tmp_path, config, origin):
-    options = ["train_cfg.max_epochs=3"]
+def test_killed_and_resumed_equals_never_killed(tools, tmp_path, task, options, first, last):
+    config, origin = PRETRAIN, []
+    if task != "pretrain":
+        config, origin = CONFIGS[task.split()[0]], ["--from-scratch"]
+    if task == "segmentation by iteration":
+        text = BY_ITERATION.format(base=config)
+        config = tmp_path / "by_iteration.py"
+        config.write_text(text, "utf-8")
+    options = [*options, *EACH_STEP]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     expected = tools.train(config, whole, *origin, options=options)
     command = [
         "tools/train.py", config, "--work-dir", broken, "--resume", *origin, "--kind", "smoke",
         "--cfg-options", *TINY, *options,
     ]  # fmt: skip
-    kill_after_first_checkpoint(tools, broken, *command)
+    kill_after(broken / f"{first}.pth", tools, *command)
     moved = broken.rename(tmp_path / "moved")  # a copied folder resumes from itself
     manifest = tools.train(config, moved, "--resume", *origin, options=options)
     assert manifest.metrics == expected.metrics
     assert manifest.cost.wall_seconds > 0
-    ours, theirs = state_of(moved, 3), state_of(whole, 3)
+    ours, theirs = state_of(moved, last), state_of(whole, last)
     for key, value in theirs["state_dict"].items():
         assert torch.equal(ours["state_dict"][key], value), key
     assert ours["meta"]["iter"] == theirs["meta"]["iter"]
+    assert steps_of(moved) == steps_of(whole)
+    assert len(steps_of(whole)) == theirs["meta"]["iter"]
 
 
 def test_a_truncated_newest_checkpoint_is_passed_over(tools, pretrained, tmp_path):
@@ -60,7 +104,7 @@ def test_a_truncated_newest_checkpoint_is_passed_over(tools, pretrained, tmp_pat
     newest = folder / "epoch_2.pth"
     newest.write_bytes(newest.read_bytes()[:1000])
     tools.train(PRETRAIN, folder, "--resume", options=["train_cfg.max_epochs=2"])
-    ours, theirs = state_of(folder, 2), state_of(pretrained, 2)
+    ours, theirs = state_of(folder, "epoch_2"), state_of(pretrained, "epoch_2")
     assert all(
         torch.equal(ours["state_dict"][key], value) for key, value in theirs["state_dict"].items()
     )

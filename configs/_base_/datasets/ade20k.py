@@ -2,7 +2,7 @@
 train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type="InfiniteSampler", shuffle=True),
+    sampler=dict(type="simmim_bench.EndlessSampler", shuffle=True),
     dataset=dict(
         type="simmim_bench.SegLayoutDataset",
         data_root="{{$SIMMIM_BENCH_DATA:data}}/ade/ADEChallengeData2016/",

@@ -2,7 +2,6 @@
 
 from simmim_bench.engine.hooks.class_report import ClassReportHook
 from simmim_bench.engine.hooks.classes import ClassesHook
-from simmim_bench.engine.hooks.epochs import EpochSeedHook
 from simmim_bench.engine.hooks.finite_loss import FiniteLossHook
 from simmim_bench.engine.hooks.identity import IdentityHook
 from simmim_bench.engine.hooks.manifest import ManifestHook
@@ -11,11 +10,11 @@ from simmim_bench.engine.hooks.pretrained import PretrainedBackboneHook
 from simmim_bench.engine.hooks.progress import ProgressHook
 from simmim_bench.engine.hooks.reconstruction import ReconstructionHook
 from simmim_bench.engine.hooks.reserve_memory import ReserveMemoryHook
+from simmim_bench.engine.hooks.seeds import SeedHook
 
 __all__ = [
     "ClassReportHook",
     "ClassesHook",
-    "EpochSeedHook",
     "FiniteLossHook",
     "IdentityHook",
     "ManifestHook",
@@ -24,4 +23,5 @@ __all__ = [
     "ProgressHook",
     "ReconstructionHook",
     "ReserveMemoryHook",
+    "SeedHook",
 ]

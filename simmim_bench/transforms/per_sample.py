@@ -1,0 +1,67 @@
+"""Random numbers of a sample that depend on (seed, epoch, index) alone."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+
+from simmim_bench.registry import TRANSFORMS
+
+
+class PerSampleTransform(BaseTransform):
+    """Base of steps whose draws are the same for any number of workers and after a resumed run.
+
+    Args:
+        seed: First word of every sample's random seed.
+
+    Raises:
+        ValueError: If ``seed`` is negative.
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
+        if seed < 0:
+            raise ValueError(f"seed {seed} is negative; use 0 or more")
+        self.seed = seed
+        # Shared memory: a worker that outlives the epoch sees the next epoch's number.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def set_epoch(self, epoch: int) -> None:
+        """Let draws of ``epoch`` (from 0) follow, in this process and in its workers."""
+        self._epoch.fill_(epoch)
+
+    def words(self, results: dict[str, Any]) -> list[int]:
+        """Seed, epoch and index of a sample.
+
+        In a loop without epochs, the lap of ``simmim_bench.EndlessSampler`` stands for the epoch.
+        """
+        index = results["sample_idx"]
+        return [self.seed, int(self._epoch) + getattr(index, "lap", 0), int(index)]
+
+
+@TRANSFORMS.register_module()
+class SeedSample(PerSampleTransform):
+    """Seed the global generators, from which upstream's augmentations draw, for one sample.
+
+    Stands first in a pipeline; training puts it there.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return ``results`` as they are; needs ``sample_idx``, which mmengine datasets set."""
+        seed_all(self.words(results))
+        return results
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(seed={self.seed})"
+
+
+def seed_all(words: list[int]) -> None:
+    """Seed the generators of Python, NumPy and torch from a list of non-negative numbers."""
+    sequence = np.random.SeedSequence(words)
+    python_seed, numpy_seed, torch_seed = (int(word) for word in sequence.generate_state(3))
+    random.seed(python_seed)
+    np.random.seed(numpy_seed)  # upstream transforms draw from the global one
+    torch.manual_seed(torch_seed)
