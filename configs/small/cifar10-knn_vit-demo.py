@@ -12,5 +12,5 @@ model = dict(
         final_norm=True,  # that of pretraining
         out_type="featmap",
     ),
-    channels=192,
+    channels=128,
 )

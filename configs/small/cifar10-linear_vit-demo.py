@@ -12,5 +12,5 @@ model = dict(
         final_norm=True,  # that of pretraining
         out_type="featmap",
     ),
-    head=dict(in_channels=192),
+    head=dict(in_channels=128),
 )

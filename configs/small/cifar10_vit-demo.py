@@ -13,5 +13,5 @@ model = dict(
         out_type="avg_featmap",
     ),
     neck=None,
-    head=dict(in_channels=192),
+    head=dict(in_channels=128),
 )

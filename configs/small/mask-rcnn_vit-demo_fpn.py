@@ -18,7 +18,7 @@ model = dict(
         out_indices=[5],
     ),
     neck=dict(
-        _delete_=True, type="simmim_bench.SimpleFeaturePyramid", in_channels=192, out_channels=64
+        _delete_=True, type="simmim_bench.SimpleFeaturePyramid", in_channels=128, out_channels=64
     ),
     # strides of a patch of 8; anchors and levels of objects as the Swin's
     rpn_head=dict(anchor_generator=dict(scales=[8], strides=[2, 4, 8, 16, 32])),

@@ -15,10 +15,10 @@ model = dict(
     ),
     neck=dict(
         type="Feature2Pyramid",
-        embed_dim=192,
+        embed_dim=128,
         rescales=[2, 1, 0.5, 0.25],  # strides 4, 8, 16, 32 of a patch of 8
         norm_cfg=dict(type="SyncBN", requires_grad=True),
     ),
-    decode_head=dict(in_channels=[192, 192, 192, 192]),
-    auxiliary_head=dict(in_channels=192),
+    decode_head=dict(in_channels=[128, 128, 128, 128]),
+    auxiliary_head=dict(in_channels=128),
 )

@@ -1,8 +1,8 @@
-# A ViT of the demo's size, 2.7 M parameters, in BEiT's style as SimMIM's ViT-B. It stands beside
+# A ViT of the demo's size, 1.3 M parameters, in BEiT's style as SimMIM's ViT-B. It stands beside
 # swin-demo.py, whose backbone_init holds for both.
 vit_demo = dict(
     type="mmpretrain.BEiTViT",
-    arch=dict(embed_dims=192, num_layers=6, num_heads=3, feedforward_channels=768),
+    arch=dict(embed_dims=128, num_layers=6, num_heads=4, feedforward_channels=512),
     patch_size=8,
     with_cls_token=True,
     use_abs_pos_emb=False,
