@@ -27,7 +27,8 @@ class CocoLayoutDataset(CocoDataset):
         args: See ``mmdet.CocoDataset``, as ``kwargs``.
 
     Raises:
-        BenchError: If the annotation file has no categories, or not ``num_classes`` of them.
+        BenchError: If the annotation file has no categories, or not ``num_classes`` of them; if it
+            lists no images, or none that is left after filtering.
     """
 
     METAINFO: dict[str, Any] = {}
@@ -59,3 +60,17 @@ class CocoLayoutDataset(CocoDataset):
             )
         self._metainfo.update(classes=tuple(names), ann_file=path)
         return coco
+
+    def filter_data(self) -> list[dict[str, Any]]:
+        """Drop what ``filter_cfg`` says; an empty rest is an error, not an empty epoch."""
+        path = self._metainfo["ann_file"]
+        if not self.data_list:
+            raise BenchError(f"{path} lists no images; COCO's layout has them under 'images'")
+        kept: list[dict[str, Any]] = super().filter_data()
+        if not kept:
+            raise BenchError(
+                f"none of the {len(self.data_list)} images of {path} has an object (of at least "
+                f"{(self.filter_cfg or {}).get('min_size', 0)} px) to learn from; check that "
+                "'annotations' refer to the ids under 'images' and 'categories'"
+            )
+        return kept

@@ -9,6 +9,7 @@ from typing import Any
 from mmseg.datasets import ADE20KDataset, BaseSegDataset
 
 from simmim_bench.data.check import image_files
+from simmim_bench.datasets.labels import check_labels
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
 
@@ -32,7 +33,7 @@ class SegLayoutDataset(BaseSegDataset):
 
     Raises:
         BenchError: If ``classes.txt`` does not name ``num_classes`` classes, or the images are
-            not all of one suffix.
+            not all of one suffix; for a sample, if its label map holds a label that is no class.
     """
 
     def __init__(
@@ -52,6 +53,18 @@ class SegLayoutDataset(BaseSegDataset):
             metainfo={**names, **(metainfo or {})},
             **kwargs,
         )
+
+    def prepare_data(self, idx: int) -> Any:
+        """Sample ``idx`` after the pipeline, its labels checked."""
+        sample = super().prepare_data(idx)
+        if isinstance(sample, dict) and "gt_sem_seg" in sample.get("data_samples", ()):
+            check_labels(
+                sample["data_samples"].gt_sem_seg.data,
+                image=sample["data_samples"].get("img_path", "an image"),
+                classes=len(self.metainfo["classes"]),
+                ignored=self.ignore_index,
+            )
+        return sample
 
 
 def only_suffix(folder: Path) -> str:

@@ -49,9 +49,7 @@ def load_config(
     except Exception as error:
         raise BenchError(f"config {path} cannot be read: {error}") from error
     changes = dict(_parse_override(item) for item in overrides or [])
-    for key in changes:
-        _check_key(cfg, key)
-    cfg.merge_from_dict(changes)
+    cfg.merge_from_dict({key: _like(_current(cfg, key), new) for key, new in changes.items()})
     if data_root is not None:
         _relocate(cfg, data_root)
     if num_classes is not None:
@@ -126,8 +124,13 @@ def _parse_override(item: str) -> tuple[str, Any]:
     return key, DictAction._parse_iterable(value)
 
 
-def _check_key(cfg: Any, key: str) -> None:
-    """Refuse a key whose parents do not exist, or a new leaf where none is allowed.
+def _like(current: Any, new: Any) -> Any:
+    """A list that takes the place of a tuple becomes one: transforms ask for tuples."""
+    return tuple(new) if isinstance(current, tuple) and isinstance(new, list) else new
+
+
+def _current(cfg: Any, key: str) -> Any:
+    """Value of ``key``; refuse one whose parents do not exist, or a new leaf where none may be.
 
     A new leaf is allowed in a dict that has a ``type``: it is an argument of that class.
     """
@@ -150,6 +153,7 @@ def _check_key(cfg: Any, key: str) -> None:
             hint = f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(known)}"
             raise BenchError(f"config key {key!r}: {where} has no {part!r}; {hint}")
         node = node.get(part)
+    return node
 
 
 def _relocate(cfg: Any, new_root: str) -> None:

@@ -10,7 +10,7 @@ import torch
 from mmengine.logging import MMLogger
 from prettytable import PrettyTable
 
-from simmim_bench.errors import BenchError
+from simmim_bench.datasets.labels import check_labels
 from simmim_bench.registry import METRICS
 
 
@@ -33,14 +33,12 @@ class IoUMetric(mmseg.evaluation.IoUMetric):
         for sample in data_samples:
             if self.format_only or "gt_sem_seg" not in sample:
                 continue
-            labels = sample["gt_sem_seg"]["data"]
-            strange = labels[(labels >= classes) & (labels != self.ignore_index)]
-            if strange.numel():
-                raise BenchError(
-                    f"the label map of {sample.get('img_path', 'an image')} holds label "
-                    f"{int(strange[0])}, but there are {classes} classes (and {self.ignore_index} "
-                    f"is ignored); set --num-classes, or reduce_zero_label in the config"
-                )
+            check_labels(
+                sample["gt_sem_seg"]["data"],
+                image=sample.get("img_path", "an image"),
+                classes=classes,
+                ignored=self.ignore_index,
+            )
         super().process(data_batch, data_samples)
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:

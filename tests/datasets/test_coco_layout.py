@@ -19,12 +19,12 @@ def annotation(number, image, category, **changes):
 def build(tmp_path):
     """Function that writes an annotation file and builds the dataset over it."""
 
-    def build(categories=CATEGORIES, annotations=None, **options):
+    def build(categories=CATEGORIES, annotations=None, images=(5, 6, 9), **options):
         if annotations is None:
             annotations = [annotation(1, 5, 90), annotation(2, 5, 2), annotation(3, 6, 7)]
         images = [
             {"id": number, "file_name": f"{number}.jpg", "width": 64, "height": 48}
-            for number in (5, 6, 9)
+            for number in images
         ]
         content = {"images": images, "annotations": annotations, "categories": categories}
         (tmp_path / "val.json").write_text(json.dumps(content))
@@ -92,3 +92,15 @@ def test_images_without_objects_are_dropped_from_training_alone(build):
 def test_it_prints_nothing(build, capsys):
     build()
     assert capsys.readouterr().out == ""
+
+
+def test_a_file_without_images_is_refused(build):
+    with pytest.raises(BenchError, match=r"val\.json lists no images"):
+        build(images=(), annotations=[])
+
+
+def test_annotations_of_other_images_leave_nothing_to_learn_from(build):
+    elsewhere = [annotation(1, 100, 90)]
+    with pytest.raises(BenchError, match=r"none of the 3 images of .*val\.json has an object"):
+        build(annotations=elsewhere, test_mode=False, filter_cfg={"filter_empty_gt": True})
+    assert len(build(annotations=elsewhere)) == 3  # to be evaluated: there is nothing to find

@@ -92,3 +92,17 @@ def test_a_folder_without_images(build, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(BenchError, match=r"empty holds images of 0 suffixes \(none\)"):
         build(data_prefix={"img_path": "empty", "seg_map_path": "labels"})
+
+
+PIPELINE = [
+    {"type": "simmim_bench.LoadImage"},
+    {"type": "mmseg.LoadAnnotations"},
+    {"type": "mmseg.PackSegInputs"},
+]
+
+
+def test_a_label_that_is_no_class_is_refused_before_a_loss_meets_it(build):
+    assert build(pipeline=PIPELINE)[0]["data_samples"].gt_sem_seg.data.max() == 255
+    one_class = build(num_classes=1, pipeline=PIPELINE)
+    with pytest.raises(BenchError, match=r"a\.jpg holds label 1, but there are 1 classes"):
+        one_class[0]

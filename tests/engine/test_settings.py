@@ -11,6 +11,7 @@ train_dataloader = dict(batch_size=2, dataset=dict(type='D', data_root='data/coc
 val_evaluator = dict(type='E', ann_file='data/coco/annotations/val.json')
 train_cfg = dict(max_epochs=3)
 schedule = [dict(type='LinearLR', end=5)]
+resize = dict(type='Resize', scale=(96, 96), sizes=[1, 2])
 """
 
 
@@ -25,6 +26,12 @@ def test_overrides_reach_nested_values_and_lists(config):
     cfg = load_config(config, overrides=["train_cfg.max_epochs=1", "schedule.0.end=7"])
     assert cfg.train_cfg.max_epochs == 1
     assert cfg.schedule[0].end == 7
+
+
+def test_a_list_in_the_place_of_a_tuple_becomes_one(config):
+    cfg = load_config(config, overrides=["resize.scale=[64,32]", "resize.sizes=[3]"])
+    assert cfg.resize.scale == (64, 32)
+    assert cfg.resize.sizes == [3]
 
 
 def test_a_new_argument_is_allowed_only_where_a_type_takes_it(config):
