@@ -28,8 +28,9 @@ ROWS = 256  # images compared at once
 class KNNClassifier(FrozenBackbone, BaseModel):
     """One epoch over labelled images fills a memory of features; predictions are votes of it.
 
-    The memory is reserved by ``simmim_bench.ReserveMemoryHook`` and stands in checkpoints. Each
-    image has its own row, so the memory is the same for any number of processes.
+    The memory is reserved by ``simmim_bench.ReserveMemoryHook`` and stands in checkpoints, whose
+    number of rows is taken over. Each image has its own row, so the memory is the same for any
+    number of processes.
 
     Args:
         backbone: Config of the backbone.
@@ -40,6 +41,9 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         temperature: Votes are exp(cosine similarity / temperature).
         data_preprocessor: Config of the preprocessor.
     """
+
+    of_any_length = frozenset({"features", "labels"})
+    """Buffers of which a checkpoint may have another number of rows."""
 
     def __init__(
         self,
@@ -68,6 +72,14 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         device = next(self.parameters()).device
         self.register_buffer("features", torch.zeros(images, self.channels, device=device))
         self.register_buffer("labels", torch.full((images,), EMPTY, device=device))
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Take over a memory of any size."""
+        if f"{prefix}labels" in state_dict:
+            self.reserve(len(state_dict[f"{prefix}labels"]))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
     def forward(
         self,

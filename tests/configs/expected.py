@@ -7,8 +7,10 @@ OF_OTHERS = {  # folder of configs to the folder that has their recipe
     "cifar10": "imagenet",
     "cifar100": "imagenet",
     "cityscapes": "ade20k",
+    "transfer": "simmim",
 }
 FULL_SIZE = {
+    "transfer/simmim-coco_swin-b_8xb128_800e.py",
     "cifar10/swin-b_8xb128_ft-100e.py",
     "cifar10/vit-b_8xb128_ft-100e.py",
     "cifar100/swin-b_8xb128_ft-100e.py",
@@ -63,6 +65,7 @@ FULL_SIZE = {
 PUBLISHED = {
     "simmim/swin-b_8xb128.py": 89.87,
     "simmim/swin-b_8xb128_800e.py": 89.87,
+    "transfer/simmim-coco_swin-b_8xb128_800e.py": 89.87,
     # mmpretrain's 199.92 has a window of 12 in the last stage, too; the original's is 6.
     "simmim/swin-l_8xb128_800e.py": 199.88,
     "imagenet/swin-b-w6-192_8xb128_ft-100e.py": 87.75,

@@ -178,7 +178,8 @@ def test_the_name_says_what_the_values_are(name, cfg):
         assert batch == int(found.group(2))
         assert devices * batch == (16384 if "linear" in stem else 1024)
         assert cfg.auto_scale_lr.base_batch_size == devices * batch
-        base = RATES[cfg.train_cfg.max_epochs] if folder == "simmim" else FINE_TUNING_RATE
+        pretraining = "pretraining" in cfg
+        base = RATES[cfg.train_cfg.max_epochs] if pretraining else FINE_TUNING_RATE
         rate = LINEAR_RATE if "linear" in stem else base * devices * batch / 512
         assert cfg.optim_wrapper.optimizer.lr == pytest.approx(rate, rel=1e-12)
     assert cfg.auto_scale_lr.base_batch_size % (devices * batch) == 0

@@ -6,6 +6,7 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import nn
 
+from simmim_bench.checkpoint.whole import load_whole
 from simmim_bench.errors import BenchError
 from simmim_bench.finetune import knn
 from simmim_bench.registry import METRICS, MODELS
@@ -150,6 +151,21 @@ def test_processes_share_their_memories(monkeypatch):
     knn._share(features, given)
     assert torch.allclose(features, rows)
     assert given.tolist() == [5, 6, 7]
+
+
+def test_a_memory_of_any_size_is_taken_from_a_checkpoint(classifier):
+    classifier.reserve(7)
+    classifier.features.normal_()
+    classifier.labels.copy_(torch.arange(7) % CLASSES)
+    state = {key: value.clone() for key, value in classifier.state_dict().items()}
+    for images in (0, 7, 9):
+        classifier.reserve(images)
+        load_whole(classifier, {"state_dict": state}, checkpoint="epoch_1.pth", config="knn.py")
+        assert torch.equal(classifier.features, state["features"])
+        assert torch.equal(classifier.labels, state["labels"])
+    state["features"] = state["features"][:, :5]
+    with pytest.raises(BenchError, match=r"features is \(7, 5\), expected \(7, 64\)"):
+        load_whole(classifier, {"state_dict": state}, checkpoint="epoch_1.pth", config="knn.py")
 
 
 def test_too_few_images(classifier):

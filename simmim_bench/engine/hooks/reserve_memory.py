@@ -1,4 +1,4 @@
-"""Give a k-NN classifier a row for every image, before a checkpoint may be read."""
+"""Give a k-NN classifier a row for every image."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from simmim_bench.registry import HOOKS
 
 @HOOKS.register_module()
 class ReserveMemoryHook(Hook):
-    """Call ``model.reserve`` with the number of training images."""
+    """Call ``model.reserve`` with the number of training images, unless a checkpoint did."""
 
-    def before_run(self, runner: Any) -> None:
+    def before_train(self, runner: Any) -> None:
         """Reserve."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        loop = runner.train_loop
-        if loop is not None:
-            model.reserve(len(loop.dataloader.dataset))
+        images = len(runner.train_dataloader.dataset)
+        if len(model.labels) != images:
+            model.reserve(images)
