@@ -16,6 +16,8 @@ from simmim_bench.io import atomic_write_json
 def test(args: argparse.Namespace) -> dict[str, float]:
     """Evaluate ``args.checkpoint`` with ``args.config``; write ``test.json`` in the work dir.
 
+    Where the run that made the checkpoint is known, ``record.json`` as well.
+
     Raises:
         BenchError: If the config, the data or the checkpoint are not usable.
     """
@@ -75,6 +77,7 @@ def _run(cfg: Any, args: argparse.Namespace) -> dict[str, float]:
 
     from simmim_bench.checkpoint.safe_io import load_checkpoint
     from simmim_bench.checkpoint.whole import load_whole
+    from simmim_bench.engine.evaluation_record import write_record
     from simmim_bench.engine.failures import explained
     from simmim_bench.engine.runner import BenchRunner
 
@@ -89,4 +92,5 @@ def _run(cfg: Any, args: argparse.Namespace) -> dict[str, float]:
     if is_main_process():
         figures = {key: float(value) for key, value in metrics.items()}
         atomic_write_json(Path(cfg.work_dir) / "test.json", figures)
+        runner.logger.info(write_record(args, cfg, metrics))
     return metrics

@@ -7,6 +7,8 @@ import pytest
 from PIL import Image
 
 from simmim_bench.results.manifest import Manifest
+from simmim_bench.results.record import Record
+from simmim_bench.results.schema import read_model
 from tests.e2e.conftest import CONFIGS
 
 pytestmark = pytest.mark.slow
@@ -46,6 +48,10 @@ def test_three_tasks_become_records_and_a_table(tools, backbone, tmp_path):
         )
         pictures = [path for path in drawn.iterdir() if path.suffix in {".jpg", ".png"}]
         assert len(pictures) == (11 if task == "classification" else 5)
+        record = read_model(Record, drawn / "record.json", remedy="")
+        trained = Manifest.read(folder / "manifest.json")
+        assert record.metrics == pytest.approx(trained.metrics)
+        assert (record.method, record.seed) == ("scratch", 0)
     tools.succeed("tools/leaderboard.py", "build", "--work-dir", tmp_path)
     records = list((tmp_path / "results" / "records").rglob("*.json"))
     assert len(records) == 6
@@ -88,6 +94,8 @@ def test_two_processes_train_and_test_to_the_same_figures(tools, tmp_path):
         figures.append(json.loads((out / "test.json").read_text()))
     assert figures[0] == figures[1]  # 11 images: odd
     assert figures[0]["accuracy/top1"] == manifest.metrics["top1"]
+    records = [read_model(Record, tmp_path / n / "record.json", remedy="") for n in "12"]
+    assert records[0].metrics == records[1].metrics == manifest.metrics
 
 
 def test_try_runs_a_full_size_config_and_records_nothing(tools, tmp_path):

@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from simmim_bench.checkpoint.identity import BLOCK
+from simmim_bench.engine.figures import protocol_metrics
 from simmim_bench.engine.hooks.memory import peak_memory_mb
 from simmim_bench.engine.runner import latest_checkpoint
 from simmim_bench.errors import BenchError
@@ -101,35 +102,13 @@ class ManifestHook(Hook):
             **self.facts,
             status="complete",
             outputs={"checkpoint": FileRef(path=final.name, sha256=sha256_file(final))},
-            metrics=self._protocol_metrics(),
+            metrics=protocol_metrics(self.facts.get("protocol"), self.metrics),
             cost=self._cost(runner),
             environment=collect_environment(PACKAGES),
             load_report=runner.message_hub.runtime_info.get("load_report"),
             started=self.started,
             finished=datetime.now(timezone.utc),
         ).write(work_dir / "manifest.json")
-
-    def _protocol_metrics(self) -> dict[str, float]:
-        """The protocol's metrics in percent, by their names in records."""
-        protocol = self.facts.get("protocol")
-        if not protocol:
-            return {}
-        measured = self.metrics or {}
-        named = {}
-        for name, key in protocol["metrics"].items():
-            if key not in measured:
-                raise BenchError(
-                    f"the protocol's metric {name!r} is the evaluator's {key!r}, which measured: "
-                    f"{', '.join(measured) or 'nothing'}"
-                )
-            value = float(measured[key])
-            named[name] = 100 * value if key.startswith("coco/") else value
-            if not 0 <= named[name] <= 100:
-                raise BenchError(
-                    f"the evaluator measured {value} for {key!r}; COCO figures are -1 where the "
-                    "validation set has no such object: check the annotations"
-                )
-        return named
 
     def _image_size(self) -> tuple[int, int]:
         stated = (self.facts["protocol"] or self.facts["pretraining"])["image_size"]

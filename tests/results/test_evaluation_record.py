@@ -1,0 +1,84 @@
+"""An evaluation becomes a record only of the run that made the checkpoint."""
+
+import argparse
+import json
+
+import pytest
+from mmengine.config import Config
+
+from simmim_bench.engine.evaluation_record import write_record
+from simmim_bench.io import sha256_file
+from simmim_bench.results.record import Record
+from simmim_bench.results.schema import read_model
+
+MEASURED = {"coco/bbox_mAP": 0.5, "coco/segm_mAP": 0.25, "coco/bbox_mAP_50": 0.75}
+
+
+class Evaluation:
+    """A finished run, and an evaluation of its checkpoint."""
+
+    def __init__(self, folder, toy):
+        self.folder, self.toy = folder, toy
+        self.checkpoint = folder / "epoch_3.pth"
+        self.checkpoint.write_bytes(b"weights")
+        self.finish()
+
+    def finish(self, **changes):
+        sha256 = sha256_file(self.checkpoint)
+        given = {"outputs": {"checkpoint": {"path": "epoch_3.pth", "sha256": sha256}}, **changes}
+        text = json.dumps(self.toy.manifest_fields(**given))
+        (self.folder / "manifest.json").write_text(text)
+
+    def record(self, *, protocol=None, tta=False, overrides=()):
+        args = argparse.Namespace(
+            checkpoint=str(self.checkpoint), tta=tta, cfg_options=list(overrides)
+        )
+        work_dir = self.folder / "test"
+        cfg = Config({"protocol": protocol or self.toy.protocol(), "work_dir": str(work_dir)})
+        said = write_record(args, cfg, MEASURED)
+        path = work_dir / "record.json"
+        return said, read_model(Record, path, remedy="") if path.exists() else None
+
+
+@pytest.fixture
+def evaluation(tmp_path, toy):
+    return Evaluation(tmp_path, toy)
+
+
+def test_the_run_with_what_was_measured_now(evaluation):
+    said, record = evaluation.record()
+    assert said == f"record: {evaluation.folder / 'test' / 'record.json'}"
+    assert record.metrics == {"box_ap": 50.0, "mask_ap": 25.0}
+    assert (record.method, record.seed, record.deviations) == ("scratch", 0, [])
+    assert record.cost.wall_seconds == 120.0
+
+
+def test_what_the_run_did_not_do_is_a_deviation(evaluation):
+    evaluation.finish(deviations=["override a.b=1"])
+    _, record = evaluation.record(tta=True, overrides=["a.b=1", "c=2"])
+    assert record.deviations == [
+        "override a.b=1", "override c=2 in the evaluation", "test-time augmentation",
+    ]  # fmt: skip
+
+
+def test_another_checkpoint_of_the_run(evaluation):
+    evaluation.checkpoint.write_bytes(b"weights of an earlier epoch")
+    said, record = evaluation.record()
+    assert record is None
+    assert said.startswith("no record: ")
+    assert "epoch_3.pth holds other weights than epoch_3.pth had when the run ended" in said
+
+
+def test_another_protocol(evaluation, toy):
+    said, record = evaluation.record(protocol=toy.protocol(version=2))
+    assert record is None
+    assert "is of another protocol than toy-detection@2" in said
+
+
+@pytest.mark.parametrize("content", [None, "{"])
+def test_a_checkpoint_of_unknown_origin(evaluation, content):
+    manifest = evaluation.folder / "manifest.json"
+    manifest.unlink() if content is None else manifest.write_text(content)
+    said, record = evaluation.record()
+    assert record is None
+    assert str(manifest) in said
