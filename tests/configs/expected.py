@@ -11,6 +11,12 @@ OF_OTHERS = {  # folder of configs to the folder that has their recipe
 }
 FULL_SIZE = {
     "transfer/simmim-coco_swin-b_8xb128_800e.py",
+    "ade20k/upernet_plain-vit-b_160k.py",
+    "baselines/beit_vit-b_8xb256_300e.py",
+    "coco/mask-rcnn_plain-vit-b_fpn_100e.py",
+    "imagenet/plain-vit-b_8xb2048_linear-90e.py",
+    "imagenet/plain-vit-b_knn.py",
+    "simmim/plain-vit-b_8xb128.py",
     "cifar10/swin-b_8xb128_ft-100e.py",
     "cifar10/vit-b_8xb128_ft-100e.py",
     "cifar100/swin-b_8xb128_ft-100e.py",
@@ -106,13 +112,13 @@ RATES = {100: 2e-4, 800: 1e-4}
 FINE_TUNING_RATE = 1.25e-3
 FROZEN = {  # what is trained
     f"imagenet/{backbone}-b_{kind}.py": names
-    for backbone in ("swin", "vit")
+    for backbone in ("swin", "vit", "plain-vit")
     for kind, names in (
         ("8xb2048_linear-90e", ["head.fc.weight", "head.fc.bias"]),
         ("knn", ["step"]),
     )
 }
-PARTLY_FIXED = {"simmim_bench.LinearProbe", "simmim_bench.KNNClassifier", "MoCoV3"}
+PARTLY_FIXED = {"simmim_bench.LinearProbe", "simmim_bench.KNNClassifier", "MoCoV3", "BEiT"}
 MAY_BE_FIXED = {"backbone.pos_embed", "neck.decoder_pos_embed"}  # MAE's sines and cosines
 LINEAR_RATE = 0.1 * 16384 / 256  # MAE, main_linprobe.py
 # TRAIN.LAYER_DECAY, MODEL.DROP_PATH_RATE of the original's simmim_finetune__*.yaml.
