@@ -1,11 +1,11 @@
-# make setup | demo | smoke | test | lint | types | format | clean
+# make setup | demo | smoke | leaderboard | test | lint | types | format | clean
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 1
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 
-.PHONY: help setup dev demo smoke test lint types format clean
+.PHONY: help setup dev demo leaderboard smoke test lint types format clean
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
@@ -30,6 +30,9 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 demo: setup ## Pretrain, three downstream tasks, leaderboard: 20 minutes on two cores
 	$(BIN)/python tools/run_suite.py configs/suites/demo.yaml --seeds $(SEEDS)
+
+leaderboard: setup ## Write the tables of results/records and results/published anew
+	$(BIN)/python tools/leaderboard.py build --out results
 
 smoke: setup ## The same flow with toy schedules, in three minutes
 	$(BIN)/python tools/run_suite.py configs/suites/smoke.yaml

@@ -46,11 +46,12 @@ class MeanCost:
 
 @dataclass(frozen=True)
 class Cell:
-    """Runs of one row under one protocol, one per seed."""
+    """Runs of one row under one protocol, one per seed, all of one config (its hash)."""
 
     metrics: dict[str, Stat]
     deviations: tuple[str, ...]
     cost: MeanCost | None
+    config: str | None
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def gains(row: Row, rows: Iterable[Row]) -> dict[ColumnKey, dict[str, float]]:
 
     Returns:
         Difference of means by column and metric, where there is a from-scratch cell of the same
-        backbone, provenance and deviations.
+        backbone, provenance, config and deviations.
     """
     if row.method == SCRATCH:
         return {}
@@ -111,7 +112,7 @@ def gains(row: Row, rows: Iterable[Row]) -> dict[ColumnKey, dict[str, float]]:
             continue
         for key in row.cells.keys() & base.cells.keys():
             ours, theirs = row.cells[key], base.cells[key]
-            if ours.deviations == theirs.deviations:
+            if (ours.deviations, ours.config) == (theirs.deviations, theirs.config):
                 found[key] = {
                     name: stat.mean - theirs.metrics[name].mean
                     for name, stat in ours.metrics.items()
@@ -198,6 +199,7 @@ def _cell(records: list[Record]) -> Cell:
         },
         deviations=tuple(records[0].deviations),
         cost=_mean_cost([record.cost for record in records]),
+        config=_config(records[0]),
     )
 
 

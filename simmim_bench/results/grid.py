@@ -15,10 +15,14 @@ SYMBOLS = "†‡§¶◊"
 
 @dataclass(frozen=True)
 class Entry:
-    """One table cell: text, emphasis, the mark of a note after it, a header's first line."""
+    """One table cell: text, emphasis, the mark of a note after it, a header's first line.
+
+    ``bold`` is the best of a column and ``second`` the next.
+    """
 
     text: str = ""
     bold: bool = False
+    second: bool = False
     italic: bool = False
     mark: str = ""
     above: str = ""

@@ -8,10 +8,16 @@ from pathlib import Path
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.results.collect import Collected, collect
+from simmim_bench.results.export import export
 from simmim_bench.results.grid import Page
+from simmim_bench.results.latex import render_latex
 from simmim_bench.results.markdown import render_markdown
 from simmim_bench.results.page import make_page
+from simmim_bench.results.published import read_published
+from simmim_bench.results.record import Record
 from simmim_bench.results.store import read_records
+
+MARKDOWN, LATEX, CSV = "README.md", "leaderboard.tex", "leaderboard.csv"
 
 
 @dataclass(frozen=True)
@@ -39,12 +45,13 @@ class Built:
         return "\n".join(lines)
 
 
-def build(work_dir: Path, out: Path | None = None) -> Built:
-    """Collect the manifests of a suite and write records and Markdown.
+def build(work_dir: Path, out: Path | None = None, *, published: Path | None = None) -> Built:
+    """Collect the manifests of a suite and write records and their renderings.
 
     Args:
         work_dir: Work dir of a suite.
         out: Folder for ``records/`` and ``leaderboard/``; ``work_dir/results`` by default.
+        published: Folder of cited figures; those of the suite's protocols are shown.
 
     Raises:
         BenchError: If the work dir holds nothing to collect, or something that is not valid.
@@ -54,8 +61,37 @@ def build(work_dir: Path, out: Path | None = None) -> Built:
             f"work dir {work_dir} does not exist; run `python tools/run_suite.py SUITE.yaml` first"
         )
     out = out or work_dir / "results"
-    records, markdown = out / "records", out / "leaderboard" / "README.md"
-    collected = collect(work_dir, records)
-    page = make_page(read_records(records))
-    atomic_write_text(markdown, render_markdown(page))
-    return Built(page, collected, records, markdown)
+    collected = collect(work_dir, out / "records")
+    page = render(out, published=published, everything_cited=False)
+    return Built(page, collected, out / "records", out / "leaderboard" / MARKDOWN)
+
+
+def render(out: Path, *, published: Path | None, everything_cited: bool) -> Page:
+    """Write the renderings of the records in ``out/records``: Markdown, LaTeX and CSV.
+
+    Args:
+        out: Folder with ``records/``; ``leaderboard/`` is written beside it.
+        published: Folder of cited figures.
+        everything_cited: Show cited figures of other protocols, too, in sections of their own.
+
+    Raises:
+        BenchError: If there are no records, or something is not valid.
+    """
+    records = read_records(out / "records")
+    page = make_page(records, cited_for(records, published, everything=everything_cited))
+    folder = out / "leaderboard"
+    atomic_write_text(folder / MARKDOWN, render_markdown(page))
+    atomic_write_text(folder / LATEX, render_latex(page))
+    export(records, folder / CSV, form="csv")
+    return page
+
+
+def cited_for(records: list[Record], published: Path | None, *, everything: bool) -> list[Record]:
+    """Cited figures to show beside ``records``: of their protocols, or all."""
+    cited = read_published(published) if published else []
+    protocols = {(record.protocol.id, record.protocol.version) for record in records}
+    return [
+        record
+        for record in cited
+        if everything or (record.protocol.id, record.protocol.version) in protocols
+    ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table, aggregate, gains
+from simmim_bench.results.aggregate import TASKS, Cell, ColumnKey, Row, Table, aggregate, gains
 from simmim_bench.results.costs import cost_grid
 from simmim_bench.results.grid import (
     Entry,
@@ -20,13 +21,16 @@ from simmim_bench.results.grid import (
     show_size,
 )
 from simmim_bench.results.manifest import Kind, Pretraining
+from simmim_bench.results.ranking import Standing, mean_rank_of, standing
 from simmim_bench.results.record import Record
 
 TITLE = "Leaderboard"
 LEGEND = (
     "Metrics in percent, as mean ± sample standard deviation (number of seeds); a single seed "
-    "has no ±. Bold: best of its column. Blank: not measured. Gain over scratch: difference of "
-    "the unrounded means, in points. Minutes are wall time, memory is the peak of one process."
+    "has no ±. Bold: best of its column, with all that differ from it by no more than noise "
+    "between seeds (Welch's t-test, Holm's correction, 5 %). Blank: not measured. Gain over "
+    "scratch: difference of the unrounded means, in points. Minutes are wall time, memory is the "
+    "peak of one process."
 )
 HEADINGS: dict[Kind, str] = {"full": "Full runs", "smoke": "Smoke runs"}
 WARNINGS: dict[Kind, str] = {"smoke": "smoke run: toy schedules, figures mean nothing"}
@@ -41,18 +45,33 @@ METRICS = {
 }
 
 
-def make_page(records: Iterable[Record]) -> Page:
+def make_page(records: Iterable[Record], cited: Iterable[Record] = ()) -> Page:
     """Lay out the leaderboard of some records.
+
+    Args:
+        records: Measured ones.
+        cited: Figures of others: beside the measured ones of the same protocol, else in sections
+            of their own.
 
     Raises:
         BenchError: If the records contradict one another.
     """
     known = list(records)
-    sections = [_section(table) for table in aggregate(known)]
+    protocols = {_protocol(record) for record in known if record.kind == "full"}
+    beside = [record for record in cited if _protocol(record) in protocols]
+    others = [record for record in cited if _protocol(record) not in protocols]
+    sections = [_section(table, HEADINGS[table.kind]) for table in aggregate([*known, *beside])]
+    for task in TASKS:
+        of_task = [record for record in others if record.protocol.task == task]
+        sections += [_section(table, f"Cited: {task}") for table in aggregate(of_task)]
     return Page(TITLE, LEGEND, sections, len(known))
 
 
-def _section(table: Table) -> Section:
+def _protocol(record: Record) -> ColumnKey:
+    return record.protocol.id, record.protocol.version
+
+
+def _section(table: Table, heading: str) -> Section:
     notes = Notes(table.columns)
     grids = [grid for grid in (_results(table, notes), cost_grid(table, notes)) if grid.rows]
     listed = list(notes.listed())
@@ -62,49 +81,68 @@ def _section(table: Table) -> Section:
             f"earlier run with the same seed"
         )
         listed.append(Note("", text))
-    return Section(HEADINGS[table.kind], WARNINGS.get(table.kind), grids, listed)
+    return Section(heading, WARNINGS.get(table.kind), grids, listed)
 
 
 def _results(table: Table, notes: Notes) -> Grid:
-    metrics = [(key, name) for key, protocol in table.columns.items() for name in protocol.metrics]
+    metrics = [
+        (key, name)
+        for key, protocol in table.columns.items()
+        for name in protocol.metrics
+        if any(key in row.cells and name in row.cells[key].metrics for row in table.rows)
+    ]
     headers = [Entry("method"), Entry("backbone"), Entry("pretraining")]
     headers += [
         Entry(METRICS.get(name, name), mark=notes.number(key), above=table.columns[key].task)
         for key, name in metrics
     ]
-    headers += [Entry("(min)", above="pretrain"), Entry("(min)", above="fine-tune")]
-    best = {} if table.kind == "smoke" else {pair: _best(table, *pair) for pair in metrics}
+    extra = _extra_columns(table)
+    headers += [column.header for column in extra]
+    ranked = {} if table.kind == "smoke" else {pair: standing(table, *pair) for pair in metrics}
     rows = []
-    for row in table.rows:
+    for number, row in enumerate(table.rows):
         entries = [name_entry(row, notes), Entry(row.backbone), _pretraining(row, notes)]
-        entries += [_metric(row, key, name, best.get((key, name)), notes) for key, name in metrics]
-        rows.append([*entries, *_minutes(row, table)])
+        for key, name in metrics:
+            place = ranked.get((key, name), Standing())
+            entry = _metric(row, key, name, notes)
+            entries.append(replace(entry, bold=number in place.best, second=number in place.second))
+        rows.append([*entries, *(column.entries[number] for column in extra)])
         gained = {} if table.kind == "smoke" else gains(row, table.rows)
         if gained:
             rows.append(_gain_row(gained, metrics, len(headers)))
     return Grid("Results", headers, rows, frozenset({0, 1, 2}))
 
 
-def _metric(
-    row: Row, key: ColumnKey, name: str, best: dict[tuple[str, ...], str] | None, notes: Notes
-) -> Entry:
+def _metric(row: Row, key: ColumnKey, name: str, notes: Notes) -> Entry:
     cell = row.cells.get(key)
     if cell is None or name not in cell.metrics:
         return Entry()
-    stat = cell.metrics[name]
-    bold = (best or {}).get(cell.deviations) == f"{stat.mean:.1f}"
-    text = show(stat, cited=row.provenance.kind != "measured")
-    return Entry(text, bold=bold, mark=_deviation_mark(cell, notes))
+    text = show(cell.metrics[name], cited=row.provenance.kind != "measured")
+    return Entry(text, mark=_deviation_mark(cell, notes))
 
 
-def _best(table: Table, key: ColumnKey, name: str) -> dict[tuple[str, ...], str]:
-    """Best mean as shown, by deviations: a changed protocol competes with its like alone."""
-    rivals: dict[tuple[str, ...], list[float]] = {}
-    for row in table.rows:
-        cell = row.cells.get(key)
-        if cell and name in cell.metrics:
-            rivals.setdefault(cell.deviations, []).append(cell.metrics[name].mean)
-    return {which: f"{max(means):.1f}" for which, means in rivals.items() if len(means) > 1}
+@dataclass(frozen=True)
+class _Column:
+    header: Entry
+    entries: list[Entry]
+
+
+def _extra_columns(table: Table) -> list[_Column]:
+    """Mean rank and minutes, where they are known of any row."""
+    ranks = {} if table.kind == "smoke" else mean_rank_of(table)
+    numbers = range(len(table.rows))
+    minutes = [_minutes(row, table) for row in table.rows]
+    columns = [
+        _Column(
+            Entry("rank", above="mean"),
+            [Entry(f"{ranks[number]:.1f}" if number in ranks else "") for number in numbers],
+        ),
+        _Column(Entry("(min)", above="pretrain"), [pretrain for pretrain, _ in minutes]),
+        _Column(Entry("(min)", above="fine-tune"), [finetune for _, finetune in minutes]),
+    ]
+    measured = any(row.provenance.kind == "measured" for row in table.rows)
+    kept = columns[1:] if measured else []
+    return [*(columns[:1] if ranks else []), *kept]
 
 
 def _gain_row(
@@ -117,12 +155,12 @@ def _gain_row(
     return entries + [Entry()] * (width - len(entries))
 
 
-def _minutes(row: Row, table: Table) -> list[Entry]:
+def _minutes(row: Row, table: Table) -> tuple[Entry, Entry]:
     """Minutes of pretraining and of all fine-tunings; blank if one of these is not known."""
     pretrain = Entry(show_minutes(row.pretraining_cost.minutes) if row.pretraining_cost else "")
     costs = [row.cells[key].cost if key in row.cells else None for key in table.columns]
     known = [cost.minutes for cost in costs if cost is not None]
-    return [pretrain, Entry(show_minutes(sum(known)) if len(known) == len(costs) else "")]
+    return pretrain, Entry(show_minutes(sum(known)) if len(known) == len(costs) else "")
 
 
 def _deviation_mark(cell: Cell, notes: Notes) -> str:

@@ -19,7 +19,16 @@ from simmim_bench.results.manifest import (
     check_metrics,
     check_origin,
 )
-from simmim_bench.results.schema import Name, Percent, Seed, Sha256, StrictModel, Text, UtcTime
+from simmim_bench.results.schema import (
+    Name,
+    Percent,
+    Seed,
+    Sha256,
+    StrictModel,
+    Text,
+    Title,
+    UtcTime,
+)
 
 SEAL = frozenset({"run_id", "sha256"})
 
@@ -31,7 +40,7 @@ class Provenance(StrictModel):
     """
 
     kind: Literal["measured", "reproduced", "published"]
-    table: Name | None = None
+    table: Title | None = None
     url: Annotated[str, Field(pattern=r"^https?://[^\s<>()\"'\\|`]+$")] | None = None
 
     @model_validator(mode="after")
@@ -83,7 +92,8 @@ class RecordBody(StrictModel):
 
     def make_run_id(self) -> str:
         """Name of the run, from its inputs alone: the same run always has the same."""
-        weights = self.pretraining.checkpoint_sha256 if self.pretraining else None
+        origin_of = self.pretraining
+        weights = origin_of.checkpoint_sha256 or origin_of.as_json() if origin_of else None
         inputs = {
             "protocol": [self.protocol.id, self.protocol.version],
             "method": self.method,

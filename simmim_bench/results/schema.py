@@ -38,6 +38,12 @@ def _name(text: str) -> str:
     return text
 
 
+def _title(text: str) -> str:
+    if text != text.strip() or not text.isprintable():
+        raise ValueError("a title is printable, without outer spaces")
+    return text
+
+
 def _utc(time: datetime) -> datetime:
     if time.utcoffset() != timedelta(0):
         raise ValueError("a time is ISO 8601 in UTC, for example 2025-01-31T12:00:00+00:00")
@@ -53,6 +59,7 @@ def _plain_json(value: Any) -> Any:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
+Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_title)]
 Text = Annotated[str, Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Seed = Annotated[int, Field(ge=0)]

@@ -1,13 +1,16 @@
 """What the project shows of itself follows from the records that it ships."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from simmim_bench.engine.settings import load_config, resolved_hash
-from simmim_bench.results.markdown import render_markdown
-from simmim_bench.results.page import make_page
+from simmim_bench.results.leaderboard import render
+from simmim_bench.results.manifest import Protocol
+from simmim_bench.results.published import read_protocols
 from simmim_bench.results.store import read_records
 
 ROOT = Path(__file__).parents[2]
@@ -18,9 +21,25 @@ def records():
     return read_records(ROOT / "results" / "records")
 
 
-def test_the_leaderboard_is_made_of_the_records(records):
-    shown = (ROOT / "results" / "leaderboard" / "README.md").read_text("utf-8")
-    assert shown == render_markdown(make_page(records))
+def test_the_leaderboard_is_made_of_the_records(tmp_path):
+    shutil.copytree(ROOT / "results" / "records", tmp_path / "records")
+    render(tmp_path, published=ROOT / "results" / "published", everything_cited=True)
+    committed = sorted((ROOT / "results" / "leaderboard").iterdir())
+    assert [path.name for path in committed] == ["README.md", "leaderboard.csv", "leaderboard.tex"]
+    for path in committed:  # `make leaderboard` writes them
+        assert path.read_bytes() == (tmp_path / "leaderboard" / path.name).read_bytes(), path
+
+
+def test_cited_protocols_are_those_of_the_configs():
+    cited = read_protocols(ROOT / "results" / "published" / "protocols.yml")
+    own = {}
+    for path in sorted((ROOT / "configs").glob("[!_]*/*.py")):
+        if "protocol" in (cfg := Config.fromfile(path)):
+            own.setdefault(cfg.protocol.id, Protocol(**cfg.protocol.to_dict()))
+    shared = cited.keys() & own.keys()
+    assert len(shared) >= 6
+    for identifier in shared:
+        assert cited[identifier] == own[identifier]
 
 
 def test_the_records_are_of_the_configs_as_they_are(records, monkeypatch):

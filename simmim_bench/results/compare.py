@@ -1,0 +1,105 @@
+"""Two methods side by side: by protocol and metric, with the uncertainty of the difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from simmim_bench.errors import BenchError
+from simmim_bench.results.aggregate import Row, Table, aggregate
+from simmim_bench.results.grid import Entry, Grid, Page, Section, show, show_gain
+from simmim_bench.results.page import METRICS
+from simmim_bench.results.record import Record
+from simmim_bench.results.statistics import SIGNIFICANCE, Difference, difference, holm
+
+LEGEND = (
+    "Difference in points; interval: 95 %, by Welch, over seeds; p: Welch's t-test, corrected for "
+    "the number of rows by Holm. A single seed has neither."
+)
+
+
+@dataclass(frozen=True)
+class _Line:
+    backbone: str
+    protocol: str
+    metric: str
+    ours: str
+    theirs: str
+    found: Difference
+
+
+def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
+    """Compare the full runs of two methods wherever both ran.
+
+    Only cells of the same backbone, protocol, config and deviations stand against one another.
+
+    Raises:
+        BenchError: If a method has no record, or the two share nothing.
+    """
+    known = [record for record in records if record.kind == "full"]
+    methods = sorted({record.method for record in known})
+    for method in (ours, theirs):
+        if method not in methods:
+            raise BenchError(f"no records of method {method!r}; there are: {', '.join(methods)}")
+    lines = [line for table in aggregate(known) for line in _lines(table, ours, theirs)]
+    if not lines:
+        raise BenchError(
+            f"{ours} and {theirs} share no backbone and protocol run with the same config; run "
+            f"both in one suite"
+        )
+    grid = _grid(lines, ours, theirs)
+    return Page(
+        "Comparison", LEGEND, [Section(f"{ours} and {theirs}", None, [grid], [])], len(known)
+    )
+
+
+def _lines(table: Table, ours: str, theirs: str) -> list[_Line]:
+    pairs = [
+        (row, other)
+        for row in table.rows
+        for other in table.rows
+        if (row.method, other.method) == (ours, theirs) and _comparable(row, other)
+    ]
+    found = []
+    for row, other in pairs:
+        for key, protocol in table.columns.items():
+            mine, its = row.cells.get(key), other.cells.get(key)
+            if not mine or not its:
+                continue
+            if (mine.deviations, mine.config) != (its.deviations, its.config):
+                continue
+            for name in protocol.metrics:
+                if name in mine.metrics and name in its.metrics:
+                    pair = mine.metrics[name], its.metrics[name]
+                    shown = show(pair[0]), show(pair[1])
+                    label = METRICS.get(name, name)
+                    found.append(
+                        _Line(row.backbone, f"{key[0]}@{key[1]}", label, *shown, difference(*pair))
+                    )
+    return found
+
+
+def _comparable(row: Row, other: Row) -> bool:
+    return (row.backbone, row.provenance) == (other.backbone, other.provenance)
+
+
+def _grid(lines: list[_Line], ours: str, theirs: str) -> Grid:
+    corrected = iter(holm([line.found.p for line in lines if line.found.p is not None]))
+    rows = []
+    for line in lines:
+        p = next(corrected) if line.found.p is not None else None
+        interval = line.found.interval
+        rows.append(
+            [
+                Entry(line.backbone),
+                Entry(line.protocol),
+                Entry(line.metric),
+                Entry(line.ours),
+                Entry(line.theirs),
+                Entry(show_gain(line.found.points), bold=p is not None and p < SIGNIFICANCE),
+                Entry(f"{show_gain(interval[0])} to {show_gain(interval[1])}" if interval else ""),
+                Entry("" if p is None else f"{p:.3f}"),
+            ]
+        )
+    names = ["backbone", "protocol", "metric", ours, theirs, "difference", "interval", "p"]
+    return Grid("Differences", [Entry(name) for name in names], rows, frozenset({0, 1, 2}))

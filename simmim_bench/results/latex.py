@@ -1,0 +1,105 @@
+"""The leaderboard as LaTeX tables for a paper (booktabs): best bold, second underlined."""
+
+from __future__ import annotations
+
+from simmim_bench.results.grid import Entry, Grid, Note, Page, Section
+
+SPECIAL = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "±": r"$\pm$",
+        "\N{MULTIPLICATION SIGN}": r"$\times$",
+        "\N{MINUS SIGN}": r"$-$",
+        "†": r"\dag{}",
+        "‡": r"\ddag{}",
+        "§": r"\S{}",
+        "¶": r"\P{}",
+        "◊": r"$\diamond$",
+    }
+)
+RAISED = {"ᵇᵒˣ": r"\textsuperscript{box}", "ᵐᵃˢᵏ": r"\textsuperscript{mask}"}
+DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+
+
+def render_latex(page: Page) -> str:
+    r"""Render the results of every section as a ``table*``; needs ``\usepackage{booktabs}``.
+
+    Costs stay in the other renderings. The same page always gives the same text.
+    """
+    head = "% Made by `tools/leaderboard.py build`; needs \\usepackage{booktabs}.\n"
+    return head + "\n".join(_table(section) for section in page.sections)
+
+
+def _table(section: Section) -> str:
+    results = section.grids[0]
+    columns = "".join("l" if index in results.words else "r" for index in range(_width(results)))
+    warning = f" {escape(section.warning)}." if section.warning else ""
+    notes = " ".join(f"{_note(note)}." for note in section.notes)
+    lines = [
+        r"\begin{table*}",
+        r"\centering",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        _line(results.headers),
+        r"\midrule",
+        *(_line(row) for row in results.rows),
+        r"\bottomrule",
+        r"\end{tabular}",
+        rf"\caption{{{escape(section.heading)}.{warning} {notes}}}",
+        r"\end{table*}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _width(grid: Grid) -> int:
+    return len(grid.headers)
+
+
+def _line(entries: list[Entry]) -> str:
+    return " & ".join(_entry(entry) for entry in entries) + r" \\"
+
+
+def _entry(entry: Entry) -> str:
+    text = escape(f"{entry.above} {entry.text}".strip())
+    if text and entry.bold:
+        text = rf"\textbf{{{text}}}"
+    elif text and entry.second:
+        text = rf"\underline{{{text}}}"
+    if text and entry.italic:
+        text = rf"\emph{{{text}}}"
+    return text + _mark(entry.mark)
+
+
+def _mark(mark: str) -> str:
+    """A number raised; symbols stand as they are."""
+    digits = mark.translate(DIGITS)
+    return rf"\textsuperscript{{{digits}}}" if digits.isdigit() else escape(mark)
+
+
+def _note(note: Note) -> str:
+    subject = f"{escape(note.term)}: " if note.term else ""
+    source = rf" (\texttt{{{escape(note.url)}}})" if note.url else ""
+    return f"{_mark(note.mark)} {subject}{escape(note.text)}{source}".strip()
+
+
+def escape(text: str) -> str:
+    """Make ``text`` literal for pdfLaTeX: no command, no mathematics, one line."""
+    line = "".join(char if char.isprintable() else " " for char in text)
+    for raised in RAISED:
+        line = line.replace(raised, f"\0{raised}")
+    parts = line.split("\0")
+    return "".join([parts[0].translate(SPECIAL), *(_raised(part) for part in parts[1:])])
+
+
+def _raised(part: str) -> str:
+    raised = next(raised for raised in RAISED if part.startswith(raised))
+    return RAISED[raised] + part.removeprefix(raised).translate(SPECIAL)

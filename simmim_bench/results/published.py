@@ -1,0 +1,146 @@
+"""Figures that others published, as records: one YAML file per source.
+
+A file states ``kind`` (``published`` by the authors, ``reproduced`` by another code base),
+``table`` and ``url`` of the source, the ``date`` on which it was read, ``deviations`` from the
+protocol that hold for all of its figures, and ``results``. A metric may list several values, one
+for each seed that the source tells of. Protocols stand in ``protocols.yml`` beside the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field
+
+from simmim_bench.errors import BenchError
+from simmim_bench.results.manifest import Protocol
+from simmim_bench.results.record import Record, RecordBody
+from simmim_bench.results.schema import (
+    Epochs,
+    ImageSize,
+    Name,
+    Percent,
+    StrictModel,
+    Text,
+    Title,
+    UtcTime,
+    validate,
+)
+
+PROTOCOLS = "protocols.yml"
+REMEDY = "correct it, with the source at hand"
+
+
+class _Origin(StrictModel):
+    dataset: Name
+    epochs: Epochs | None = None
+    image_size: ImageSize | None = None
+
+
+class _Result(StrictModel):
+    method: Name
+    backbone: Name
+    protocol: Name
+    metrics: Annotated[
+        dict[Name, Percent | Annotated[list[Percent], Field(min_length=2)]], Field(min_length=1)
+    ]
+    pretraining: _Origin | None
+
+
+class _Source(StrictModel):
+    kind: Literal["published", "reproduced"]
+    table: Title
+    url: Text
+    date: UtcTime
+    deviations: list[Text] = []
+    results: Annotated[list[_Result], Field(min_length=1)]
+
+
+def read_published(folder: Path) -> list[Record]:
+    """Read every source in ``folder``.
+
+    Returns:
+        Records, in the order of files and lines; none if there is no such folder.
+
+    Raises:
+        BenchError: If a file is not valid, or names a protocol that ``protocols.yml`` lacks.
+    """
+    paths = sorted(path for path in folder.glob("*.yml") if path.name != PROTOCOLS)
+    if not paths:
+        return []
+    protocols = read_protocols(folder / PROTOCOLS)
+    return [record for path in paths for record in _records(path, protocols)]
+
+
+def read_protocols(path: Path) -> dict[str, Protocol]:
+    """Protocols of cited figures by id.
+
+    Raises:
+        BenchError: If the file is missing or not valid.
+    """
+    entries = _load(path)
+    if not isinstance(entries, list):
+        raise BenchError(f"{path} holds no list of protocols; {REMEDY}")
+    listed = [validate(Protocol, entry, source=str(path), remedy=REMEDY) for entry in entries]
+    return {protocol.id: protocol for protocol in listed}
+
+
+def _records(path: Path, protocols: dict[str, Protocol]) -> Iterator[Record]:
+    source = validate(_Source, _load(path), source=str(path), remedy=REMEDY)
+    for result in source.results:
+        if result.protocol not in protocols:
+            raise BenchError(
+                f"{path} names the protocol {result.protocol!r}, which {PROTOCOLS} does not "
+                f"define; it has {', '.join(protocols)}"
+            )
+        for seed, metrics in _by_seed(result, path):
+            body = _body(source, result, protocols[result.protocol])
+            body |= {"seed": seed, "metrics": metrics}
+            yield Record.seal(validate(RecordBody, body, source=str(path), remedy=REMEDY))
+
+
+def _by_seed(result: _Result, path: Path) -> list[tuple[int | None, dict[str, float]]]:
+    """(None, metrics), or one pair for each of several values."""
+    counts = {len(value) if isinstance(value, list) else 0 for value in result.metrics.values()}
+    if len(counts) > 1:
+        raise BenchError(
+            f"{path}: metrics of {result.method} on {result.backbone} list different numbers of "
+            f"values; {REMEDY}"
+        )
+    if counts == {0}:
+        return [(None, {key: v for key, v in result.metrics.items() if isinstance(v, float)})]
+    return [
+        (seed, {key: v[seed] for key, v in result.metrics.items() if isinstance(v, list)})
+        for seed in range(counts.pop())
+    ]
+
+
+def _body(source: _Source, result: _Result, protocol: Protocol) -> dict[str, Any]:
+    """Fields of a record but its metrics and seed."""
+    origin = result.pretraining
+    return {
+        "kind": "full",
+        "method": result.method,
+        "backbone": result.backbone,
+        "pretraining": origin
+        and {"method": result.method, "backbone": result.backbone, **origin.as_json()},
+        "protocol": protocol.as_json(),
+        "provenance": {"kind": source.kind, "table": source.table, "url": source.url},
+        "deviations": source.deviations,
+        "date": source.date.isoformat(),
+    }
+
+
+def _load(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise BenchError(
+            f"{path} does not exist; it defines the protocols of cited figures"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise BenchError(f"{path} is not valid YAML ({problem}); {REMEDY}") from None

@@ -1,0 +1,81 @@
+"""Are two means over seeds different? Intervals and tests, by SciPy and statsmodels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from simmim_bench.results.aggregate import Stat
+
+LEVEL = 0.95
+SIGNIFICANCE = 0.05
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``ours - theirs``, in points; interval and p are None where one of them is a single run."""
+
+    points: float
+    interval: tuple[float, float] | None
+    p: float | None
+
+
+def half_width(stat: Stat) -> float | None:
+    """Half of the 95 % confidence interval of a mean, by Student's t; None for a single run."""
+    if stat.sd is None:
+        return None
+    from scipy.stats import t
+
+    return float(t.ppf((1 + LEVEL) / 2, stat.n - 1)) * stat.sd / math.sqrt(stat.n)
+
+
+def difference(ours: Stat, theirs: Stat) -> Difference:
+    """Difference of two means with Welch's interval and test (unequal variances)."""
+    points = ours.mean - theirs.mean
+    if ours.sd is None or theirs.sd is None:
+        return Difference(points, None, None)
+    errors = [stat.sd**2 / stat.n for stat in (ours, theirs) if stat.sd is not None]
+    total = sum(errors)
+    if total == 0:
+        return Difference(points, (points, points), 0.0 if points else 1.0)
+    from scipy.stats import t, ttest_ind_from_stats
+
+    freedom = total**2 / sum(
+        error**2 / (stat.n - 1) for error, stat in zip(errors, (ours, theirs), strict=True)
+    )
+    reach = float(t.ppf((1 + LEVEL) / 2, freedom)) * math.sqrt(total)
+    p = ttest_ind_from_stats(
+        ours.mean, ours.sd, ours.n, theirs.mean, theirs.sd, theirs.n, equal_var=False
+    ).pvalue
+    return Difference(points, (points - reach, points + reach), float(p))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values corrected for their number, by Holm's method."""
+    if not p_values:
+        return []
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+
+
+def ties(best: Stat, rivals: Sequence[Stat]) -> list[bool]:
+    """Which rivals are within seed noise of the best; a single run never is."""
+    tests = [difference(best, rival).p for rival in rivals]
+    corrected = iter(holm([p for p in tests if p is not None]))
+    return [p is not None and next(corrected) >= SIGNIFICANCE for p in tests]
+
+
+def mean_ranks(values: Sequence[Sequence[float]]) -> list[float]:
+    """Mean rank of each row over its columns (1 is best, larger values win, ties share).
+
+    Args:
+        values: Rows of equal length, without gaps.
+    """
+    from scipy.stats import rankdata
+
+    if not values:
+        return []
+    columns = [rankdata([-value for value in column]) for column in zip(*values, strict=True)]
+    return [float(sum(ranks) / len(ranks)) for ranks in zip(*columns, strict=True)]

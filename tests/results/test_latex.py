@@ -1,0 +1,68 @@
+"""LaTeX tables: structure, emphasis, and text that stays text."""
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simmim_bench.results.grid import Entry, Grid, Page, Section
+from simmim_bench.results.latex import escape, render_latex
+from simmim_bench.results.page import make_page
+
+
+def page_of(*rows):
+    headers = [Entry("method"), Entry("top-1", above="classification", mark="¹")]
+    grid = Grid("Results", headers, list(rows), frozenset({0}))
+    return Page("Leaderboard", "", [Section("Full runs", None, [grid], [])], 1)
+
+
+def body(text):
+    """Cells of each row between the rules."""
+    inner = text.split(r"\midrule")[1].split(r"\bottomrule")[0].strip()
+    return [line.removesuffix(r" \\").split(" & ") for line in inner.splitlines()]
+
+
+def test_best_is_bold_and_second_underlined():
+    text = render_latex(
+        page_of(
+            [Entry("a"), Entry("84.1 ± 0.3 (3)", bold=True)],
+            [Entry("b"), Entry("83.0", second=True, mark="†")],
+            [Entry("gain", italic=True), Entry("\N{MINUS SIGN}1.1", italic=True)],
+        )
+    )
+    assert body(text) == [
+        ["a", r"\textbf{84.1 $\pm$ 0.3 (3)}"],
+        ["b", r"\underline{83.0}\dag{}"],
+        [r"\emph{gain}", r"\emph{$-$1.1}"],
+    ]
+    assert r"method & classification top-1\textsuperscript{1} \\" in text
+    assert r"\begin{tabular}{lr}" in text
+
+
+def test_every_environment_is_closed_and_rules_are_booktabs(make_record, make_simmim):
+    text = render_latex(make_page([make_record(), make_simmim()]))
+    opened, closed = (re.findall(rf"\\{word}{{([a-z*]+)}}", text) for word in ("begin", "end"))
+    assert sorted(opened) == sorted(closed)
+    for rule in ("toprule", "midrule", "bottomrule"):
+        assert text.count(rf"\{rule}") == text.count(r"\begin{table*}")
+    assert "hline" not in text
+    assert r"AP\textsuperscript{box}" in text
+
+
+def test_numbers_of_cells_agree(make_record, make_simmim):
+    text = render_latex(make_page([make_record(), make_simmim()]))
+    [columns] = re.findall(r"\\begin{tabular}{([lr]+)}", text)
+    assert {len(row) for row in body(text)} == {len(columns)}
+
+
+@given(st.text(max_size=40))
+def test_any_text_stays_text(text):
+    escaped = escape(text)
+    plain = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum|dag|ddag|S|P){}", "x", escaped)
+    plain = re.sub(r"\\textsuperscript{(box|mask)}|\$\\(pm|times|diamond)\$|\$-\$", "x", plain)
+    plain = re.sub(r"\\[&%$#_{}]", "x", plain)
+    assert not set(plain) & set("\\&%$#_{}~^\n")
+
+
+def test_a_command_in_a_name_is_spelled_out():
+    assert escape(r"\input{x}_%") == r"\textbackslash{}input\{x\}\_\%"

@@ -1,0 +1,73 @@
+"""Intervals, tests and ranks against independent computations."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from simmim_bench.results.aggregate import Stat, summarise
+from simmim_bench.results.statistics import difference, half_width, holm, mean_ranks, ties
+
+OURS, THEIRS = [44.0, 45.5, 46.0, 44.7], [43.1, 42.2, 43.9]
+
+
+def test_the_interval_of_a_mean_is_students():
+    low, high = stats.t.interval(0.95, len(OURS) - 1, loc=np.mean(OURS), scale=stats.sem(OURS))
+    assert half_width(summarise(OURS)) == pytest.approx((high - low) / 2)
+    assert half_width(summarise([1.0])) is None
+
+
+def test_the_difference_is_welchs():
+    found = difference(summarise(OURS), summarise(THEIRS))
+    wanted = stats.ttest_ind(OURS, THEIRS, equal_var=False)
+    assert found.points == pytest.approx(np.mean(OURS) - np.mean(THEIRS))
+    assert found.p == pytest.approx(wanted.pvalue)
+    interval = wanted.confidence_interval(0.95)
+    assert found.interval == pytest.approx((interval.low, interval.high))
+
+
+def test_a_single_run_has_no_uncertainty():
+    found = difference(summarise(OURS), summarise([40.0]))
+    assert found.points == pytest.approx(5.05)
+    assert (found.interval, found.p) == (None, None)
+
+
+@pytest.mark.parametrize(("points", "p"), [(0.0, 1.0), (2.0, 0.0)])
+def test_runs_without_any_spread(points, p):
+    found = difference(Stat(40.0 + points, 0.0, 3), Stat(40.0, 0.0, 3))
+    assert found.p == p
+    assert found.interval == (points, points)
+
+
+def test_holm_multiplies_the_smallest_most():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]) == []
+
+
+def test_what_is_within_seed_noise_is_a_tie():
+    best = summarise([50.0, 51.0, 52.0])
+    near, far, single = (
+        summarise([49.0, 51.5, 50.0]),
+        summarise([40.0, 40.5, 41.0]),
+        Stat(51, None, 1),
+    )
+    assert ties(best, [far, near, single]) == [False, True, False]
+    assert ties(Stat(50.0, None, 1), [near]) == [False]
+
+
+def test_many_comparisons_are_corrected():
+    """One test at 3 % is significant; among five alike it is not."""
+    best = summarise([50.0, 51.0, 52.0])
+    rival = summarise([47.6, 48.6, 49.6])
+    p = difference(best, rival).p
+    assert 0.01 < p < 0.05
+    assert ties(best, [rival]) == [False]
+    assert ties(best, [rival] * 5) == [True] * 5
+
+
+def test_mean_ranks_share_ties():
+    values = [[80.0, 40.0, 3.0], [70.0, 40.0, 9.0], [60.0, 10.0, 1.0]]
+    assert mean_ranks(values) == pytest.approx([(1 + 1.5 + 2) / 3, (2 + 1.5 + 1) / 3, 3.0])
+    assert mean_ranks([]) == []
+    assert not math.isnan(sum(mean_ranks([[1.0], [1.0]])))
