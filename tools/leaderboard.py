@@ -33,6 +33,7 @@ def parse() -> argparse.Namespace:
     export = commands.add_parser("export", help="write records for other programs")
     export.add_argument("out", type=Path, metavar="FILE", help="file to write")
     export.add_argument("--format", choices=FORMS, default="csv", help="default: csv")
+    commands.add_parser("schema", help="print the JSON Schema of records (docs/record.schema.json)")
     for command in (add, check, show, compare, export):
         command.add_argument(
             "--records", type=Path, default=RESULTS / "records", help="folder of records"

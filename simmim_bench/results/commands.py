@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from simmim_bench.results.compare import compare as compare_methods
@@ -12,6 +13,7 @@ from simmim_bench.results.leaderboard import cited_for, render
 from simmim_bench.results.page import make_page
 from simmim_bench.results.protocols import check_known
 from simmim_bench.results.published import read_published
+from simmim_bench.results.record import Record
 from simmim_bench.results.store import add_record, read_record, read_records
 from simmim_bench.results.terminal import print_page
 
@@ -67,3 +69,8 @@ def export(args: argparse.Namespace) -> list[str]:
     """Write records in another format."""
     count = export_records(read_records(args.records), args.out, form=args.format)
     return [f"{args.out}: {count} records as {args.format}"]
+
+
+def schema(_args: argparse.Namespace) -> list[str]:
+    """JSON Schema of a record."""
+    return json.dumps(Record.model_json_schema(), indent=2, sort_keys=True).splitlines()
