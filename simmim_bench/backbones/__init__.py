@@ -5,7 +5,7 @@ from simmim_bench.backbones.lookup import adapter_for
 from simmim_bench.backbones.swin import SwinAdapter
 from simmim_bench.backbones.timm_features import TimmFeatures
 from simmim_bench.backbones.vit import ViTAdapter
-from simmim_bench.backbones.windowed_vit import WindowedBEiTViT
+from simmim_bench.backbones.windowed_vit import WindowedBEiTViT, WindowedViT
 
 __all__ = [
     "BackboneAdapter",
@@ -15,5 +15,6 @@ __all__ = [
     "TimmFeatures",
     "ViTAdapter",
     "WindowedBEiTViT",
+    "WindowedViT",
     "adapter_for",
 ]
