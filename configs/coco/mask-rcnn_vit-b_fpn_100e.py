@@ -6,6 +6,8 @@ _base_ = [
     "../_base_/models/vit-b.py",
     "../_base_/models/mask-rcnn.py",
     "../_base_/datasets/coco.py",
+    "../_base_/datasets/large_scale_jitter.py",
+    "../_base_/schedules/coco_vitdet-100e.py",
 ]
 default_scope = "mmdet"
 backbone_name = "vit-b"
@@ -45,52 +47,10 @@ model = dict(
     ),
 )
 
-# Large-scale jittering.
 train_dataloader = dict(
     # x 8 devices x 4 accumulated = 64; the backbone keeps 6 GiB an image in float32
     batch_size=2,
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
-            dict(type="RandomFlip", prob=0.5),
-            dict(type="RandomResize", scale=(1024, 1024), ratio_range=(0.1, 2.0), keep_ratio=True),
-            dict(
-                type="RandomCrop",
-                crop_type="absolute_range",
-                crop_size=(1024, 1024),
-                recompute_bbox=True,
-                allow_negative_crop=True,
-            ),
-            dict(type="FilterAnnotations", min_gt_bbox_wh=(1e-2, 1e-2)),
-            dict(type="PackDetInputs"),
-        ]
-    ),
+    dataset=dict(pipeline=_base_.jittered),
 )
-val_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(type="Resize", scale=(1024, 1024), keep_ratio=True),
-            dict(type="LoadAnnotations", with_bbox=True),  # for the report by class
-            dict(type="PackDetInputs"),
-        ]
-    )
-)
+val_dataloader = dict(dataset=dict(pipeline=_base_.whole))
 test_dataloader = val_dataloader
-
-optim_wrapper = dict(
-    type="OptimWrapper",
-    constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
-    paramwise_cfg=dict(layer_decay=0.7),
-    optimizer=dict(type="AdamW", lr=1e-4, weight_decay=0.1, betas=(0.9, 0.999), eps=1e-8),
-)
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.001, by_epoch=False, begin=0, end=250),
-    # 163889 and 177546 of 184375 iterations
-    dict(type="MultiStepLR", milestones=[89, 96], gamma=0.1, by_epoch=True, begin=0, end=100),
-]
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=100, val_interval=10)
-val_cfg = dict()
-test_cfg = dict()
-auto_scale_lr = dict(base_batch_size=64)

@@ -21,21 +21,27 @@ FULL_SIZE = {
     "fewshot/imagenet-1percent_swin-b.py",
     "fewshot/imagenet-1percent_vit-b.py",
     "ade20k/upernet_convnext-b_160k.py",
+    "ade20k/upernet_plain-vit-b_160k.py",
     "ade20k/upernet_resnet-50_160k.py",
     "ade20k/upernet_swin-l_160k_640.py",
     "ade20k/upernet_swinv2-b_160k.py",
     "baselines/mae_vit-b_8xb512_800e.py",
     "baselines/mocov3_vit-b_16xb256_300e.py",
+    "baselines/beit_vit-b_8xb256_300e.py",
     "coco/cascade-mask-rcnn_swin-b_fpn_3x.py",
     "coco/mask-rcnn_convnext-b_fpn_3x.py",
+    "coco/mask-rcnn_plain-vit-b_fpn_100e.py",
     "coco/mask-rcnn_resnet-50_fpn_1x.py",
     "coco/mask-rcnn_resnet-50_fpn_3x.py",
     "coco/mask-rcnn_swinv2-b_fpn_1x.py",
     "coco/mask-rcnn_swinv2-b_fpn_3x.py",
     "imagenet/convnext-b_8xb128_ft-100e.py",
     "imagenet/plain-vit-b_8xb128_ft-100e.py",
+    "imagenet/plain-vit-b_8xb2048_linear-90e.py",
+    "imagenet/plain-vit-b_knn.py",
     "imagenet/resnet-50_8xb128_ft-100e.py",
     "simmim/convnext-b_8xb128.py",
+    "simmim/plain-vit-b_8xb128.py",
     "simmim/resnet-50_8xb128.py",
     "ade20k/upernet_swin-b_160k.py",
     "ade20k/upernet_vit-b_160k.py",
@@ -106,13 +112,13 @@ RATES = {100: 2e-4, 800: 1e-4}
 FINE_TUNING_RATE = 1.25e-3
 FROZEN = {  # what is trained
     f"imagenet/{backbone}-b_{kind}.py": names
-    for backbone in ("swin", "vit")
+    for backbone in ("swin", "vit", "plain-vit")
     for kind, names in (
         ("8xb2048_linear-90e", ["head.fc.weight", "head.fc.bias"]),
         ("knn", ["step"]),
     )
 }
-PARTLY_FIXED = {"simmim_bench.LinearProbe", "simmim_bench.KNNClassifier", "MoCoV3"}
+PARTLY_FIXED = {"simmim_bench.LinearProbe", "simmim_bench.KNNClassifier", "MoCoV3", "BEiT"}
 MAY_BE_FIXED = {"backbone.pos_embed", "neck.decoder_pos_embed"}  # MAE's sines and cosines
 LINEAR_RATE = 0.1 * 16384 / 256  # MAE, main_linprobe.py
 # TRAIN.LAYER_DECAY, MODEL.DROP_PATH_RATE of the original's simmim_finetune__*.yaml.

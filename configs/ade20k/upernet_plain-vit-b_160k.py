@@ -1,0 +1,54 @@
+# UperNet on plain ViT-B through BEiT's and MAE's feature pyramid, 160 000 iterations at
+# 512 px, batch 16.
+# Values: mmsegmentation 1.2, configs/mae/mae-base_upernet_8xb2-amp-160k_ade20k-512x512.py,
+# without the relative position bias that BEiT's code, which MAE used here, turns on.
+_base_ = [
+    "../_base_/runtime/by_iteration.py",
+    "../_base_/models/plain-vit-b.py",
+    "../_base_/models/upernet.py",
+    "../_base_/datasets/ade20k.py",
+    "../_base_/schedules/ade20k_160k.py",
+]
+default_scope = "mmseg"
+backbone_name = "plain-vit-b"
+protocol = dict(
+    id="ade20k-upernet-160k-slide",
+    version=1,
+    task="segmentation",
+    dataset="ADE20K",
+    split="val",
+    image_size=512,
+    iterations=160000,
+    metrics=dict(miou="mIoU", macc="mAcc", aacc="aAcc"),
+    primary="miou",
+)
+
+model = dict(
+    data_preprocessor=dict(test_cfg=dict(size=(512, 512))),  # fills up images that are smaller
+    backbone=dict(
+        _base_.plain_vit_b,
+        img_size=512,
+        drop_path_rate=0.1,
+        final_norm=False,
+        out_type="featmap",
+        out_indices=[3, 5, 7, 11],
+    ),
+    neck=dict(
+        type="Feature2Pyramid",
+        embed_dim=768,
+        rescales=[4, 2, 1, 0.5],
+        norm_cfg=dict(type="SyncBN", requires_grad=True),
+    ),
+    decode_head=dict(in_channels=[768, 768, 768, 768], channels=768),
+    auxiliary_head=dict(in_channels=768),
+    test_cfg=dict(mode="slide", crop_size=(512, 512), stride=(341, 341)),
+)
+train_dataloader = dict(batch_size=2)  # x 8 devices = 16
+
+# Biases and norms do not decay, as in SimMIM's code; mmsegmentation lets biases decay.
+optim_wrapper = dict(
+    type="OptimWrapper",
+    constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
+    paramwise_cfg=dict(layer_decay=0.65),
+    optimizer=dict(type="AdamW", lr=1e-4, weight_decay=0.05, betas=(0.9, 0.999), eps=1e-8),
+)

@@ -1,0 +1,57 @@
+# Mask R-CNN on plain ViT-B through a simple feature pyramid (ViTDet), 100 epochs, batch 64.
+# Values: https://arxiv.org/abs/2203.16527; detectron2, projects/ViTDet/configs/COCO/
+# mask_rcnn_vitdet_b_100ep.py; mmdetection 3.3, projects/ViTDet/configs/lsj-100e_coco-instance.py.
+# As in fine-tuning, there is no relative position bias, which ViTDet adds, and the class token
+# stays, which ViTDet drops: the backbone is the pretrained one.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/plain-vit-b.py",
+    "../_base_/models/mask-rcnn.py",
+    "../_base_/datasets/coco.py",
+    "../_base_/datasets/large_scale_jitter.py",
+    "../_base_/schedules/coco_vitdet-100e.py",
+]
+default_scope = "mmdet"
+backbone_name = "plain-vit-b"
+protocol = dict(
+    id="coco-mask-rcnn-vitdet-100e",
+    version=1,
+    task="detection",
+    dataset="COCO 2017",
+    split="val",
+    image_size=1024,
+    epochs=100,
+    metrics=dict(box_ap="coco/bbox_mAP", mask_ap="coco/segm_mAP"),
+    primary="box_ap",
+)
+
+norm = dict(type="mmpretrain.LN2d")
+model = dict(
+    data_preprocessor=dict(pad_size_divisor=1024),  # every image becomes 1024 x 1024
+    backbone=dict(
+        _base_.plain_vit_b,
+        type="simmim_bench.WindowedViT",
+        # pretraining's; the position embedding is resized in every forward (get_abs_pos)
+        img_size=224,
+        window_size=14,  # the token grid of pretraining at 224 px
+        global_blocks=(2, 5, 8, 11),
+        drop_path_rate=0.1,
+        final_norm=False,
+        out_type="featmap",
+        out_indices=[11],
+    ),
+    neck=dict(type="simmim_bench.SimpleFeaturePyramid", in_channels=768, out_channels=256),
+    rpn_head=dict(num_convs=2),
+    roi_head=dict(
+        bbox_head=dict(type="Shared4Conv1FCBBoxHead", conv_out_channels=256, norm_cfg=norm),
+        mask_head=dict(norm_cfg=norm),
+    ),
+)
+
+train_dataloader = dict(
+    # x 8 devices x 4 accumulated = 64; the backbone keeps 6 GiB an image in float32
+    batch_size=2,
+    dataset=dict(pipeline=_base_.jittered),
+)
+val_dataloader = dict(dataset=dict(pipeline=_base_.whole))
+test_dataloader = val_dataloader

@@ -1,0 +1,59 @@
+# Linear probe of plain ViT-B at 224 px, MAE's recipe, batch 16384. Another layer:
+# --cfg-options model.backbone.out_indices=[INDEX] and its channels in model.head.in_channels.
+# Values: https://arxiv.org/abs/2111.06377, table 10; https://github.com/facebookresearch/mae,
+# main_linprobe.py.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/plain-vit-b.py",
+    "../_base_/models/linear-probe.py",
+    "../_base_/datasets/imagenet.py",
+    "../_base_/schedules/imagenet_linear-90e.py",
+]
+default_scope = "mmpretrain"
+backbone_name = "plain-vit-b"
+protocol = dict(
+    id="imagenet-linear-224-90e",
+    version=1,
+    task="classification",
+    dataset="ImageNet-1k",
+    split="val",
+    image_size=224,
+    epochs=90,
+    metrics=dict(top1="accuracy/top1", top5="accuracy/top5"),
+    primary="top1",
+)
+
+model = dict(
+    backbone=dict(
+        _base_.plain_vit_b,
+        img_size=224,
+        drop_path_rate=0.0,
+        final_norm=True,  # that of pretraining
+        out_type="featmap",
+    ),
+    head=dict(in_channels=768),
+)
+train_dataloader = dict(
+    batch_size=2048,  # x 8 devices = 16384
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(
+                type="RandomResizedCrop", scale=224, crop_ratio_range=(0.08, 1.0), **_base_.bicubic
+            ),
+            dict(type="RandomFlip", prob=0.5, direction="horizontal"),
+            dict(type="PackInputs"),
+        ]
+    ),
+)
+val_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(type="ResizeEdge", scale=256, edge="short", **_base_.bicubic),
+            dict(type="CenterCrop", crop_size=224),
+            dict(type="PackInputs"),
+        ]
+    )
+)
+test_dataloader = val_dataloader

@@ -1,0 +1,51 @@
+# SimMIM, plain ViT-B, 800 epochs at 224 px, batch 1024: the recipe of SimMIM's own ViT-B, so that
+# methods are compared on one backbone (it has BEiT's ViT).
+# Values: https://github.com/microsoft/SimMIM, configs/vit_base__800ep/
+# simmim_pretrain__vit_base__img224__800ep.yaml (batch 2048);
+# config.py, data/data_simmim.py.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/plain-vit-b.py",
+    "../_base_/models/simmim.py",
+    "../_base_/datasets/imagenet_unlabelled.py",
+    "../_base_/schedules/simmim_800e.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(
+    method="simmim", backbone="plain-vit-b", dataset="ImageNet-1k", epochs=800, image_size=224
+)
+
+model = dict(
+    backbone=dict(
+        _base_.plain_vit_b,
+        img_size=224,
+        drop_path_rate=0.1,  # MODEL.DROP_PATH_RATE
+        final_norm=True,
+        out_type="featmap",
+    ),
+)
+train_dataloader = dict(
+    batch_size=128,  # x 8 devices = 1024
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            # torchvision's default interpolation: the original passes none here
+            dict(
+                type="RandomResizedCrop",
+                scale=224,
+                crop_ratio_range=(0.67, 1.0),
+                aspect_ratio_range=(3 / 4, 4 / 3),
+                backend="pillow",
+                interpolation="bilinear",
+            ),
+            dict(type="RandomFlip", prob=0.5, direction="horizontal"),
+            dict(
+                type="simmim_bench.GenerateMask",
+                mask_patch_size=32,  # DATA.MASK_PATCH_SIZE
+                mask_ratio=0.6,  # DATA.MASK_RATIO
+                token_size=16,
+            ),
+            dict(type="PackInputs", algorithm_keys=["mask"]),
+        ]
+    ),
+)
