@@ -1,6 +1,7 @@
-# UperNet on plain ViT-B through BEiT's and MAE's feature pyramid, 160 000 iterations at 512 px,
-# batch 16.
-# Values: mmsegmentation 1.2, configs/mae/mae-base_upernet_8xb2-amp-160k_ade20k-512x512.py.
+# UperNet on plain ViT-B through BEiT's and MAE's feature pyramid, 160 000 iterations at
+# 512 px, batch 16.
+# Values: mmsegmentation 1.2, configs/mae/mae-base_upernet_8xb2-amp-160k_ade20k-512x512.py,
+# without the relative position bias that BEiT's code, which MAE used here, turns on.
 _base_ = [
     "../_base_/runtime/by_iteration.py",
     "../_base_/models/plain-vit-b.py",

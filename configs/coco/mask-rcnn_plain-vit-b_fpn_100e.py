@@ -1,12 +1,14 @@
 # Mask R-CNN on plain ViT-B through a simple feature pyramid (ViTDet), 100 epochs, batch 64.
 # Values: https://arxiv.org/abs/2203.16527; detectron2, projects/ViTDet/configs/COCO/
 # mask_rcnn_vitdet_b_100ep.py; mmdetection 3.3, projects/ViTDet/configs/lsj-100e_coco-instance.py.
+# As in fine-tuning, there is no relative position bias, which ViTDet adds, and the class token
+# stays, which ViTDet drops: the backbone is the pretrained one.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/plain-vit-b.py",
     "../_base_/models/mask-rcnn.py",
     "../_base_/datasets/coco.py",
-    "../_base_/datasets/coco_lsj.py",
+    "../_base_/datasets/large_scale_jitter.py",
     "../_base_/schedules/coco_vitdet-100e.py",
 ]
 default_scope = "mmdet"
@@ -29,7 +31,8 @@ model = dict(
     backbone=dict(
         _base_.plain_vit_b,
         type="simmim_bench.WindowedViT",
-        img_size=1024,
+        # pretraining's; the position embedding is resized in every forward (get_abs_pos)
+        img_size=224,
         window_size=14,  # the token grid of pretraining at 224 px
         global_blocks=(2, 5, 8, 11),
         drop_path_rate=0.1,
@@ -48,23 +51,7 @@ model = dict(
 train_dataloader = dict(
     # x 8 devices x 4 accumulated = 64; the backbone keeps 6 GiB an image in float32
     batch_size=2,
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
-            *_base_.jitter,
-            dict(type="PackDetInputs"),
-        ]
-    ),
+    dataset=dict(pipeline=_base_.jittered),
 )
-val_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            _base_.fit_1024,
-            dict(type="LoadAnnotations", with_bbox=True),  # for the report by class
-            dict(type="PackDetInputs"),
-        ]
-    )
-)
+val_dataloader = dict(dataset=dict(pipeline=_base_.whole))
 test_dataloader = val_dataloader

@@ -6,7 +6,7 @@ _base_ = [
     "../_base_/models/vit-b.py",
     "../_base_/models/mask-rcnn.py",
     "../_base_/datasets/coco.py",
-    "../_base_/datasets/coco_lsj.py",
+    "../_base_/datasets/large_scale_jitter.py",
     "../_base_/schedules/coco_vitdet-100e.py",
 ]
 default_scope = "mmdet"
@@ -50,23 +50,7 @@ model = dict(
 train_dataloader = dict(
     # x 8 devices x 4 accumulated = 64; the backbone keeps 6 GiB an image in float32
     batch_size=2,
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
-            *_base_.jitter,
-            dict(type="PackDetInputs"),
-        ]
-    ),
+    dataset=dict(pipeline=_base_.jittered),
 )
-val_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            _base_.fit_1024,
-            dict(type="LoadAnnotations", with_bbox=True),  # for the report by class
-            dict(type="PackDetInputs"),
-        ]
-    )
-)
+val_dataloader = dict(dataset=dict(pipeline=_base_.whole))
 test_dataloader = val_dataloader

@@ -1,5 +1,6 @@
 """Algorithms: put backbone, masking, decoder and loss together."""
 
+from simmim_bench.algorithms.dalle import DallETokenizer
 from simmim_bench.algorithms.simmim import SimMIM
 
-__all__ = ["SimMIM"]
+__all__ = ["DallETokenizer", "SimMIM"]

@@ -7,7 +7,7 @@ DeiT, where the original SimMIM has BEiT's. Options:
 - classification: ``out_type='avg_featmap', final_norm=False``: ``ln2`` normalises the mean of
   the patch tokens, as in MAE's fine-tuning; ``ln1`` is dropped and ``ln2`` is new.
 - dense tasks: ``out_type='featmap', final_norm=False``, a few ``out_indices``, and
-  ``simmim_bench``'s feature pyramid.
+  ``simmim_bench``'s feature pyramid; ``simmim_bench.WindowedViT`` for large images.
 """
 
 from __future__ import annotations

@@ -125,6 +125,10 @@ class ViTAdapter(ColumnarAdapter):
             resized.append(Resized(key, tuple(value.shape), tuple(fitted[key].shape)))
         return fitted, resized
 
+    def may_be_unexpected(self) -> tuple[str, ...]:
+        """Also the mask token, which mmpretrain's BEiT keeps in its backbone."""
+        return (*super().may_be_unexpected(), "mask_token")
+
     def _grid(self, key: str) -> tuple[int, int] | None:
         """Token grid that a position parameter covers; None for other parameters."""
         if key == "pos_embed":

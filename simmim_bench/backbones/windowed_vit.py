@@ -1,4 +1,4 @@
-"""ViTs for large images: attention within windows in most blocks (see ``windows.py``)."""
+"""BEiT-style and plain ViT for large images: attention within windows in most blocks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 from mmpretrain.models.backbones import BEiTViT, VisionTransformer
 from torch import Tensor, nn
 
-from simmim_bench.backbones.windows import AttentionInWindows, check_global_blocks
+from simmim_bench.backbones.windows import AttentionInWindows
 from simmim_bench.registry import MODELS
 
 
 @MODELS.register_module()
 class WindowedBEiTViT(AttentionInWindows, BEiTViT):
-    """``BEiTViT`` whose attention modules see windows.
+    """``BEiTViT`` whose attention modules see windows (see ``AttentionInWindows``).
 
     Keys and parameters are those of ``BEiTViT``; a windowed block's position bias has the size
     of a window, so with the pretraining's grid as the window it is loaded as it is.
@@ -40,15 +40,17 @@ class WindowedBEiTViT(AttentionInWindows, BEiTViT):
         **kwargs: Any,
     ) -> None:
         depth = (self.arch_zoo[arch] if isinstance(arch, str) else arch)["num_layers"]
-        check_global_blocks(global_blocks, depth)
         whole = dict(layer_cfgs or {})
         windowed = {**whole, "window_size": (window_size, window_size)}
         each = [whole if index in global_blocks else windowed for index in range(depth)]
         super().__init__(arch=arch, layer_cfgs=each, **kwargs)
-        self.window_size = window_size
-        self.grid = tuple(self.patch_resolution)
         self.patch_embed.register_forward_hook(self._check_grid)
-        self.attend_in_windows(self.layers, global_blocks)
+        self.attend_in_windows(window_size, global_blocks)
+
+    def token_grid(self) -> tuple[int, int]:
+        """That of ``img_size``, the only one that fits."""
+        rows, columns = self.patch_resolution
+        return rows, columns
 
     def _check_grid(self, _module: nn.Module, _args: Any, output: tuple[Tensor, Any]) -> None:
         """Global blocks have a position bias for one grid."""
@@ -63,15 +65,15 @@ class WindowedBEiTViT(AttentionInWindows, BEiTViT):
 
 @MODELS.register_module()
 class WindowedViT(AttentionInWindows, VisionTransformer):
-    """``VisionTransformer`` whose attention modules see windows, for images of any size.
+    """``VisionTransformer`` whose attention modules see windows (see ``AttentionInWindows``).
 
-    Keys and parameters are those of ``VisionTransformer``; the position embedding is resized to
-    the image at hand, as there.
+    Keys and parameters are those of ``VisionTransformer``. There is no position bias, and the
+    position embedding is resized in every forward, so images may have any size and shape.
 
     Args:
         window_size: Side of a window in tokens.
         global_blocks: Indices of the blocks that attend over the whole image.
-        kwargs: See ``VisionTransformer``.
+        kwargs: See ``VisionTransformer``; ``img_size`` is that of the position embedding.
 
     Raises:
         ValueError: If a global block does not exist.
@@ -79,11 +81,14 @@ class WindowedViT(AttentionInWindows, VisionTransformer):
 
     def __init__(self, *, window_size: int, global_blocks: Sequence[int], **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        check_global_blocks(global_blocks, self.num_layers)
-        self.window_size = window_size
-        self.grid = tuple(self.patch_resolution)
+        self._grid: tuple[int, int] = tuple(self.patch_resolution)
         self.patch_embed.register_forward_hook(self._note_grid)
-        self.attend_in_windows(self.layers, global_blocks)
+        self.attend_in_windows(window_size, global_blocks)
+
+    def token_grid(self) -> tuple[int, int]:
+        """That of the image in the current forward."""
+        return self._grid
 
     def _note_grid(self, _module: nn.Module, _args: Any, output: tuple[Tensor, Any]) -> None:
-        self.grid = tuple(output[1])
+        rows, columns = output[1]
+        self._grid = (int(rows), int(columns))

@@ -1,4 +1,4 @@
-"""Attention within windows for transformers of one stride, by hooks around their attention.
+"""Attention within windows for an unchanged ViT, by hooks around its attention modules.
 
 Section 3 of ViTDet (https://arxiv.org/abs/2203.16527): blocks attend within windows of the
 pretraining's token grid, and a few evenly spaced ones over the whole image.
@@ -7,6 +7,7 @@ pretraining's token grid, and a few evenly spaced ones over the whole image.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -14,23 +15,36 @@ from torch import Tensor, nn
 
 
 class AttentionInWindows:
-    """Mixin of ViTs: attention modules see windows where ``attend_in_windows`` says so.
+    """Mixin of a ViT of mmpretrain: what its attention modules see and return.
 
-    A class token stands in every window and becomes the mean of what the windows make of it.
-    Windows at the border are filled up with zeros, which take part in attention, as in ViTDet.
-
-    Attributes:
-        window_size: Side of a window in tokens.
-        grid: Rows and columns of the tokens of the image at hand.
+    Extra tokens (the class token) stand in every window and become the mean of what the windows
+    make of them. Windows at the border are filled up with zeros, which take part in attention,
+    as in ViTDet.
     """
 
     window_size: int
-    grid: tuple[int, int]
     num_extra_tokens: int
+    num_layers: int
+    layers: nn.ModuleList
 
-    def attend_in_windows(self, layers: Sequence[nn.Module], global_blocks: Sequence[int]) -> None:
-        """Put hooks around the attention of all ``layers`` but the global ones."""
-        for index, layer in enumerate(layers):
+    def token_grid(self) -> tuple[int, int]:
+        """Rows and columns of the patch tokens that the blocks see."""
+        raise NotImplementedError
+
+    def attend_in_windows(self, window_size: int, global_blocks: Sequence[int]) -> None:
+        """Hook every block that is not in ``global_blocks``; called once, after construction.
+
+        Raises:
+            ValueError: If a global block does not exist, or the window has no token.
+        """
+        if not set(global_blocks) <= set(range(self.num_layers)):
+            raise ValueError(
+                f"global_blocks {list(global_blocks)} are not in 0 to {self.num_layers - 1}"
+            )
+        if window_size < 1:
+            raise ValueError(f"window_size {window_size} is not 1 or more")
+        self.window_size = window_size
+        for index, layer in enumerate(self.layers):
             if index not in global_blocks:
                 layer.attn.register_forward_pre_hook(self._split)
                 layer.attn.register_forward_hook(self._merge)
@@ -38,33 +52,23 @@ class AttentionInWindows:
     def _split(self, _module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """(B, extra + H * W, C) -> (B * windows, extra + window ** 2, C)."""
         tokens, *others = args
-        window, (rows, columns), extra = self.window_size, self.grid, self.num_extra_tokens
-        class_token, patches = tokens[:, :extra], tokens[:, extra:].unflatten(1, (rows, columns))
+        window, (rows, columns), extra = self.window_size, self.token_grid(), self.num_extra_tokens
+        patches = tokens[:, extra:].unflatten(1, (rows, columns))
         patches = F.pad(patches, (0, 0, 0, -columns % window, 0, -rows % window))
         patches = patches.unflatten(2, (-1, window)).unflatten(1, (-1, window))
         patches = patches.transpose(2, 3)  # (B, down, across, window, window, C)
         windows = patches.shape[1] * patches.shape[2]
         patches = patches.flatten(3, 4).flatten(0, 2)
-        class_token = class_token.repeat_interleave(windows, dim=0)
-        return (torch.cat([class_token, patches], dim=1), *others)
+        extra_tokens = tokens[:, :extra].repeat_interleave(windows, dim=0)
+        return (torch.cat([extra_tokens, patches], dim=1), *others)
 
-    def _merge(self, _module: nn.Module, _args: object, output: Tensor) -> Tensor:
+    def _merge(self, _module: nn.Module, _args: Any, output: Tensor) -> Tensor:
         """(B * windows, extra + window ** 2, C) -> (B, extra + H * W, C)."""
-        window, (rows, columns), extra = self.window_size, self.grid, self.num_extra_tokens
+        window, (rows, columns), extra = self.window_size, self.token_grid(), self.num_extra_tokens
         down, across = -(-rows // window), -(-columns // window)
         output = output.unflatten(0, (-1, down * across))
-        class_token = output[:, :, :extra].mean(dim=1)
+        extra_tokens = output[:, :, :extra].mean(dim=1)
         patches = output[:, :, extra:].unflatten(2, (window, window)).unflatten(1, (down, across))
         patches = patches.transpose(2, 3).flatten(3, 4).flatten(1, 2)
         patches = patches[:, :rows, :columns].flatten(1, 2)
-        return torch.cat([class_token, patches], dim=1)
-
-
-def check_global_blocks(global_blocks: Sequence[int], depth: int) -> None:
-    """Refuse blocks that do not exist.
-
-    Raises:
-        ValueError: If one of ``global_blocks`` is not below ``depth``.
-    """
-    if not set(global_blocks) <= set(range(depth)):
-        raise ValueError(f"global_blocks {list(global_blocks)} are not in 0 to {depth - 1}")
+        return torch.cat([extra_tokens, patches], dim=1)

@@ -1,56 +1,191 @@
-"""Other methods' pretrainings: what they export is what our fine-tunings load."""
+"""Other methods' pretrainings: what they export is what the downstream ViTs load."""
 
 import copy
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
-from mmpretrain.structures import DataSample
+from mmengine.dataset import Compose, default_collate
+from mmengine.registry import TRANSFORMS, DefaultScope
+from mmpretrain.models.selfsup.cae import DALLEEncoder
 
 from simmim_bench.checkpoint.export import export_backbone, read_card
-from simmim_bench.engine.data_check import check_data
 from simmim_bench.errors import BenchError
+from simmim_bench.finetune.layer_decay import LayerDecayOptimWrapperConstructor
 from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS
+from simmim_bench.suite.schema import load_suite
 
 ROOT = Path(__file__).parents[2] / "configs"
 NARROW = {"embed_dims": 24, "num_layers": 3, "num_heads": 2, "feedforward_channels": 48}
-BASELINES = sorted(path.name for path in (ROOT / "baselines").glob("*.py"))
+NAMES = sorted(path.name for path in (ROOT / "baselines").glob("*.py"))
+BEIT = "beit_vit-b_8xb256_300e.py"
+TOKENS = {"n_hid": 8, "n_blk_per_group": 1, "vocab_size": 16}
+"""A stand-in for DALL-E's encoder, of the same stride."""
+
+
+def downstream(backbone):
+    """Every downstream config of a backbone, and how many parameters its image size resizes."""
+    dense = {"vit-b": (1, 3), "plain-vit-b": (0, 1)}[backbone]
+    return {
+        f"imagenet/{backbone}_8xb128_ft-100e.py": 0,
+        f"imagenet/{backbone}_8xb2048_linear-90e.py": 0,
+        f"imagenet/{backbone}_knn.py": 0,
+        f"coco/mask-rcnn_{backbone}_fpn_100e.py": dense[0],
+        f"ade20k/upernet_{backbone}_160k.py": dense[1],
+    }
+
+
+CASES = [
+    (name, task, resized)
+    for name in NAMES
+    for task, resized in downstream("vit-b" if name == BEIT else "plain-vit-b").items()
+]
 
 
 def narrow(name):
     config = Config.fromfile(ROOT / name)
     backbone = copy.deepcopy(config.model.backbone)
     backbone.arch = NARROW
+    if "out_indices" in backbone:
+        backbone.out_indices = [2]
+    if "global_blocks" in backbone:
+        backbone.global_blocks = [2]
+        backbone.img_size = min(backbone.img_size, 256)  # BEiT's biases of 4096 tokens are large
     return {"_scope_": "mmpretrain", **backbone}
 
 
-@pytest.mark.parametrize("name", BASELINES)
-def test_its_export_is_what_fine_tuning_loads(name, save_pretraining, tmp_path):
+@pytest.mark.parametrize(("name", "task", "resized"), CASES)
+def test_its_export_is_loaded_strictly_by_every_task(
+    name, task, resized, save_pretraining, tmp_path
+):
     torch.manual_seed(0)
     backbone_name = "vit-b" if "_vit-b_" in name and name.startswith("beit") else "plain-vit-b"
     pretrained = MODELS.build(narrow(f"baselines/{name}"))
     state = {f"backbone.{key}": value for key, value in pretrained.state_dict().items()}
     checkpoint = save_pretraining(narrow(f"baselines/{name}"), state=state)
     weights = export_backbone(checkpoint, tmp_path / "export").weights
-    assert read_card(weights)["adapter"] == backbone_name.removesuffix("-b").replace("-", "_")
-    backbone = MODELS.build(narrow(f"imagenet/{backbone_name}_8xb128_ft-100e.py"))
+    assert read_card(weights)["adapter"] == ("vit" if name == BEIT else "plain_vit")
+    backbone = MODELS.build(narrow(task))
     report = load_pretrained(backbone, weights)
-    assert report.resized == ()
-    assert set(report.missing) == {"ln2.weight", "ln2.bias"}
-    assert set(report.unexpected) == {"ln1.weight", "ln1.bias"}
-    assert torch.equal(backbone.layers[2].attn.qkv.weight, pretrained.layers[2].attn.qkv.weight)
-    if backbone_name == "plain-vit-b":
+    assert len(report.resized) == resized
+    final_norm = {"ln1.weight", "ln1.bias"}
+    own_token = {"mask_token"} if name == BEIT else set()
+    kept = final_norm if backbone.final_norm else set()
+    assert set(report.unexpected) == own_token | (final_norm - kept)
+    pools = backbone.out_type == "avg_featmap"
+    assert set(report.missing) == ({"ln2.weight", "ln2.bias"} if pools else set())
+    for key in ("cls_token", "layers.2.attn.qkv.weight", "layers.0.ln1.bias"):
+        assert torch.equal(backbone.state_dict()[key], pretrained.state_dict()[key])
+    if not resized and name != BEIT:
         assert torch.equal(backbone.pos_embed, pretrained.pos_embed)
-    else:  # one shared table becomes one for each block
-        shared = pretrained.rel_pos_bias.relative_position_bias_table
-        assert torch.equal(backbone.layers[1].attn.relative_position_bias_table, shared)
 
 
-@pytest.mark.parametrize("name", BASELINES)
+def test_beits_shared_table_becomes_every_blocks_own(save_pretraining, tmp_path):
+    config = narrow(f"baselines/{BEIT}")
+    pretrained = MODELS.build(config)
+    torch.nn.init.normal_(pretrained.rel_pos_bias.relative_position_bias_table)
+    state = {f"backbone.{key}": value for key, value in pretrained.state_dict().items()}
+    weights = export_backbone(save_pretraining(config, state=state), tmp_path / "export").weights
+    backbone = MODELS.build(narrow("imagenet/vit-b_8xb128_ft-100e.py"))
+    load_pretrained(backbone, weights)
+    for layer in backbone.layers:
+        own = layer.attn.relative_position_bias_table
+        assert torch.equal(own, pretrained.rel_pos_bias.relative_position_bias_table)
+
+
+def save_tokenizer(path, **changes):
+    torch.manual_seed(1)
+    tokenizer = DALLEEncoder(**{**TOKENS, **changes})
+    torch.save(tokenizer.state_dict(), path)
+    return tokenizer
+
+
+def beit(tokenizer):
+    config = Config.fromfile(ROOT / "baselines" / BEIT).model
+    config.backbone.arch = NARROW
+    config.head.update(embed_dims=24, num_embed=TOKENS["vocab_size"])
+    config.target_generator.update(checkpoint=str(tokenizer), **TOKENS)
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        return MODELS.build(config)
+
+
+@pytest.fixture
+def batch():
+    """Two random images through the config's own pipeline, and their masks."""
+    np.random.seed(0)
+    pipeline = Config.fromfile(ROOT / "baselines" / BEIT).train_dataloader.dataset.pipeline
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        steps = Compose([TRANSFORMS.build(step) for step in pipeline[1:]])  # after reading
+    images = np.random.default_rng(0).integers(256, size=(2, 240, 240, 3), dtype=np.uint8)
+    data = default_collate([steps({"img": image}) for image in images])
+    return data, torch.stack([sample.mask for sample in data["data_samples"]]).bool()
+
+
+def test_beits_pipeline_gives_two_sizes_and_masks_75_patches(batch):
+    data, masks = batch
+    assert [tuple(images.shape) for images in data["inputs"]] == [
+        (2, 3, 224, 224),
+        (2, 3, 112, 112),
+    ]
+    assert masks.sum(dim=(1, 2)).tolist() == [75, 75]
+
+
+def test_beit_predicts_the_tokens_of_masked_patches(batch, tmp_path):
+    """Cross entropy by hand: tokenizer on 0.8 x + 0.1, classes by argmax, masked patches."""
+    tokenizer = save_tokenizer(tmp_path / "tokenizer.pth")
+    model = beit(tmp_path / "tokenizer.pth")
+    model.init_weights()
+    model.eval()  # no drop path
+    data, masks = batch
+    with torch.no_grad():
+        inputs = model.data_preprocessor(data, True)
+        loss = model(**inputs, mode="loss")["loss"]
+        tokens = model.backbone(inputs["inputs"][0], masks)[0][:, 1:]
+        logits = model.head.cls_head(tokens).log_softmax(dim=-1)  # (2, 196, 16)
+        pixels = data["inputs"][1].flip(1) / 255 * 0.8 + 0.1
+        classes = tokenizer(pixels).argmax(dim=1).flatten(1)  # (2, 196)
+    picked = logits.gather(2, classes[..., None])[..., 0]
+    assert len(classes.unique()) > 1
+    assert loss == pytest.approx(-picked[masks.flatten(1)].mean().item(), rel=1e-4)
+
+
+def test_beit_trains_and_its_tokenizer_does_not(batch, tmp_path):
+    save_tokenizer(tmp_path / "tokenizer.pth")
+    model = beit(tmp_path / "tokenizer.pth")
+    model.init_weights()
+    wrapper = Config.fromfile(ROOT / "baselines" / BEIT).optim_wrapper
+    del wrapper["constructor"]
+    paramwise = wrapper.pop("paramwise_cfg")
+    optim_wrapper = LayerDecayOptimWrapperConstructor(wrapper, paramwise)(model)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    first = model.train_step(batch[0], optim_wrapper)["loss"]
+    after = model.state_dict()
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed >= {"backbone.mask_token", "head.cls_head.weight", "backbone.ln1.weight"}
+    assert not any(key.startswith("target_generator") for key in changed)
+    for _ in range(5):
+        last = model.train_step(batch[0], optim_wrapper)["loss"]
+    assert last < first
+
+
+def test_a_missing_tokenizer_says_where_it_is_from_and_how_to_give_it(tmp_path):
+    message = r"absent.pth does not exist; download https://\S+/dalle_encoder.pth, and give its "
+    model = beit(tmp_path / "absent.pth")
+    with pytest.raises(BenchError, match=message + r"path by --cfg-options model.target_gen"):
+        model.init_weights()
+
+
+def test_a_tokenizer_of_another_model_is_refused(tmp_path):
+    save_tokenizer(tmp_path / "other.pth", n_blk_per_group=2)
+    with pytest.raises(BenchError, match="does not fully match its model: 0 of "):
+        beit(tmp_path / "other.pth").init_weights()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_it_uses_our_data(name):
     config = Config.fromfile(ROOT / "baselines" / name)
     simmim = Config.fromfile(ROOT / "simmim" / "vit-b_8xb128.py")
@@ -62,33 +197,18 @@ def test_it_uses_our_data(name):
     assert config.pretraining.method == name.split("_")[0]
 
 
-def test_beit_takes_a_step_with_any_tokenizer():
-    """A stand-in for DALL-E's encoder, which is a download: words by position."""
-    config = Config.fromfile(ROOT / "baselines" / "beit_vit-b_8xb256_300e.py")
-    model = copy.deepcopy(config.model)
-    model.backbone.arch = NARROW
-    model.head.embed_dims = NARROW["embed_dims"]
-    model.target_generator.init_cfg = None
-    model.target_generator.n_hid = 8
-    with DefaultScope.overwrite_default_scope("mmpretrain"):
-        beit = MODELS.build(model)
-    mask = torch.zeros(1, 14, 14, dtype=torch.bool)
-    mask[:, :5] = True
-    sample = DataSample()
-    sample.set_field(mask[0], "mask")
-    images = torch.rand(1, 3, 224, 224), torch.rand(1, 3, 112, 112)
-    loss = beit(list(images), [sample], mode="loss")["loss"]
-    assert loss.item() == pytest.approx(math.log(8192), rel=0.1)
-    loss.backward()
-    assert beit.backbone.rel_pos_bias.relative_position_bias_table.grad.abs().sum() > 0
-
-
-def test_a_tokenizer_that_is_missing_is_named(monkeypatch, tmp_path):
-    monkeypatch.setenv("SIMMIM_BENCH_DATA", str(tmp_path))
-    (tmp_path / "imagenet" / "train").mkdir(parents=True)
-    config = Config.fromfile(ROOT / "baselines" / "beit_vit-b_8xb256_300e.py")
-    with pytest.raises(BenchError) as caught:
-        check_data(config)
-    said = str(caught.value)
-    assert said.startswith("model.target_generator.init_cfg.checkpoint: no weights at")
-    assert "beit/dalle_encoder.pth" in said
+def test_the_suite_compares_methods_on_one_backbone():
+    suite = load_suite(ROOT / "suites" / "baselines.yaml", root=ROOT.parent)
+    [backbone] = suite.backbones
+    for method, step in suite.methods().items():
+        stated = Config.fromfile(ROOT.parent / step.path(backbone)).pretraining
+        assert (stated.method, stated.backbone) == (method, backbone)
+    protocols = [
+        Config.fromfile(ROOT.parent / task.path(backbone)) for task in suite.tasks.values()
+    ]
+    assert {config.backbone_name for config in protocols} == {backbone}
+    assert {config.protocol.task for config in protocols} == {
+        "classification",
+        "detection",
+        "segmentation",
+    }

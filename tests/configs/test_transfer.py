@@ -13,6 +13,7 @@ from simmim_bench.registry import MODELS
 
 ROOT = Path(__file__).parents[2] / "configs"
 # Narrow and shallow stand-ins; windows, image sizes and options are the configs' own.
+NARROW_VIT = {"embed_dims": 24, "num_layers": 3, "num_heads": 2, "feedforward_channels": 48}
 NARROW = {
     "convnext-b": {"depths": [2, 2, 3, 2], "channels": [8, 16, 32, 64]},
     "resnet-50": None,
@@ -30,16 +31,12 @@ NARROW = {
         "num_heads": [1, 2, 2, 4],
         "extra_norm_every_n_blocks": 6,
     },
-    "plain-vit-b": {
-        "embed_dims": 24,
-        "num_layers": 3,
-        "num_heads": 2,
-        "feedforward_channels": 48,
-    },
-    "vit-b": {"embed_dims": 24, "num_layers": 3, "num_heads": 2, "feedforward_channels": 48},
+    "plain-vit-b": NARROW_VIT,
+    "vit-b": NARROW_VIT,
 }
 # Bias tables that another window or image size resizes; blocks 0 and 1 of the detector's ViT
-# are windowed and take the tables as they are.
+# are windowed and take the tables as they are. The plain ViT has its position embedding, which
+# the detector keeps at pretraining's size.
 RESIZED = {
     "imagenet/swin-b_8xb128_ft-100e.py": 8,
     "imagenet/swin-b-w6-192_8xb128_ft-100e.py": 0,
@@ -49,6 +46,11 @@ RESIZED = {
     "imagenet/swin-b_knn.py": 8,
     "imagenet/vit-b_8xb2048_linear-90e.py": 0,
     "imagenet/vit-b_knn.py": 0,
+    "imagenet/plain-vit-b_8xb128_ft-100e.py": 0,
+    "imagenet/plain-vit-b_8xb2048_linear-90e.py": 0,
+    "imagenet/plain-vit-b_knn.py": 0,
+    "coco/mask-rcnn_plain-vit-b_fpn_100e.py": 0,
+    "ade20k/upernet_plain-vit-b_160k.py": 1,
     "imagenet/convnext-b_8xb128_ft-100e.py": 0,
     "imagenet/resnet-50_8xb128_ft-100e.py": 0,
     "coco/cascade-mask-rcnn_swin-b_fpn_3x.py": 8,
@@ -79,6 +81,7 @@ RESIZED = {
 }
 PRETRAINING = {
     "convnext-b": "convnext-b_8xb128",
+    "plain-vit-b": "plain-vit-b_8xb128",
     "resnet-50": "resnet-50_8xb128",
     "swin-b": "swin-b_8xb128",
     "swin-l": "swin-l_8xb128_800e",
@@ -101,7 +104,7 @@ def narrow_backbone(name):
         backbone.out_indices = [2]
     if "global_blocks" in backbone:
         backbone.global_blocks = (2,)
-        backbone.img_size = 256  # 4096 x 4096 positions are not needed here
+        backbone.img_size = min(backbone.img_size, 256)  # 4096 x 4096 positions are not needed
     return family, dict(backbone)
 
 

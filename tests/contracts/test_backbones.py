@@ -155,6 +155,16 @@ class TestWindowedViT(TestViT):
         }
 
 
+class TestWindowedPlainViT(TestPlainViT):
+    def config(self):
+        return {
+            **super().config(),
+            "type": "simmim_bench.WindowedViT",
+            "window_size": 2,
+            "global_blocks": [1],
+        }
+
+
 def test_an_unknown_backbone():
     with pytest.raises(BenchError, match="no adapter for backbone Linear; known backbones are: "):
         adapter_for(torch.nn.Linear(2, 2))

@@ -42,7 +42,7 @@ BEIT = {
 DENSE_VIT = {"final_norm": False, "out_indices": LEVELS}
 MEAN_OF_TOKENS = {"final_norm": False, "out_type": "avg_featmap"}
 OWN_TABLES = {"use_rel_pos_bias": True, "use_shared_rel_pos_bias": False}
-WINDOWS = {"type": "simmim_bench.WindowedBEiTViT", "window_size": 4, "global_blocks": (1, 3)}
+WINDOWS = {"window_size": 4, "global_blocks": (1, 3)}
 
 BACKBONES = {
     "swin": {"type": "mmpretrain.SwinTransformer", **SWIN},
@@ -64,12 +64,23 @@ CHANGES = {
     "swinv2": {key: {"out_indices": LEVELS, "pad_small_map": True} for key in PYRAMID},
     "vit": {
         "classification": {**MEAN_OF_TOKENS, **OWN_TABLES},
-        "mask-rcnn": {**DENSE_VIT, **OWN_TABLES, **WINDOWS, "out_indices": [3]},
+        "mask-rcnn": {
+            **DENSE_VIT,
+            **OWN_TABLES,
+            **WINDOWS,
+            "type": "simmim_bench.WindowedBEiTViT",
+            "out_indices": [3],
+        },
         "upernet": {**DENSE_VIT, **OWN_TABLES},
     },
     "plain_vit": {
         "classification": MEAN_OF_TOKENS,
-        "mask-rcnn": {**DENSE_VIT, "out_indices": [3]},
+        "mask-rcnn": {
+            **DENSE_VIT,
+            **WINDOWS,
+            "type": "simmim_bench.WindowedViT",
+            "out_indices": [3],
+        },
         "upernet": DENSE_VIT,
     },
     "resnet": {key: {"out_indices": LEVELS} for key in PYRAMID},

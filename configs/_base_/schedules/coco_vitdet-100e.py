@@ -1,4 +1,4 @@
-# 100 epochs, batch 64: https://arxiv.org/abs/2203.16527, appendix A.1; detectron2,
+# ViTDet's 100 epochs for ViT-B, batch 64: https://arxiv.org/abs/2203.16527; detectron2,
 # projects/ViTDet/configs/COCO/mask_rcnn_vitdet_b_100ep.py.
 optim_wrapper = dict(
     type="OptimWrapper",
