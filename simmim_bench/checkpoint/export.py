@@ -22,7 +22,6 @@ from simmim_bench.registry import MODELS
 PREFIX = "backbone."
 FORMAT = "simmim_bench backbone"
 FORMAT_VERSION = 1
-PRETRAINING_ONLY = frozenset({"mask_token"})  # BEiT keeps it inside the backbone
 EXPORT_FIRST = "export it first with `python tools/export_backbone.py CHECKPOINT --out DIR`"
 
 
@@ -57,7 +56,6 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     }
     check_finite(state, checkpoint)
     adapter = _build(config, state, checkpoint)
-    state = {key: value for key, value in state.items() if key not in PRETRAINING_ONLY}
     weights = out / "backbone.pth"
     with atomic_path(weights) as temporary, temporary.open("wb") as stream:
         torch.save(state, stream)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from simmim_bench.errors import BenchError
 
 
 def check_data(cfg: Any) -> None:
-    """Check that every folder, annotation file and weight file that ``cfg`` reads exists.
+    """Check that every folder and annotation file that ``cfg`` reads exists.
 
     Raises:
         BenchError: Naming the first path that is missing and the command that prepares it.
@@ -22,24 +21,6 @@ def check_data(cfg: Any) -> None:
         for path in expected_paths(dataset):
             if not path.exists():
                 raise BenchError(_sentence(loader, path, dataset))
-    for key, file in _pretrained_parts(cfg.get("model"), "model"):
-        if "://" not in file and not Path(file).is_file():
-            raise BenchError(
-                f"{key}: no weights at {Path(file).absolute()}; the comment at the top of the "
-                f"config says where they come from; or pass --cfg-options {key}=FILE"
-            )
-
-
-def _pretrained_parts(node: Any, key: str) -> Iterator[tuple[str, str]]:
-    """Key and path of every file that a part of the model starts from."""
-    if isinstance(node, (list, tuple)):
-        for index, child in enumerate(node):
-            yield from _pretrained_parts(child, f"{key}.{index}")
-    elif hasattr(node, "items"):
-        if node.get("type") == "Pretrained" and "checkpoint" in node:
-            yield f"{key}.checkpoint", node["checkpoint"]
-        for name, child in node.items():
-            yield from _pretrained_parts(child, f"{key}.{name}")
 
 
 def expected_paths(dataset: Any) -> list[Path]:

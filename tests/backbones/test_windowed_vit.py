@@ -1,4 +1,4 @@
-"""Attention within windows, by hooks around unchanged ViTs."""
+"""Attention within windows, by hooks around an unchanged BEiT-style ViT."""
 
 import copy
 
@@ -54,7 +54,7 @@ def test_all_blocks_global_is_the_plain_vit(images):
 
 def test_a_windowed_block_mixes_within_windows_alone():
     model = windowed()
-    model.grid = (6, 10)  # 2 x 3 windows of 4, filled up at the border
+    model.patch_resolution = (6, 10)  # 2 x 3 windows of 4, filled up at the border
     attention = model.layers[0].attn
     tokens = torch.randn(2, 1 + 60, 24)
     before = attention(tokens)[:, 1:].unflatten(1, (6, 10))
@@ -81,7 +81,7 @@ def test_the_class_token_hears_of_every_window():
 
 def test_split_and_merge_undo_one_another():
     model = windowed()
-    model.grid = (5, 7)
+    model.patch_resolution = (5, 7)
     tokens = torch.randn(3, 1 + 35, 24)
     (windows,) = model._split(None, (tokens,))
     assert windows.shape == (3 * 4, 1 + 16, 24)
@@ -91,7 +91,7 @@ def test_split_and_merge_undo_one_another():
 def test_a_copy_uses_its_own_grid(images):
     model = windowed()
     twin = copy.deepcopy(model)
-    model.grid = (1, 1)
+    model.patch_resolution = (1, 1)
     assert twin(images)[-1].shape == (2, 24, 6, 6)
 
 
@@ -124,66 +124,4 @@ def test_windows_take_the_pretrained_bias_as_it_is_and_global_blocks_resize_it(
     for index in (0, 1):
         assert torch.equal(model.layers[index].attn.relative_position_bias_table, shared)
     assert len(model.layers[2].attn.relative_position_bias_table) == 11 * 11 + 3
-    assert adapter_for(model).num_layers == 5
-
-
-PLAIN = {
-    "type": "mmpretrain.VisionTransformer",
-    "arch": ARCH,
-    "img_size": 64,
-    "patch_size": 16,
-    "out_type": "featmap",
-}
-
-
-def plain_windowed(**changes):
-    torch.manual_seed(0)
-    config = {**PLAIN, "type": "simmim_bench.WindowedViT", "window_size": 4, "global_blocks": [2]}
-    model = MODELS.build({**config, **changes})
-    model.init_weights()
-    model.eval()
-    return model
-
-
-def test_a_plain_vit_with_all_blocks_global_is_the_stock_one(images):
-    model = plain_windowed(global_blocks=[0, 1, 2])
-    stock = MODELS.build(PLAIN)
-    stock.load_state_dict(model.state_dict())
-    stock.eval()
-    assert torch.equal(model(images)[-1], stock(images)[-1])
-
-
-@pytest.mark.parametrize("class_token", [True, False])
-def test_windows_of_a_plain_vit_are_images_of_their_own(images, class_token):
-    """Without positions and with no global block, a quarter of the image sees itself alone."""
-    model = plain_windowed(
-        global_blocks=[], window_size=3, with_cls_token=class_token, final_norm=False
-    )
-    stock = MODELS.build({**PLAIN, "with_cls_token": class_token, "final_norm": False})
-    model.pos_embed.data.zero_()
-    stock.load_state_dict(model.state_dict())
-    stock.eval()
-    if class_token:  # which would carry news from window to window
-        first = copy.deepcopy(model)
-        first.layers, stock.layers = first.layers[:1], stock.layers[:1]
-        first.out_indices = stock.out_indices = [0]
-        model = first
-    whole = model(images)[-1]  # 6 x 6 tokens
-    for rows in (slice(0, 3), slice(3, 6)):
-        for columns in (slice(0, 3), slice(3, 6)):
-            pixels = images[:, :, rows.start * 16 : rows.stop * 16]
-            pixels = pixels[..., columns.start * 16 : columns.stop * 16]
-            assert torch.allclose(whole[:, :, rows, columns], stock(pixels)[-1], atol=1e-5)
-
-
-def test_a_plain_vit_takes_images_of_any_size_and_its_pretraining(save_pretraining, tmp_path):
-    exported = export_backbone(save_pretraining(PLAIN), tmp_path / "export").weights
-    model = plain_windowed(img_size=96, final_norm=False)
-    report = load_pretrained(model, exported)
-    assert [item.key for item in report.resized] == ["pos_embed"]
-    assert report.missing == ()
-    for height, width in ((96, 96), (64, 160)):
-        assert model(torch.randn(1, 3, height, width))[-1].shape == (
-            1, 24, height // 16, width // 16,
-        )  # fmt: skip
     assert adapter_for(model).num_layers == 5

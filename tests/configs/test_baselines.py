@@ -1,7 +1,6 @@
 """Other methods' pretrainings: what they export is what the downstream ViTs load."""
 
 import copy
-import math
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +62,6 @@ def test_its_export_is_loaded_strictly_by_every_task(
     name, task, resized, save_pretraining, tmp_path
 ):
     torch.manual_seed(0)
-    backbone_name = "vit-b" if "_vit-b_" in name and name.startswith("beit") else "plain-vit-b"
     pretrained = MODELS.build(narrow(f"baselines/{name}"))
     state = {f"backbone.{key}": value for key, value in pretrained.state_dict().items()}
     checkpoint = save_pretraining(narrow(f"baselines/{name}"), state=state)

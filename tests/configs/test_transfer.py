@@ -71,12 +71,6 @@ RESIZED = {
     "imagenet/swinv2-h-w32-512_128xb8_ft-100e.py": 0,
     "imagenet/vit-b_8xb128_ft-100e.py": 0,
     "coco/mask-rcnn_vit-b_fpn_100e.py": 1,
-    # the position embedding
-    "coco/mask-rcnn_plain-vit-b_fpn_100e.py": 1,
-    "ade20k/upernet_plain-vit-b_160k.py": 1,
-    "imagenet/plain-vit-b_8xb128_ft-100e.py": 0,
-    "imagenet/plain-vit-b_8xb2048_linear-90e.py": 0,
-    "imagenet/plain-vit-b_knn.py": 0,
     "ade20k/upernet_vit-b_160k.py": 3,
 }
 PRETRAINING = {
@@ -87,7 +81,6 @@ PRETRAINING = {
     "swin-l": "swin-l_8xb128_800e",
     "swinv2-b": "swinv2-b_8xb128_800e",
     "swinv2-h": "swinv2-h_32xb32_800e",
-    "plain-vit-b": "plain-vit-b_8xb128",
     "vit-b": "vit-b_8xb128",
 }
 
