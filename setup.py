@@ -19,7 +19,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11.4,<3.14",
     packages=find_packages(include=["simmim_bench", "simmim_bench.*"]),
-    package_data={"simmim_bench": ["py.typed", "suite/Snakefile"]},
+    package_data={"simmim_bench": ["py.typed", "suite/Snakefile", "results/web/page.*"]},
     install_requires=[
         "torch>=2.6,<2.15",
         "torchvision>=0.21,<0.30",
@@ -51,6 +51,8 @@ setup(
         "PyYAML>=6,<7",
         "rich>=13,<16",
         "snakemake>=9.3,<10",
+        "itables>=2.4,<3",
+        "Jinja2>=3.1,<4",
     ],
     extras_require={
         "dev": [

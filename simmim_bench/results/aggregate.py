@@ -52,6 +52,7 @@ class Cell:
     deviations: tuple[str, ...]
     cost: MeanCost | None
     config: str | None
+    records: tuple[Record, ...]
 
 
 @dataclass(frozen=True)
@@ -200,6 +201,7 @@ def _cell(records: list[Record]) -> Cell:
         deviations=tuple(records[0].deviations),
         cost=_mean_cost([record.cost for record in records]),
         config=_config(records[0]),
+        records=tuple(records),
     )
 
 

@@ -16,8 +16,10 @@ from simmim_bench.results.page import make_page
 from simmim_bench.results.published import read_published
 from simmim_bench.results.record import Record
 from simmim_bench.results.store import read_records
+from simmim_bench.results.web.page import render_web
 
-MARKDOWN, LATEX, CSV = "README.md", "leaderboard.tex", "leaderboard.csv"
+MARKDOWN, WEB = "README.md", "index.html"
+LATEX, CSV = "leaderboard.tex", "leaderboard.csv"
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def build(work_dir: Path, out: Path | None = None, *, published: Path | None = N
 
 
 def render(out: Path, *, published: Path | None, everything_cited: bool) -> Page:
-    """Write the renderings of the records in ``out/records``: Markdown, LaTeX and CSV.
+    """Write the renderings of the records in ``out/records``: Markdown, LaTeX, CSV, a web page.
 
     Args:
         out: Folder with ``records/``; ``leaderboard/`` is written beside it.
@@ -78,11 +80,13 @@ def render(out: Path, *, published: Path | None, everything_cited: bool) -> Page
         BenchError: If there are no records, or something is not valid.
     """
     records = read_records(out / "records")
-    page = make_page(records, cited_for(records, published, everything=everything_cited))
+    cited = cited_for(records, published, everything=everything_cited)
+    page = make_page(records, cited)
     folder = out / "leaderboard"
     atomic_write_text(folder / MARKDOWN, render_markdown(page))
     atomic_write_text(folder / LATEX, render_latex(page))
     export(records, folder / CSV, form="csv")
+    atomic_write_text(folder / WEB, render_web(records, cited))
     return page
 
 

@@ -174,10 +174,11 @@ def _pretraining(row: Row, notes: Notes) -> Entry:
     if row.pretraining_deviations:
         text = f"pretraining deviates from its config: {'; '.join(row.pretraining_deviations)}"
         mark = notes.symbol(text)
-    return Entry(_origin(row.pretraining), mark=mark)
+    return Entry(show_origin(row.pretraining), mark=mark)
 
 
-def _origin(pretraining: Pretraining | None) -> str:
+def show_origin(pretraining: Pretraining | None) -> str:
+    """One line about a pretraining: data, epochs, image size."""
     if pretraining is None:
         return "none"
     parts = [pretraining.dataset]

@@ -1,0 +1,1 @@
+"""The leaderboard as one self-contained web page."""

@@ -1,0 +1,126 @@
+"""What a line of the web page's table says: one method under one protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table, aggregate
+from simmim_bench.results.grid import describe, show, show_minutes
+from simmim_bench.results.page import METRICS, show_origin
+from simmim_bench.results.ranking import Standing, standing
+from simmim_bench.results.record import Record
+from simmim_bench.results.statistics import half_width
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line; ``order`` is what its primary metric is sorted by.
+
+    ``emphasis`` is ``best`` (with ties), ``second`` or empty; ``facts`` are label and text of what
+    unfolds below it.
+    """
+
+    group: str
+    protocol: str
+    protocol_text: str
+    task: str
+    method: str
+    backbone: str
+    pretraining: str
+    primary: str
+    figure: str
+    order: float
+    emphasis: str
+    others: str
+    minutes: str
+    provenance: str
+    url: str | None
+    facts: tuple[tuple[str, str], ...]
+
+
+def lines_of(records: Iterable[Record], cited: Iterable[Record]) -> list[Line]:
+    """Lines of measured records and cited figures, measured full runs first."""
+    tables = [*aggregate(records), *aggregate(cited)]
+    return [line for table in tables for line in _lines(table)]
+
+
+def _lines(table: Table) -> Iterator[Line]:
+    for key, protocol in table.columns.items():
+        place = Standing() if table.kind == "smoke" else standing(table, key, protocol.primary)
+        for number, row in enumerate(table.rows):
+            cell = row.cells.get(key)
+            if cell and protocol.primary in cell.metrics:
+                second = "second" if number in place.second else ""
+                emphasis = "best" if number in place.best else second
+                yield replace(_line(table, key, row, cell), emphasis=emphasis)
+
+
+def _line(table: Table, key: ColumnKey, row: Row, cell: Cell) -> Line:
+    protocol = table.columns[key]
+    cited = row.provenance.kind != "measured"
+    stat = cell.metrics[protocol.primary]
+    others = [
+        f"{METRICS.get(name, name)} {show(value, cited=cited)}"
+        for name, value in cell.metrics.items()
+        if name != protocol.primary
+    ]
+    return Line(
+        group="smoke" if table.kind == "smoke" else "cited" if cited else "measured",
+        protocol=f"{key[0]}@{key[1]}",
+        protocol_text=describe(protocol),
+        task=protocol.task,
+        method=row.method,
+        backbone=row.backbone,
+        pretraining=show_origin(row.pretraining),
+        primary=METRICS.get(protocol.primary, protocol.primary),
+        figure=show(stat, cited=cited),
+        order=stat.mean,
+        emphasis="",
+        others=", ".join(others),
+        minutes=show_minutes(cell.cost.minutes) if cell.cost else "",
+        provenance=row.provenance.kind,
+        url=row.provenance.url,
+        facts=tuple(_facts(row, cell, protocol.primary)),
+    )
+
+
+def _facts(row: Row, cell: Cell, primary: str) -> Iterator[tuple[str, str]]:
+    stat, records = cell.metrics[primary], cell.records
+    half = half_width(stat)
+    if half is not None:
+        yield "95 % interval", f"{stat.mean - half:.2f} to {stat.mean + half:.2f}"
+    values = [
+        f"{record.metrics[primary]:.2f}" + ("" if record.seed is None else f" (seed {record.seed})")
+        for record in records
+        if primary in record.metrics
+    ]
+    yield "runs", ", ".join(values)
+    if row.provenance.table:
+        yield "source", row.provenance.table
+    for label, texts in (
+        ("deviations", cell.deviations),
+        ("pretraining deviates", row.pretraining_deviations),
+    ):
+        if texts:
+            yield label, "; ".join(texts)
+    yield from _measured(row, cell)
+
+
+def _measured(row: Row, cell: Cell) -> Iterator[tuple[str, str]]:
+    """What is known of runs of one's own."""
+    first = cell.records[0]
+    if first.config:
+        yield "config", f"{first.config.path} ({first.config.sha256[:12]})"
+    if cell.cost:
+        yield "fine-tuning", f"{cell.cost.minutes:.1f} min, {cell.cost.peak_memory_mb:.0f} MiB"
+        yield "device", cell.cost.device
+        if cell.cost.parameters:
+            yield "parameters", f"{cell.cost.parameters / 1e6:.1f} M"
+    if row.pretraining_cost:
+        yield "pretraining", f"{row.pretraining_cost.minutes:.1f} min"
+    if first.environment:
+        versions = f"Python {first.environment.python}, torch {first.environment.torch}"
+        commit = first.environment.git_commit
+        yield "environment", versions + (f", commit {commit[:12]}" if commit else "")
+    yield "records", ", ".join(record.run_id for record in cell.records)

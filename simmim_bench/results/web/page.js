@@ -1,0 +1,28 @@
+const source = document.getElementById("library").textContent.trim();
+const bytes = Uint8Array.from(atob(source), (char) => char.charCodeAt(0));
+const url = URL.createObjectURL(new Blob([bytes], { type: "text/javascript" }));
+const { default: DataTable } = await import(url);
+URL.revokeObjectURL(url);
+
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+
+const table = new DataTable("#board", {
+  paging: false,
+  order: [],
+  columnDefs: [{ targets: 0, visible: false }, { targets: 9, orderable: false }],
+  language: { search: "Search" },
+});
+
+const protocol = document.getElementById("protocol");
+const group = document.getElementById("group");
+const choose = () => {
+  table.column(0).search(group.value, { exact: group.value !== "" });
+  table.column(1).search(protocol.value, { exact: protocol.value !== "" });
+  table.draw();
+};
+group.addEventListener("change", choose);
+protocol.addEventListener("change", choose);
+choose();

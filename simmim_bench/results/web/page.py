@@ -1,0 +1,58 @@
+"""Write the page: table, charts and library in one file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from typing import Any
+
+from simmim_bench.results.aggregate import aggregate
+from simmim_bench.results.page import LEGEND
+from simmim_bench.results.record import Record
+from simmim_bench.results.web.charts import charts_of
+from simmim_bench.results.web.lines import Line, lines_of
+
+
+def render_web(records: Sequence[Record], cited: Iterable[Record] = ()) -> str:
+    """HTML of a leaderboard; the same records always give the same text.
+
+    Every text of a record is escaped (Jinja2's autoescape). The table is plain HTML; DataTables,
+    as itables packs it, makes it sortable and searchable where JavaScript runs.
+
+    Args:
+        records: Measured ones.
+        cited: Figures of others, in lines of their own.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    lines = lines_of(records, cited)
+    full = [record for record in records if record.kind == "full"]
+    charts = [chart for table in aggregate(full) for chart in charts_of(table)]
+    folder = files("simmim_bench.results.web")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    template = environment.from_string((folder / "page.html").read_text("utf-8"))
+    return template.render(
+        lines=lines,
+        protocols=_protocols(lines),
+        charts=charts,
+        legend=LEGEND,
+        count=len(records),
+        style=(folder / "page.css").read_text("utf-8"),
+        script=(folder / "page.js").read_text("utf-8"),
+        **_datatables(),
+    )
+
+
+def _protocols(lines: Iterable[Line]) -> dict[str, str]:
+    """Protocol to its description, in the order of the lines."""
+    return {line.protocol: f"{line.task}: {line.protocol_text}" for line in lines}
+
+
+def _datatables() -> dict[str, Any]:
+    """The library's script and style as base64, which no ``</script>`` can end early."""
+    bundle = files("itables") / "html"
+    return {
+        name: base64.b64encode((bundle / file).read_bytes()).decode("ascii")
+        for name, file in (("library", "dt_bundle.js"), ("library_style", "dt_bundle.css"))
+    }

@@ -1,0 +1,104 @@
+"""The web page: one file, text stays text, the same bytes every time."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from simmim_bench.results.aggregate import aggregate
+from simmim_bench.results.web.charts import charts_of
+from simmim_bench.results.web.lines import lines_of
+from simmim_bench.results.web.page import render_web
+
+HOSTILE = '<script>alert(1)<|script> $x^2$ & "q" </td>'.replace("/", "|").replace("|", "\u2215")
+
+
+class Page(HTMLParser):
+    """Rows of the table, tags and addresses."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.rows, self.tags, self.addresses, self._cell = [], [], [], None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [v for k, v in attrs if k in ("href", "src")]
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self._cell = True
+
+    def handle_endtag(self, tag):
+        if tag in ("td", "th"):
+            self._cell = None
+
+    def handle_data(self, data):
+        if self._cell:
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture
+def records(make_record, make_simmim):
+    return [
+        *(make_record(seed=s, metrics={"box_ap": 30.0 + s, "mask_ap": 25.0}) for s in range(3)),
+        *(make_simmim(s, metrics={"box_ap": 44.0 + s, "mask_ap": 26.0}) for s in range(3)),
+    ]
+
+
+def test_a_line_for_each_method_and_protocol(records):
+    page = Page(render_web(records))
+    head, *rows = page.rows
+    assert head[1:4] == ["protocol", "method", "backbone"]
+    assert [row[1:3] for row in rows] == [
+        ["toy-detection@1", "scratch"],
+        ["toy-detection@1", "simmim"],
+    ]
+    assert [row[6] for row in rows] == ["31.0 ± 1.0 (3)", "45.0 ± 1.0 (3)"]
+    assert "44.00 (seed 0), 45.00 (seed 1), 46.00 (seed 2)" in rows[1][9]
+    assert [line.emphasis for line in lines_of(records, [])] == ["second", "best"]
+
+
+def test_nothing_is_loaded_from_elsewhere(records, make_published):
+    text = render_web(records, [make_published()])
+    page = Page(text)
+    assert [a for a in page.addresses if not a.startswith("data:")] == ["https://example.org/paper"]
+    assert page.tags.count("a") == 1
+    assert len(text) < 2_000_000
+
+
+def test_cited_figures_are_a_group_of_their_own(records, make_published):
+    groups = {
+        line.method + line.provenance: line.group for line in lines_of(records, [make_published()])
+    }
+    assert groups["simmimmeasured"] == "measured"
+    assert groups["simmimpublished"] == "cited"
+
+
+def test_hostile_names_stay_text(make_record, make_simmim, toy):
+    origin = {**toy.pretraining(), "method": HOSTILE}
+    records = [make_record(), make_simmim(method=HOSTILE, pretraining=origin)]
+    text = render_web(records)
+    plain = Page(render_web([make_record(), make_simmim()]))
+    page = Page(text)
+    assert page.tags.count("script") == plain.tags.count("script")
+    assert HOSTILE in {row[2] for row in page.rows}
+    assert "<script>alert" not in text
+    drawn = " ".join(chart.svg for chart in charts_of(aggregate(records)[0]))
+    assert "$x^2$" in drawn  # no mathematics
+
+
+def test_the_same_records_give_the_same_bytes(records):
+    assert render_web(records) == render_web(records[::-1])
+
+
+def test_charts_take_the_pages_colours(records):
+    charts = list(charts_of(aggregate(records)[0]))
+    assert [chart.heading for chart in charts] == [
+        "detection APᵇᵒˣ: runs, mean, 95 % interval",
+    ]
+    for chart in charts:
+        assert "currentColor" in chart.svg
+        assert "#123457" not in chart.svg
+        assert not re.search(r"<(script|metadata|\?xml)", chart.svg)
