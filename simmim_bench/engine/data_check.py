@@ -18,16 +18,23 @@ def check_data(cfg: Any) -> None:
     Raises:
         BenchError: Naming the first path that is missing and the command that prepares it.
     """
+    for _, sentence in missing_data(cfg):
+        raise BenchError(sentence)
+
+
+def missing_data(cfg: Any) -> Iterator[tuple[Path, str]]:
+    """Every path that ``cfg`` reads and that is not there, with the sentence about it."""
     for loader, dataset in datasets(cfg):
         for path in expected_paths(dataset):
             if not path.exists():
-                raise BenchError(_sentence(loader, path, dataset))
+                yield path, _sentence(loader, path, dataset)
     for key, file in _pretrained_parts(cfg.get("model"), "model"):
         if "://" not in file and not Path(file).is_file():
-            raise BenchError(
+            sentence = (
                 f"{key}: no weights at {Path(file).absolute()}; the comment at the top of the "
                 f"config says where they come from; or pass --cfg-options {key}=FILE"
             )
+            yield Path(file), sentence
 
 
 def _pretrained_parts(node: Any, key: str) -> Iterator[tuple[str, str]]:
