@@ -62,10 +62,11 @@ setup(
             "ruff>=0.6,<0.18",
             "tensorboard>=2.16,<3",
             "lmdb>=1.4,<4",
+            "snakemake-executor-plugin-slurm>=2.3,<3",
             "types-PyYAML>=6,<7",
         ],
         "lmdb": ["lmdb>=1.4,<4"],
         "tensorboard": ["tensorboard>=2.16,<3"],
-        "slurm": ["snakemake-executor-plugin-slurm>=1,<3"],
+        "slurm": ["snakemake-executor-plugin-slurm>=2.3,<3"],
     },
 )
