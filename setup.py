@@ -58,6 +58,7 @@ setup(
         "dev": [
             "codespell>=2.3,<3",
             "hypothesis>=6.100,<7",
+            "jsonschema>=4.20,<5",
             "mypy>=1.11,<3",
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
@@ -65,11 +66,12 @@ setup(
             "tensorboard>=2.16,<3",
             "lmdb>=1.4,<4",
             "pyarrow>=15,<27",
+            "snakemake-executor-plugin-slurm>=2.3,<3",
             "types-PyYAML>=6,<7",
         ],
         "lmdb": ["lmdb>=1.4,<4"],
         "parquet": ["pyarrow>=15,<27"],
         "tensorboard": ["tensorboard>=2.16,<3"],
-        "slurm": ["snakemake-executor-plugin-slurm>=1,<3"],
+        "slurm": ["snakemake-executor-plugin-slurm>=2.3,<3"],
     },
 )

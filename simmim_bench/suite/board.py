@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -24,8 +26,8 @@ class Row:
         state: ``blocked`` is waiting for a stage that failed.
         started: Epoch seconds; 0 before the start.
         ended: Epoch seconds; 0 before the end.
-        pid: Process that watches over the stage while it runs.
-        message: Why it failed.
+        pid: Process that watches over the stage while it runs; 0 if on another machine.
+        message: Why it failed, or why it runs once more.
         progress: Content of ``progress.json`` while it runs.
     """
 
@@ -71,11 +73,13 @@ class Board:
 
     def refresh(self) -> list[Row]:
         """Read news; return copies of the rows whose state changed, in the order of events."""
-        gone = [row for row in self._in("running") if not psutil.pid_exists(row.pid)]
+        running = [row for row in self._in("running") if row.pid]
+        gone = [row for row in running if not psutil.pid_exists(row.pid)]
         changed = [self._apply(event) for event in self._reader.new()]
         for row in gone:
             if row.state == "running":
-                row.state, row.ended, row.message = "failed", time.time(), "killed"
+                row.state, row.ended = "failed", time.time()
+                row.message = f"killed{self._hint()}"
                 changed.append(replace(row))
         for row in self._in("running"):
             folder = self.plan.folder / row.stage
@@ -83,7 +87,9 @@ class Board:
         return changed
 
     def close(self) -> None:
-        """Nothing starts any more: what waits is blocked."""
+        """Nothing runs any more: what waits is blocked, what runs has ended without a word."""
+        for row in self._in("running"):
+            row.state, row.ended, row.message = "failed", time.time(), "lost without a word"
         for row in self._in("waiting"):
             row.state = "blocked"
 
@@ -95,13 +101,20 @@ class Board:
         """Rows of stages that failed."""
         return self._in("failed")
 
+    def _hint(self) -> str:
+        """What may have kept a stage from saying how it ended."""
+        free = shutil.disk_usage(self.plan.folder).free
+        return f"; the disk of {self.plan.folder} is full" if free < 2**20 else ""
+
     def _in(self, state: State) -> list[Row]:
         return [row for row in self.rows.values() if row.state == state]
 
     def _apply(self, event: events.Event) -> Row:
         row = self.rows[event.stage]
+        here = event.host == socket.gethostname()
         if event.kind == "start":
-            row.state, row.started, row.pid = "running", event.time, event.pid
+            row.started = row.started or event.time
+            row.state, row.pid, row.message = "running", event.pid if here else 0, event.message
         else:
             row.state, row.ended, row.message = event.kind, event.time, event.message
         return replace(row)

@@ -42,7 +42,7 @@ def check_plan(plan: Plan) -> dict[str, Check]:
 
 def check_stage(plan: Plan, stage: Stage) -> Check:
     """Check one stage, whose needs are taken as they are."""
-    trace = _read_trace(plan, stage)
+    trace = read_trace(plan, stage)
     if trace is None:
         return Check(False, "new")
     inputs = current_inputs(plan, stage)
@@ -50,7 +50,7 @@ def check_stage(plan: Plan, stage: Stage) -> Check:
         return Check(False, "what it reads is not there")
     if trace["inputs"] != inputs:
         return Check(False, _difference(trace["inputs"], inputs))
-    if not is_complete(plan.result_of(stage)):
+    if not is_complete(plan.result_of(stage)) or not _is_of_this_run(plan, stage, trace):
         return Check(False, _unfinished(plan.folder_of(stage)))
     damage = _damage(plan, stage, trace.get("files", {}))
     return Check(False, damage) if damage else Check(True)
@@ -83,7 +83,7 @@ def begin(plan: Plan, stage: Stage) -> None:
         raise FileNotFoundError(f"a result that {stage.id} reads is not there")
     folder = plan.folder_of(stage)
     if plan.result_of(stage).is_relative_to(folder):
-        trace = _read_trace(plan, stage)
+        trace = read_trace(plan, stage)
         if trace is None or trace["inputs"] != inputs:
             _put_aside(plan, stage)
         plan.result_of(stage).unlink(missing_ok=True)
@@ -102,7 +102,7 @@ def finish(plan: Plan, stage: Stage) -> bool:
     if not is_complete(result):
         return False
     files = {name: _stamp(file) for name, (file, _) in _outputs(result).items() if file.is_file()}
-    trace = {**(_read_trace(plan, stage) or {}), "files": files}
+    trace = {**(read_trace(plan, stage) or {}), "files": files}
     atomic_write_json(plan.folder_of(stage) / TRACE, trace)
     return True
 
@@ -124,6 +124,14 @@ def read_json(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def _is_of_this_run(plan: Plan, stage: Stage, trace: dict[str, Any]) -> bool:
+    """Whether the result was written since ``begin``, which removes it from the stage's folder.
+
+    One that lies elsewhere, as tables do, may be older; ``finish`` tells.
+    """
+    return "files" in trace or plan.result_of(stage).is_relative_to(plan.folder_of(stage))
+
+
 def _damage(plan: Plan, stage: Stage, stamps: dict[str, list[int]]) -> str:
     for name, (file, sha256) in _outputs(plan.result_of(stage)).items():
         if not file.is_file():
@@ -133,14 +141,15 @@ def _damage(plan: Plan, stage: Stage, stamps: dict[str, list[int]]) -> str:
     return ""
 
 
-def _read_trace(plan: Plan, stage: Stage) -> dict[str, Any] | None:
+def read_trace(plan: Plan, stage: Stage) -> dict[str, Any] | None:
+    """What ``stage``'s folder was made from, or None if that is not known."""
     trace = read_json(plan.folder_of(stage) / TRACE)
     return trace if trace and isinstance(trace.get("inputs"), dict) else None
 
 
 def _reason_beside(plan: Plan, stage: Stage, waits: list[str]) -> str:
     """Why a stage runs, one of whose needs runs: its own reason if it has one."""
-    trace = _read_trace(plan, stage)
+    trace = read_trace(plan, stage)
     if trace is None:
         return "new"
     before = {key: value for key, value in trace["inputs"].items() if key not in stage.needs}
