@@ -11,18 +11,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simmim_bench.checkpoint.architecture import Architecture
 from simmim_bench.checkpoint.conversion_report import ConversionReport
 from simmim_bench.checkpoint.export import check_finite
 from simmim_bench.checkpoint.fit import fit_positions, with_sizes
 from simmim_bench.checkpoint.identity import BLOCK, KEY
-from simmim_bench.checkpoint.layouts import LAYOUTS, Layout, target_layout
+from simmim_bench.checkpoint.layouts import LAYOUTS, WITHOUT_PACKAGE, Layout, target_layout
 from simmim_bench.checkpoint.library_models import own_backbone
+from simmim_bench.checkpoint.shapes import Architecture
 from simmim_bench.checkpoint.sniff import INDEX, Sniffed, check_whole, sniff, unwrap
 from simmim_bench.checkpoint.source import Source
 from simmim_bench.checkpoint.translate import BACKBONE, Dropped, backbone_of, write_layout
 from simmim_bench.checkpoint.verify import Side, verify
 from simmim_bench.errors import BenchError
+
+WITH_NORMS = ("swin", "convnext")
+"""Adapters of backbones that have a norm after each level that goes out."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +145,12 @@ def _sides(
     adapter = found.architecture.adapter
     source, target, names = found.layout, layout, [found.layout.library, layout.library]
     own, timm = LAYOUTS["simmim_bench pretraining"], LAYOUTS["timm"]
-    if source.library == "simmim":
+    if source.library in WITHOUT_PACKAGE:
         source = own if target.library == "timm" else timm
-        names[0] = f"{source.library} in place of simmim"
-    if target.library == "simmim":
+        names[0] = f"{source.library} in place of {names[0]}"
+    if target.library in WITHOUT_PACKAGE:
         target = own if source.library == "timm" else timm
-        names[1] = f"{target.library} in place of simmim"
+        names[1] = f"{target.library} in place of {names[1]}"
     left = Side(source.library, names[0], _inside(ours, source, adapter), found.architecture)
     _, placeless = write_layout(ours, target, adapter)
     written = _without(found.architecture, [*dropped, *placeless])
@@ -168,8 +171,8 @@ def _without(architecture: Architecture, dropped: list[Dropped]) -> Architecture
     if "ln2.weight" in gone:
         config["out_type"] = "featmap"
     kept = [i for i in _indices(config) if f"norm{i}.weight" not in gone]
-    if architecture.adapter == "swin":
-        config["out_indices"] = tuple(kept)
+    if architecture.adapter in WITH_NORMS:
+        config["out_indices"] = type(config["out_indices"])(kept)
     return dataclasses.replace(architecture, config=config)
 
 

@@ -12,11 +12,11 @@ from torch import Tensor
 from simmim_bench.backbones.base import Resized
 from simmim_bench.checkpoint.architecture import (
     EXTRA_BIASES,
-    Architecture,
     table_window,
     window_config,
 )
 from simmim_bench.checkpoint.resize import resize_bias_table, resize_position_embedding
+from simmim_bench.checkpoint.shapes import Architecture
 from simmim_bench.errors import BenchError
 
 METHODS = ("geometric", "bicubic")
@@ -36,6 +36,11 @@ def with_sizes(
     if window is None and image_size is None:
         return architecture
     config = dict(architecture.config)
+    if "img_size" not in config:
+        raise BenchError(
+            f"a {architecture.adapter} backbone takes images of any size and has no windows; leave "
+            f"--window and --image-size out"
+        )
     patch = config["patch_size"]
     if architecture.adapter != "swin":
         if window is not None:

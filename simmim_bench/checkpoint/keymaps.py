@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 Rule = tuple[str, str]
 
@@ -63,6 +64,66 @@ PLAIN_VIT_RULES: tuple[Rule, ...] = (
 )
 """Backbone keys of timm's ``VisionTransformer`` and of mmpretrain's."""
 
+RESNET_RULES: tuple[Rule, ...] = tuple(
+    (key, key)
+    for key in (
+        "conv1.",
+        "bn1.",
+        "layer{}.{}.conv{}.",
+        "layer{}.{}.bn{}.",
+        "layer{}.{}.downsample.{}.",
+    )
+)
+"""Backbone keys of torchvision's and timm's ResNet, which are mmpretrain's and mmdet's too."""
+
+_CONVNEXT_BLOCK = ("depthwise_conv.", "norm.", "pointwise_conv1.", "pointwise_conv2.", "gamma")
+
+CONVNEXT_RULES: tuple[Rule, ...] = (
+    ("downsample_layers.{}.{}.", "downsample_layers.{}.{}."),
+    *(
+        (f"stages.{{}}.{{}}.{theirs}", f"stages.{{}}.{{}}.{ours}")
+        for theirs, ours in zip(
+            ("dwconv.", "norm.", "pwconv1.", "pwconv2.", "gamma"), _CONVNEXT_BLOCK, strict=True
+        )
+    ),
+    ("norm.", "norm3."),
+)
+"""Backbone keys of facebookresearch/ConvNeXt and of ``mmpretrain.ConvNeXt``."""
+
+TIMM_CONVNEXT_RULES: tuple[Rule, ...] = (
+    ("stem.{}.", "downsample_layers.0.{}."),
+    *(
+        (f"stages.{stage}.downsample.{{}}.", f"downsample_layers.{stage}.{{}}.")
+        for stage in range(1, 4)
+    ),
+    *(
+        (f"stages.{{}}.blocks.{{}}.{theirs}", f"stages.{{}}.{{}}.{ours}")
+        for theirs, ours in zip(
+            ("conv_dw.", "norm.", "mlp.fc1.", "mlp.fc2.", "gamma"), _CONVNEXT_BLOCK, strict=True
+        )
+    ),
+    ("stages.{}.blocks.{}.mlp.grn.weight", "stages.{}.{}.grn.gamma"),
+    ("stages.{}.blocks.{}.mlp.grn.bias", "stages.{}.{}.grn.beta"),
+    ("head.norm.", "norm3."),
+)
+"""Backbone keys of timm's ``ConvNeXt`` (V2 as well) and of ``mmpretrain.ConvNeXt``."""
+
+TORCHVISION_CONVNEXT_RULES: tuple[Rule, ...] = (
+    ("features.0.{}.", "downsample_layers.0.{}."),
+    *((f"features.{2 * stage}.{{}}.", f"downsample_layers.{stage}.{{}}.") for stage in range(1, 4)),
+    *(
+        (f"features.{2 * stage + 1}.{{}}.{theirs}", f"stages.{stage}.{{}}.{ours}")
+        for stage in range(4)
+        for theirs, ours in zip(
+            ("block.0.", "block.2.", "block.3.", "block.5.", "layer_scale"),
+            _CONVNEXT_BLOCK,
+            strict=True,
+        )
+    ),
+    ("classifier.0.", "norm3."),
+)
+"""Backbone keys of torchvision's ``ConvNeXt`` and of ``mmpretrain.ConvNeXt``."""
+
 BACKBONE_RULES: dict[str, tuple[Rule, ...]] = {"swin": SWIN_RULES, "vit": VIT_RULES}
 """Rules of the original by the name of the backbone's adapter."""
 
@@ -74,13 +135,26 @@ TIMM_RULES: dict[str, tuple[Rule, ...]] = {
     "swin": _TIMM_MERGING + tuple(rule for rule in SWIN_RULES if "downsample" not in rule[0]),
     "vit": VIT_RULES,
     "plain_vit": PLAIN_VIT_RULES,
+    "resnet": RESNET_RULES,
+    "convnext": TIMM_CONVNEXT_RULES,
 }
 """Rules of timm (0.9 or later) by the name of the backbone's adapter."""
+
+TORCHVISION_RULES: dict[str, tuple[Rule, ...]] = {
+    "resnet": RESNET_RULES,
+    "convnext": TORCHVISION_CONVNEXT_RULES,
+}
+"""Rules of torchvision by the name of the backbone's adapter."""
 
 OWN_RULES: dict[str, tuple[Rule, ...]] = {
     "swin": (*((ours, ours) for _, ours in SWIN_RULES[:-1]), ("norm{}.", "norm{}.")),
     "vit": tuple((ours, ours) for _, ours in VIT_RULES),
     "plain_vit": tuple((ours, ours) for _, ours in PLAIN_VIT_RULES),
+    "resnet": RESNET_RULES,
+    "convnext": (
+        *((ours, ours) for _, ours in TIMM_CONVNEXT_RULES[:-1]),
+        ("norm{}.", "norm{}."),
+    ),
 }
 """Our names, which are mmpretrain's and, for Swin, those of mmdet and mmseg."""
 
@@ -126,8 +200,12 @@ def classifier_map(adapter: str) -> KeyMap:
 
 def _rename(key: str, rules: Iterable[Rule]) -> str | None:
     for old, new in rules:
-        pattern = re.escape(old).replace(r"\{\}", r"(\d+)")
-        found = re.match(pattern, key)
+        found = _pattern(old).match(key)
         if found:
             return new.format(*found.groups()) + key[found.end() :]
     return None
+
+
+@cache
+def _pattern(prefix: str) -> re.Pattern[str]:
+    return re.compile(re.escape(prefix).replace(r"\{\}", r"(\d+)"))

@@ -13,6 +13,7 @@ from simmim_bench.checkpoint.layouts import Layout, Reasons
 from simmim_bench.errors import BenchError
 
 BACKBONE = "backbone."
+LAYER_SCALE = r"backbone\..*\.gamma"  # of ConvNeXt
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,7 @@ def read_layout(state: Mapping[str, Tensor], layout: Layout, adapter: str) -> Re
         elif renamed is None or renamed in ours:
             unknown.append(key)
         else:
-            merged = layout.concatenated and re.fullmatch(MERGED, renamed)
-            ours[renamed] = interleave(value) if merged and _in_four(value) else value
+            ours[renamed] = _our_order(renamed, value, layout)
             names[renamed] = key
     return Reading(ours, names, tuple(dropped), tuple(unknown))
 
@@ -100,9 +100,23 @@ def write_layout(
         if renamed is None:
             dropped.append(Dropped(key, reason or f"{layout.name} has no place for it"))
             continue
-        merged = layout.concatenated and re.fullmatch(MERGED, key)
-        theirs[renamed] = concatenate(value) if merged else value
+        theirs[renamed] = _their_order(key, value, layout)
     return theirs, dropped
+
+
+def _our_order(key: str, value: Tensor, layout: Layout) -> Tensor:
+    """Channel order and shape of ours; ``key`` is our name."""
+    if layout.concatenated and re.fullmatch(MERGED, key) and _in_four(value):
+        return interleave(value)
+    return value.flatten() if layout.column_scales and re.fullmatch(LAYER_SCALE, key) else value
+
+
+def _their_order(key: str, value: Tensor, layout: Layout) -> Tensor:
+    """Channel order and shape of the layout; ``key`` is our name."""
+    if layout.concatenated and re.fullmatch(MERGED, key):
+        return concatenate(value)
+    scales = layout.column_scales and re.fullmatch(LAYER_SCALE, key)
+    return value[:, None, None] if scales else value  # (C,) -> (C, 1, 1)
 
 
 def _reason(key: str, reasons: Reasons) -> str | None:

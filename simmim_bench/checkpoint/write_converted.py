@@ -78,7 +78,7 @@ def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
     adapter = adapter_for(backbone)
     report = conversion.report
     method = method or f"converted from {report.layout}"
-    image = conversion.architecture.config["img_size"]
+    image = conversion.architecture.image_size
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
