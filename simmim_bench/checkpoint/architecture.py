@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from simmim_bench.checkpoint.architecture_convolutional import convnext, resnet
+from simmim_bench.checkpoint.architecture_swinv2 import swinv2
 from simmim_bench.checkpoint.shapes import DEFAULT_IMAGE, Architecture, State, count, need
 from simmim_bench.errors import BenchError
 
@@ -186,6 +187,7 @@ _INFER: dict[str, Callable[[State], Architecture]] = {
     "swin": _swin,
     "vit": _vit,
     "plain_vit": _plain_vit,
+    "swinv2": swinv2,
     "resnet": resnet,
     "convnext": convnext,
 }

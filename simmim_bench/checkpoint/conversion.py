@@ -18,13 +18,19 @@ from simmim_bench.checkpoint.identity import BLOCK, KEY
 from simmim_bench.checkpoint.layouts import LAYOUTS, WITHOUT_PACKAGE, Layout, target_layout
 from simmim_bench.checkpoint.library_models import own_backbone
 from simmim_bench.checkpoint.shapes import Architecture
-from simmim_bench.checkpoint.sniff import INDEX, Sniffed, check_whole, sniff, unwrap
+from simmim_bench.checkpoint.sniff import Sniffed, check_whole, sniff, unwrap
 from simmim_bench.checkpoint.source import Source
-from simmim_bench.checkpoint.translate import BACKBONE, Dropped, backbone_of, write_layout
+from simmim_bench.checkpoint.translate import (
+    BACKBONE,
+    FROM_WINDOWS,
+    Dropped,
+    backbone_of,
+    write_layout,
+)
 from simmim_bench.checkpoint.verify import Side, verify
 from simmim_bench.errors import BenchError
 
-WITH_NORMS = ("swin", "convnext")
+WITH_NORMS = ("swin", "swinv2", "convnext")
 """Adapters of backbones that have a norm after each level that goes out."""
 
 
@@ -116,24 +122,27 @@ def _kind(content: Mapping[str, Any]) -> str:
 
 
 def _weights(ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The backbone's tensors under its own keys, without index buffers."""
-    return {key: value for key, value in backbone_of(ours).items() if not key.endswith(INDEX)}
+    """The backbone's tensors under its own keys, without what follows from windows."""
+    return {
+        key: value for key, value in backbone_of(ours).items() if not key.endswith(FROM_WINDOWS)
+    }
 
 
 def _complete(found: Sniffed) -> dict[str, Tensor]:
-    """Our names, with index buffers that the file lacks.
+    """Our names, with buffers that the file lacks.
 
     Raises:
-        BenchError: If an index buffer of the file counts relative positions in another order.
+        BenchError: If a buffer of the file orders relative positions in another way, or scales
+            their coordinates by another window than its own (Swin V2 after a change of window).
     """
     backbone = {}
     for key, value in found.own.items():
         name = BACKBONE + key
         backbone[name] = found.reading.state.get(name, value)
-        if key.endswith(INDEX) and not torch.equal(backbone[name], value):
+        if key.endswith(FROM_WINDOWS) and not torch.allclose(backbone[name], value, atol=1e-5):
             raise BenchError(
-                f"{found.reading.names[name]} orders relative positions in another way than the "
-                f"original; the file is of a variant that is not supported"
+                f"{found.reading.names[name]} orders or scales relative positions in another way "
+                f"than the original; the file is of a variant that is not supported"
             )
     return {**found.reading.state, **backbone}
 

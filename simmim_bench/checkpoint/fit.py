@@ -15,6 +15,7 @@ from simmim_bench.checkpoint.architecture import (
     table_window,
     window_config,
 )
+from simmim_bench.checkpoint.architecture_swinv2 import swinv2_with_sizes
 from simmim_bench.checkpoint.resize import resize_bias_table, resize_position_embedding
 from simmim_bench.checkpoint.shapes import Architecture
 from simmim_bench.errors import BenchError
@@ -33,6 +34,8 @@ def with_sizes(
     Raises:
         BenchError: If the window is asked of a backbone without windows, or a size does not fit.
     """
+    if architecture.adapter == "swinv2":
+        return swinv2_with_sizes(architecture, window=window, image_size=image_size)
     if window is None and image_size is None:
         return architecture
     config = dict(architecture.config)

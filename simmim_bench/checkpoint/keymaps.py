@@ -32,6 +32,32 @@ SWIN_RULES: tuple[Rule, ...] = (
 )
 """Backbone keys of microsoft/SimMIM's Swin and of ``mmpretrain.SwinTransformer``."""
 
+_ATTENTION_V2 = (
+    "relative_coords_table",
+    "relative_position_index",
+    "cpb_mlp.",
+    "logit_scale",
+    "q_bias",
+    "v_bias",
+    "qkv.weight",
+    "proj.",
+)
+
+TIMM_SWINV2_RULES: tuple[Rule, ...] = (
+    *(rule for rule in SWIN_RULES if ".attn." not in rule[0]),
+    *(
+        (f"layers.{{}}.blocks.{{}}.attn.{part}", f"stages.{{}}.blocks.{{}}.attn.w_msa.{part}")
+        for part in _ATTENTION_V2
+    ),
+)
+"""Backbone keys of timm's ``SwinTransformerV2`` and of mmpretrain's: stages start by merging."""
+
+SWINV2_RULES: tuple[Rule, ...] = (
+    *((f"layers.{stage}.downsample.", f"stages.{stage + 1}.downsample.") for stage in range(3)),
+    *(rule for rule in TIMM_SWINV2_RULES if "downsample" not in rule[0]),
+)
+"""Backbone keys of microsoft/Swin-Transformer's Swin V2 (its stages end by merging) and ours."""
+
 VIT_RULES: tuple[Rule, ...] = (
     ("patch_embed.proj.", "patch_embed.projection."),
     ("cls_token", "cls_token"),
@@ -127,12 +153,16 @@ TORCHVISION_CONVNEXT_RULES: tuple[Rule, ...] = (
 BACKBONE_RULES: dict[str, tuple[Rule, ...]] = {"swin": SWIN_RULES, "vit": VIT_RULES}
 """Rules of the original by the name of the backbone's adapter."""
 
+ORIGINAL_RULES: dict[str, tuple[Rule, ...]] = {**BACKBONE_RULES, "swinv2": SWINV2_RULES}
+"""The same with Swin V2, whose patch merging is normalised after the reduction."""
+
 _TIMM_MERGING: tuple[Rule, ...] = tuple(
     (f"layers.{stage + 1}.downsample.", f"stages.{stage}.downsample.") for stage in range(3)
 )  # timm >= 0.9 merges at the start of the next stage
 
 TIMM_RULES: dict[str, tuple[Rule, ...]] = {
     "swin": _TIMM_MERGING + tuple(rule for rule in SWIN_RULES if "downsample" not in rule[0]),
+    "swinv2": TIMM_SWINV2_RULES,
     "vit": VIT_RULES,
     "plain_vit": PLAIN_VIT_RULES,
     "resnet": RESNET_RULES,
@@ -148,6 +178,11 @@ TORCHVISION_RULES: dict[str, tuple[Rule, ...]] = {
 
 OWN_RULES: dict[str, tuple[Rule, ...]] = {
     "swin": (*((ours, ours) for _, ours in SWIN_RULES[:-1]), ("norm{}.", "norm{}.")),
+    "swinv2": (
+        *((ours, ours) for _, ours in TIMM_SWINV2_RULES if ours != "norm3."),
+        ("stages.{}.blocks.{}.norm3.", "stages.{}.blocks.{}.norm3."),  # of the largest
+        ("norm{}.", "norm{}."),
+    ),
     "vit": tuple((ours, ours) for _, ours in VIT_RULES),
     "plain_vit": tuple((ours, ours) for _, ours in PLAIN_VIT_RULES),
     "resnet": RESNET_RULES,

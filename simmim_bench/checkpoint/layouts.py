@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from simmim_bench.checkpoint.keymaps import (
     ALGORITHM_RULES,
-    BACKBONE_RULES,
     CLASSIFIER_RULES,
     CONVNEXT_RULES,
     DROPPED,
+    ORIGINAL_RULES,
     OWN_RULES,
     TIMM_RULES,
     TORCHVISION_RULES,
@@ -63,7 +63,7 @@ class Layout:
         concatenated: Whether patch merging concatenates its neighbours (original, timm).
         ignored: Keys of a file that are not converted, with the reason.
         placeless: Our backbone keys for which the layout has no place, with the reason.
-        buffers: Whether relative position indices are stored.
+        buffers: Whether indices and coordinates of relative positions are stored.
         column_scales: Whether layer scale is stored as (C, 1, 1) instead of (C,).
     """
 
@@ -93,7 +93,7 @@ LAYOUTS: dict[str, Layout] = {
         Layout(
             name="simmim pretraining",
             library="simmim",
-            backbone=BACKBONE_RULES,
+            backbone=ORIGINAL_RULES,
             wrapper="model",
             prefix="encoder.",
             beside=ALGORITHM_RULES,
@@ -104,7 +104,7 @@ LAYOUTS: dict[str, Layout] = {
         Layout(
             name="simmim fine-tuning",
             library="simmim",
-            backbone=BACKBONE_RULES,
+            backbone=ORIGINAL_RULES,
             wrapper="model",
             beside=CLASSIFIER_RULES,
             concatenated=True,
@@ -131,6 +131,7 @@ LAYOUTS: dict[str, Layout] = {
             backbone=TIMM_RULES,
             beside_by_adapter={
                 "swin": _HEAD_FC,
+                "swinv2": _HEAD_FC,
                 "resnet": _FC,
                 "convnext": (("head.norm.", "backbone.norm3."), *_HEAD_FC),
             },

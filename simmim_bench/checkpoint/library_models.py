@@ -14,6 +14,7 @@ from simmim_bench.checkpoint.runnable import Runnable
 from simmim_bench.checkpoint.shapes import Architecture
 from simmim_bench.checkpoint.timm_models import timm_backbone
 from simmim_bench.checkpoint.torchvision_models import torchvision_backbone
+from simmim_bench.checkpoint.whole import difference
 from simmim_bench.registry import MODELS
 
 
@@ -21,6 +22,20 @@ def own_backbone(architecture: Architecture) -> nn.Module:
     """Our class (mmpretrain's), with arbitrary weights."""
     built: nn.Module = MODELS.build(copy.deepcopy(architecture.config))
     return built
+
+
+def loaded_backbone(architecture: Architecture, state: Mapping[str, Tensor]) -> nn.Module:
+    """Our class with these weights.
+
+    Raises:
+        RuntimeError: If they do not fit, every key.
+    """
+    backbone = own_backbone(architecture)
+    differing = difference(backbone, state)
+    if differing:
+        raise RuntimeError(differing)
+    backbone.load_state_dict(state, strict=False)  # Swin V2 drops what it computes itself
+    return backbone
 
 
 def build_runnable(
@@ -44,8 +59,7 @@ def build_runnable(
         return torchvision_backbone(architecture, state)
     if library == "mmdet" and architecture.adapter in _MMDET:
         return _MMDET[architecture.adapter](architecture, state)
-    model: Any = own_backbone(architecture)
-    model.load_state_dict(state, strict=True)
+    model: Any = loaded_backbone(architecture, state)
     if architecture.adapter in ("vit", "plain_vit"):
         model.out_type = "raw"
     return Runnable(model)

@@ -13,16 +13,21 @@ from simmim_bench.checkpoint.architecture import infer_architecture
 from simmim_bench.checkpoint.layouts import LAYOUTS, Layout
 from simmim_bench.checkpoint.library_models import own_backbone
 from simmim_bench.checkpoint.shapes import Architecture
-from simmim_bench.checkpoint.translate import BACKBONE, Reading, read_layout, write_layout
+from simmim_bench.checkpoint.translate import (
+    BACKBONE,
+    FROM_WINDOWS,
+    Reading,
+    read_layout,
+    write_layout,
+)
 from simmim_bench.errors import BenchError
 
 WRAPPERS = ("model", "state_dict", "module")
 PARALLEL = "module."  # DistributedDataParallel's prefix
 KNOWN_SHARE = 0.5  # below this share of known keys a file is something else
 CLOSE = 2  # a renamed key may cost the right layout one more unknown key than a wrong one
-INDEX = "relative_position_index"
-COMPUTED = (INDEX, "num_batches_tracked")
-"""Ends of buffers that a file may lack: an index, and a counter that older files do not have."""
+COMPUTED = (*FROM_WINDOWS, "num_batches_tracked")
+"""Ends of buffers that a file may lack; older files have no counter of batches."""
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,12 @@ def timm_backbone(architecture: Architecture, state: Mapping[str, Tensor]) -> Ru
     from timm.models.convnext import ConvNeXt
     from timm.models.resnet import BasicBlock, Bottleneck, ResNet
     from timm.models.swin_transformer import SwinTransformer
+    from timm.models.swin_transformer_v2 import SwinTransformerV2
     from timm.models.vision_transformer import VisionTransformer
 
     classes = {
         "swin": SwinTransformer,
+        "swinv2": SwinTransformerV2,
         "vit": Beit,
         "plain_vit": VisionTransformer,
         "resnet": ResNet,
@@ -41,7 +43,7 @@ def timm_backbone(architecture: Architecture, state: Mapping[str, Tensor]) -> Ru
     model.load_state_dict(state, strict=True)
     if architecture.adapter == "convnext":  # the map that our class normalises, before pooling
         return Runnable(model, run=lambda images: model.head.norm(model.forward_features(images)))
-    return Runnable(model, channels_last=architecture.adapter == "swin")
+    return Runnable(model, channels_last=architecture.adapter in ("swin", "swinv2"))
 
 
 def _timm_swin(architecture: Architecture) -> dict[str, Any]:
@@ -54,8 +56,12 @@ def _timm_swin(architecture: Architecture) -> dict[str, Any]:
         "embed_dim": arch["embed_dims"],
         "depths": arch["depths"],
         "num_heads": arch["num_heads"],
-        "window_size": config["window_size"],  # timm makes it fit each stage's map
+        "window_size": _largest(config["window_size"]),  # timm makes it fit each stage's map
     }
+
+
+def _largest(window: int | list[int]) -> int:
+    return window if isinstance(window, int) else max(window)
 
 
 def _timm_vit(architecture: Architecture) -> dict[str, Any]:
@@ -117,6 +123,7 @@ def _timm_convnext(architecture: Architecture) -> dict[str, Any]:
 
 _OPTIONS = {
     "swin": _timm_swin,
+    "swinv2": _timm_swin,
     "vit": _timm_vit,
     "plain_vit": _timm_vit,
     "resnet": _timm_resnet,
