@@ -56,7 +56,7 @@ TORCHVISION = {
     "convnext": shallow_torchvision_convnext,
 }
 TIMM = {
-    "resnet50": lambda timm: timm.create_model("resnet50", num_classes=7),
+    "resnet18": lambda timm: timm.create_model("resnet18", num_classes=7),
     "convnext": convnext,
     "convnext, convolutions": lambda timm: convnext(timm, conv_mlp=True),
     "convnext v2": lambda timm: convnext(timm, use_grn=True, ls_init_value=None),
@@ -212,10 +212,9 @@ def test_one_renamed_key_is_named(name):
         convert(state, "simmim_bench")
 
 
-@pytest.mark.parametrize("name", ["wide_resnet50_2", "resnext50_32x4d"])
-def test_variants_that_have_the_same_keys(name):
+def test_a_variant_that_has_the_same_keys():
     with torch.device("meta"):
-        model = torchvision.models.get_model(name)
+        model = torchvision.models.resnext50_32x4d()
     with pytest.raises(BenchError, match=r"weight is \(.*\), but the other shapes .* ask for"):
         convert(model.state_dict(), "simmim_bench")
 
