@@ -1,4 +1,4 @@
-"""Convert a checkpoint between this project, SimMIM, mmpretrain, timm and mmdet/mmseg."""
+"""Convert a checkpoint between this project and the libraries that others use."""
 
 import argparse
 from pathlib import Path
@@ -13,7 +13,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "destination", metavar="DST", type=Path, help="folder (simmim_bench) or file to write"
     )
-    libraries = ["simmim_bench", "simmim", "mmpretrain", "timm", "mmdet"]
+    libraries = ["simmim_bench", "simmim", "facebookresearch", "mmpretrain"]
+    libraries += ["timm", "torchvision", "mmdet"]
     parser.add_argument("--to", choices=libraries, default="simmim_bench", help="who will read DST")
     parser.add_argument("--window", type=int, help="resize to this Swin window")
     parser.add_argument("--image-size", type=int, help="resize to this image size")

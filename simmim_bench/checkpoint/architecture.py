@@ -7,32 +7,20 @@ and notes on what shapes do not say.
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import Tensor
 
+from simmim_bench.checkpoint.architecture_convolutional import convnext, resnet
+from simmim_bench.checkpoint.architecture_swinv2 import swinv2
+from simmim_bench.checkpoint.shapes import DEFAULT_IMAGE, Architecture, State, count, need
 from simmim_bench.errors import BenchError
 
 HEAD_CHANNELS = 64  # of every published plain ViT
 EXTRA_BIASES = 3  # rows of a BEiT table beside the patches: class token
 TABLE = "relative_position_bias_table"
 SHARED_TABLE = f"rel_pos_bias.{TABLE}"
-DEFAULT_IMAGE = 224
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """Config that builds a backbone, and what had to be assumed for it."""
-
-    adapter: str
-    config: dict[str, Any]
-    notes: tuple[str, ...] = ()
-
-
-State = Mapping[str, Tensor]
 
 
 def infer_architecture(adapter: str, state: State) -> Architecture:
@@ -89,13 +77,13 @@ def window_config(windows: Sequence[int]) -> dict[str, Any]:
 
 
 def _swin(state: State) -> Architecture:
-    patches = _need(state, "patch_embed.projection.weight")
+    patches = need(state, "patch_embed.projection.weight")
     depths = [
-        _count(state, rf"stages\.{stage}\.blocks\.(\d+)\..*")
-        for stage in range(_count(state, r"stages\.(\d+)\..*"))
+        count(state, rf"stages\.{stage}\.blocks\.(\d+)\..*")
+        for stage in range(count(state, r"stages\.(\d+)\..*"))
     ]
     keys = [f"stages.{stage}.blocks.0.attn.w_msa.{TABLE}" for stage in range(len(depths))]
-    tables = [_need(state, key) for key in keys]
+    tables = [need(state, key) for key in keys]
     windows = [table_window(table, key) for table, key in zip(tables, keys, strict=True)]
     patch, absolute = patches.shape[2], state.get("absolute_pos_embed")
     last = len(depths) - 1
@@ -167,7 +155,7 @@ def _plain_vit(state: State) -> Architecture:
 
 def _any_vit(state: State, *, heads: int | None) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What BEiT-style and plain ViT share; heads by convention where no table has them."""
-    patches = _need(state, "patch_embed.projection.weight")
+    patches = need(state, "patch_embed.projection.weight")
     width, patch = patches.shape[0], patches.shape[2]
     notes: tuple[str, ...] = ()
     if heads is None:
@@ -181,9 +169,9 @@ def _any_vit(state: State, *, heads: int | None) -> tuple[dict[str, Any], tuple[
     config = {
         "arch": {
             "embed_dims": width,
-            "num_layers": _count(state, r"layers\.(\d+)\..*"),
+            "num_layers": count(state, r"layers\.(\d+)\..*"),
             "num_heads": heads,
-            "feedforward_channels": _need(state, "layers.0.ffn.layers.0.0.weight").shape[0],
+            "feedforward_channels": need(state, "layers.0.ffn.layers.0.0.weight").shape[0],
         },
         "img_size": image,
         "patch_size": patch,
@@ -199,15 +187,7 @@ _INFER: dict[str, Callable[[State], Architecture]] = {
     "swin": _swin,
     "vit": _vit,
     "plain_vit": _plain_vit,
+    "swinv2": swinv2,
+    "resnet": resnet,
+    "convnext": convnext,
 }
-
-
-def _need(state: State, key: str) -> Tensor:
-    if key not in state:
-        raise BenchError(f"{key} is missing, which tells the backbone's size; use a whole file")
-    return state[key]
-
-
-def _count(state: State, pattern: str) -> int:
-    found = (re.fullmatch(pattern, key) for key in state)
-    return 1 + max((int(match.group(1)) for match in found if match), default=-1)

@@ -11,18 +11,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simmim_bench.checkpoint.architecture import Architecture
 from simmim_bench.checkpoint.conversion_report import ConversionReport
 from simmim_bench.checkpoint.export import check_finite
 from simmim_bench.checkpoint.fit import fit_positions, with_sizes
 from simmim_bench.checkpoint.identity import BLOCK, KEY
-from simmim_bench.checkpoint.layouts import LAYOUTS, Layout, target_layout
+from simmim_bench.checkpoint.layouts import LAYOUTS, WITHOUT_PACKAGE, Layout, target_layout
 from simmim_bench.checkpoint.library_models import own_backbone
-from simmim_bench.checkpoint.sniff import INDEX, Sniffed, check_whole, sniff, unwrap
+from simmim_bench.checkpoint.shapes import Architecture
+from simmim_bench.checkpoint.sniff import Sniffed, check_whole, sniff, unwrap
 from simmim_bench.checkpoint.source import Source
-from simmim_bench.checkpoint.translate import BACKBONE, Dropped, backbone_of, write_layout
+from simmim_bench.checkpoint.translate import (
+    BACKBONE,
+    FROM_WINDOWS,
+    Dropped,
+    backbone_of,
+    write_layout,
+)
 from simmim_bench.checkpoint.verify import Side, verify
 from simmim_bench.errors import BenchError
+
+WITH_NORMS = ("swin", "swinv2", "convnext")
+"""Adapters of backbones that have a norm after each level that goes out."""
 
 
 @dataclass(frozen=True)
@@ -113,24 +122,28 @@ def _kind(content: Mapping[str, Any]) -> str:
 
 
 def _weights(ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The backbone's tensors under its own keys, without index buffers."""
-    return {key: value for key, value in backbone_of(ours).items() if not key.endswith(INDEX)}
+    """The backbone's tensors under its own keys, without what follows from windows."""
+    return {
+        key: value for key, value in backbone_of(ours).items() if not key.endswith(FROM_WINDOWS)
+    }
 
 
 def _complete(found: Sniffed) -> dict[str, Tensor]:
-    """Our names, with index buffers that the file lacks.
+    """Our names, with buffers that the file lacks.
 
     Raises:
-        BenchError: If an index buffer of the file counts relative positions in another order.
+        BenchError: If a buffer of the file orders relative positions in another way, or scales
+            their coordinates by another window than its own (Swin V2 after a change of window).
     """
     backbone = {}
     for key, value in found.own.items():
         name = BACKBONE + key
         backbone[name] = found.reading.state.get(name, value)
-        if key.endswith(INDEX) and not torch.equal(backbone[name], value):
+        if key.endswith(FROM_WINDOWS) and not torch.allclose(backbone[name], value, atol=1e-5):
+            how = "orders" if key.endswith(FROM_WINDOWS[0]) else "scales"
             raise BenchError(
-                f"{found.reading.names[name]} orders relative positions in another way than the "
-                f"original; the file is of a variant that is not supported"
+                f"{found.reading.names[name]} {how} relative positions in another way "
+                f"than the original; the file is of a variant that is not supported"
             )
     return {**found.reading.state, **backbone}
 
@@ -142,12 +155,12 @@ def _sides(
     adapter = found.architecture.adapter
     source, target, names = found.layout, layout, [found.layout.library, layout.library]
     own, timm = LAYOUTS["simmim_bench pretraining"], LAYOUTS["timm"]
-    if source.library == "simmim":
+    if source.library in WITHOUT_PACKAGE:
         source = own if target.library == "timm" else timm
-        names[0] = f"{source.library} in place of simmim"
-    if target.library == "simmim":
+        names[0] = f"{source.library} in place of {names[0]}"
+    if target.library in WITHOUT_PACKAGE:
         target = own if source.library == "timm" else timm
-        names[1] = f"{target.library} in place of simmim"
+        names[1] = f"{target.library} in place of {names[1]}"
     left = Side(source.library, names[0], _inside(ours, source, adapter), found.architecture)
     _, placeless = write_layout(ours, target, adapter)
     written = _without(found.architecture, [*dropped, *placeless])
@@ -168,8 +181,8 @@ def _without(architecture: Architecture, dropped: list[Dropped]) -> Architecture
     if "ln2.weight" in gone:
         config["out_type"] = "featmap"
     kept = [i for i in _indices(config) if f"norm{i}.weight" not in gone]
-    if architecture.adapter == "swin":
-        config["out_indices"] = tuple(kept)
+    if architecture.adapter in WITH_NORMS:
+        config["out_indices"] = type(config["out_indices"])(kept)
     return dataclasses.replace(architecture, config=config)
 
 

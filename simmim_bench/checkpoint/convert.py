@@ -16,6 +16,8 @@ from simmim_bench.checkpoint.keymaps import DROPPED, KeyMap
 from simmim_bench.errors import BenchError
 
 MERGED = r".*downsample\.(reduction\.weight|norm\.weight|norm\.bias)"
+MERGED_POST_NORM = r".*downsample\.reduction\.weight"
+"""The same for Swin V2, which normalises what comes out of the reduction."""
 NEIGHBOURS = 4
 TRANSPOSED = torch.tensor([0, 2, 1, 3])  # the original goes down columns, unfold along rows
 

@@ -12,11 +12,12 @@ from torch import Tensor
 from simmim_bench.backbones.base import Resized
 from simmim_bench.checkpoint.architecture import (
     EXTRA_BIASES,
-    Architecture,
     table_window,
     window_config,
 )
+from simmim_bench.checkpoint.architecture_swinv2 import swinv2_with_sizes
 from simmim_bench.checkpoint.resize import resize_bias_table, resize_position_embedding
+from simmim_bench.checkpoint.shapes import Architecture
 from simmim_bench.errors import BenchError
 
 METHODS = ("geometric", "bicubic")
@@ -33,9 +34,16 @@ def with_sizes(
     Raises:
         BenchError: If the window is asked of a backbone without windows, or a size does not fit.
     """
+    if architecture.adapter == "swinv2":
+        return swinv2_with_sizes(architecture, window=window, image_size=image_size)
     if window is None and image_size is None:
         return architecture
     config = dict(architecture.config)
+    if "img_size" not in config:
+        raise BenchError(
+            f"a {architecture.adapter} backbone takes images of any size and has no windows; leave "
+            f"--window and --image-size out"
+        )
     patch = config["patch_size"]
     if architecture.adapter != "swin":
         if window is not None:

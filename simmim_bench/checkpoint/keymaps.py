@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 Rule = tuple[str, str]
 
@@ -30,6 +31,32 @@ SWIN_RULES: tuple[Rule, ...] = (
     ("norm.", "norm3."),
 )
 """Backbone keys of microsoft/SimMIM's Swin and of ``mmpretrain.SwinTransformer``."""
+
+_ATTENTION_V2 = (
+    "relative_coords_table",
+    "relative_position_index",
+    "cpb_mlp.",
+    "logit_scale",
+    "q_bias",
+    "v_bias",
+    "qkv.weight",
+    "proj.",
+)
+
+TIMM_SWINV2_RULES: tuple[Rule, ...] = (
+    *(rule for rule in SWIN_RULES if ".attn." not in rule[0]),
+    *(
+        (f"layers.{{}}.blocks.{{}}.attn.{part}", f"stages.{{}}.blocks.{{}}.attn.w_msa.{part}")
+        for part in _ATTENTION_V2
+    ),
+)
+"""Backbone keys of timm's ``SwinTransformerV2`` and of mmpretrain's: stages start by merging."""
+
+SWINV2_RULES: tuple[Rule, ...] = (
+    *((f"layers.{stage}.downsample.", f"stages.{stage + 1}.downsample.") for stage in range(3)),
+    *(rule for rule in TIMM_SWINV2_RULES if "downsample" not in rule[0]),
+)
+"""Backbone keys of microsoft/Swin-Transformer's Swin V2 (its stages end by merging) and ours."""
 
 VIT_RULES: tuple[Rule, ...] = (
     ("patch_embed.proj.", "patch_embed.projection."),
@@ -63,8 +90,71 @@ PLAIN_VIT_RULES: tuple[Rule, ...] = (
 )
 """Backbone keys of timm's ``VisionTransformer`` and of mmpretrain's."""
 
+RESNET_RULES: tuple[Rule, ...] = tuple(
+    (key, key)
+    for key in (
+        "conv1.",
+        "bn1.",
+        "layer{}.{}.conv{}.",
+        "layer{}.{}.bn{}.",
+        "layer{}.{}.downsample.{}.",
+    )
+)
+"""Backbone keys of torchvision's and timm's ResNet, which are mmpretrain's and mmdet's too."""
+
+_CONVNEXT_BLOCK = ("depthwise_conv.", "norm.", "pointwise_conv1.", "pointwise_conv2.", "gamma")
+
+CONVNEXT_RULES: tuple[Rule, ...] = (
+    ("downsample_layers.{}.{}.", "downsample_layers.{}.{}."),
+    *(
+        (f"stages.{{}}.{{}}.{theirs}", f"stages.{{}}.{{}}.{ours}")
+        for theirs, ours in zip(
+            ("dwconv.", "norm.", "pwconv1.", "pwconv2.", "gamma"), _CONVNEXT_BLOCK, strict=True
+        )
+    ),
+    ("norm.", "norm3."),
+)
+"""Backbone keys of facebookresearch/ConvNeXt and of ``mmpretrain.ConvNeXt``."""
+
+TIMM_CONVNEXT_RULES: tuple[Rule, ...] = (
+    ("stem.{}.", "downsample_layers.0.{}."),
+    *(
+        (f"stages.{stage}.downsample.{{}}.", f"downsample_layers.{stage}.{{}}.")
+        for stage in range(1, 4)
+    ),
+    *(
+        (f"stages.{{}}.blocks.{{}}.{theirs}", f"stages.{{}}.{{}}.{ours}")
+        for theirs, ours in zip(
+            ("conv_dw.", "norm.", "mlp.fc1.", "mlp.fc2.", "gamma"), _CONVNEXT_BLOCK, strict=True
+        )
+    ),
+    ("stages.{}.blocks.{}.mlp.grn.weight", "stages.{}.{}.grn.gamma"),
+    ("stages.{}.blocks.{}.mlp.grn.bias", "stages.{}.{}.grn.beta"),
+    ("head.norm.", "norm3."),
+)
+"""Backbone keys of timm's ``ConvNeXt`` (V2 as well) and of ``mmpretrain.ConvNeXt``."""
+
+TORCHVISION_CONVNEXT_RULES: tuple[Rule, ...] = (
+    ("features.0.{}.", "downsample_layers.0.{}."),
+    *((f"features.{2 * stage}.{{}}.", f"downsample_layers.{stage}.{{}}.") for stage in range(1, 4)),
+    *(
+        (f"features.{2 * stage + 1}.{{}}.{theirs}", f"stages.{stage}.{{}}.{ours}")
+        for stage in range(4)
+        for theirs, ours in zip(
+            ("block.0.", "block.2.", "block.3.", "block.5.", "layer_scale"),
+            _CONVNEXT_BLOCK,
+            strict=True,
+        )
+    ),
+    ("classifier.0.", "norm3."),
+)
+"""Backbone keys of torchvision's ``ConvNeXt`` and of ``mmpretrain.ConvNeXt``."""
+
 BACKBONE_RULES: dict[str, tuple[Rule, ...]] = {"swin": SWIN_RULES, "vit": VIT_RULES}
 """Rules of the original by the name of the backbone's adapter."""
+
+ORIGINAL_RULES: dict[str, tuple[Rule, ...]] = {**BACKBONE_RULES, "swinv2": SWINV2_RULES}
+"""The same with Swin V2, whose patch merging is normalised after the reduction."""
 
 _TIMM_MERGING: tuple[Rule, ...] = tuple(
     (f"layers.{stage + 1}.downsample.", f"stages.{stage}.downsample.") for stage in range(3)
@@ -72,15 +162,34 @@ _TIMM_MERGING: tuple[Rule, ...] = tuple(
 
 TIMM_RULES: dict[str, tuple[Rule, ...]] = {
     "swin": _TIMM_MERGING + tuple(rule for rule in SWIN_RULES if "downsample" not in rule[0]),
+    "swinv2": TIMM_SWINV2_RULES,
     "vit": VIT_RULES,
     "plain_vit": PLAIN_VIT_RULES,
+    "resnet": RESNET_RULES,
+    "convnext": TIMM_CONVNEXT_RULES,
 }
 """Rules of timm (0.9 or later) by the name of the backbone's adapter."""
 
+TORCHVISION_RULES: dict[str, tuple[Rule, ...]] = {
+    "resnet": RESNET_RULES,
+    "convnext": TORCHVISION_CONVNEXT_RULES,
+}
+"""Rules of torchvision by the name of the backbone's adapter."""
+
 OWN_RULES: dict[str, tuple[Rule, ...]] = {
     "swin": (*((ours, ours) for _, ours in SWIN_RULES[:-1]), ("norm{}.", "norm{}.")),
+    "swinv2": (
+        *((ours, ours) for _, ours in TIMM_SWINV2_RULES if ours != "norm3."),
+        ("stages.{}.blocks.{}.norm3.", "stages.{}.blocks.{}.norm3."),  # of the largest
+        ("norm{}.", "norm{}."),
+    ),
     "vit": tuple((ours, ours) for _, ours in VIT_RULES),
     "plain_vit": tuple((ours, ours) for _, ours in PLAIN_VIT_RULES),
+    "resnet": RESNET_RULES,
+    "convnext": (
+        *((ours, ours) for _, ours in TIMM_CONVNEXT_RULES[:-1]),
+        ("norm{}.", "norm{}."),
+    ),
 }
 """Our names, which are mmpretrain's and, for Swin, those of mmdet and mmseg."""
 
@@ -126,8 +235,12 @@ def classifier_map(adapter: str) -> KeyMap:
 
 def _rename(key: str, rules: Iterable[Rule]) -> str | None:
     for old, new in rules:
-        pattern = re.escape(old).replace(r"\{\}", r"(\d+)")
-        found = re.match(pattern, key)
+        found = _pattern(old).match(key)
         if found:
             return new.format(*found.groups()) + key[found.end() :]
     return None
+
+
+@cache
+def _pattern(prefix: str) -> re.Pattern[str]:
+    return re.compile(re.escape(prefix).replace(r"\{\}", r"(\d+)"))

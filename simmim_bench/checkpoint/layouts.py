@@ -12,17 +12,29 @@ from dataclasses import dataclass, field
 
 from simmim_bench.checkpoint.keymaps import (
     ALGORITHM_RULES,
-    BACKBONE_RULES,
     CLASSIFIER_RULES,
+    CONVNEXT_RULES,
     DROPPED,
+    ORIGINAL_RULES,
     OWN_RULES,
     TIMM_RULES,
+    TORCHVISION_RULES,
     KeyMap,
     Rule,
 )
 
 Reasons = tuple[tuple[str, str], ...]
-TARGETS = ("simmim_bench", "simmim", "mmpretrain", "timm", "mmdet")
+TARGETS = (
+    "simmim_bench",
+    "simmim",
+    "facebookresearch",
+    "mmpretrain",
+    "timm",
+    "torchvision",
+    "mmdet",
+)
+WITHOUT_PACKAGE = ("simmim", "facebookresearch")
+"""Libraries that are code to copy; another one stands in for them when both sides are run."""
 
 _OTHER_NORMS: Reasons = (
     (r"backbone\.norm[0-2]\..*", "output norm of an earlier stage, which only dense tasks have"),
@@ -30,6 +42,8 @@ _OTHER_NORMS: Reasons = (
 _POOLED_NORM: Reasons = (
     (r"backbone\.ln2\..*", "norm of the pooled tokens, which belongs to a classifier"),
 )
+_FC: tuple[Rule, ...] = (("fc.", "head.fc."),)
+_HEAD_FC: tuple[Rule, ...] = (("head.fc.", "head.fc."),)
 _PREPROCESSOR: Reasons = ((r"data_preprocessor\..*", "image statistics, not weights"),)
 _DENSE_PARTS = "neck|rpn_head|roi_head|bbox_head|mask_head|decode_head|auxiliary_head"
 
@@ -49,7 +63,8 @@ class Layout:
         concatenated: Whether patch merging concatenates its neighbours (original, timm).
         ignored: Keys of a file that are not converted, with the reason.
         placeless: Our backbone keys for which the layout has no place, with the reason.
-        buffers: Whether relative position indices are stored.
+        buffers: Whether indices and coordinates of relative positions are stored.
+        column_scales: Whether layer scale is stored as (C, 1, 1) instead of (C,).
     """
 
     name: str
@@ -63,6 +78,7 @@ class Layout:
     ignored: Reasons = ()
     placeless: Reasons = ()
     buffers: bool = True
+    column_scales: bool = False
 
     def key_map(self, adapter: str) -> KeyMap:
         """All rules for a file with this adapter's backbone."""
@@ -77,7 +93,7 @@ LAYOUTS: dict[str, Layout] = {
         Layout(
             name="simmim pretraining",
             library="simmim",
-            backbone=BACKBONE_RULES,
+            backbone=ORIGINAL_RULES,
             wrapper="model",
             prefix="encoder.",
             beside=ALGORITHM_RULES,
@@ -88,7 +104,7 @@ LAYOUTS: dict[str, Layout] = {
         Layout(
             name="simmim fine-tuning",
             library="simmim",
-            backbone=BACKBONE_RULES,
+            backbone=ORIGINAL_RULES,
             wrapper="model",
             beside=CLASSIFIER_RULES,
             concatenated=True,
@@ -96,10 +112,29 @@ LAYOUTS: dict[str, Layout] = {
             placeless=_OTHER_NORMS,
         ),
         Layout(
+            name="simmim_bench backbone",
+            library="simmim_bench",
+            backbone=OWN_RULES,
+            placeless=_OTHER_NORMS + _POOLED_NORM,
+        ),
+        Layout(  # after ours: without its head a ResNet has the same keys in all libraries
+            name="torchvision",
+            library="torchvision",
+            backbone=TORCHVISION_RULES,
+            beside_by_adapter={"resnet": _FC, "convnext": (("classifier.2.", "head.fc."),)},
+            placeless=_OTHER_NORMS,
+            column_scales=True,
+        ),
+        Layout(
             name="timm",
             library="timm",
             backbone=TIMM_RULES,
-            beside_by_adapter={"swin": (("head.fc.", "head.fc."),)},
+            beside_by_adapter={
+                "swin": _HEAD_FC,
+                "swinv2": _HEAD_FC,
+                "resnet": _FC,
+                "convnext": (("head.norm.", "backbone.norm3."), *_HEAD_FC),
+            },
             beside=CLASSIFIER_RULES,
             concatenated=True,
             ignored=((DROPPED, "buffer that is computed at each call"),),
@@ -107,10 +142,12 @@ LAYOUTS: dict[str, Layout] = {
             buffers=False,
         ),
         Layout(
-            name="simmim_bench backbone",
-            library="simmim_bench",
-            backbone=OWN_RULES,
-            placeless=_OTHER_NORMS + _POOLED_NORM,
+            name="facebookresearch",
+            library="facebookresearch",
+            backbone={"convnext": CONVNEXT_RULES},
+            wrapper="model",
+            beside=CLASSIFIER_RULES,
+            placeless=_OTHER_NORMS,
         ),
         Layout(
             name="simmim_bench pretraining",
@@ -165,6 +202,8 @@ def target_layout(library: str, *, has_mask_token: bool) -> Layout:
     single = {
         "simmim_bench": "simmim_bench backbone",
         "timm": "timm",
+        "torchvision": "torchvision",
+        "facebookresearch": "facebookresearch",
         "mmdet": "mmdet or mmseg",
     }
     name = stages[library][has_mask_token] if library in stages else single[library]

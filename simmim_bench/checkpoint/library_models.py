@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from simmim_bench.checkpoint.architecture import Architecture
+from simmim_bench.checkpoint.layouts import WITHOUT_PACKAGE
+from simmim_bench.checkpoint.runnable import Runnable
+from simmim_bench.checkpoint.shapes import Architecture
+from simmim_bench.checkpoint.timm_models import timm_backbone
+from simmim_bench.checkpoint.torchvision_models import torchvision_backbone
+from simmim_bench.checkpoint.whole import difference
 from simmim_bench.registry import MODELS
-
-
-class Runnable:
-    """A backbone of some library, and its last features in one common shape."""
-
-    def __init__(self, model: nn.Module, *, channels_last: bool = False) -> None:
-        self.model = model.eval() or model  # SwinTransformer.train returns None
-        self.channels_last = channels_last
-
-    @torch.no_grad()
-    def features(self, images: Tensor) -> Tensor:
-        """(B, tokens, C), class token first where there is one."""
-        model: Any = self.model
-        if hasattr(model, "forward_features"):
-            output = model.forward_features(images)
-        else:
-            output = model(images)[-1]
-        if output.ndim == 3:
-            return output
-        return output.flatten(1, 2) if self.channels_last else output.flatten(2).transpose(1, 2)
 
 
 def own_backbone(architecture: Architecture) -> nn.Module:
     """Our class (mmpretrain's), with arbitrary weights."""
-    built: nn.Module = MODELS.build(
-        {**architecture.config, "arch": {**architecture.config["arch"]}}
-    )
+    built: nn.Module = MODELS.build(copy.deepcopy(architecture.config))
     return built
+
+
+def loaded_backbone(architecture: Architecture, state: Mapping[str, Tensor]) -> nn.Module:
+    """Our class with these weights.
+
+    Raises:
+        RuntimeError: If they do not fit, every key.
+    """
+    backbone = own_backbone(architecture)
+    differing = difference(backbone, state)
+    if differing:
+        raise RuntimeError(differing)
+    backbone.load_state_dict(state, strict=False)  # Swin V2 drops what it computes itself
+    return backbone
 
 
 def build_runnable(
@@ -54,76 +51,18 @@ def build_runnable(
     Raises:
         RuntimeError: If the weights do not fit the library's class, every key.
     """
-    if library == "simmim":
+    if library in WITHOUT_PACKAGE:
         return None
     if library == "timm":
-        return _timm(architecture, state)
-    if library == "mmdet" and architecture.adapter == "swin":
-        return _mmdet_swin(architecture, state)
-    model = own_backbone(architecture)
-    model.load_state_dict(state, strict=True)
-    if architecture.adapter != "swin":
+        return timm_backbone(architecture, state)
+    if library == "torchvision":
+        return torchvision_backbone(architecture, state)
+    if library == "mmdet" and architecture.adapter in _MMDET:
+        return _MMDET[architecture.adapter](architecture, state)
+    model: Any = loaded_backbone(architecture, state)
+    if architecture.adapter in ("vit", "plain_vit"):
         model.out_type = "raw"
     return Runnable(model)
-
-
-def _timm(architecture: Architecture, state: Mapping[str, Tensor]) -> Runnable | None:
-    if find_spec("timm") is None:
-        return None
-    from timm.models.beit import Beit
-    from timm.models.swin_transformer import SwinTransformer
-    from timm.models.vision_transformer import VisionTransformer
-
-    classes = {"swin": SwinTransformer, "vit": Beit, "plain_vit": VisionTransformer}
-    options = _timm_swin if architecture.adapter == "swin" else _timm_vit
-    model = classes[architecture.adapter](**options(architecture), num_classes=0)
-    model.load_state_dict(state, strict=True)
-    return Runnable(model, channels_last=True)
-
-
-def _timm_swin(architecture: Architecture) -> dict[str, Any]:
-    config = architecture.config
-    arch = config["arch"]
-    return {
-        "img_size": config["img_size"],
-        "patch_size": config["patch_size"],
-        "in_chans": config["in_channels"],
-        "embed_dim": arch["embed_dims"],
-        "depths": arch["depths"],
-        "num_heads": arch["num_heads"],
-        "window_size": config["window_size"],  # timm makes it fit each stage's map
-    }
-
-
-def _timm_vit(architecture: Architecture) -> dict[str, Any]:
-    config = architecture.config
-    arch, pooled = config["arch"], config["out_type"] == "avg_featmap"
-    shared = {
-        "img_size": config["img_size"],
-        "patch_size": config["patch_size"],
-        "in_chans": config["in_channels"],
-        "embed_dim": arch["embed_dims"],
-        "depth": arch["num_layers"],
-        "num_heads": arch["num_heads"],
-        "mlp_ratio": arch["feedforward_channels"] / arch["embed_dims"],
-        "init_values": config["layer_scale_init_value"] or None,
-        "global_pool": "avg" if pooled else "token",
-    }
-    if architecture.adapter == "vit":
-        return {
-            **shared,
-            "use_fc_norm": pooled,
-            "use_abs_pos_emb": config["use_abs_pos_emb"],
-            "use_rel_pos_bias": config["use_rel_pos_bias"],
-            "use_shared_rel_pos_bias": config["use_shared_rel_pos_bias"],
-        }
-    return {
-        **shared,
-        "fc_norm": pooled,
-        "final_norm": config["final_norm"] or pooled,
-        "qkv_bias": config["qkv_bias"],
-        "class_token": config["with_cls_token"],
-    }
 
 
 def _mmdet_swin(architecture: Architecture, state: Mapping[str, Tensor]) -> Runnable | None:
@@ -145,3 +84,17 @@ def _mmdet_swin(architecture: Architecture, state: Mapping[str, Tensor]) -> Runn
     )
     model.load_state_dict(state, strict=True)
     return Runnable(model)
+
+
+def _mmdet_resnet(architecture: Architecture, state: Mapping[str, Tensor]) -> Runnable | None:
+    if find_spec("mmdet") is None:
+        return None
+    from mmdet.models.backbones import ResNet
+
+    options = {key: value for key, value in architecture.config.items() if key != "type"}
+    model = ResNet(**options)
+    model.load_state_dict(state, strict=True)
+    return Runnable(model)
+
+
+_MMDET = {"swin": _mmdet_swin, "resnet": _mmdet_resnet}

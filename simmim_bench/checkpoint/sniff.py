@@ -9,17 +9,25 @@ from typing import Any
 
 from torch import Tensor
 
-from simmim_bench.checkpoint.architecture import Architecture, infer_architecture
+from simmim_bench.checkpoint.architecture import infer_architecture
 from simmim_bench.checkpoint.layouts import LAYOUTS, Layout
 from simmim_bench.checkpoint.library_models import own_backbone
-from simmim_bench.checkpoint.translate import BACKBONE, Reading, read_layout, write_layout
+from simmim_bench.checkpoint.shapes import Architecture
+from simmim_bench.checkpoint.translate import (
+    BACKBONE,
+    FROM_WINDOWS,
+    Reading,
+    read_layout,
+    write_layout,
+)
 from simmim_bench.errors import BenchError
 
 WRAPPERS = ("model", "state_dict", "module")
 PARALLEL = "module."  # DistributedDataParallel's prefix
 KNOWN_SHARE = 0.5  # below this share of known keys a file is something else
 CLOSE = 2  # a renamed key may cost the right layout one more unknown key than a wrong one
-INDEX = "relative_position_index"
+COMPUTED = (*FROM_WINDOWS, "num_batches_tracked")
+"""Ends of buffers that a file may lack; older files have no counter of batches."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ def _fit(layout: Layout, adapter: str, reading: Reading) -> Sniffed:
         own = own_backbone(architecture).state_dict()
     except (ValueError, AssertionError, RuntimeError, IndexError, ZeroDivisionError) as error:
         raise BenchError(f"the shapes give no {adapter} backbone ({error})") from error
-    missing = [key for key in own if key not in backbone and not key.endswith(INDEX)]
+    missing = [key for key in own if key not in backbone and not key.endswith(COMPUTED)]
     extra = [key for key in backbone if key not in own]
     shapes = [key for key in backbone if key in own and own[key].shape != backbone[key].shape]
     unexpected = [*reading.unknown, *(reading.names[BACKBONE + key] for key in extra)]

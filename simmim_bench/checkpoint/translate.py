@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from simmim_bench.checkpoint.convert import MERGED, concatenate, interleave
+from simmim_bench.checkpoint.convert import MERGED, MERGED_POST_NORM, concatenate, interleave
 from simmim_bench.checkpoint.layouts import Layout, Reasons
 from simmim_bench.errors import BenchError
 
 BACKBONE = "backbone."
+FROM_WINDOWS = ("relative_position_index", "relative_coords_table")
+"""Ends of buffers that follow from a window; coordinates are those of Swin V2."""
+LAYER_SCALE = r"backbone\..*\.gamma"  # of ConvNeXt
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,7 @@ def read_layout(state: Mapping[str, Tensor], layout: Layout, adapter: str) -> Re
         elif renamed is None or renamed in ours:
             unknown.append(key)
         else:
-            merged = layout.concatenated and re.fullmatch(MERGED, renamed)
-            ours[renamed] = interleave(value) if merged and _in_four(value) else value
+            ours[renamed] = _our_order(renamed, value, layout, adapter)
             names[renamed] = key
     return Reading(ours, names, tuple(dropped), tuple(unknown))
 
@@ -92,7 +94,7 @@ def write_layout(
     dropped = []
     for key, value in state.items():
         reason = _reason(key, layout.placeless)
-        if not layout.buffers and key.endswith("relative_position_index"):
+        if not layout.buffers and key.endswith(FROM_WINDOWS):
             reason = "buffer that the library computes itself"
         renamed = None if reason else keys.to_theirs(key)
         if renamed is None and not reason and key.startswith(BACKBONE):
@@ -100,9 +102,29 @@ def write_layout(
         if renamed is None:
             dropped.append(Dropped(key, reason or f"{layout.name} has no place for it"))
             continue
-        merged = layout.concatenated and re.fullmatch(MERGED, key)
-        theirs[renamed] = concatenate(value) if merged else value
+        theirs[renamed] = _their_order(key, value, layout, adapter)
     return theirs, dropped
+
+
+def _our_order(key: str, value: Tensor, layout: Layout, adapter: str) -> Tensor:
+    """Channel order and shape of ours; ``key`` is our name."""
+    if _merged(key, layout, adapter) and _in_four(value):
+        return interleave(value)
+    return value.flatten() if layout.column_scales and re.fullmatch(LAYER_SCALE, key) else value
+
+
+def _their_order(key: str, value: Tensor, layout: Layout, adapter: str) -> Tensor:
+    """Channel order and shape of the layout; ``key`` is our name."""
+    if _merged(key, layout, adapter):
+        return concatenate(value)
+    scales = layout.column_scales and re.fullmatch(LAYER_SCALE, key)
+    return value[:, None, None] if scales else value  # (C,) -> (C, 1, 1)
+
+
+def _merged(key: str, layout: Layout, adapter: str) -> bool:
+    """Whether the layout has the channels of a patch merging in another order than we."""
+    pattern = MERGED_POST_NORM if adapter == "swinv2" else MERGED
+    return layout.concatenated and re.fullmatch(pattern, key) is not None
 
 
 def _reason(key: str, reasons: Reasons) -> str | None:

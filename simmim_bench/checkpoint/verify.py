@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from simmim_bench.checkpoint.architecture import Architecture
 from simmim_bench.checkpoint.library_models import build_runnable
+from simmim_bench.checkpoint.shapes import Architecture
 from simmim_bench.errors import BenchError
 
 TOLERANCE = 1e-4
@@ -63,8 +63,7 @@ def verify(source: Side, target: Side) -> Verification:
                 False, None, f"not run: {side.library} is not installed or lacks this class"
             )
         sides.append(built)
-    config = architecture.config
-    size, channels = config["img_size"], config["in_channels"]
+    size, channels = architecture.image_size, architecture.config["in_channels"]
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(1, channels, size, size, generator=generator)
     expected, found = (side.features(images) for side in sides)
@@ -84,6 +83,6 @@ def verify(source: Side, target: Side) -> Verification:
 def _larger(architecture: Architecture) -> Architecture:
     """Twice the image for Swin: mmdet shifts windows even where one covers the whole map."""
     config = architecture.config
-    if "window_size" not in config or "stage_cfgs" in config or config["use_abs_pos_embed"]:
+    if architecture.adapter != "swin" or "stage_cfgs" in config or config["use_abs_pos_embed"]:
         return architecture
     return replace(architecture, config={**config, "img_size": 2 * config["img_size"]})

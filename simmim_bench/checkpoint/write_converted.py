@@ -12,7 +12,7 @@ import torch
 from simmim_bench.backbones import adapter_for
 from simmim_bench.checkpoint.conversion import Conversion
 from simmim_bench.checkpoint.export import FORMAT, FORMAT_VERSION
-from simmim_bench.checkpoint.library_models import own_backbone
+from simmim_bench.checkpoint.library_models import loaded_backbone
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path, atomic_write_json, sha256_file
 
@@ -73,12 +73,11 @@ def _write_folder(conversion: Conversion, destination: Path, method: str | None)
 
 
 def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
-    backbone = own_backbone(conversion.architecture)
-    backbone.load_state_dict(conversion.state, strict=True)
+    backbone = loaded_backbone(conversion.architecture, conversion.state)
     adapter = adapter_for(backbone)
     report = conversion.report
     method = method or f"converted from {report.layout}"
-    image = conversion.architecture.config["img_size"]
+    image = conversion.architecture.image_size
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
