@@ -1,51 +1,140 @@
-"""How many processes this machine can run; asked by the shell launchers before they start.
+"""Start a tool with several processes: the one place that knows torchrun's and srun's words.
 
-``python -m simmim_bench.launch N`` ends with 0 if N processes fit, else with one sentence.
-Imports no torch: the answer comes at once.
+``tools/dist_*.sh`` and ``tools/slurm_*.sh`` run ``python -m simmim_bench.launch torchrun|srun ...``
+and suites use the same functions. Imports no torch: a refusal comes at once.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 
 from simmim_bench import cli
 from simmim_bench.errors import BenchError
 
+USAGE = (
+    "usage: python -m simmim_bench.launch torchrun GPUS TOOL ARGUMENTS... | "
+    "srun PARTITION JOB_NAME TOOL ARGUMENTS..."
+)
+
 
 def count_gpus() -> int:
     """GPUs that CUDA_VISIBLE_DEVICES, or else nvidia-smi, shows."""
+    return len(visible_gpus())
+
+
+def visible_gpus() -> list[str]:
+    """Their names for CUDA_VISIBLE_DEVICES."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
+        names = [device.strip() for device in visible.split(",")]
+        return [name for name in names if name not in ("", "-1")]
     if not shutil.which("nvidia-smi"):
-        return 0
+        return []
     listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
-    return sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    count = sum(line.startswith("GPU ") for line in listed.stdout.splitlines())
+    return [str(number) for number in range(count)]
 
 
-def check_processes(wanted: str) -> None:
+def check_processes(wanted: str, *, name: str = "GPUS") -> int:
     """Refuse more processes than this machine has GPUs, or CPU cores where it has none.
 
     Raises:
         BenchError: If ``wanted`` is no positive number, or too large.
     """
     if not wanted.isdigit() or int(wanted) < 1:
-        raise BenchError(f"GPUS is {wanted!r}; give a whole number from 1")
+        raise BenchError(f"{name} is {wanted!r}; give a whole number from 1")
     gpus = count_gpus()
     cores = len(os.sched_getaffinity(0))
     limit = gpus or cores
     if int(wanted) > limit:
         has = f"{gpus} GPU(s)" if gpus else f"no GPU and {cores} CPU core(s)"
-        raise BenchError(f"GPUS is {wanted}, but this machine has {has}; give at most {limit}")
+        raise BenchError(f"{name} is {wanted}, but this machine has {has}; give at most {limit}")
+    return int(wanted)
+
+
+def torchrun(
+    tool: Sequence[str], *, processes: int, rendezvous: Sequence[str] = ("--standalone",)
+) -> tuple[str, ...]:
+    """Command that runs ``tool`` (a script and its arguments) in ``processes`` processes here.
+
+    Args:
+        tool: Script of ``tools/`` and its arguments.
+        processes: Number on this machine.
+        rendezvous: How nodes find one another; by default there is this one, on a free port.
+    """
+    return (
+        *(sys.executable, "-m", "torch.distributed.run", *rendezvous),
+        *(f"--nproc_per_node={processes}", *tool, "--launcher", "pytorch"),
+    )
+
+
+def srun(
+    tool: Sequence[str], *, processes: int, threads: int, more: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Command that runs ``tool`` as ``processes`` tasks of a Slurm job; one that dies ends all.
+
+    Args:
+        tool: Script of ``tools/`` and its arguments.
+        processes: Number of tasks.
+        threads: CPUs of each.
+        more: Further options of srun.
+    """
+    return (
+        *("srun", f"--ntasks={processes}", f"--cpus-per-task={threads}", "--kill-on-bad-exit=1"),
+        *(*more, sys.executable, "-u", *tool, "--launcher", "slurm"),
+    )
+
+
+def nodes_of(environment: Mapping[str, str]) -> list[str]:
+    """Options of torchrun from NNODES, NODE_RANK, MASTER_ADDR and PORT."""
+    return [
+        f"--nnodes={environment.get('NNODES', '1')}",
+        f"--node_rank={environment.get('NODE_RANK', '0')}",
+        f"--master_addr={environment.get('MASTER_ADDR', '127.0.0.1')}",
+        f"--master_port={environment.get('PORT', '29500')}",
+    ]
+
+
+def slurm_of(environment: Mapping[str, str]) -> tuple[int, int, list[str]]:
+    """Tasks, CPUs of each and further options of srun from GPUS, GPUS_PER_NODE and the like.
+
+    Raises:
+        BenchError: If one of them is no number.
+    """
+    numbers = {}
+    for name, default in {"GPUS": "8", "GPUS_PER_NODE": "8", "CPUS_PER_TASK": "5"}.items():
+        value = environment.get(name, default)
+        if not value.isdigit() or (name != "GPUS_PER_NODE" and int(value) < 1):
+            raise BenchError(f"{name} is {value!r}; give a whole number from 1")
+        numbers[name] = int(value)
+    per_node = min(numbers["GPUS"], numbers["GPUS_PER_NODE"])
+    gpus = [f"--gres=gpu:{per_node}", f"--ntasks-per-node={per_node}"] if per_node else []
+    more = [*gpus, *shlex.split(environment.get("SRUN_ARGS", ""))]
+    return numbers["GPUS"], numbers["CPUS_PER_TASK"], more
 
 
 def _main() -> None:
-    if len(sys.argv) != 2:
-        raise BenchError("usage: python -m simmim_bench.launch N")
-    check_processes(sys.argv[1])
+    """Become the launched command."""
+    kind, *arguments = sys.argv[1:] or [""]
+    command: tuple[str, ...]
+    if kind == "torchrun" and len(arguments) >= 2:
+        processes = check_processes(arguments[0])
+        command = torchrun(arguments[1:], processes=processes, rendezvous=nodes_of(os.environ))
+    elif kind == "srun" and len(arguments) >= 3:
+        partition, name, *tool = arguments
+        processes, threads, more = slurm_of(os.environ)
+        more = [f"--partition={partition}", f"--job-name={name}", *more]
+        command = srun(tool, processes=processes, threads=threads, more=more)
+    else:
+        raise BenchError(USAGE)
+    if not shutil.which(command[0]):
+        raise BenchError(f"{command[0]} is not installed; run this where Slurm's commands are")
+    os.execvp(command[0], command)  # noqa: S606
 
 
 if __name__ == "__main__":

@@ -25,8 +25,26 @@ def parse() -> argparse.Namespace:
         "such as detection",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="show what would run and why, run nothing"
+        "--dry-run", action="store_true", help="show what would run, why and at what cost; run none"
     )
+    parser.add_argument(
+        "--explain", action="store_true", help="show for each stage which of its inputs changed"
+    )
+    parser.add_argument(
+        "--keep-going",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="run the other stages after one has failed",
+    )
+    parser.add_argument("--jobs", type=int, metavar="N", help="stages that run at once")
+    parser.add_argument(
+        "--launcher",
+        choices=["local", "torchrun", "slurm"],
+        default="local",
+        help="one process for each training here, or as many as its resources say with torchrun "
+        "here, or each stage as a Slurm job (default: local)",
+    )
+    parser.add_argument("--gpus", type=int, metavar="N", help="GPUs in use at any time")
     return parser.parse_args()
 
 
@@ -45,6 +63,11 @@ def run() -> int:
         work_dir=args.work_dir,
         only=tuple(args.only),
         dry_run=args.dry_run,
+        explain=args.explain,
+        keep_going=args.keep_going,
+        jobs=args.jobs,
+        launcher=args.launcher,
+        gpus=args.gpus,
     )
     width = None if sys.stdout.isatty() else 120  # of lines in a log
     return run_suite(options, Console(width=width))

@@ -17,10 +17,16 @@ def check_data(cfg: Any) -> None:
     Raises:
         BenchError: Naming the first path that is missing and the command that prepares it.
     """
+    for _, sentence in missing_data(cfg):
+        raise BenchError(sentence)
+
+
+def missing_data(cfg: Any) -> Iterator[tuple[Path, str]]:
+    """Every path that ``cfg`` reads and that is not there, with the sentence about it."""
     for loader, dataset in datasets(cfg):
         for path in expected_paths(dataset):
             if not path.exists():
-                raise BenchError(_sentence(loader, path, dataset))
+                yield path, _sentence(loader, path, dataset)
 
 
 def expected_paths(dataset: Any) -> list[Path]:

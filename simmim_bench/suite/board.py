@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -24,8 +25,8 @@ class Row:
         state: ``blocked`` is waiting for a stage that failed.
         started: Epoch seconds; 0 before the start.
         ended: Epoch seconds; 0 before the end.
-        pid: Process that watches over the stage while it runs.
-        message: Why it failed.
+        pid: Process that watches over the stage while it runs; 0 if on another machine.
+        message: Why it failed, or why it runs once more.
         progress: Content of ``progress.json`` while it runs.
     """
 
@@ -71,7 +72,8 @@ class Board:
 
     def refresh(self) -> list[Row]:
         """Read news; return copies of the rows whose state changed, in the order of events."""
-        gone = [row for row in self._in("running") if not psutil.pid_exists(row.pid)]
+        running = [row for row in self._in("running") if row.pid]
+        gone = [row for row in running if not psutil.pid_exists(row.pid)]
         changed = [self._apply(event) for event in self._reader.new()]
         for row in gone:
             if row.state == "running":
@@ -83,7 +85,9 @@ class Board:
         return changed
 
     def close(self) -> None:
-        """Nothing starts any more: what waits is blocked."""
+        """Nothing runs any more: what waits is blocked, what runs has ended without a word."""
+        for row in self._in("running"):
+            row.state, row.ended, row.message = "failed", time.time(), "lost without a word"
         for row in self._in("waiting"):
             row.state = "blocked"
 
@@ -100,8 +104,10 @@ class Board:
 
     def _apply(self, event: events.Event) -> Row:
         row = self.rows[event.stage]
+        here = event.host == socket.gethostname()
         if event.kind == "start":
-            row.state, row.started, row.pid = "running", event.time, event.pid
+            row.started = row.started or event.time
+            row.state, row.pid, row.message = "running", event.pid if here else 0, event.message
         else:
             row.state, row.ended, row.message = event.kind, event.time, event.message
         return replace(row)

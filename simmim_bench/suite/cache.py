@@ -42,7 +42,7 @@ def check_plan(plan: Plan) -> dict[str, Check]:
 
 def check_stage(plan: Plan, stage: Stage) -> Check:
     """Check one stage, whose needs are taken as they are."""
-    trace = _read_trace(plan, stage)
+    trace = read_trace(plan, stage)
     if trace is None:
         return Check(False, "new")
     inputs = current_inputs(plan, stage)
@@ -83,7 +83,7 @@ def begin(plan: Plan, stage: Stage) -> None:
         raise FileNotFoundError(f"a result that {stage.id} reads is not there")
     folder = plan.folder_of(stage)
     if plan.result_of(stage).is_relative_to(folder):
-        trace = _read_trace(plan, stage)
+        trace = read_trace(plan, stage)
         if trace is None or trace["inputs"] != inputs:
             _put_aside(plan, stage)
         plan.result_of(stage).unlink(missing_ok=True)
@@ -102,7 +102,7 @@ def finish(plan: Plan, stage: Stage) -> bool:
     if not is_complete(result):
         return False
     files = {name: _stamp(file) for name, (file, _) in _outputs(result).items() if file.is_file()}
-    trace = {**(_read_trace(plan, stage) or {}), "files": files}
+    trace = {**(read_trace(plan, stage) or {}), "files": files}
     atomic_write_json(plan.folder_of(stage) / TRACE, trace)
     return True
 
@@ -133,14 +133,15 @@ def _damage(plan: Plan, stage: Stage, stamps: dict[str, list[int]]) -> str:
     return ""
 
 
-def _read_trace(plan: Plan, stage: Stage) -> dict[str, Any] | None:
+def read_trace(plan: Plan, stage: Stage) -> dict[str, Any] | None:
+    """What ``stage``'s folder was made from, or None if that is not known."""
     trace = read_json(plan.folder_of(stage) / TRACE)
     return trace if trace and isinstance(trace.get("inputs"), dict) else None
 
 
 def _reason_beside(plan: Plan, stage: Stage, waits: list[str]) -> str:
     """Why a stage runs, one of whose needs runs: its own reason if it has one."""
-    trace = _read_trace(plan, stage)
+    trace = read_trace(plan, stage)
     if trace is None:
         return "new"
     before = {key: value for key, value in trace["inputs"].items() if key not in stage.needs}

@@ -6,11 +6,17 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.data.layouts import data_root
+from simmim_bench.errors import BenchError
+from simmim_bench.suite.cells import group_cells, step_of
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
+from simmim_bench.suite.profile import Profile
+from simmim_bench.suite.resources import Resources
 from simmim_bench.suite.schema import SCRATCH, Step, Suite
+from simmim_bench.suite.selectors import PRETRAIN, Cell
 from simmim_bench.suite.sources import hash_sources
 
 # A number is raised when that tool starts to compute something else from the same input:
@@ -18,20 +24,23 @@ from simmim_bench.suite.sources import hash_sources
 TOOL_VERSIONS = {"prepare_data": 1, "train": 3, "export_backbone": 1, "leaderboard": 1}
 
 
-def build_plan(suite: Suite, *, root: Path, folder: Path) -> Plan:
+def build_plan(suite: Suite, *, root: Path, folder: Path, profile: Profile | None = None) -> Plan:
     """List the stages of ``suite``.
 
     Args:
         suite: Checked suite.
         root: Project's root, which has ``tools`` and ``configs``.
         folder: Suite's folder, usually ``work_dirs/<name>`` below the root.
+        profile: How trainings are started; one process each by default.
 
     Raises:
-        BenchError: If a config or one of its bases cannot be read.
+        BenchError: If a config or one of its bases cannot be read, or two stages would write
+            into one folder.
     """
     root, folder = root.resolve(), folder.resolve()
-    builder = _Builder(suite, root, folder)
+    builder = _Builder(suite, root, folder, profile or Profile())
     stages = [*builder.data(), *builder.cells()]
+    _check_folders(stages)
     stages.append(builder.leaderboard(stages))
     return Plan(suite.name, root, folder, tuple(stages))
 
@@ -41,6 +50,7 @@ class _Builder:
     suite: Suite
     root: Path
     folder: Path
+    profile: Profile
 
     def data(self) -> Iterator[Stage]:
         """Preparation of the embedded dataset, if the suite uses one."""
@@ -57,16 +67,18 @@ class _Builder:
 
     def cells(self) -> Iterator[Stage]:
         """Pretraining, export and fine-tuning of every seed, backbone and method."""
-        for seed in range(self.suite.seeds):
-            for backbone in self.suite.backbones:
-                for method, step in self.suite.methods().items():
-                    cell = f"{method}__{backbone}/seed{seed}"
-                    pretrain = self._train(f"pretrain/{cell}", step, backbone, seed)
-                    export = self._export(f"export/{cell}", pretrain)
-                    yield from (pretrain, export)
-                    yield from self._downstream(cell, backbone, seed, export)
-                for method in self.suite.baselines:
-                    yield from self._downstream(f"{method}__{backbone}/seed{seed}", backbone, seed)
+        methods = self.suite.methods()
+        for (seed, backbone, method), cells in group_cells(self.suite).items():
+            name = f"{method}__{backbone}/seed{seed}"
+            export = None
+            if method in methods:
+                pretrain = self._train(
+                    f"pretrain/{name}", Cell(method, backbone, PRETRAIN, seed), None
+                )
+                export = self._export(f"export/{name}", pretrain)
+                yield from (pretrain, export)
+            for cell in cells:
+                yield self._train(f"finetune/{cell.task}/{name}", cell, export)
 
     def leaderboard(self, stages: list[Stage]) -> Stage:
         """Records and tables from whatever fine-tuning has ended."""
@@ -79,38 +91,49 @@ class _Builder:
             always=True,
         )
 
-    def _downstream(
-        self, cell: str, backbone: str, seed: int, export: Stage | None = None
-    ) -> Iterator[Stage]:
-        for task, step in self.suite.tasks.items():
-            yield self._train(f"finetune/{task}/{cell}", step, backbone, seed, export)
-
-    def _train(
-        self, identifier: str, step: Step, backbone: str, seed: int, export: Stage | None = None
-    ) -> Stage:
+    def _train(self, identifier: str, cell: Cell, export: Stage | None) -> Stage:
         """A run of ``tools/train.py``: pretraining, or fine-tuning from ``export`` or scratch."""
-        config, options = step.path(backbone), step.options()
-        origin: list[str] = []
-        inputs = {"tool": _version("train"), "kind": self.suite.kind, "seed": str(seed)}
-        if export is not None:
-            origin = ["--pretrained", self._shown(self.folder / export.id / "backbone.pth")]
-        elif identifier.startswith("finetune/"):
-            origin = ["--from-scratch"]
-            inputs["start"] = SCRATCH
-        inputs |= {"config": config, "overrides": " ".join(options)}
-        inputs |= hash_sources(config, root=self.root)
+        step = step_of(self.suite, cell)
+        config, options, seed = step.path(cell.backbone), step.options(), str(cell.seed)
+        resources = step.resources or self.suite.resources
+        origin, start = self._origin(cell, export)
+        tool = self._tool(
+            *("train", config, "--work-dir", self._shown(self.folder / identifier)),
+            *("--seed", seed, "--kind", self.suite.kind, *origin, "--resume"),
+            *(["--cfg-options", *options] if options else []),
+        )
         return Stage(
             id=identifier,
-            command=self._tool(
-                *("train", config, "--work-dir", self._shown(self.folder / identifier)),
-                *("--seed", str(seed), "--kind", self.suite.kind, *origin, "--resume"),
-                *(["--cfg-options", *options] if options else []),
-            ),
+            command=self.profile.command(tool, resources),
             result=self._manifest(identifier),
             needs=(*(["data"] if self.suite.data else []), *([export.id] if export else [])),
-            inputs=inputs,
-            threads=(step.resources or self.suite.resources).threads,
+            inputs={
+                **{"tool": _version("train"), "kind": self.suite.kind, "seed": seed, **start},
+                **{"config": config, "overrides": " ".join(options)},
+                **hash_sources(config, root=self.root),
+            },
+            threads=resources.threads,
+            config=config,
+            options=tuple(options),
+            **self._share(step, resources),
         )
+
+    def _origin(self, cell: Cell, export: Stage | None) -> tuple[list[str], dict[str, str]]:
+        """Arguments and inputs that say where the backbone comes from."""
+        if export is not None:
+            return ["--pretrained", self._shown(self.folder / export.id / "backbone.pth")], {}
+        return ([], {}) if cell.task == PRETRAIN else (["--from-scratch"], {"start": SCRATCH})
+
+    def _share(self, step: Step, resources: Resources) -> dict[str, Any]:
+        """Fields of a stage that say what it may use."""
+        processes = self.profile.processes(resources)
+        return {
+            "processes": processes,
+            "gpus": processes if self.profile.on_gpus else 0,
+            "memory_mb": resources.memory,
+            "minutes": resources.time,
+            "gpu_hours": step.gpu_hours,
+        }
 
     def _export(self, identifier: str, pretrain: Stage) -> Stage:
         source, target = self.folder / pretrain.id, self.folder / identifier
@@ -134,6 +157,18 @@ class _Builder:
     def _shown(self, path: Path) -> str:
         """Path from the root where possible, so that manifests hold none of this machine."""
         return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
+
+
+def _check_folders(stages: list[Stage]) -> None:
+    """Refuse two stages with one folder: names with ``__`` can run into one another."""
+    seen: set[str] = set()
+    for stage in stages:
+        if stage.id in seen:
+            raise BenchError(
+                f"two stages would write into {stage.id}; rename a method or a backbone of the "
+                f"suite, whose names are joined by '__'"
+            )
+        seen.add(stage.id)
 
 
 def _version(tool: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 MANIFEST = "manifest.json"
+_LISTS = ("command", "needs", "options")  # tuples that JSON makes lists
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,15 @@ class Stage:
             the root.
         needs: Ids of the stages whose results it reads.
         inputs: What its result depends on besides ``needs``: name to value or hash.
-        threads: CPU threads.
+        threads: CPU threads of each process.
         always: Whether it runs, last, even if some of ``needs`` failed.
+        config: Config of a training, from the root; empty for other tools.
+        options: Its overrides, ``KEY=VALUE``.
+        processes: Processes of a training.
+        gpus: GPUs that it gets; 0 where there are none.
+        memory_mb: Main memory that it needs, if that is stated.
+        minutes: Time after which it is asked to end, if there is such.
+        gpu_hours: Estimated cost, if that is stated.
     """
 
     id: str
@@ -33,6 +41,13 @@ class Stage:
     inputs: dict[str, str]
     threads: int = 1
     always: bool = False
+    config: str = ""
+    options: tuple[str, ...] = ()
+    processes: int = 1
+    gpus: int = 0
+    memory_mb: int | None = None
+    minutes: int | None = None
+    gpu_hours: float | None = None
 
 
 @dataclass(frozen=True)
@@ -83,7 +98,7 @@ class Plan:
         """Read what was written from ``to_json``."""
         raw = json.loads(path.read_text("utf-8"))
         stages = (
-            Stage(**{**stage, "command": tuple(stage["command"]), "needs": tuple(stage["needs"])})
+            Stage(**{**stage, **{name: tuple(stage[name]) for name in _LISTS}})
             for stage in raw["stages"]
         )
         return cls(raw["name"], Path(raw["root"]), Path(raw["folder"]), tuple(stages))

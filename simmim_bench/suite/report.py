@@ -14,28 +14,56 @@ from simmim_bench.results.terminal import print_page
 from simmim_bench.suite import cache
 from simmim_bench.suite.board import Board
 from simmim_bench.suite.cache import Check
-from simmim_bench.suite.plan import Plan
+from simmim_bench.suite.explain import explain
+from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.suite.stage import LOG
+from simmim_bench.suite.validate import estimated_gpu_hours
 from simmim_bench.suite.view import STYLES, duration
 
 
 def print_plan(console: Console, plan: Plan, checks: dict[str, Check]) -> None:
-    """Table of the stages that have a check: what is done already, what runs and why."""
+    """Table of the stages that have a check: what is done already, what runs, at what cost."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage", overflow="fold")
+    table.add_column("config", overflow="fold")
     table.add_column("state")
     table.add_column("threads", justify="right")
+    table.add_column("processes", justify="right")
+    table.add_column("cost", justify="right")
     table.add_column("why", overflow="fold")
-    for stage in plan.stages:
-        if stage.id not in checks:
-            continue
+    stages = [stage for stage in plan.stages if stage.id in checks]
+    for stage in stages:
         check = checks[stage.id]
         state = "cached" if check.cached else "running"
         word = Text("cached" if check.cached else "runs", STYLES[state])
-        table.add_row(stage.id, word, str(stage.threads), Text(check.reason))
+        table.add_row(
+            *(stage.id, stage.config, word, str(stage.threads), str(stage.processes)),
+            *(_cost(plan, stage, check), Text(check.reason)),
+        )
     console.print(table)
-    runs = sum(not check.cached for check in checks.values())
-    say(console, f"{plan.name}: {runs} of {len(checks)} stages would run")
+    running = [stage for stage in stages if not checks[stage.id].cached]
+    hours = estimated_gpu_hours(running)
+    cost = f", estimated at {hours:g} GPU hours" if hours else ""
+    say(console, f"{plan.name}: {len(running)} of {len(checks)} stages would run{cost}")
+
+
+def print_reasons(console: Console, plan: Plan, checks: dict[str, Check]) -> None:
+    """For each stage that has a check, every input that changed, before and now."""
+    for stage in plan.stages:
+        if stage.id in checks:
+            first, *more = explain(plan, stage, checks[stage.id])
+            word = "cached" if checks[stage.id].cached else "runs"
+            say(console, f"{stage.id}: {word}, {first}")
+            for line in more:
+                say(console, f"    {line}")
+
+
+def _cost(plan: Plan, stage: Stage, check: Check) -> str:
+    """The estimate of what runs, in GPU hours; what a cached stage took."""
+    if not check.cached:
+        return "" if stage.gpu_hours is None else f"{stage.gpu_hours:g} GPU h"
+    wall = (cache.read_json(plan.folder_of(stage) / cache.BENCHMARK) or {}).get("wall_seconds")
+    return "" if wall is None else f"took {duration(wall)}"
 
 
 def print_costs(console: Console, board: Board, peak_memory_mb: float) -> None:

@@ -18,16 +18,19 @@ import psutil
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from simmim_bench import launch
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 from simmim_bench.suite import cache, events, report
 from simmim_bench.suite.board import Board
-from simmim_bench.suite.engine import Engine, run_alone
+from simmim_bench.suite.engine import Engine, Limits, run_alone
+from simmim_bench.suite.load import load_suite, refusal
 from simmim_bench.suite.matrix import build_plan
 from simmim_bench.suite.measure import MemoryPeak, identity
 from simmim_bench.suite.plan import Plan, Stage
-from simmim_bench.suite.schema import load_suite
+from simmim_bench.suite.profile import Launcher, choose_profile
 from simmim_bench.suite.stage import LOG, PLAN, last_error
+from simmim_bench.suite.validate import find_mistakes
 from simmim_bench.suite.view import open_view
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -45,6 +48,11 @@ class Options:
         work_dir: Suite's folder; None for ``work_dirs/<name>`` below the root.
         only: Patterns of stage ids or parts of them; these run, with what they need.
         dry_run: Only say what would run.
+        explain: Say which inputs changed; with ``dry_run`` only that.
+        keep_going: Go on with the other stages after one has failed.
+        jobs: Stages that run at once; None for as many as cores, GPUs and memory allow.
+        launcher: How trainings with several processes are started, and where.
+        gpus: GPUs in use at any time; None for all.
     """
 
     suite: Path
@@ -54,6 +62,11 @@ class Options:
     work_dir: Path | None = None
     only: tuple[str, ...] = ()
     dry_run: bool = False
+    explain: bool = False
+    keep_going: bool = True
+    jobs: int | None = None
+    launcher: Launcher = "local"
+    gpus: int | None = None
 
     def command(self) -> str:
         """The command line that these options came from."""
@@ -61,6 +74,9 @@ class Options:
         words += ["--seeds", str(self.seeds)] if self.seeds is not None else []
         words += ["--cores", str(self.cores)] if self.cores is not None else []
         words += ["--work-dir", report.shown(self.work_dir)] if self.work_dir is not None else []
+        words += ["--launcher", self.launcher] if self.launcher != "local" else []
+        words += ["--gpus", str(self.gpus)] if self.gpus is not None else []
+        words += ["--jobs", str(self.jobs)] if self.jobs is not None else []
         return shlex.join(words)
 
 
@@ -73,20 +89,29 @@ def run_suite(options: Options, console: Console) -> int:
     Raises:
         BenchError: If the suite file is wrong or another process runs the same suite.
     """
-    cores = _cores(options.cores)
+    limits = _limits(options)
+    profile = choose_profile(options.launcher, options.gpus)
     suite = load_suite(options.suite, root=options.root, seeds=options.seeds)
     folder = options.work_dir or options.root / "work_dirs" / suite.name
-    plan = build_plan(suite, root=options.root, folder=folder)
+    plan = build_plan(suite, root=options.root, folder=folder, profile=profile)
     chosen = _choose(plan, options.only)
+    checks = cache.check_plan(plan)
+    shown = {name: checks[name] for name in checks if name in chosen}
+    if options.explain:
+        report.print_reasons(console, plan, shown)
+    elif options.dry_run:
+        report.print_plan(console, plan, shown)
+    waiting = [stage for stage in plan.stages if stage.id in chosen and not checks[stage.id].cached]
+    mistakes = find_mistakes(plan, waiting, suite)
+    if mistakes:
+        raise refusal(options.suite, mistakes)
     if options.dry_run:
-        checks = cache.check_plan(plan)
-        report.print_plan(console, plan, {name: checks[name] for name in checks if name in chosen})
         return 0
     with _own(plan), _interruptible():
-        return _run(plan, chosen, cores, options.command(), console)
+        return _run(plan, chosen, limits, options, console)
 
 
-def _run(plan: Plan, chosen: set[str], cores: int, command: str, console: Console) -> int:
+def _run(plan: Plan, chosen: set[str], limits: Limits, options: Options, console: Console) -> int:
     checks = cache.check_plan(plan)
     cached = {name for name, check in checks.items() if check.cached}
     pending = [
@@ -100,11 +125,11 @@ def _run(plan: Plan, chosen: set[str], cores: int, command: str, console: Consol
     if pending:
         report.say(
             console,
-            f"{plan.name}: {len(pending)} of {len(chosen)} stages run on {cores} core(s), each "
+            f"{plan.name}: {len(pending)} of {len(chosen)} stages run {limits}, each "
             f"with a {LOG} under {report.shown(plan.folder)}; after a stop the same command "
             "continues",
         )
-        peak_memory_mb = _watch(board, pending, cores, console)
+        peak_memory_mb = _watch(board, pending, limits, console)
     _build_tables(board)
     board.close()
     counts = board.count()
@@ -116,14 +141,14 @@ def _run(plan: Plan, chosen: set[str], cores: int, command: str, console: Consol
     if tables and tables.state in ("done", "cached"):
         report.print_leaderboard(console, plan)
     if counts["failed"]:
-        report.print_failures(console, board, command)
+        report.print_failures(console, board, options.command())
     return int(counts["failed"] > 0)
 
 
-def _watch(board: Board, pending: list[Stage], cores: int, console: Console) -> float:
+def _watch(board: Board, pending: list[Stage], limits: Limits, console: Console) -> float:
     """Run ``pending`` under a view; return the peak memory of all processes in MiB."""
     memory = MemoryPeak(psutil.Process())
-    with Engine(board.plan, pending, cores=cores) as engine, open_view(console, board) as view:
+    with Engine(board.plan, pending, limits) as engine, open_view(console, board) as view:
         running = True
         while running:
             running = engine.wait(SECONDS_BETWEEN_LOOKS)
@@ -174,12 +199,20 @@ def _choose(plan: Plan, patterns: tuple[str, ...]) -> set[str]:
     return chosen
 
 
-def _cores(wanted: int | None) -> int:
-    if wanted is not None and wanted < 1:
-        raise BenchError(f"--cores is {wanted}; give a whole number from 1")
-    if wanted is None and hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return wanted or os.cpu_count() or 1
+def _limits(options: Options) -> Limits:
+    for name in ("cores", "jobs"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise BenchError(f"--{name} is {value}; give a whole number from 1")
+    here = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Limits(
+        cores=options.cores or here or 1,
+        jobs=options.jobs,
+        gpus=options.gpus or launch.count_gpus() or None,
+        memory_mb=psutil.virtual_memory().total // 2**20,
+        keep_going=options.keep_going,
+        launcher=options.launcher,
+    )
 
 
 @contextmanager

@@ -150,7 +150,7 @@ def duration(seconds: float) -> str:
 
 def _ending(row: Row) -> str:
     if row.state == "running":
-        return ""
+        return f": {row.message}" if row.message else ""
     took = f" after {duration(row.seconds)}" if row.started else ""
     return f"{took}: {row.message}" if row.message else took
 

@@ -15,7 +15,7 @@ from simmim_bench.io import atomic_write_text
 from simmim_bench.results.aggregate import Stat
 from simmim_bench.results.page import METRICS
 from simmim_bench.suite.ablation import Ablation, read_ablation
-from simmim_bench.suite.schema import load_suite
+from simmim_bench.suite.load import load_suite
 from simmim_bench.visualization.ablation import draw_ablation, spelled
 
 FIELDS = ("task", "backbone", "metric", "entry", "values", "mean", "sd", "seeds")

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 
 from simmim_bench.registry import MODELS
-from simmim_bench.suite.schema import load_suite
+from simmim_bench.suite.load import load_suite
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs" / "ablations"

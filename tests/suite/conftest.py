@@ -15,10 +15,10 @@ import pytest
 import yaml
 from rich.console import Console
 
+from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.matrix import build_plan
 from simmim_bench.suite.plan import Plan
 from simmim_bench.suite.run import Options, run_suite
-from simmim_bench.suite.schema import load_suite
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -55,6 +55,8 @@ class Project:
         return self.root / "work_dirs" / "tiny"
 
     def config(self, name: str, text: str) -> None:
+        kind = "pretraining" if name.startswith("simmim") else "protocol"
+        text += f"{kind} = dict()\ntrain_cfg = dict(max_epochs=1)\n"
         (self.root / "configs" / f"{name}.py").write_text(text, "utf-8")
 
     def write_suite(self, **changes: object) -> None:

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from simmim_bench.errors import BenchError
-from simmim_bench.suite.schema import load_suite
+from simmim_bench.suite.load import load_suite
 
 AXES = {"masking": ["random", "square"], "ratio": {0.4: {"a.ratio": 0.4}, 0.6: {"a.ratio": 0.6}}}
 ENTRY = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.matrix import build_plan
 from simmim_bench.suite.plan import Plan
-from simmim_bench.suite.schema import load_suite
 
 ROOT = Path(__file__).parents[2]
 

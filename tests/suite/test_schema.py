@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from simmim_bench.errors import BenchError
-from simmim_bench.suite.schema import load_suite
+from simmim_bench.suite.load import load_suite
 
 ROOT = Path(__file__).parents[2]
 

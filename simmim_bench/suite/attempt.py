@@ -1,0 +1,132 @@
+"""One go at a stage's command: run it, measure it, end it when that is asked."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from simmim_bench.io import atomic_write_json
+from simmim_bench.suite import cache, events, measure
+
+INTERRUPTED = 130
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_SECONDS_TO_SAVE = 30.0  # after being asked to end
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+class Attempt:
+    """Runs a command; earlier goes of the same stage stay in ``benchmark.json``.
+
+    Args:
+        folder: The stage's.
+        minutes: Time after which the command is asked to end.
+        watch_owner: Whether to end it when the suite that started this process is gone.
+    """
+
+    def __init__(
+        self, folder: Path, *, minutes: int | None = None, watch_owner: bool = True
+    ) -> None:
+        self.path = folder / cache.BENCHMARK
+        self.earlier = (cache.read_json(self.path) or {}).get("attempts", [])
+        self.started = datetime.now(timezone.utc)
+        self.begin = time.monotonic()
+        self.seconds = minutes * 60.0 if minutes else float("inf")
+        self.watch_owner = watch_owner
+        self.stopped = False
+        self.overtime = False
+
+    def run(
+        self, command: tuple[str, ...], root: Path, environment: dict[str, str], log: Any
+    ) -> int:
+        """Run ``command`` to its end and return its exit code, negative for a signal."""
+        for number in _STOP_SIGNALS:
+            signal.signal(number, self._stop)
+        process = subprocess.Popen(
+            command,
+            cwd=root,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,  # noqa: PLW1509  # this process has one thread
+        )
+        memory = measure.MemoryPeak(psutil.Process(process.pid))
+        while process.poll() is None:
+            self._look_at_clock()
+            if self.stopped or (self.watch_owner and not _owner_lives()):
+                self.stopped = True
+                _end(process)
+                break
+            if memory.sample():
+                self._write(memory.mb, None)
+            _wait(process, 0.5)
+        largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+        code = process.wait()
+        if self.stopped and code:
+            code = INTERRUPTED
+        self._write(max(memory.mb, largest), None if code == INTERRUPTED else code)
+        return code
+
+    def _stop(self, *_: object) -> None:
+        self.stopped = True
+
+    def _look_at_clock(self) -> None:
+        if time.monotonic() - self.begin > self.seconds:
+            self.stopped = self.overtime = True
+
+    def _write(self, peak_memory_mb: float, exit_code: int | None) -> None:
+        attempt = {
+            "started": self.started.isoformat(timespec="seconds"),
+            "wall_seconds": round(time.monotonic() - self.begin, 2),
+            "peak_memory_mb": round(peak_memory_mb, 1),
+            "exit_code": exit_code,
+        }
+        attempts = [*self.earlier, attempt]
+        atomic_write_json(
+            self.path,
+            {
+                "wall_seconds": round(sum(one["wall_seconds"] for one in attempts), 2),
+                "peak_memory_mb": max(one["peak_memory_mb"] for one in attempts),
+                "attempts": attempts,
+            },
+        )
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends, however that ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a command to save and end; then end whatever of it is left.
+
+    Only the command itself is asked: a data worker that ends would take the run along.
+    """
+    family = measure.family(psutil.Process(process.pid))
+    process.terminate()
+    _wait(process, _SECONDS_TO_SAVE)
+    measure.end(family)
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return
+
+
+def _owner_lives() -> bool:
+    owner = os.environ.get(events.OWNER_VARIABLE)
+    return not owner or measure.is_alive(owner)

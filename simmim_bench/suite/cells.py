@@ -1,0 +1,93 @@
+"""The cells of a suite: product of methods, backbones, tasks and seeds, less and more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from simmim_bench.suite.schema import Step, Suite
+from simmim_bench.suite.selectors import PRETRAIN, Cell, Include, listed
+
+Group = tuple[int, str, str]  # seed, backbone, method
+
+
+def list_cells(suite: Suite) -> list[Cell]:
+    """Every downstream run of ``suite``, those of one pretraining side by side."""
+    product = [
+        Cell(method, backbone, task, seed)
+        for seed in range(suite.seeds)
+        for backbone in suite.backbones
+        for method in (*suite.methods(), *suite.baselines)
+        for task in suite.tasks
+    ]
+    kept = [cell for cell in product if not any(part.matches(cell) for part in suite.exclude)]
+    joined = [cell for part in suite.include for cell in _included(suite, part)]
+    return list(dict.fromkeys([*kept, *joined]))
+
+
+def group_cells(suite: Suite) -> dict[Group, list[Cell]]:
+    """Cells by the backbone that they start from, in the order of the file."""
+    groups: dict[Group, list[Cell]] = {}
+    for cell in list_cells(suite):
+        groups.setdefault((cell.seed, cell.backbone, cell.method), []).append(cell)
+    return groups
+
+
+def step_of(suite: Suite, cell: Cell) -> Step:
+    """The step of ``cell``, with what the suite changes for this cell."""
+    step = suite.methods()[cell.method] if cell.task == PRETRAIN else suite.tasks[cell.task]
+    for change in suite.override:
+        if change.matches(cell):
+            step = Step(
+                config=change.config or step.config,
+                overrides={**step.overrides, **change.set},
+                resources=change.resources or step.resources,
+                gpu_hours=step.gpu_hours if change.gpu_hours is None else change.gpu_hours,
+            )
+    return step
+
+
+def cell_mistakes(suite: Suite) -> list[str]:
+    """Parts of the matrix that name nothing, in sentences."""
+    mistakes = list(_include_mistakes(suite))
+    if mistakes:
+        return mistakes
+    full = list_cells(suite.model_copy(update={"exclude": []}))
+    if not list_cells(suite):
+        return ["every cell of the matrix is excluded; nothing would run"]
+    for number, part in enumerate(suite.exclude, 1):
+        if part.task == PRETRAIN:
+            mistakes.append(
+                f"exclude {number} names the task {PRETRAIN!r}; a pretraining is left out when "
+                f"all its tasks are"
+            )
+        elif not any(part.matches(cell) for cell in full):
+            mistakes.append(f"exclude {number} matches no cell of the matrix")
+    methods = suite.methods()
+    pretrainings = [
+        Cell(method, backbone, PRETRAIN, seed)
+        for seed, backbone, method in group_cells(suite)
+        if method in methods
+    ]
+    for number, change in enumerate(suite.override, 1):
+        if not any(change.matches(cell) for cell in (*list_cells(suite), *pretrainings)):
+            mistakes.append(f"override {number} matches no cell of the matrix")
+    return mistakes
+
+
+def _included(suite: Suite, part: Include) -> Iterator[Cell]:
+    seeds = range(suite.seeds) if part.seed is None else listed(part.seed)
+    for seed in seeds:
+        for task in listed(part.task):
+            yield Cell(part.method, part.backbone, task, seed)
+
+
+def _include_mistakes(suite: Suite) -> Iterator[str]:
+    methods = [*suite.methods(), *suite.baselines]
+    for number, part in enumerate(suite.include, 1):
+        if part.method not in methods:
+            known = ", ".join(methods)
+            yield f"include {number}: no method is called {part.method!r}; there are {known}"
+        for task in listed(part.task):
+            if task not in suite.tasks:
+                known = ", ".join(suite.tasks)
+                yield f"include {number}: no task is called {task!r}; there are {known}"

@@ -1,0 +1,80 @@
+"""Does every stage that has to run have what it needs? Asked before the first one starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.data.layouts import data_root
+from simmim_bench.errors import BenchError
+from simmim_bench.suite.plan import Plan, Stage
+from simmim_bench.suite.schema import Suite
+
+
+def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str]:
+    """What would fail later: configs, overrides, data, budget; one sentence each.
+
+    Args:
+        plan: Of ``suite``.
+        stages: Those that have to run.
+        suite: As read from its file.
+    """
+    stages = list(stages)
+    prepared = (data_root() / suite.data).resolve() if suite.data else None
+    # Seeds share a config and its overrides.
+    trainings = {
+        (stage.id.split("/")[0], stage.config, stage.options): stage
+        for stage in stages
+        if stage.config
+    }
+    mistakes: dict[str, str] = {}
+    for stage in trainings.values():
+        for key, mistake in _training_mistakes(plan, stage, prepared):
+            mistakes.setdefault(key, mistake)
+    return [*mistakes.values(), *_cost_mistakes(stages, suite)]
+
+
+def estimated_gpu_hours(stages: Iterable[Stage]) -> float:
+    """Sum of the estimates that ``stages`` state."""
+    return sum(stage.gpu_hours or 0.0 for stage in stages)
+
+
+def _training_mistakes(
+    plan: Plan, stage: Stage, prepared: Path | None
+) -> Iterator[tuple[str, str]]:
+    """(What it is about, sentence) for each mistake; equal ones are told once."""
+    from simmim_bench.engine.data_check import missing_data
+    from simmim_bench.engine.settings import load_config
+
+    try:
+        cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
+    except BenchError as error:
+        sentence = str(error).replace(f"{plan.root}/", "")
+        yield f"{stage.config} {sentence}", f"{stage.config}: {sentence}"
+        return
+    kind = _kind_mistake(stage, cfg)
+    if kind:
+        yield kind, kind
+    for path, sentence in missing_data(cfg):
+        if prepared is None or not path.resolve().is_relative_to(prepared):
+            yield str(path), f"{stage.config}: {sentence}"
+
+
+def _kind_mistake(stage: Stage, cfg: Any) -> str:
+    """Sentence about a pretraining among the tasks, or the other way round."""
+    wanted, role = (
+        ("pretraining", "pretrain") if stage.id.startswith("pretrain/") else ("protocol", "tasks")
+    )
+    if wanted in cfg:
+        return ""
+    return f"{stage.config} stands under {role!r}, but states no `{wanted}`"
+
+
+def _cost_mistakes(stages: list[Stage], suite: Suite) -> Iterator[str]:
+    hours = estimated_gpu_hours(stages)
+    if suite.budget and hours > suite.budget.gpu_hours:
+        yield (
+            f"what has to run is estimated at {hours:g} GPU hours and the budget is "
+            f"{suite.budget.gpu_hours:g}; raise budget.gpu_hours, or run a part with --only"
+        )

@@ -1,0 +1,122 @@
+"""What a suite says before it runs: plan, reasons, mistakes, schema."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from simmim_bench.errors import BenchError
+from simmim_bench.suite import json_schema
+
+ROOT = Path(__file__).parents[2]
+SCRATCH = "finetune/detection/scratch__net/seed0"
+
+
+def test_a_dry_run_shows_config_estimate_and_reason(finished):
+    detection = {"config": "configs/det_net.py", "gpu_hours": 1.5}
+    finished.write_suite(tasks={"detection": detection})
+    path = finished.root / "configs" / "det_net.py"
+    path.write_text(path.read_text("utf-8") + "extra = 1\n", "utf-8")
+    code, printed = finished.run(dry_run=True)
+    assert code == 0
+    (line,) = (line for line in printed.splitlines() if line.startswith(SCRATCH))
+    assert "configs/det_net.py" in line
+    assert "runs" in line
+    assert "1.5 GPU h" in line
+    assert "det_net.py changed" in printed
+    assert "3 of 6 stages would run, estimated at 3 GPU hours" in printed
+    (line,) = (line for line in printed.splitlines() if line.startswith("export"))
+    assert "cached" in line
+    assert "took" in line
+
+
+def test_explain_tells_every_change_before_and_now(finished):
+    detection = {"config": "configs/det_net.py", "overrides": {"train_cfg.max_epochs": 7}}
+    finished.write_suite(kind="full", tasks={"detection": detection})
+    code, printed = finished.run(dry_run=True, explain=True)
+    assert code == 0
+    lines = printed.splitlines()
+    at = lines.index(f"{SCRATCH}: runs, kind and 1 more changed")
+    assert lines[at + 1 : at + 3] == [
+        "    kind: smoke -> full",
+        "    overrides: (none) -> train_cfg.max_epochs=7",
+    ]
+    assert "data: cached, done: 2 inputs and the results it reads are as they were" in lines
+    assert finished.take_calls() == []
+
+
+@pytest.mark.parametrize(
+    ("config", "sentences"),
+    [
+        ("train_cfg = dict(max_epochs=\n", ["config configs/det_net.py is not valid Python"]),
+        (
+            "train_dataloader = dict(dataset=dict(data_root='nowhere/coco'))\n",
+            ["configs/det_net.py: train_dataloader: no data at", "nowhere/coco"],
+        ),
+        ("a = nothing_of_that_name\n", ["configs/det_net.py cannot be read"]),
+    ],
+)
+def test_what_would_fail_later_is_told_before_anything_runs(project, config, sentences):
+    project.config("det_net", config)
+    with pytest.raises(BenchError) as caught:
+        project.run()
+    assert all(sentence in str(caught.value) for sentence in sentences)
+    assert project.take_calls() == []
+    assert not project.folder.exists()
+
+
+def test_every_mistake_in_configs_is_told_at_once(project):
+    overrides = {"train_cfg.max_epoch": 1}
+    project.write_suite(
+        budget={"gpu_hours": 3},
+        tasks={
+            "a": {"config": "configs/cls_net.py", "overrides": overrides, "gpu_hours": 2},
+            "b": "configs/simmim_net.py",
+        },
+    )
+    with pytest.raises(BenchError) as caught:
+        project.run(dry_run=True)
+    message = str(caught.value)
+    assert "has 3 mistakes" in message
+    assert "'train_cfg.max_epoch'" in message
+    assert "did you mean max_epochs?" in message
+    assert "configs/simmim_net.py stands under 'tasks', but states no `protocol`" in message
+    assert "estimated at 4 GPU hours and the budget is 3" in message
+
+
+def test_a_cached_stage_is_not_checked_again(finished):
+    path = finished.root / "configs" / "det_net.py"
+    path.write_text("a = nothing_of_that_name\n" + path.read_text("utf-8"), "utf-8")
+    finished.write_suite(
+        tasks={
+            "classification": yaml.safe_load(finished.suite.read_text())["tasks"]["classification"]
+        }
+    )
+    code, _ = finished.run(dry_run=True)
+    assert code == 0
+
+
+def test_the_json_schema_in_docs_is_current():
+    assert json_schema.FILE.read_text("utf-8") == json_schema.render(), (
+        "run `python -m simmim_bench.suite.json_schema`"
+    )
+
+
+def test_the_json_schema_takes_ready_suites_and_refuses_mistakes():
+    checker = jsonschema.Draft202012Validator(json.loads(json_schema.render()))
+    files = sorted((ROOT / "configs" / "suites").glob("*.yaml"))
+    assert len(files) >= 6
+    for path in files:
+        checker.validate(yaml.safe_load(path.read_text("utf-8")))
+    good = yaml.safe_load((ROOT / "configs" / "suites" / "demo.yaml").read_text("utf-8"))
+    for wrong in (
+        {"seed": 3},
+        {"kind": "quick"},
+        {"resources": {"memory": "16"}},
+        {"tasks": {"t": {"config": "a", "overides": {}}}},
+        {"exclude": [{"tasks": "t"}]},
+    ):
+        assert not checker.is_valid({**good, **wrong}), wrong
+    assert checker.is_valid({**good, "resources": {"memory": "16 GB", "time": "2 h"}})
