@@ -58,6 +58,7 @@ setup(
         "dev": [
             "codespell>=2.3,<3",
             "hypothesis>=6.100,<7",
+            "jsonschema>=4.20,<5",
             "mypy>=1.11,<3",
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",

@@ -6,6 +6,7 @@ Imports nothing heavy, so that every tool answers ``--help`` at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -19,6 +20,11 @@ def main(run: Callable[[], int | None]) -> NoReturn:
         code = run() or 0
     except BenchError as error:
         sys.stderr.write(f"error: {error}\n")
+        code = 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        sys.stderr.write(f"error: the disk is full ({error}); free some space and start again\n")
         code = 2
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

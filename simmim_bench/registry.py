@@ -57,3 +57,4 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
     "optimizer wrapper constructor", roots.OPTIM_WRAPPER_CONSTRUCTORS, "finetune"
 )
 PARAM_SCHEDULERS = _child("parameter scheduler", roots.PARAM_SCHEDULERS, "engine.schedulers")
+LOOPS = _child("loop", roots.LOOPS, "engine.epoch_loop")

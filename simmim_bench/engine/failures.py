@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from simmim_bench.errors import BenchError
 
 NOT_REGISTERED = re.compile(r"(?P<name>\S+) is not in the (?P<scope>\w+)::(?P<registry>[\w ]+) reg")
 SMALL_STAGE = re.compile(r"input shape \((\d+), (\d+)\) is smaller than the window size \((\d+)\)")
+OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory")
 BAD_ARGUMENT = re.compile(r"got an unexpected keyword argument '(?P<name>\w+)'")
 
 
@@ -31,8 +33,10 @@ def explained(config: str) -> Iterator[None]:
 def _sentence(error: Exception) -> str | None:
     """What the user should know, or None where the cause is not known."""
     message = str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({message}); free some space, then the same command continues"
     if isinstance(error, KeyError | RuntimeError):
-        return unknown_type(message) or _out_of_memory(message)
+        return unknown_type(message) or _memory(message)
     if isinstance(error, ValueError) and _raised_here(error):
         return _last_line(message)
     if isinstance(error, TypeError) and BAD_ARGUMENT.search(message):
@@ -42,8 +46,13 @@ def _sentence(error: Exception) -> str | None:
     return None
 
 
-def _out_of_memory(message: str) -> str | None:
-    if "out of memory" not in message:
+def out_of_memory(message: str) -> bool:
+    """Whether torch says that a GPU or the machine has no more memory."""
+    return bool(OUT_OF_MEMORY.search(message))
+
+
+def _memory(message: str) -> str | None:
+    if not out_of_memory(message):
         return None
     return (
         f"out of memory: {_last_line(message)}; lower train_dataloader.batch_size with "

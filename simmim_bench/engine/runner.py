@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import re
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,10 +17,13 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from simmim_bench.backbones import adapter_for
+from simmim_bench.errors import BenchError
 
 # What upstream says of itself at every run, and nobody can act on.
 NOISE = ('"FileClient" will be', '"HardDiskBackend" is the alias', "`save_param_scheduler` is True")
-CHECKPOINT = re.compile(r"(?:epoch|iter)_(\d+)\.pth")
+CHECKPOINT = re.compile(r"(?:epoch|iter)_(\d+)(_stopped)?\.pth")
+STOPPED = "epoch_{epoch}_stopped.pth"  # after this many epochs and a part of the next
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class BenchRunner(Runner):
@@ -48,29 +54,89 @@ class BenchRunner(Runner):
             for parameter in model.backbone.parameters():
                 broadcast(parameter.data)
 
+    def build_train_loop(self, loop: Any) -> Any:
+        """Build the loop; one over epochs can continue inside an epoch."""
+        if isinstance(loop, dict) and (
+            loop.get("by_epoch") or loop.get("type") == "EpochBasedTrainLoop"
+        ):
+            kept = {key: value for key, value in loop.items() if key != "by_epoch"}
+            loop = {**kept, "type": "simmim_bench.ResumableEpochLoop"}
+        return super().build_train_loop(loop)
+
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Save beside the target and rename, so that a kill leaves the last good file."""
-        partial = f".{filename}.partial"
-        super().save_checkpoint(out_dir, partial, *args, **kwargs)
+        """Save beside the target and rename, so that a kill leaves the last good file.
+
+        Raises:
+            BenchError: If the disk is full.
+        """
+        folder = Path(out_dir)
+        partial = folder / f".{filename}.partial"
+        try:
+            super().save_checkpoint(out_dir, partial.name, *args, **kwargs)
+            if is_main_process():
+                _settle(partial, folder / filename)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            partial.unlink(missing_ok=True)
+            raise BenchError(_disk_full(folder, filename)) from error
         if is_main_process():
-            (Path(out_dir) / partial).replace(Path(out_dir) / filename)
+            for older in folder.glob(STOPPED.format(epoch="*")):
+                if older.name != filename:
+                    older.unlink()
 
 
-def latest_checkpoint(work_dir: Path) -> Path | None:
-    """Newest readable checkpoint that lies in ``work_dir`` itself, or None.
+def latest_checkpoint(work_dir: Path, damaged: list[Path] | None = None) -> Path | None:
+    """Newest undamaged checkpoint that lies in ``work_dir`` itself, or None.
 
     mmengine's ``last_checkpoint`` holds an absolute path, which is wrong in a folder that was
-    copied; a truncated file is passed over.
+    copied. Every byte is compared with the checksums in the file.
+
+    Args:
+        work_dir: Folder of a run.
+        damaged: Receives the newer ones that were passed over.
     """
     numbered = sorted(
-        (int(match.group(1)), path)
+        (int(match.group(1)), bool(match.group(2)), path)
         for path in work_dir.glob("*.pth")
         if (match := CHECKPOINT.fullmatch(path.name))
     )
-    for _, path in reversed(numbered):
-        if zipfile.is_zipfile(path):
+    for _, _, path in reversed(numbered):
+        if _is_sound(path):
             return path
+        if damaged is not None:
+            damaged.append(path)
     return None
+
+
+def _is_sound(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError):
+        return False
+
+
+def _settle(partial: Path, target: Path) -> None:
+    """Rename once the bytes are on the disk, so that a power loss leaves no empty file."""
+    with partial.open("rb") as written:
+        os.fsync(written.fileno())
+    partial.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _disk_full(folder: Path, filename: str) -> str:
+    last = latest_checkpoint(folder)
+    kept = f"{last.name} is the last good one" if last else "nothing was saved before"
+    free = shutil.disk_usage(folder).free / 2**20
+    return (
+        f"the disk is full: {filename} does not fit into {folder}, where {free:.0f} MiB are free; "
+        f"{kept}; free some space, then the same command with --resume continues"
+    )
 
 
 def _worth_reading(record: logging.LogRecord) -> bool:

@@ -56,25 +56,28 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
     from simmim_bench.engine.hooks.memory import peak_memory_mb
     from simmim_bench.engine.process import adapt_to_cpu
     from simmim_bench.engine.runner import BenchRunner
+    from simmim_bench.engine.stopping import stopping
     from simmim_bench.engine.trackers import log_to
 
     log_to(cfg, args.log_to)
-    note = _scale(args, cfg, facts, world_size)
+    cfg.work_dir = str(args.work_dir or Path("work_dirs") / Path(args.config).stem)
+    notes = _scale(args, cfg, facts, world_size)
     if not torch.cuda.is_available():
         adapt_to_cpu(cfg)
-    cfg.work_dir = str(args.work_dir or Path("work_dirs") / Path(args.config).stem)
     cfg.launcher = args.launcher
     cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
     _seed_samples(cfg, args.seed)
     own = identity(facts, cfg, world_size)
     cfg.custom_hooks = [*cfg.get("custom_hooks", []), *_hooks(args, cfg, facts, own)]
-    last = _start_from(args, Path(cfg.work_dir), own)
+    last = _start_from(args, Path(cfg.work_dir), own, notes)
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
     with explained(args.config):
         runner = BenchRunner.from_cfg(cfg)
-        if note:
+        for note in notes:
             runner.logger.info(note)
-        runner.train()
+        may_shrink = args.resume and not args.auto_scale_lr
+        with stopping(runner, may_restart=args.resume, may_shrink=may_shrink):
+            runner.train()
         if args.try_iterations is not None:
             runner.logger.info(
                 f"--try passed: {runner.iter} iterations and what follows them, peak memory "
@@ -82,24 +85,27 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
             )
 
 
-def _scale(
-    args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: int
-) -> str | None:
+def _scale(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: int) -> list[str]:
     """Keep the recipe's batch on these devices; note in the facts where that is not the recipe."""
     from simmim_bench.engine.scaling import has_batch_norm, keep_recipe
+    from simmim_bench.engine.smaller_batch import use_smaller_batch
 
     if args.try_iterations is not None:
-        return None
+        return []
+    shrunk = use_smaller_batch(cfg, Path(cfg.work_dir), world_size) if args.resume else None
+    facts["deviations"] += [shrunk] if shrunk else []
     note = keep_recipe(cfg, world_size, auto_scale_lr=args.auto_scale_lr)
     if note and has_batch_norm(cfg.model):
         note += "; batch norm sees fewer images at a time than in the recipe"
         facts["deviations"].append(note)
     elif note and args.auto_scale_lr:
         facts["deviations"].append(note)
-    return note
+    return [text for text in (shrunk, note) if text]
 
 
-def _start_from(args: argparse.Namespace, work_dir: Path, own: dict[str, Any]) -> Path | None:
+def _start_from(
+    args: argparse.Namespace, work_dir: Path, own: dict[str, Any], notes: list[str]
+) -> Path | None:
     """Checkpoint to continue from, or None for a new run in a folder of its own."""
     from simmim_bench.checkpoint.identity import check_resumable, check_unused
     from simmim_bench.engine.runner import latest_checkpoint
@@ -109,7 +115,10 @@ def _start_from(args: argparse.Namespace, work_dir: Path, own: dict[str, Any]) -
     if not args.resume:
         check_unused(work_dir)
         return None
-    last = latest_checkpoint(work_dir)
+    damaged: list[Path] = []
+    last = latest_checkpoint(work_dir, damaged)
+    instead = f"continues from {last.name}" if last else "begins anew"
+    notes += [f"{path} is truncated or damaged; {instead}" for path in damaged]
     if last is not None:
         check_resumable(last, own)
     return last
@@ -223,6 +232,7 @@ def _hooks(
         {"type": f"{scope}.IdentityHook", "run": own},
         {"type": f"{scope}.PeakMemoryHook"},
         {"type": f"{scope}.ProgressHook"},
+        {"type": f"{scope}.PreemptionHook"},
     ]
     if args.try_iterations is None:
         hooks.append({"type": f"{scope}.ManifestHook", "facts": facts})

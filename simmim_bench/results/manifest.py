@@ -114,6 +114,13 @@ class Environment(StrictModel):
     platform: Text
 
 
+class Failure(StrictModel):
+    """Why a run failed for good, and at which iteration (from 1)."""
+
+    reason: Text
+    iteration: PositiveInt
+
+
 class Manifest(StrictModel):
     """One stage: a folder is done when its manifest says ``complete``.
 
@@ -137,11 +144,14 @@ class Manifest(StrictModel):
     environment: Environment
     load_report: JsonObject | None = None
     deviations: list[Text] = []
+    failure: Failure | None = None
     started: UtcTime
     finished: UtcTime
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.failure and self.status == "complete":
+            raise ValueError("status is complete, but failure says why it failed")
         for field in _required(self.stage):
             if getattr(self, field) is None:
                 raise ValueError(f"{field} is missing; a manifest of stage {self.stage} states it")

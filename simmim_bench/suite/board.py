@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import time
 from collections import Counter
@@ -77,7 +78,8 @@ class Board:
         changed = [self._apply(event) for event in self._reader.new()]
         for row in gone:
             if row.state == "running":
-                row.state, row.ended, row.message = "failed", time.time(), "killed"
+                row.state, row.ended = "failed", time.time()
+                row.message = f"killed{self._hint()}"
                 changed.append(replace(row))
         for row in self._in("running"):
             folder = self.plan.folder / row.stage
@@ -98,6 +100,11 @@ class Board:
     def failed(self) -> list[Row]:
         """Rows of stages that failed."""
         return self._in("failed")
+
+    def _hint(self) -> str:
+        """What may have kept a stage from saying how it ended."""
+        free = shutil.disk_usage(self.plan.folder).free
+        return f"; the disk of {self.plan.folder} is full" if free < 2**20 else ""
 
     def _in(self, state: State) -> list[Row]:
         return [row for row in self.rows.values() if row.state == state]

@@ -56,7 +56,8 @@ class Project:
 
     def config(self, name: str, text: str) -> None:
         kind = "pretraining" if name.startswith("simmim") else "protocol"
-        text += f"{kind} = dict()\ntrain_cfg = dict(max_epochs=1)\n"
+        if not name.startswith("_base_"):
+            text += f"{kind} = dict()\ntrain_cfg = dict(max_epochs=1)\n"
         (self.root / "configs" / f"{name}.py").write_text(text, "utf-8")
 
     def write_suite(self, **changes: object) -> None:

@@ -6,6 +6,7 @@ from simmim_bench.engine.hooks.finite_loss import FiniteLossHook
 from simmim_bench.engine.hooks.identity import IdentityHook
 from simmim_bench.engine.hooks.manifest import ManifestHook
 from simmim_bench.engine.hooks.memory import PeakMemoryHook
+from simmim_bench.engine.hooks.preemption import PreemptionHook
 from simmim_bench.engine.hooks.pretrained import PretrainedBackboneHook
 from simmim_bench.engine.hooks.progress import ProgressHook
 from simmim_bench.engine.hooks.reconstruction import ReconstructionHook
@@ -19,6 +20,7 @@ __all__ = [
     "IdentityHook",
     "ManifestHook",
     "PeakMemoryHook",
+    "PreemptionHook",
     "PretrainedBackboneHook",
     "ProgressHook",
     "ReconstructionHook",

@@ -13,6 +13,19 @@ from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
 
 
+class DivergedError(BenchError):
+    """Loss or weights are no longer finite.
+
+    Args:
+        message: The sentence.
+        iteration: The first that was seen to be broken, from 1.
+    """
+
+    def __init__(self, message: str, iteration: int) -> None:
+        super().__init__(message)
+        self.iteration = iteration
+
+
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
     """Raise when the loss or a weight is NaN or infinite, before a checkpoint of it is written.
@@ -43,7 +56,7 @@ class FiniteLossHook(Hook):
             return
         loss = outputs["loss"].detach()
         if not torch.isfinite(loss):
-            raise BenchError(_diverged(runner, f"the loss is {float(loss)}", runner.iter + 1))
+            raise _diverged(runner, f"the loss is {float(loss)}", runner.iter + 1)
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Check the weights: a step with a finite loss may still have broken them.
@@ -54,14 +67,15 @@ class FiniteLossHook(Hook):
         for key, value in checkpoint["state_dict"].items():
             if value.is_floating_point() and not value.isfinite().all():
                 what = f"the weights hold NaN or infinity (first in {key})"
-                raise BenchError(_diverged(runner, what, runner.iter))
+                raise _diverged(runner, what, runner.iter)
 
 
-def _diverged(runner: Any, what: str, iteration: int) -> str:
+def _diverged(runner: Any, what: str, iteration: int) -> DivergedError:
     rate = next(iter(runner.optim_wrapper.get_lr().values()))[0]
     last = latest_checkpoint(Path(runner.work_dir))
     kept = f"{last.name} in {runner.work_dir} is from before it" if last else "nothing was saved"
-    return (
+    return DivergedError(
         f"{what} at iteration {iteration} (learning rate {rate:.3g}); {kept}; lower the learning "
-        f"rate or check the images"
+        f"rate or check the images",
+        iteration,
     )

@@ -24,7 +24,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.registry import HOOKS
 from simmim_bench.results.environment import collect_environment
-from simmim_bench.results.manifest import Cost, FileRef, Manifest
+from simmim_bench.results.manifest import Cost, Failure, FileRef, Manifest
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "opencv-python", "onedl-mmengine", "onedl-mmcv",
@@ -89,6 +89,25 @@ class ManifestHook(Hook):
             runner.val_loop.run()
         self._write(runner)
 
+    @master_only
+    def write_failed(self, runner: Any, reason: str, iteration: int) -> None:
+        """Write a manifest that says that the run failed, why, and where.
+
+        Args:
+            runner: The runner.
+            reason: A sentence.
+            iteration: From 1.
+        """
+        Manifest(
+            **self.facts,
+            status="failed",
+            failure=Failure(reason=reason, iteration=iteration),
+            cost=self._cost(runner),
+            environment=collect_environment(PACKAGES),
+            started=self.started,
+            finished=datetime.now(timezone.utc),
+        ).write(Path(runner.work_dir) / "manifest.json")
+
     def _wall(self) -> float:
         return self.earlier["wall"] + time.monotonic() - self.begin
 
@@ -118,7 +137,9 @@ class ManifestHook(Hook):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         wall = self._wall()
         training = wall - self.earlier["validation"] - self.validation
-        images = runner.max_iters * runner.train_dataloader.batch_sampler.batch_size
+        images = (
+            min(runner.iter, runner.max_iters) * runner.train_dataloader.batch_sampler.batch_size
+        )
         return Cost(
             device=_device_name(),
             device_count=get_world_size(),

@@ -1,0 +1,48 @@
+"""A hook that makes a run fail in a given way at a given iteration."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import torch
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module()
+class Fault(Hook):
+    """At iteration ``at`` (from 0) of a run's first start do ``kind``."""
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, *, kind: str, at: int) -> None:
+        self.kind = kind
+        self.at = at
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):  # noqa: ARG002
+        if runner.iter == self.at:
+            getattr(self, self.kind)(runner)
+
+    def out_of_memory(self, runner):
+        images = runner.train_dataloader.batch_sampler.batch_size
+        if images > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    def nan(self, runner):
+        next(runner.model.parameters()).data.fill_(float("nan"))
+
+    def preempted(self, runner):
+        if self.once(runner):
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    def worker(self, runner):
+        if self.once(runner):
+            for child in psutil.Process().children():
+                child.kill()
+
+    def once(self, runner):
+        mark = Path(runner.work_dir) / "fault"
+        first = not mark.exists()
+        mark.touch()
+        return first

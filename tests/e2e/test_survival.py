@@ -1,0 +1,128 @@
+"""What a training does when memory, a worker, the loss or the node goes: each with real tools."""
+
+import json
+import os
+import subprocess
+
+import pytest
+import torch
+
+from simmim_bench.results.manifest import Manifest
+from tests.e2e.conftest import CONFIGS, PRETRAIN, ROOT, TINY
+from tests.e2e.test_resume import EACH_STEP, steps_of
+
+pytestmark = pytest.mark.slow
+AGAIN = 75
+FAULT = """
+_base_ = ["{base}"]
+custom_imports = dict(imports=["faults"], allow_failed_imports=False)
+custom_hooks = [dict(type="mmengine.Fault", kind="{kind}", at={at})]
+"""
+
+
+@pytest.fixture
+def start(tools, tmp_path, monkeypatch):
+    """Start a training that has a fault; return exit code and output."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "e2e")])
+    monkeypatch.setitem(tools.env, "PYTHONPATH", path)
+
+    def run(kind, at, *options, base=PRETRAIN, origin=()):
+        config = tmp_path / f"{kind}.py"
+        config.write_text(FAULT.format(base=base, kind=kind, at=at), "utf-8")
+        return tools.run(
+            "tools/train.py", config, "--work-dir", tmp_path / "run", "--resume", "--kind",
+            "smoke", *origin, "--cfg-options", *TINY, *EACH_STEP, *options,
+        )  # fmt: skip
+
+    return run
+
+
+def weights(folder, name):
+    return torch.load(folder / name, weights_only=False)["state_dict"]
+
+
+def assert_equal_weights(ours, theirs):
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[key], value) for key, value in theirs.items())
+
+
+@pytest.mark.parametrize("task", ["pretrain", "detection"])  # whose batches are sorted by shape
+def test_preempted_inside_an_epoch_it_continues_with_the_next_batch(tools, start, tmp_path, task):
+    base, origin = (PRETRAIN, []) if task == "pretrain" else (CONFIGS[task], ["--from-scratch"])
+    epochs = "train_cfg.max_epochs=2"
+    per_epoch = 4 if task == "pretrain" else 2
+    at = per_epoch + per_epoch // 2 - 1  # the first half of the second epoch
+    code, output = start("preempted", at, epochs, base=base, origin=origin)
+    assert code == AGAIN, output[-3000:]
+    assert f"asked to end by SIGUSR1, checkpoint kept after iteration {at + 1}" in output
+    run = tmp_path / "run"
+    assert json.loads((run / "stop.json").read_text())["iteration"] == at + 1
+    assert (run / "epoch_1_stopped.pth").exists()
+    code, output = start("preempted", at, epochs, base=base, origin=origin)
+    assert code == 0, output[-3000:]
+    assert not (run / "epoch_1_stopped.pth").exists()
+    whole = tmp_path / "whole"
+    expected = tools.train(base, whole, *origin, options=[epochs, *EACH_STEP])
+    assert steps_of(run) == steps_of(whole)
+    assert_equal_weights(weights(run, "epoch_2.pth"), weights(whole, "epoch_2.pth"))
+    assert Manifest.read(run / "manifest.json").metrics == expected.metrics
+
+
+def test_out_of_memory_it_begins_anew_with_half_the_images(start, tmp_path):
+    run = tmp_path / "run"
+    for images in (4, 2):
+        code, output = start("out_of_memory", 1, "train_cfg.max_epochs=1")
+        assert code == AGAIN, output[-3000:]
+        assert f"begins anew with {images}, gradients accumulated to the same" in output
+        assert json.loads((run / "stop.json").read_text())["reason"] == "out of memory"
+    code, output = start("out_of_memory", 1, "train_cfg.max_epochs=1")
+    assert code == 0, output[-3000:]
+    assert "gradients accumulated over 4 iterations: 1 x 2 x 4 = 8 images" in output
+    manifest = Manifest.read(run / "manifest.json")
+    assert any(
+        "memory ran out with 8 images per process: 2 at a time" in text
+        for text in manifest.deviations
+    )
+
+
+def test_a_dead_data_worker_means_start_again(start, tmp_path):
+    workers = "train_dataloader.num_workers=1"
+    code, output = start("worker", 2, "train_cfg.max_epochs=2", workers)
+    assert code == AGAIN, output[-3000:]
+    assert "a data worker died" in output
+    code, output = start("worker", 2, "train_cfg.max_epochs=2", workers)
+    assert code == 0, output[-3000:]
+
+
+def test_a_nan_loss_is_recorded_with_its_iteration(start, tmp_path):
+    every = "train_cfg.max_epochs=3"
+    code, output = start("nan", 5, every)
+    assert code == 2
+    assert "error: " in output
+    manifest = Manifest.read(tmp_path / "run" / "manifest.json")
+    assert manifest.status == "failed"
+    assert 6 <= manifest.failure.iteration <= 8  # seen at the end of the epoch at the latest
+    assert "epoch_1.pth" in manifest.failure.reason
+    assert not (tmp_path / "run" / "epoch_2.pth").exists()
+    last = weights(tmp_path / "run", "epoch_1.pth")
+    assert all(value.isfinite().all() for value in last.values() if value.is_floating_point())
+
+
+def test_a_full_disk_keeps_the_last_checkpoint(tools, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system takes root")
+    try:
+        code, output = tools.run(
+            "tools/train.py", PRETRAIN, "--work-dir", disk / "run", "--kind", "smoke",
+            "--cfg-options", *TINY, "train_cfg.max_epochs=3",
+        )  # fmt: skip
+        assert code == 2, output[-3000:]
+        error = next(line for line in output.splitlines() if line.startswith("error: "))
+        assert "the disk is full: epoch_2.pth does not fit" in error
+        assert "epoch_1.pth is the last good one" in error
+        assert weights(disk / "run", "epoch_1.pth")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
