@@ -1,14 +1,40 @@
 """Set-up every test shares: operators in place before mmdet is imported, one thread."""
 
 import os
+import shutil
+import subprocess
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
 from simmim_bench import ops
+from tests.slurm_cluster import Cluster, why_not
 
 ops.install()
+
+
+@pytest.fixture(scope="session")
+def slurm():
+    """Name of a partition: of the Slurm that this machine has, or of one that starts for tests."""
+    if shutil.which("sinfo"):
+        asked = ["sinfo", "--noheader", "--states=idle", "--format=%R"]
+        found = subprocess.run(asked, capture_output=True, text=True, timeout=60, check=False)
+        if found.stdout.split():
+            yield found.stdout.split()[0]
+            return
+    if reason := why_not():
+        pytest.skip(f"no Slurm: {reason}")
+    cluster = Cluster()
+    before = dict(os.environ)
+    try:
+        cluster.start()
+        os.environ.update(cluster.environment())
+        yield "debug"
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        cluster.stop()
 
 
 @pytest.fixture

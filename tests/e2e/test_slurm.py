@@ -1,8 +1,7 @@
 """Training and testing through a Slurm that runs here, with two tasks on CPUs."""
 
 import json
-import shutil
-import subprocess
+import os
 
 import pytest
 
@@ -12,24 +11,13 @@ from tests.e2e.conftest import CONFIGS
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
 
-@pytest.fixture(scope="module")
-def partition():
-    if shutil.which("sinfo") is None:
-        pytest.skip("no Slurm on this machine")
-    asked = ["sinfo", "--noheader", "--states=idle", "--format=%R"]
-    found = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
-    names = found.stdout.split()
-    if not names:
-        pytest.skip(f"no idle Slurm partition {found.stderr.strip()}")
-    return names[0]
-
-
-def test_two_tasks_train_and_test_to_the_same_figures(tools, partition, tmp_path, monkeypatch):
-    for name, value in {"GPUS": "2", "GPUS_PER_NODE": "0", "CPUS_PER_TASK": "1"}.items():
+def test_two_tasks_train_and_test_to_the_same_figures(tools, slurm, tmp_path, monkeypatch):
+    asked = {"GPUS": "2", "GPUS_PER_NODE": "0", "CPUS_PER_TASK": "1"}
+    for name, value in {**os.environ, **asked}.items():
         monkeypatch.setitem(tools.env, name, value)
     config, run = CONFIGS["classification"], tmp_path / "run"
     tools.succeed(
-        "bash", "tools/slurm_train.sh", partition, "train", config, "--from-scratch",
+        "bash", "tools/slurm_train.sh", slurm, "train", config, "--from-scratch",
         "--work-dir", run, "--kind", "smoke", "--cfg-options", "train_dataloader.batch_size=4",
         "auto_scale_lr.base_batch_size=8", "train_cfg.max_epochs=1", "train_cfg.val_interval=1",
     )  # fmt: skip
@@ -37,7 +25,7 @@ def test_two_tasks_train_and_test_to_the_same_figures(tools, partition, tmp_path
     assert manifest.cost.device_count == 2
     out = tmp_path / "test"
     tools.succeed(
-        "bash", "tools/slurm_test.sh", partition, "test", config, run / "epoch_1.pth",
+        "bash", "tools/slurm_test.sh", slurm, "test", config, run / "epoch_1.pth",
         "--work-dir", out,
     )  # fmt: skip
     figures = json.loads((out / "test.json").read_text())

@@ -1,9 +1,11 @@
-"""Stands for every tool of a suite: notes the call, counts steps, honours --resume."""
+"""Stands for every tool of a suite: notes the call, counts steps, honours --resume and SIGTERM."""
 
 import argparse
 import hashlib
 import json
+import os
 import re
+import signal
 import sys
 import time
 from pathlib import Path
@@ -36,6 +38,7 @@ def train(arguments):
     parser.add_argument("--from-scratch", action="store_true")
     parser.add_argument("--pretrained", type=Path)
     parser.add_argument("--cfg-options", nargs="+", default=[])
+    parser.add_argument("--launcher", default="none")
     args = parser.parse_args(arguments)
     args.work_dir.mkdir(parents=True, exist_ok=True)
     text = args.config.read_text("utf-8")
@@ -45,18 +48,38 @@ def train(arguments):
     done = 0
     if args.resume and checkpoint.exists():
         done = int(checkpoint.read_text("utf-8").split()[0])
-    note(f"{args.work_dir.relative_to('work_dirs/tiny')} from {done}")
+    name = args.work_dir.relative_to("work_dirs/tiny")
+    rank = os.environ.get("SLURM_PROCID" if args.launcher == "slurm" else "RANK", "0")
+    if rank != "0":
+        note(f"{name} rank {rank}")
+        return
+    note(f"{name} from {done}")
+    stopped = []
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda *_: stopped.append(True))
+    if setting(text, "memory", 0) and not (args.work_dir / "batch.json").exists():
+        (args.work_dir / "batch.json").write_text("{}", "utf-8")
+        leave(args.work_dir, "out of memory", done)
     if setting(text, "crash", 0):
         sys.stdout.write("Traceback (most recent call last):\nValueError: loss is NaN at 3\n")
         sys.exit(1)
     for step in range(done + 1, steps + 1):
         time.sleep(setting(text, "seconds", 0))
+        if stopped:
+            leave(args.work_dir, "preempted", step - 1)
         sha = hashlib.sha256(f"{text}{args.seed}{backbone}".encode()).hexdigest()
         checkpoint.with_suffix(".part").write_text(f"{step} {sha}", "utf-8")
         checkpoint.with_suffix(".part").replace(checkpoint)
         progress = {"done": step, "total": steps, "eta_seconds": 1.0, "metric": {"loss": 0.5}}
         (args.work_dir / "progress.json").write_text(json.dumps(progress), "utf-8")
     write_manifest(args.work_dir, checkpoint)
+
+
+def leave(work_dir, reason, iteration):
+    """As simmim_bench/stop.py."""
+    stop = {"reason": reason, "message": f"fake: {reason}", "iteration": iteration}
+    (work_dir / "stop.json").write_text(json.dumps(stop), "utf-8")
+    sys.exit(75)
 
 
 def export(source, _, target):
