@@ -105,3 +105,31 @@ def test_a_held_folder_is_refused(finished):
     state = finished.folder / ".suite"
     with FileLock(state / "lock"), pytest.raises(BenchError, match=r"process \d+ on \S+ runs"):
         finished.run()
+
+
+def test_without_keep_going_nothing_starts_after_a_failure(project):
+    project.config("simmim_net", "crash = 1\n")
+    project.config("det_net", "steps = 1\nseconds = 0.1\n")
+    code, printed = project.run(keep_going=False, jobs=1)
+    assert code == 1
+    assert project.take_calls() == ["data", "pretrain/simmim__net/seed0 from 0"]
+    assert "1 stage(s) failed, 6 could not start" in printed
+
+
+def test_jobs_limits_how_many_run_at_once(project):
+    for name in ("cls_net", "det_net"):
+        project.config(name, "steps = 1\nseconds = 0.2\n")
+    project.write_suite(pretrain={}, data=None)
+    code, printed = project.run(jobs=1)
+    assert code == 0, printed
+    told = [line for line in printed.splitlines() if "finetune" in line and line[2:3] == ":"]
+    assert [line.split()[1] for line in told] == ["running", "done"] * 2
+
+
+def test_out_of_memory_the_command_starts_again_in_the_same_stage(project):
+    project.config("det_net", "memory = 1\n")
+    project.write_suite(tasks={"detection": "configs/det_net.py"}, pretrain={})
+    code, printed = project.run()
+    assert code == 0, printed
+    assert project.take_calls() == ["data", CELLS[3], CELLS[3], "leaderboard"]
+    assert "running finetune/detection/scratch__net/seed0: fake: out of memory" in printed

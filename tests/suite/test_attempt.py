@@ -1,0 +1,52 @@
+"""One go at a command: time that runs out, GPUs that are shared."""
+
+import sys
+import threading
+
+from simmim_bench.suite.attempt import INTERRUPTED, Attempt
+from simmim_bench.suite.devices import hold_gpus
+
+SAVES = """
+import signal, sys, time
+def leave(*_):
+    print("saved", flush=True)
+    sys.exit(75)
+signal.signal(signal.SIGTERM, leave)
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_command_that_takes_too_long_is_asked_to_save(tmp_path):
+    attempt = Attempt(tmp_path, minutes=1)
+    attempt.seconds = 1.5
+    log = (tmp_path / "log.txt").open("wb")
+    code = attempt.run((sys.executable, "-c", SAVES), tmp_path, {}, log)
+    assert code == INTERRUPTED
+    assert attempt.overtime
+    assert (tmp_path / "log.txt").read_text().split() == ["ready", "saved"]
+
+
+def test_each_stage_holds_gpus_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
+    with hold_gpus(tmp_path, 2) as first, hold_gpus(tmp_path, 1) as second:
+        assert (first, second) == (["4", "5"], ["7"])
+    with hold_gpus(tmp_path, 3) as every, hold_gpus(tmp_path, 0) as none:
+        assert (every, none) == (["4", "5", "7"], [])
+
+
+def test_who_finds_no_free_gpu_waits_for_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    got = []
+
+    def take():
+        with hold_gpus(tmp_path, 1) as names:
+            got.extend(names)
+
+    with hold_gpus(tmp_path, 1):
+        thread = threading.Thread(target=take)
+        thread.start()
+        thread.join(0.5)
+        assert got == []
+    thread.join(20)
+    assert got == ["0"]
