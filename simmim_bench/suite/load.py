@@ -35,9 +35,8 @@ def load_suite(path: Path, *, root: Path, seeds: int | None = None) -> Suite:
         suite = Suite.model_validate(raw)
     except ValidationError as error:
         raise refusal(path, [_mistake(detail) for detail in error.errors()]) from None
-    mistakes = _name_mistakes(suite)
-    unknown = cell_mistakes(suite)
-    mistakes += unknown or _config_mistakes(suite, root)
+    mistakes = _name_mistakes(suite) or cell_mistakes(suite)
+    mistakes += _config_mistakes(suite, root)
     if mistakes:
         raise refusal(path, mistakes)
     return suite
@@ -110,9 +109,9 @@ def _config_mistakes(suite: Suite, root: Path) -> list[str]:
     mistakes = []
     methods = suite.methods()
     for (seed, backbone, method), cells in group_cells(suite).items():
-        if method in methods:
-            cells = [Cell(method, backbone, PRETRAIN, seed), *cells]
-        for cell in cells:
+        first = [Cell(method, backbone, PRETRAIN, seed)] if method in methods else []
+        tasks = [cell for cell in cells if cell.task in suite.tasks and cell.task != PRETRAIN]
+        for cell in (*first, *tasks):
             name = f"pretrain.{method}" if cell.task == PRETRAIN else f"tasks.{cell.task}"
             config = Path(step_of(suite, cell).path(backbone))
             if not (root / config).is_file():

@@ -23,6 +23,7 @@ def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str
     stages = list(stages)
     prepared = (data_root() / suite.data).resolve() if suite.data else None
     # Seeds share a config and its overrides.
+    told: set[Path] = set()
     trainings = {
         (stage.id.split("/")[0], stage.config, stage.options): stage
         for stage in stages
@@ -30,7 +31,7 @@ def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str
     }
     mistakes: dict[str, str] = {}
     for stage in trainings.values():
-        for key, mistake in _training_mistakes(plan, stage, prepared):
+        for key, mistake in _training_mistakes(plan, stage, prepared, told):
             mistakes.setdefault(key, mistake)
     return [*mistakes.values(), *_cost_mistakes(stages, suite)]
 
@@ -41,9 +42,12 @@ def estimated_gpu_hours(stages: Iterable[Stage]) -> float:
 
 
 def _training_mistakes(
-    plan: Plan, stage: Stage, prepared: Path | None
+    plan: Plan, stage: Stage, prepared: Path | None, told: set[Path]
 ) -> Iterator[tuple[str, str]]:
-    """(What it is about, sentence) for each mistake; equal ones are told once."""
+    """(What it is about, sentence) for each mistake; equal ones are told once.
+
+    What lies in a folder that is itself missing, one of ``told``, is not told again.
+    """
     from simmim_bench.engine.data_check import missing_data
     from simmim_bench.engine.settings import load_config
 
@@ -57,7 +61,9 @@ def _training_mistakes(
     if kind:
         yield kind, kind
     for path, sentence in missing_data(cfg):
-        if prepared is None or not path.resolve().is_relative_to(prepared):
+        covered = [*told, prepared] if prepared else [*told]
+        if not any(path.resolve().is_relative_to(folder) for folder in covered):
+            told.add(path.resolve())
             yield str(path), f"{stage.config}: {sentence}"
 
 

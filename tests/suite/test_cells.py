@@ -61,7 +61,9 @@ def test_an_override_may_name_another_config(project):
     assert configs["finetune/classification/scratch__net/seed0"] == "configs/cls2_net.py"
     assert configs["finetune/classification/simmim__net/seed0"] == "configs/cls_net.py"
     project.write_suite(override=[{**change, "config": "configs/cls3_{backbone}.py"}])
-    with pytest.raises(BenchError, match=r"tasks.classification, configs/cls3_net.py, does not exi"):
+    with pytest.raises(
+        BenchError, match=r"tasks.classification, configs/cls3_net.py, does not exi"
+    ):
         project.plan()
 
 

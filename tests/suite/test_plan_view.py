@@ -67,6 +67,15 @@ def test_what_would_fail_later_is_told_before_anything_runs(project, config, sen
     assert not project.folder.exists()
 
 
+def test_a_missing_dataset_is_told_once(project):
+    data = "dict(dataset=dict(data_root='nowhere/coco', data_prefix='train'))"
+    for name in ("det_net", "cls_net"):
+        project.config(name, f"train_dataloader = {data}\nval_dataloader = {data}\n")
+    with pytest.raises(BenchError) as caught:
+        project.run()
+    assert str(caught.value).count("no data at") == 1
+
+
 def test_every_mistake_in_configs_is_told_at_once(project):
     overrides = {"train_cfg.max_epoch": 1}
     project.write_suite(

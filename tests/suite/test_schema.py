@@ -6,6 +6,7 @@ import pytest
 
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.load import load_suite
+from simmim_bench.suite.matrix import build_plan
 
 ROOT = Path(__file__).parents[2]
 
@@ -109,3 +110,26 @@ def test_broken_yaml_gets_a_sentence(project, text, said):
     project.suite.write_text(text)
     with pytest.raises(BenchError, match=said):
         load_suite(project.suite, root=project.root)
+
+
+def test_the_example_in_the_docs_is_right(tmp_path):
+    text = (ROOT / "docs" / "suites.md").read_text("utf-8")
+    path = tmp_path / "mine.yaml"
+    path.write_text(text.split("```yaml\n")[1].split("```")[0], "utf-8")
+    suite = load_suite(path, root=ROOT)
+    stages = build_plan(suite, root=ROOT, folder=tmp_path).stages
+    names = [stage.id for stage in stages]
+    assert "finetune/imagenet/simmim__swin-l/seed0" in names
+    assert "finetune/coco/scratch__vit-b/seed0" not in names
+
+
+def test_suites_of_the_paper_leave_no_released_model_out():
+    suite = load_suite(ROOT / "configs" / "suites" / "simmim_paper.yaml", root=ROOT)
+    stages = build_plan(suite, root=ROOT, folder=ROOT / "work_dirs" / "x").stages
+    configs = {stage.config for stage in stages if stage.id.startswith("pretrain/")}
+    recipes = {
+        f"configs/simmim/{path.name}" for path in (ROOT / "configs" / "simmim").glob("s*.py")
+    }
+    recipes.add("configs/simmim/vit-b_8xb128.py")
+    assert configs == recipes
+    assert all(stage.gpu_hours for stage in stages if stage.config)
