@@ -23,6 +23,7 @@ from typing import Any
 import psutil
 
 TARGETS = ("tool", "orchestrator", "everything")
+EARLY = 0.25  # share of kills that may hit a suite before it has started anything
 # What two runs of the same thing may differ in; all else must be equal, to the bit.
 VOLATILE = ("cost", "pretraining_cost", "environment", "date", "run_id", "sha256")
 
@@ -65,7 +66,8 @@ def run_disturbed(
         folder: Each round has a folder below it.
         root: Project's root.
         kills: Number of kills.
-        pause: Shortest and longest time between a start and its kill, seconds.
+        pause: Shortest and longest time before a kill, seconds, from the suite's start for one kill
+            in four, else from the moment when a tool runs.
         seed: Of times and targets.
         more: Further options of the suite.
     """
@@ -80,6 +82,8 @@ def run_disturbed(
             process = subprocess.Popen(
                 words, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
+            if draw.random() > EARLY:
+                _wait_for_tool(process)
             try:
                 if process.wait(draw.uniform(*pause)) == 0:
                     break
@@ -92,6 +96,21 @@ def run_disturbed(
     return outcome
 
 
+def _wait_for_tool(process: subprocess.Popen[bytes]) -> None:
+    """Return when a tool of the suite runs, or the suite has ended."""
+    while process.poll() is None:
+        try:
+            if _tools(psutil.Process(process.pid).children(recursive=True)):
+                return
+        except psutil.NoSuchProcess:
+            return
+        time.sleep(0.1)
+
+
+def _tools(family: list[psutil.Process]) -> list[psutil.Process]:
+    return [one for one in family if any(word.startswith("tools/") for word in _words(one))]
+
+
 def _kill(process: subprocess.Popen[bytes], target: str, draw: random.Random) -> int:
     """Kill; return 1, or 0 if there was nothing of that kind."""
     try:
@@ -99,7 +118,7 @@ def _kill(process: subprocess.Popen[bytes], target: str, draw: random.Random) ->
     except psutil.NoSuchProcess:
         return 0
     if target == "tool":
-        tools = [one for one in family if any(word.startswith("tools/") for word in _words(one))]
+        tools = _tools(family)
         if not tools:
             return 0
         _end(draw.choice(tools))
@@ -171,7 +190,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("suite", type=Path)
     parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--pause", type=float, nargs=2, default=(3.0, 25.0), metavar="SECONDS")
+    parser.add_argument("--pause", type=float, nargs=2, default=(0.5, 20.0), metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("work_dirs/chaos"))
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""How many processes a machine takes."""
+"""How many processes a machine takes, and the commands that start them."""
 
 import os
 
@@ -27,3 +27,45 @@ def test_without_gpus_the_cores_are_the_limit(monkeypatch):
 def test_nonsense_is_refused(wanted):
     with pytest.raises(BenchError, match="whole number"):
         launch.check_processes(wanted)
+
+
+def test_nodes_come_from_the_environment():
+    assert launch.nodes_of({})[:2] == ["--nnodes=1", "--node_rank=0"]
+    told = launch.nodes_of({"NNODES": "4", "NODE_RANK": "3", "MASTER_ADDR": "a", "PORT": "7"})
+    assert told == ["--nnodes=4", "--node_rank=3", "--master_addr=a", "--master_port=7"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "tasks", "threads", "more"),
+    [
+        ({}, 8, 5, ["--gres=gpu:8", "--ntasks-per-node=8"]),
+        ({"GPUS": "16"}, 16, 5, ["--gres=gpu:8", "--ntasks-per-node=8"]),
+        ({"GPUS": "2"}, 2, 5, ["--gres=gpu:2", "--ntasks-per-node=2"]),
+        (
+            {
+                "GPUS": "2",
+                "GPUS_PER_NODE": "0",
+                "CPUS_PER_TASK": "1",
+                "SRUN_ARGS": "-t 5 --x='a b'",
+            },
+            *(2, 1, ["-t", "5", "--x=a b"]),
+        ),
+    ],
+)
+def test_tasks_of_slurm_come_from_the_environment(environment, tasks, threads, more):
+    assert launch.slurm_of(environment) == (tasks, threads, more)
+
+
+@pytest.mark.parametrize("name", ["GPUS", "CPUS_PER_TASK", "GPUS_PER_NODE"])
+def test_a_number_that_is_none_is_refused(name):
+    with pytest.raises(BenchError, match=f"{name} is 'many'; give a whole number"):
+        launch.slurm_of({name: "many"})
+
+
+def test_the_tool_and_its_arguments_follow_the_launcher():
+    torchrun = launch.torchrun(["tools/train.py", "c.py", "--seed", "1"], processes=2)
+    assert "--nproc_per_node=2" in torchrun
+    assert torchrun[-6:] == ("tools/train.py", "c.py", "--seed", "1", "--launcher", "pytorch")
+    srun = launch.srun(["tools/test.py", "c.py"], processes=3, threads=4, more=["-p", "gpu"])
+    assert srun[:4] == ("srun", "--ntasks=3", "--cpus-per-task=4", "--kill-on-bad-exit=1")
+    assert srun[-4:] == ("tools/test.py", "c.py", "--launcher", "slurm")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def choose_profile(launcher: Launcher, gpus: int | None) -> Profile:
     if gpus is not None and (here or launcher == "torchrun"):
         launch.check_processes(str(gpus), name="--gpus")
     if launcher == "torchrun":
-        gpus = gpus or here or None
+        gpus = gpus or here or len(os.sched_getaffinity(0))
     return Profile(launcher=launcher, gpus=gpus or here or None, on_gpus=here > 0)
 
 

@@ -10,6 +10,7 @@ import torch
 from simmim_bench.results.manifest import Manifest
 from tests.e2e.conftest import CONFIGS, PRETRAIN, ROOT, TINY
 from tests.e2e.test_resume import EACH_STEP, steps_of
+from tests.slurm_cluster import free_ports
 
 pytestmark = pytest.mark.slow
 AGAIN = 75
@@ -26,12 +27,15 @@ def start(tools, tmp_path, monkeypatch):
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "e2e")])
     monkeypatch.setitem(tools.env, "PYTHONPATH", path)
 
-    def run(kind, at, *options, base=PRETRAIN, origin=()):
+    def run(kind, at, *options, base=PRETRAIN, origin=(), processes=1, folder="run"):
+        monkeypatch.setitem(tools.env, "PORT", str(free_ports(1)[0]))
         config = tmp_path / f"{kind}.py"
         config.write_text(FAULT.format(base=base, kind=kind, at=at), "utf-8")
+        launched = ["bash", "tools/dist_train.sh", config, str(processes)]
         return tools.run(
-            "tools/train.py", config, "--work-dir", tmp_path / "run", "--resume", "--kind",
-            "smoke", *origin, "--cfg-options", *TINY, *EACH_STEP, *options,
+            *(launched if processes > 1 else ["tools/train.py", config]),
+            "--work-dir", tmp_path / folder, "--resume", "--kind", "smoke", *origin,
+            "--cfg-options", *TINY, *EACH_STEP, *options,
         )  # fmt: skip
 
     return run
@@ -66,6 +70,23 @@ def test_preempted_inside_an_epoch_it_continues_with_the_next_batch(tools, start
     assert steps_of(run) == steps_of(whole)
     assert_equal_weights(weights(run, "epoch_2.pth"), weights(whole, "epoch_2.pth"))
     assert Manifest.read(run / "manifest.json").metrics == expected.metrics
+
+
+def test_of_two_processes_one_is_asked_and_both_leave_after_the_same_iteration(start, tmp_path):
+    options = ["train_cfg.max_epochs=4", "train_dataloader.batch_size=4"]
+    code, output = start("preempted", 5, *options, processes=2)
+    assert code == 1, output[-3000:]  # torchrun's
+    run = tmp_path / "run"
+    assert json.loads((run / "stop.json").read_text())["iteration"] == 10
+    assert (run / "epoch_2_stopped.pth").exists()
+    code, output = start("preempted", 5, *options, processes=2)
+    assert code == 0, output[-3000:]
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / "fault").touch()  # which spares this run
+    code, output = start("preempted", 5, *options, processes=2, folder="whole")
+    assert code == 0, output[-3000:]
+    assert_equal_weights(weights(run, "epoch_4.pth"), weights(tmp_path / "whole", "epoch_4.pth"))
+    assert steps_of(run) == steps_of(tmp_path / "whole")
 
 
 def test_out_of_memory_it_begins_anew_with_half_the_images(start, tmp_path):

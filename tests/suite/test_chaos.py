@@ -16,7 +16,7 @@ def test_random_kills_change_no_record(project):
         project.root / "chaos",
         root=project.root,
         kills=3,
-        pause=(1.5, 5.0),
+        pause=(0.1, 2.0),
         seed=1,
         more=more,
     )

@@ -133,3 +133,24 @@ def test_out_of_memory_the_command_starts_again_in_the_same_stage(project):
     assert code == 0, printed
     assert project.take_calls() == ["data", CELLS[3], CELLS[3], "leaderboard"]
     assert "running finetune/detection/scratch__net/seed0: fake: out of memory" in printed
+
+
+@pytest.mark.slow
+def test_torchrun_starts_as_many_processes_as_a_stage_asks_for(project, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    project.write_suite(resources={"gpus": 2}, pretrain={}, tasks={"t": "configs/det_net.py"})
+    code, printed = project.run(launcher="torchrun", gpus=2)
+    assert code == 0, printed
+    stage = "finetune/t/scratch__net/seed0"
+    assert project.take_calls() == ["data", f"{stage} from 0", f"{stage} rank 1", "leaderboard"]
+
+
+def test_what_this_machine_does_not_have_is_refused(project, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    with pytest.raises(BenchError, match=r"--gpus is 3, but this machine has 2 GPU\(s\)"):
+        project.run(launcher="torchrun", gpus=3)
+    with pytest.raises(BenchError, match="--jobs is 0; give a whole number from 1"):
+        project.run(jobs=0)
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(BenchError, match="--launcher slurm needs sbatch, which is not on PATH"):
+        project.run(launcher="slurm")
