@@ -112,7 +112,9 @@ def _tools(family: list[psutil.Process]) -> list[psutil.Process]:
 
 
 def _kill(process: subprocess.Popen[bytes], target: str, draw: random.Random) -> int:
-    """Kill; return 1, or 0 if there was nothing of that kind."""
+    """Kill; return 1, or 0 if the suite ended before."""
+    if target == "tool":
+        _wait_for_tool(process)
     try:
         family = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:

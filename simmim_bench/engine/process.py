@@ -92,7 +92,10 @@ def _read_slurm() -> None:
         raise BenchError(
             f"--launcher slurm needs srun, which sets {missing}; use tools/slurm_train.sh"
         ) from missing
-    per_node = re.match(r"\d+", os.environ.get("SLURM_NTASKS_PER_NODE") or size)
+    # "8(x4)" where nobody asked for a number on each node
+    stated = ("SLURM_NTASKS_PER_NODE", "SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE")
+    told = next((os.environ[name] for name in stated if os.environ.get(name)), size)
+    per_node = re.match(r"\d+", told)
     local_size = per_node.group() if per_node else size
     if "SLURM_GPUS_PER_TASK" in os.environ:  # each task sees its own GPU, as number 0
         os.environ["SLURM_LOCALID"], local_size = "0", "1"

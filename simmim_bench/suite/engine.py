@@ -165,8 +165,12 @@ def _resources(stage: Stage, limits: Limits) -> dict[str, int | str]:
     memory = {"mem_mb": min(stage.memory_mb, limits.memory_mb)} if stage.memory_mb else {}
     if limits.launcher != "slurm":
         return {**memory, "job": 1, **({"gpu": stage.gpus} if stage.gpus else {})}
-    asked: dict[str, int | str] = {"cpus_per_task": stage.threads}
-    asked |= {"mem_mb": stage.memory_mb} if stage.memory_mb else {}
+    # Without a number Snakemake asks for 1 GB; 0 leaves it to the cluster's default.
+    asked: dict[str, int | str] = {
+        "cpus_per_task": stage.threads,
+        "mem_mb": stage.memory_mb or 0,
+        "disk_mb": 0,
+    }
     # Slurm ends a job after its time; the stage is asked to save before that.
     asked |= {"runtime": stage.minutes + GRACE_MINUTES} if stage.minutes else {}
     if stage.gpus:
