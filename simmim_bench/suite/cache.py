@@ -50,7 +50,7 @@ def check_stage(plan: Plan, stage: Stage) -> Check:
         return Check(False, "what it reads is not there")
     if trace["inputs"] != inputs:
         return Check(False, _difference(trace["inputs"], inputs))
-    if not is_complete(plan.result_of(stage)):
+    if not is_complete(plan.result_of(stage)) or not _is_of_this_run(plan, stage, trace):
         return Check(False, _unfinished(plan.folder_of(stage)))
     damage = _damage(plan, stage, trace.get("files", {}))
     return Check(False, damage) if damage else Check(True)
@@ -122,6 +122,14 @@ def read_json(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _is_of_this_run(plan: Plan, stage: Stage, trace: dict[str, Any]) -> bool:
+    """Whether the result was written since ``begin``, which removes it from the stage's folder.
+
+    One that lies elsewhere, as tables do, may be older; ``finish`` tells.
+    """
+    return "files" in trace or plan.result_of(stage).is_relative_to(plan.folder_of(stage))
 
 
 def _damage(plan: Plan, stage: Stage, stamps: dict[str, list[int]]) -> str:

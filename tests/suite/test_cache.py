@@ -148,3 +148,15 @@ def test_the_same_inputs_keep_the_checkpoint(finished):
 def test_lost_results_bring_back_the_tables_only(finished):
     shutil.rmtree(finished.folder / "results")
     assert set(pending(finished)) == {"leaderboard"}
+
+
+def test_tables_that_a_killed_run_left_as_they_were_are_not_current(finished):
+    table = finished.folder / "results" / "leaderboard" / "README.md"
+    table.write_text("cells: 3\n", "utf-8")
+    plan = finished.plan()
+    cache.begin(plan, plan.stage("leaderboard"))  # and then it was killed
+    assert set(pending(finished)) == {"leaderboard"}
+    code, printed = finished.run()
+    assert code == 0, printed
+    assert finished.table() == "cells: 4\n"
+    assert pending(finished) == {}
