@@ -66,12 +66,13 @@ setup(
             "tensorboard>=2.16,<3",
             "lmdb>=1.4,<4",
             "pyarrow>=15,<27",
-            "snakemake-executor-plugin-slurm>=2.3,<3",
+            # 2.7 needs NumPy 2.4, OpenCV 4.12 does not allow it.
+            "snakemake-executor-plugin-slurm>=2.3,<2.7",
             "types-PyYAML>=6,<7",
         ],
         "lmdb": ["lmdb>=1.4,<4"],
         "parquet": ["pyarrow>=15,<27"],
         "tensorboard": ["tensorboard>=2.16,<3"],
-        "slurm": ["snakemake-executor-plugin-slurm>=2.3,<3"],
+        "slurm": ["snakemake-executor-plugin-slurm>=2.3,<2.7"],
     },
 )
