@@ -16,7 +16,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.finetune.layer_decay import LayerDecayOptimWrapperConstructor
 from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS
-from simmim_bench.suite.schema import load_suite
+from simmim_bench.suite.load import load_suite
 
 ROOT = Path(__file__).parents[2] / "configs"
 NARROW = {"embed_dims": 24, "num_layers": 3, "num_heads": 2, "feedforward_channels": 48}
