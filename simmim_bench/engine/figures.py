@@ -30,10 +30,15 @@ def protocol_metrics(
                 f"{', '.join(measured) or 'nothing'}"
             )
         value = float(measured[key])
-        named[name] = 100 * value if key.startswith("coco/") else value
+        named[name] = in_percent(key, value)
         if not 0 <= named[name] <= 100:
             raise BenchError(
                 f"the evaluator measured {value} for {key!r}; COCO figures are -1 where the "
                 "validation set has no such object: check the annotations"
             )
     return named
+
+
+def in_percent(key: str, value: float) -> float:
+    """An evaluator's figure in percent; COCO's are fractions of 1, the others percents."""
+    return 100 * value if key.startswith("coco/") else value

@@ -231,6 +231,7 @@ def _hooks(
         {"type": f"{scope}.FiniteLossHook"},
         {"type": f"{scope}.IdentityHook", "run": own},
         {"type": f"{scope}.PeakMemoryHook"},
+        {"type": f"{scope}.EnergyHook"},
         {"type": f"{scope}.ProgressHook"},
         {"type": f"{scope}.PreemptionHook"},
     ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import SCRATCH, Cost, Kind, Pretraining, Protocol
+from simmim_bench.results.manifest import CPU, SCRATCH, Cost, Kind, Pretraining, Protocol
 from simmim_bench.results.record import Provenance, Record
 
 TASKS = ("classification", "detection", "segmentation")
@@ -35,10 +35,17 @@ class Stat:
 
 @dataclass(frozen=True)
 class MeanCost:
-    """Means of costs; None where a run did not measure it. ``device`` names all devices."""
+    """Means of costs; None where a run did not measure it. ``device`` names all devices.
+
+    GPU hours are wall time by number of GPUs, None on a CPU; energy is in watt-hours, FLOPs are
+    of one forward pass of the backbone.
+    """
 
     minutes: float
+    gpu_hours: float | None
+    energy_wh: float | None
     parameters: float | None
+    flops: float | None
     images_per_second: float | None
     peak_memory_mb: float
     device: str
@@ -225,11 +232,21 @@ def _mean_cost(given: list[Cost | None]) -> MeanCost | None:
     }
     return MeanCost(
         minutes=statistics.fmean(cost.wall_seconds for cost in costs) / 60,
+        gpu_hours=_mean([_gpu_hours(cost) for cost in costs]),
+        energy_wh=_mean(
+            [None if cost.energy_joules is None else cost.energy_joules / 3600 for cost in costs]
+        ),
         parameters=_mean([cost.parameters for cost in costs]),
+        flops=_mean([cost.flops for cost in costs]),
         images_per_second=_mean([cost.images_per_second for cost in costs]),
         peak_memory_mb=statistics.fmean(cost.peak_memory_mb for cost in costs),
         device="; ".join(sorted(devices)),
     )
+
+
+def _gpu_hours(cost: Cost) -> float | None:
+    on_cpu = cost.device.startswith(CPU)
+    return None if on_cpu else cost.device_count * cost.wall_seconds / 3600
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

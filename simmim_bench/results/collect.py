@@ -14,7 +14,7 @@ from simmim_bench.results.store import Outcome, add_record
 
 COPIED = {
     "kind", "method", "backbone", "pretraining", "protocol", "metrics", "seed", "cost",
-    "environment", "config", "deviations",
+    "environment", "config", "deviations", "curves",
 }  # fmt: skip
 
 
@@ -80,10 +80,12 @@ def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Recor
                 f"{path} is a {run.kind} run of a {maker.kind} pretraining; run both with the "
                 f"same --kind"
             )
-    costs = [maker.cost.as_json() for maker in lineage if maker.stage == "pretrain" and maker.cost]
+    pretrainings = [maker for maker in lineage if maker.stage == "pretrain" and maker.cost]
+    first = pretrainings[0].model_dump(mode="json") if pretrainings else {}
     body = {
         **run.model_dump(mode="json", include=COPIED),
-        "pretraining_cost": costs[0] if costs else None,
+        "pretraining_cost": first.get("cost"),
+        "pretraining_curves": first.get("curves", {}),
         "pretraining_deviations": [text for maker in lineage for text in maker.deviations],
         "provenance": {"kind": "measured"},
         "date": run.finished.isoformat(),

@@ -1,32 +1,43 @@
-"""What the runs took: parameters, time, throughput and memory by stage."""
+"""What the runs took: time, energy, parameters, FLOPs, throughput and memory by stage."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from simmim_bench.results.aggregate import ColumnKey, MeanCost, Row, Table
 from simmim_bench.results.grid import Entry, Grid, Notes, name_entry, show_minutes
 
 
+@dataclass(frozen=True)
+class _Column:
+    """Header in two parts and how to show a cost; it is left out where all would be blank."""
+
+    above: str
+    unit: str
+    show: Callable[[MeanCost], str]
+
+
 def cost_grid(table: Table, notes: Notes) -> Grid:
     """One line for each stage whose cost is known; one device for all is said in the title."""
-    headers = [Entry("method"), Entry("backbone"), Entry("stage"), Entry("(min)", above="time"),
-               Entry("(M)", above="params"), Entry("images/s"),
-               Entry("(MiB)", above="memory")]  # fmt: skip
     costs = [
         (row, stage, key, cost) for row in table.rows for stage, key, cost in _stages(row, table)
     ]
     devices = sorted({cost.device for *_, cost in costs})
     shared = len(devices) == 1
+    columns = [column for column in COLUMNS if any(column.show(cost) for *_, cost in costs)]
+    headers = [Entry("method"), Entry("backbone"), Entry("stage")]
+    headers += [Entry(column.unit, above=column.above) for column in columns]
     rows = []
     for row, stage, key, cost in costs:
         mark = notes.number(key) if key else ""
         who = [name_entry(row, notes), Entry(row.backbone), Entry(stage, mark=mark)]
-        rows.append([*who, *_cost(cost), *([] if shared else [Entry(cost.device)])])
+        figures = [Entry(column.show(cost)) for column in columns]
+        rows.append([*who, *figures, *([] if shared else [Entry(cost.device)])])
     title = "Cost, mean over seeds"
     if shared:
         return Grid(f"{title}, on {devices[0]}", headers, rows, frozenset({0, 1, 2}))
-    return Grid(title, [*headers, Entry("device")], rows, frozenset({0, 1, 2, 7}))
+    return Grid(title, [*headers, Entry("device")], rows, frozenset({0, 1, 2, len(headers)}))
 
 
 def _stages(row: Row, table: Table) -> Iterator[tuple[str, ColumnKey | None, MeanCost]]:
@@ -39,11 +50,20 @@ def _stages(row: Row, table: Table) -> Iterator[tuple[str, ColumnKey | None, Mea
             yield protocol.task, key, cell.cost
 
 
-def _cost(cost: MeanCost) -> list[Entry]:
-    rate, parameters = cost.images_per_second, cost.parameters
-    return [
-        Entry(show_minutes(cost.minutes)),
-        Entry("" if parameters is None else f"{parameters / 1e6:.1f}"),
-        Entry("" if rate is None else f"{rate:.0f}" if rate >= 10 else f"{rate:.1f}"),
-        Entry(f"{cost.peak_memory_mb:.0f}"),
-    ]
+def _shown(value: float | None, scale: float, digits: int) -> str:
+    return "" if value is None else f"{value / scale:.{digits}f}"
+
+
+def _rate(value: float | None) -> str:
+    return _shown(value, 1, 0 if value is not None and value >= 10 else 1)
+
+
+COLUMNS = (
+    _Column("time", "(min)", lambda cost: show_minutes(cost.minutes)),
+    _Column("GPU", "(h)", lambda cost: _shown(cost.gpu_hours, 1, 2)),
+    _Column("energy", "(Wh)", lambda cost: _shown(cost.energy_wh, 1, 1)),
+    _Column("params", "(M)", lambda cost: _shown(cost.parameters, 1e6, 1)),
+    _Column("forward", "(GFLOPs)", lambda cost: _shown(cost.flops, 1e9, 2)),
+    _Column("", "images/s", lambda cost: _rate(cost.images_per_second)),
+    _Column("memory", "(MiB)", lambda cost: _shown(cost.peak_memory_mb, 1, 0)),
+)

@@ -84,6 +84,8 @@ def _row(record: Record, metric: str, value: float) -> dict[str, Any]:
         "source": record.provenance.url,
         "deviations": "; ".join([*record.deviations, *record.pretraining_deviations]),
         "wall_seconds": cost.wall_seconds if cost else None,
+        "images_per_second": cost.images_per_second if cost else None,
+        "energy_joules": cost.energy_joules if cost else None,
         "peak_memory_mb": cost.peak_memory_mb if cost else None,
         "parameters": cost.parameters if cost else None,
         "flops": cost.flops if cost else None,

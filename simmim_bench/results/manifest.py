@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from simmim_bench.io import atomic_write_json
+from simmim_bench.results.curve import Curve
+from simmim_bench.results.migrate import manifest_to_current
 from simmim_bench.results.schema import (
     Epochs,
     ImageSize,
@@ -28,6 +30,7 @@ from simmim_bench.results.schema import (
 FILE_NAME = "manifest.json"
 SUPERSEDED = "superseded"  # folder of runs that a suite has replaced
 SCRATCH = "scratch"
+CPU = "CPU "  # how the device of a cost begins that is no GPU
 REMEDY = "delete it and run its stage again"
 
 Kind = Literal["full", "smoke"]
@@ -92,7 +95,11 @@ class Pretraining(StrictModel):
 
 
 class Cost(StrictModel):
-    """What a stage took; memory in MiB of one process, ``flops`` of one forward pass."""
+    """What a stage took; memory in MiB of one process, ``flops`` of one forward pass.
+
+    ``energy_joules`` is that of all GPUs of the run, or of the CPU packages of its machines
+    (``energy_source``); None where no counter can be read.
+    """
 
     device: Text
     device_count: PositiveInt
@@ -101,6 +108,8 @@ class Cost(StrictModel):
     images_per_second: NonNegativeFloat | None = None
     parameters: PositiveInt | None = None
     flops: PositiveInt | None = None
+    energy_joules: NonNegativeFloat | None = None
+    energy_source: Literal["GPU", "CPU"] | None = None
 
 
 class Environment(StrictModel):
@@ -127,7 +136,7 @@ class Manifest(StrictModel):
     Metrics are percent in full precision; times are UTC. ``pretraining`` is None from scratch.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     stage: Stage
     status: Literal["complete", "failed"]
     kind: Kind
@@ -143,6 +152,7 @@ class Manifest(StrictModel):
     cost: Cost | None = None
     environment: Environment
     load_report: JsonObject | None = None
+    curves: dict[Name, Curve] = {}
     deviations: list[Text] = []
     failure: Failure | None = None
     started: UtcTime
@@ -160,6 +170,11 @@ class Manifest(StrictModel):
             if self.status == "complete" and self.protocol:
                 check_metrics(self.metrics, self.protocol)
         return self
+
+    @classmethod
+    def upgrade(cls, value: Any) -> Any:
+        """Read what earlier versions wrote."""
+        return manifest_to_current(value)
 
     @classmethod
     def read(cls, path: Path) -> Manifest:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
+from simmim_bench.results.curve import Curve
 from simmim_bench.results.manifest import (
     ConfigRef,
     Cost,
@@ -19,6 +18,7 @@ from simmim_bench.results.manifest import (
     check_metrics,
     check_origin,
 )
+from simmim_bench.results.migrate import SEAL, content_sha256, record_to_current
 from simmim_bench.results.schema import (
     Name,
     Percent,
@@ -29,8 +29,6 @@ from simmim_bench.results.schema import (
     Title,
     UtcTime,
 )
-
-SEAL = frozenset({"run_id", "sha256"})
 
 
 class Provenance(StrictModel):
@@ -59,7 +57,7 @@ class RecordBody(StrictModel):
     ``pretraining_deviations`` those of the pretraining.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     kind: Kind
     method: Name
     backbone: Name
@@ -74,6 +72,8 @@ class RecordBody(StrictModel):
     provenance: Provenance
     deviations: list[Text] = []
     pretraining_deviations: list[Text] = []
+    curves: dict[Name, Curve] = {}
+    pretraining_curves: dict[Name, Curve] = {}
     date: UtcTime
 
     @model_validator(mode="after")
@@ -105,11 +105,11 @@ class RecordBody(StrictModel):
             "provenance": self.provenance.as_json(),
         }
         origin = self.provenance.kind if self.seed is None else f"seed{self.seed}"
-        return f"{self.protocol.id}-v{self.protocol.version}-{origin}-{_sha256(inputs)[:12]}"
+        return f"{self.protocol.id}-v{self.protocol.version}-{origin}-{content_sha256(inputs)[:12]}"
 
-    def make_sha256(self) -> str:
+    def makecontent_sha256(self) -> str:
         """SHA-256 of everything but run id and hash."""
-        return _sha256(self.model_dump(mode="json", exclude=set(SEAL)))
+        return content_sha256(self.model_dump(mode="json", exclude=set(SEAL)))
 
 
 class Record(RecordBody):
@@ -120,23 +120,23 @@ class Record(RecordBody):
 
     @model_validator(mode="after")
     def _check_seal(self) -> Self:
-        if self.sha256 != self.make_sha256():
+        if self.sha256 != self.makecontent_sha256():
             raise ValueError(
                 f"sha256 is {self.sha256[:12]}... but the content hashes to "
-                f"{self.make_sha256()[:12]}...; the record was changed after it was written"
+                f"{self.makecontent_sha256()[:12]}...; the record was changed after it was written"
             )
         if self.run_id != self.make_run_id():
             raise ValueError(f"run_id is {self.run_id!r}, its inputs give {self.make_run_id()!r}")
         return self
 
     @classmethod
+    def upgrade(cls, value: Any) -> Any:
+        """Read what earlier versions wrote; their seal is checked, then made anew."""
+        return record_to_current(value)
+
+    @classmethod
     def seal(cls, body: RecordBody) -> Record:
         """Add run id and hash to a body."""
         return cls.model_validate(
-            {**body.as_json(), "run_id": body.make_run_id(), "sha256": body.make_sha256()}
+            {**body.as_json(), "run_id": body.make_run_id(), "sha256": body.makecontent_sha256()}
         )
-
-
-def _sha256(value: Any) -> str:
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()

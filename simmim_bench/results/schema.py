@@ -22,6 +22,15 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    @classmethod
+    def upgrade(cls, value: Any) -> Any:
+        """Bring plain JSON of an earlier version to this one; what is current stays as it is.
+
+        Raises:
+            ValueError: If the version is not known.
+        """
+        return value
+
     def as_json(self) -> dict[str, Any]:
         """JSON-ready dict; ``validate(type(self), self.as_json(), ...)`` gives an equal model."""
         return self.model_dump(mode="json")
@@ -89,9 +98,11 @@ def validate(model: type[Model], value: Any, *, source: str, remedy: str) -> Mod
         BenchError: Names the source, the first bad field, what was found and the remedy.
     """
     try:
-        return model.model_validate(value)
+        return model.model_validate(model.upgrade(value))
     except ValidationError as error:
         raise BenchError(f"{source}: {_first_problem(error)}; {remedy}") from error
+    except ValueError as error:
+        raise BenchError(f"{source}: {error}; {remedy}") from error
 
 
 def read_model(model: type[Model], path: Path, *, remedy: str) -> Model:

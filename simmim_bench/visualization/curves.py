@@ -12,7 +12,9 @@ from simmim_bench.visualization.figure import new_figure, save_figure
 
 
 def read_scalars(work_dir: Path, key: str) -> tuple[list[int], list[float]]:
-    """Iterations and values of scalar ``key``; of a resumed run the later values count.
+    """Steps and values of scalar ``key``; of a resumed run the later values count.
+
+    Steps are iterations, and epochs for figures of a validation in a run that counts epochs.
 
     Raises:
         BenchError: If the folder has no scalars, or none of that name.
@@ -21,7 +23,7 @@ def read_scalars(work_dir: Path, key: str) -> tuple[list[int], list[float]]:
     if not files:
         raise BenchError(f"{work_dir} has no */vis_data/scalars.json; is it the folder of a run?")
     rows = [row for file in files for row in _read_lines(file)]
-    values = {row["iter"]: row[key] for row in rows if key in row and "iter" in row}
+    values = {row["step"]: row[key] for row in rows if key in row and "step" in row}
     if not values:
         known = sorted({name for row in rows for name in row})
         raise BenchError(f"{work_dir} logged no scalar {key!r}; it has {', '.join(known)}")

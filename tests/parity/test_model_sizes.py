@@ -8,6 +8,7 @@ import timm
 import torch
 from mmengine.config import Config
 
+from simmim_bench.engine.hooks.manifest import backbone_flops
 from simmim_bench.registry import MODELS
 
 MODELS_DIR = Path(__file__).parents[2] / "configs" / "_base_" / "models"
@@ -88,3 +89,32 @@ def test_vit_s_is_vit_b_at_half_the_width():
     assert (small.embed_dims, base.embed_dims) == (384, 768)
     assert len(small.layers) == len(base.layers) == 12
     assert count(small) + 385 * 1000 == pytest.approx(22e6, rel=0.005)  # DeiT-S, table 1
+
+
+# Multiply-adds in billions that the papers print: Swin table 1, Swin V2 table 4 (256 px), DeiT
+# table 5, ConvNeXt table 9, timm's results for ResNet-50.
+PUBLISHED = [
+    ("swin-t", SWIN, 4.5),
+    ("swin-s", SWIN, 8.7),
+    ("swin-b", SWIN, 15.4),
+    ("swinv2-t", V2, 5.9),
+    ("swinv2-b", V2, 20.3),
+    ("plain-vit-s", PLAIN, 4.6),
+    ("plain-vit-b", PLAIN, 17.5),
+    ("vit-b", BEIT, 17.5),
+    ("convnext-b", {}, 15.4),
+    ("resnet-50", {}, 4.1),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "billions"), PUBLISHED)
+def test_flops_are_the_published_ones(name, options, billions):
+    size = 256 if options is V2 else 224
+    counted = backbone_flops(build(name, options), (size, size))
+    assert counted / 2 / 1e9 == pytest.approx(billions, abs=0.1)
+
+
+def test_attention_is_counted_on_a_cpu(monkeypatch):
+    on_meta = backbone_flops(build("plain-vit-s", PLAIN), (224, 224))
+    with torch.device("cpu"):
+        assert backbone_flops(build("plain-vit-s", PLAIN), (224, 224)) == on_meta

@@ -41,7 +41,7 @@ REFUSED = {
     "text": ({"metrics": {"box_ap": "34.7", "mask_ap": 1.0}}, "metrics.box_ap is '34.7'"),
     "metric missing": ({"metrics": {"box_ap": 1.0}}, "metrics are box_ap"),
     "unknown field": ({"speed": 3}, "speed is 3"),
-    "other schema": ({"schema_version": 2}, "schema_version is 2"),
+    "other schema": ({"schema_version": 9}, "schema_version is 9"),
     "no such stage": ({"stage": "train"}, "stage is 'train'"),
     "pretrained scratch": ({"method": "simmim"}, "pretraining is none"),
     "no protocol": ({"protocol": None}, "protocol is missing"),

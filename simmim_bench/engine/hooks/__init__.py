@@ -2,6 +2,7 @@
 
 from simmim_bench.engine.hooks.class_report import ClassReportHook
 from simmim_bench.engine.hooks.classes import ClassesHook
+from simmim_bench.engine.hooks.energy import EnergyHook
 from simmim_bench.engine.hooks.finite_loss import FiniteLossHook
 from simmim_bench.engine.hooks.identity import IdentityHook
 from simmim_bench.engine.hooks.manifest import ManifestHook
@@ -16,6 +17,7 @@ from simmim_bench.engine.hooks.seeds import SeedHook
 __all__ = [
     "ClassReportHook",
     "ClassesHook",
+    "EnergyHook",
     "FiniteLossHook",
     "IdentityHook",
     "ManifestHook",

@@ -13,18 +13,22 @@ import torch
 from mmengine.dist import get_world_size, master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from simmim_bench.checkpoint.identity import BLOCK
 from simmim_bench.engine.figures import protocol_metrics
+from simmim_bench.engine.hooks.energy import energy_of
 from simmim_bench.engine.hooks.memory import peak_memory_mb
+from simmim_bench.engine.run_curves import curves_of
 from simmim_bench.engine.runner import latest_checkpoint
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.registry import HOOKS
 from simmim_bench.results.environment import collect_environment
-from simmim_bench.results.manifest import Cost, Failure, FileRef, Manifest
+from simmim_bench.results.manifest import CPU, Cost, Failure, FileRef, Manifest
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "opencv-python", "onedl-mmengine", "onedl-mmcv",
@@ -123,6 +127,7 @@ class ManifestHook(Hook):
             outputs={"checkpoint": FileRef(path=final.name, sha256=sha256_file(final))},
             metrics=protocol_metrics(self.facts.get("protocol"), self.metrics),
             cost=self._cost(runner),
+            curves=curves_of(work_dir, self.facts.get("protocol"), by_epoch=_by_epoch(runner)),
             environment=collect_environment(PACKAGES),
             load_report=runner.message_hub.runtime_info.get("load_report"),
             started=self.started,
@@ -147,16 +152,29 @@ class ManifestHook(Hook):
             peak_memory_mb=peak_memory_mb(runner),
             images_per_second=images * get_world_size() / training if training > 0 else None,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
-            flops=_backbone_flops(model.backbone, self._image_size()),
+            flops=backbone_flops(model.backbone, self._image_size()),
+            **energy_of(runner),
         )
 
 
-def _backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
-    """Floating-point operations of the backbone on one image (a multiply-add counts as two)."""
+def _by_epoch(runner: Any) -> bool:
+    return isinstance(runner.train_loop, EpochBasedTrainLoop)
+
+
+def backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
+    """Floating-point operations of the backbone on one image (a multiply-add counts as two).
+
+    Matrix products, attention and convolutions are counted, as papers do.
+
+    Args:
+        backbone: Any backbone of this suite.
+        size: Height and width of the image in pixels.
+    """
     image = next(backbone.parameters()).new_zeros(1, 3, *size)
     was_training = backbone.training
     backbone.eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    # The counter does not know the CPU's own attention kernel.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
         backbone(image)
     backbone.train(was_training)
     return int(counter.get_total_flops())
@@ -165,4 +183,4 @@ def _backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
 def _device_name() -> str:
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"CPU {platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} threads"
+    return f"{CPU}{platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} threads"

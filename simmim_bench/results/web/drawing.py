@@ -1,0 +1,74 @@
+"""How charts of web pages look: colours, markers, and SVG that takes the page's ink."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+# Okabe and Ito's palette, told apart by the colour-blind (https://jfly.uni-koeln.de/color/),
+# without its black and yellow, which vanish on dark and light.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+INK = "#123457"  # stands for the page's own text colour
+STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "simmim_bench",
+    "font.family": "sans-serif",
+    "text.parse_math": False,  # names are text
+    "font.size": 9,
+    **{f"{part}.color": INK for part in ("text", "xtick", "ytick")},
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A heading and inline SVG."""
+
+    heading: str
+    svg: str
+
+
+def looks_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Colour and marker of each method, the same in all charts."""
+    return {
+        method: {
+            "color": COLOURS[place % len(COLOURS)],
+            "marker": MARKERS[place % len(MARKERS)],
+            "markersize": 7,
+        }
+        for place, method in enumerate(sorted(set(names)))
+    }
+
+
+def legend(figure: Any) -> None:
+    """One legend for all axes, with names as they are."""
+    found = {
+        label: handle
+        for axes in figure.axes
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=4, frameon=False)
+
+
+def styled() -> Any:
+    """Context in which figures are drawn alike."""
+    from matplotlib import rc_context
+
+    return rc_context(STYLE)
+
+
+def as_svg(figure: Any) -> str:
+    """Inline SVG, the same bytes for the same figure, ink as the page's."""
+    stream = io.StringIO()
+    figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = stream.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    return text.replace(INK, "currentColor")

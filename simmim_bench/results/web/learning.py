@@ -1,0 +1,64 @@
+"""Learning curves: the loss of pretrainings, the metric of fine-tunings, a line a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from simmim_bench.results.aggregate import Row, Table
+from simmim_bench.results.curve import Curve
+from simmim_bench.results.page import METRICS
+from simmim_bench.results.web.drawing import Chart, as_svg, legend, styled
+from simmim_bench.visualization.figure import new_figure
+
+LOSS = "loss"
+Named = list[tuple[str, Curve]]  # method and its curve
+
+
+def learning_charts(table: Table, looks: Mapping[str, Any]) -> Iterator[Chart]:
+    """A chart of all pretrainings and one for each protocol, where records have curves."""
+    losses = list(_pretrainings(table))
+    if losses:
+        yield Chart("Pretraining loss", _draw(losses, "loss", looks))
+    for key, protocol in table.columns.items():
+        name = protocol.primary
+        curves = [
+            (row.method, record.curves[name])
+            for row in table.rows
+            for record in (row.cells[key].records if key in row.cells else ())
+            if name in record.curves
+        ]
+        if any(len(curve.points) > 1 for _, curve in curves):
+            label = f"{protocol.task} {METRICS.get(name, name)}"
+            yield Chart(f"{label} while training", _draw(curves, f"{label} (%)", looks))
+
+
+def _pretrainings(table: Table) -> Iterator[tuple[str, Curve]]:
+    """Each pretraining once, however many tasks have used it."""
+    seen = set()
+    for row, record in _records(table):
+        weights = record.pretraining.checkpoint_sha256 if record.pretraining else None
+        if weights not in seen and LOSS in record.pretraining_curves:
+            seen.add(weights)
+            yield row.method, record.pretraining_curves[LOSS]
+
+
+def _records(table: Table) -> Iterator[tuple[Row, Any]]:
+    for row in table.rows:
+        for cell in row.cells.values():
+            for record in cell.records:
+                yield row, record
+
+
+def _draw(curves: Named, label: str, looks: Mapping[str, Any]) -> str:
+    with styled():
+        figure = new_figure(width=6.0, height=3.0)
+        axes = figure.subplots()
+        for method, curve in curves:
+            look = {**looks[method], "markersize": 4, "markevery": max(1, len(curve.points) // 8)}
+            steps, values = zip(*curve.points, strict=True)
+            axes.plot(steps, values, label=method, linewidth=1.2, alpha=0.8, **look)
+        axes.set_xlabel(curves[0][1].against)
+        axes.set_ylabel(label)
+        legend(figure)
+        return as_svg(figure)

@@ -1,0 +1,49 @@
+"""Curves that records keep."""
+
+import json
+
+import numpy as np
+import pytest
+
+from simmim_bench.engine.run_curves import curves_of
+from simmim_bench.results.curve import MOST_POINTS, thin
+
+
+@pytest.mark.parametrize("count", [1, 2, MOST_POINTS, MOST_POINTS + 1, 10_000])
+def test_thinning_keeps_ends_order_and_mean(count):
+    steps = np.arange(1, count + 1)
+    values = np.linspace(5, 1, count)
+    points = np.array(thin(steps, values, against="iteration").points)
+    assert len(points) == min(count, MOST_POINTS)
+    assert points[-1, 0] == count
+    assert (np.diff(points[:, 0]) > 0).all()
+    assert points[:, 1].mean() == pytest.approx(values.mean(), abs=0.05)
+
+
+def write_scalars(folder, rows):
+    file = folder / "20250101_000000" / "vis_data" / "scalars.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_loss_by_iteration_and_metrics_in_percent_by_epoch(tmp_path):
+    write_scalars(
+        tmp_path,
+        [
+            {"loss": 3.0, "iter": 10, "step": 10},
+            {"loss": float("nan"), "iter": 15, "step": 15},
+            {"loss": 2.0, "iter": 20, "step": 20},
+            {"coco/bbox_mAP": 0.25, "step": 1},
+            {"coco/bbox_mAP": 0.5, "step": 2},
+        ],
+    )
+    protocol = {"metrics": {"box_ap": "coco/bbox_mAP", "mask_ap": "coco/segm_mAP"}}
+    curves = curves_of(tmp_path, protocol, by_epoch=True)
+    assert {name: curve.as_json() for name, curve in curves.items()} == {
+        "loss": {"against": "iteration", "points": [[10.0, 3.0], [20.0, 2.0]]},
+        "box_ap": {"against": "epoch", "points": [[1.0, 25.0], [2.0, 50.0]]},
+    }
+
+
+def test_a_run_that_logged_nothing_has_no_curve(tmp_path):
+    assert curves_of(tmp_path, None, by_epoch=False) == {}
