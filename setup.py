@@ -19,7 +19,15 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.11.4,<3.14",
     packages=find_packages(include=["simmim_bench", "simmim_bench.*"]),
-    package_data={"simmim_bench": ["py.typed", "suite/Snakefile", "results/web/page.*"]},
+    package_data={
+        "simmim_bench": [
+            "py.typed",
+            "suite/Snakefile",
+            "results/web/*.html",
+            "results/web/*.css",
+            "results/web/*.js",
+        ]
+    },
     install_requires=[
         "torch>=2.6,<2.15",
         "torchvision>=0.21,<0.30",

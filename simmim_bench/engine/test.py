@@ -47,6 +47,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
         *cfg.get("custom_hooks", []),
         {"type": "simmim_bench.ClassesHook"},
         {"type": "simmim_bench.ClassReportHook", "task": cfg.protocol.task},
+        {"type": "simmim_bench.SamplePredictionsHook", "task": cfg.protocol.task},
     ]
     if args.draw:
         draw_predictions(cfg, Path(args.draw))

@@ -41,7 +41,7 @@ def thin(steps: Sequence[float], values: Sequence[float], *, against: Against) -
     parts = min(MOST_POINTS, len(steps))
     ends = [len(steps) * part // parts for part in range(parts + 1)]
     points = [
-        (_short(steps[last - 1]), _short(fmean(values[first:last])))
+        (float(steps[last - 1]), _short(fmean(values[first:last])))
         for first, last in itertools.pairwise(ends)
     ]
     return Curve(against=against, points=points)

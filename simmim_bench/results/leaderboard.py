@@ -17,6 +17,7 @@ from simmim_bench.results.published import read_published
 from simmim_bench.results.record import Record
 from simmim_bench.results.store import read_records
 from simmim_bench.results.web.page import render_web
+from simmim_bench.results.web.reports import renew_reports
 
 MARKDOWN, WEB = "README.md", "index.html"
 LATEX, CSV = "leaderboard.tex", "leaderboard.csv"
@@ -37,7 +38,7 @@ class Built:
         lines = [
             f"records:     {self.records} ({len(found['added'])} new, {len(found['present'])} "
             f"unchanged)",
-            f"leaderboard: {self.markdown}",
+            f"leaderboard: {self.markdown}, index.html beside it; report.html in each run's folder",
         ]
         lines += [
             f"note: {path} repeats a recorded run with the same metrics; the first record is kept"
@@ -48,7 +49,7 @@ class Built:
 
 
 def build(work_dir: Path, out: Path | None = None, *, published: Path | None = None) -> Built:
-    """Collect the manifests of a suite and write records and their renderings.
+    """Collect the manifests of a suite and write records, their renderings and run reports.
 
     Args:
         work_dir: Work dir of a suite.
@@ -65,6 +66,7 @@ def build(work_dir: Path, out: Path | None = None, *, published: Path | None = N
     out = out or work_dir / "results"
     collected = collect(work_dir, out / "records")
     page = render(out, published=published, everything_cited=False)
+    renew_reports(work_dir)
     return Built(page, collected, out / "records", out / "leaderboard" / MARKDOWN)
 
 

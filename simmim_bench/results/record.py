@@ -107,7 +107,7 @@ class RecordBody(StrictModel):
         origin = self.provenance.kind if self.seed is None else f"seed{self.seed}"
         return f"{self.protocol.id}-v{self.protocol.version}-{origin}-{content_sha256(inputs)[:12]}"
 
-    def makecontent_sha256(self) -> str:
+    def make_sha256(self) -> str:
         """SHA-256 of everything but run id and hash."""
         return content_sha256(self.model_dump(mode="json", exclude=set(SEAL)))
 
@@ -120,10 +120,10 @@ class Record(RecordBody):
 
     @model_validator(mode="after")
     def _check_seal(self) -> Self:
-        if self.sha256 != self.makecontent_sha256():
+        if self.sha256 != self.make_sha256():
             raise ValueError(
                 f"sha256 is {self.sha256[:12]}... but the content hashes to "
-                f"{self.makecontent_sha256()[:12]}...; the record was changed after it was written"
+                f"{self.make_sha256()[:12]}...; the record was changed after it was written"
             )
         if self.run_id != self.make_run_id():
             raise ValueError(f"run_id is {self.run_id!r}, its inputs give {self.make_run_id()!r}")
@@ -138,5 +138,5 @@ class Record(RecordBody):
     def seal(cls, body: RecordBody) -> Record:
         """Add run id and hash to a body."""
         return cls.model_validate(
-            {**body.as_json(), "run_id": body.make_run_id(), "sha256": body.makecontent_sha256()}
+            {**body.as_json(), "run_id": body.make_run_id(), "sha256": body.make_sha256()}
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from simmim_bench.results.aggregate import Stat
+from simmim_bench.results.heap import collector_paused
 
 LEVEL = 0.95
 SIGNIFICANCE = 0.05
@@ -25,9 +27,14 @@ def half_width(stat: Stat) -> float | None:
     """Half of the 95 % confidence interval of a mean, by Student's t; None for a single run."""
     if stat.sd is None:
         return None
+    return _quantile(stat.n - 1) * stat.sd / math.sqrt(stat.n)
+
+
+@cache
+def _quantile(freedom: int) -> float:
     from scipy.stats import t
 
-    return float(t.ppf((1 + LEVEL) / 2, stat.n - 1)) * stat.sd / math.sqrt(stat.n)
+    return float(t.ppf((1 + LEVEL) / 2, freedom))
 
 
 def difference(ours: Stat, theirs: Stat) -> Difference:
@@ -57,7 +64,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
         return []
     from statsmodels.stats.multitest import multipletests
 
-    return [float(p) for p in multipletests(p_values, method="holm")[1]]
+    with collector_paused():  # it collects garbage, which takes seconds with many records
+        return [float(p) for p in multipletests(p_values, method="holm")[1]]
 
 
 def ties(best: Stat, rivals: Sequence[Stat]) -> list[bool]:

@@ -9,6 +9,7 @@ from filelock import FileLock
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
+from simmim_bench.results.heap import collector_paused
 from simmim_bench.results.record import Record
 from simmim_bench.results.schema import read_model
 
@@ -44,13 +45,12 @@ def read_records(folder: Path) -> list[Record]:
             f"{folder} holds no records; run `python tools/leaderboard.py build --work-dir DIR` on "
             f"the work dir of a finished suite"
         )
-    records = []
-    for path in paths:
-        record = read_record(path)
+    with collector_paused():
+        records = [read_record(path) for path in paths]
+    for path, record in zip(paths, records, strict=True):
         place = record_path(folder, record)
         if path != place:
             raise BenchError(f"{path} belongs at {place}; move it there, or delete the copy")
-        records.append(record)
     return records
 
 

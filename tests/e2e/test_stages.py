@@ -55,6 +55,15 @@ def test_three_tasks_become_records_and_a_table(tools, backbone, tmp_path):
     tools.succeed("tools/leaderboard.py", "build", "--work-dir", tmp_path)
     records = list((tmp_path / "results" / "records").rglob("*.json"))
     assert len(records) == 6
+    for task in CONFIGS:
+        folder = tmp_path / "finetune" / task / "simmim__swin-demo" / "seed0"
+        count = 8 if task == "classification" else 5
+        assert len(list((folder / "predictions").glob("*.png"))) == count
+        page = (folder / "report.html").read_text("utf-8")
+        assert page.count("<img ") == count + 2  # confusion matrix, worst images
+        assert "train_cfg.max_epochs" in page  # what the run changed
+    curves = [read_model(Record, path, remedy="").curves for path in records]
+    assert all(len(curve["loss"].points) >= 1 for curve in curves)
     table = (tmp_path / "results" / "leaderboard" / "README.md").read_text()
     assert "scratch" in table
     assert "simmim" in table

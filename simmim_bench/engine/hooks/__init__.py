@@ -12,6 +12,7 @@ from simmim_bench.engine.hooks.pretrained import PretrainedBackboneHook
 from simmim_bench.engine.hooks.progress import ProgressHook
 from simmim_bench.engine.hooks.reconstruction import ReconstructionHook
 from simmim_bench.engine.hooks.reserve_memory import ReserveMemoryHook
+from simmim_bench.engine.hooks.sample_predictions import SamplePredictionsHook
 from simmim_bench.engine.hooks.seeds import SeedHook
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "ProgressHook",
     "ReconstructionHook",
     "ReserveMemoryHook",
+    "SamplePredictionsHook",
     "SeedHook",
 ]

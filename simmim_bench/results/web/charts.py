@@ -13,32 +13,48 @@ from simmim_bench.results.web.drawing import Chart, as_svg, legend, looks_of, st
 from simmim_bench.results.web.learning import learning_charts
 from simmim_bench.visualization.figure import new_figure
 
+MOST_ROWS = 24
+PANELS = 4  # side by side
+
 
 def charts_of(table: Table) -> Iterator[Chart]:
     """Seeds with intervals, figures against pretraining time, task against task, learning.
 
-    Each is drawn where there are at least two points to compare.
+    Each is drawn where there are at least two points to compare, of the best ``MOST_ROWS`` rows.
     """
     looks = looks_of(row.method for row in table.rows)
     columns = {key: table.columns[key].primary for key in table.columns}
-    for key, primary in columns.items():
-        rows = [row for row in table.rows if _value(row, key, primary) is not None]
+    best = {key: _best(table, key, primary) for key, primary in columns.items()}
+    for key, rows in best.items():
         if len(rows) > 1:
-            yield Chart(
-                f"{_axis(table, key)}: runs, mean, 95 % interval", _seeds(table, key, rows, looks)
-            )
-    timed = [row for row in table.rows if row.pretraining_cost or row.pretraining is None]
-    if len(timed) > 1 and any(row.pretraining_cost for row in timed):
+            heading = f"{_axis(table, key)}: runs, mean, 95 % interval"
+            known = sum(key in row.cells for row in table.rows)
+            more = f" (best {MOST_ROWS} of {known})" if known > MOST_ROWS else ""
+            yield Chart(heading + more, _seeds(table, key, rows, looks))
+    timed = {key: [row for row in rows if _has_time(row)] for key, rows in best.items()}
+    if any(row.pretraining_cost for rows in timed.values() for row in rows):
         yield Chart("What pretraining time buys", _against_time(table, timed, looks))
-    keys = list(columns)
-    for first, second in itertools.pairwise(keys):
-        both = [
-            row for row in table.rows if _has(row, first, columns) and _has(row, second, columns)
-        ]
+    for first, second in itertools.pairwise(columns):
+        both = [row for row in best[first] if _has(row, second, columns)]
         if len(both) > 1:
             heading = f"{_axis(table, first)} against {_axis(table, second)}"
             yield Chart(heading, _task_against_task(table, (first, second), both, looks))
-    yield from learning_charts(table, looks)
+    yield from learning_charts(table, best, looks)
+
+
+def _best(table: Table, key: ColumnKey, primary: str) -> list[Row]:
+    """The best rows of a column, in the order of the table."""
+    known = {
+        number: value
+        for number, row in enumerate(table.rows)
+        if (value := _value(row, key, primary)) is not None
+    }
+    kept = sorted(known, key=lambda number: -known[number])[:MOST_ROWS]
+    return [table.rows[number] for number in sorted(kept)]
+
+
+def _has_time(row: Row) -> bool:
+    return row.pretraining_cost is not None or row.pretraining is None
 
 
 def _seeds(table: Table, key: ColumnKey, rows: Sequence[Row], looks: dict[str, Any]) -> str:
@@ -61,12 +77,15 @@ def _seeds(table: Table, key: ColumnKey, rows: Sequence[Row], looks: dict[str, A
         return as_svg(figure)
 
 
-def _against_time(table: Table, rows: Sequence[Row], looks: dict[str, Any]) -> str:
+def _against_time(table: Table, best: dict[ColumnKey, list[Row]], looks: dict[str, Any]) -> str:
+    across = min(PANELS, len(best))
+    down = -(-len(best) // across)
     with styled():
-        figure = new_figure(width=3.0 * len(table.columns), height=2.8)
-        for axes, key in zip(
-            figure.subplots(1, len(table.columns), squeeze=False)[0], table.columns, strict=True
-        ):
+        figure = new_figure(width=3.0 * across, height=2.8 * down)
+        panels = figure.subplots(down, across, squeeze=False).flat
+        for axes in panels[len(best) :]:
+            axes.axis("off")
+        for axes, (key, rows) in zip(panels, best.items(), strict=False):
             primary = table.columns[key].primary
             for row in rows:
                 value = _value(row, key, primary)

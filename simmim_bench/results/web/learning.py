@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from simmim_bench.results.aggregate import Row, Table
+from simmim_bench.results.aggregate import ColumnKey, Row, Table
 from simmim_bench.results.curve import Curve
 from simmim_bench.results.page import METRICS
 from simmim_bench.results.web.drawing import Chart, as_svg, legend, styled
@@ -15,17 +15,25 @@ LOSS = "loss"
 Named = list[tuple[str, Curve]]  # method and its curve
 
 
-def learning_charts(table: Table, looks: Mapping[str, Any]) -> Iterator[Chart]:
-    """A chart of all pretrainings and one for each protocol, where records have curves."""
-    losses = list(_pretrainings(table))
+def learning_charts(
+    table: Table, best: Mapping[ColumnKey, list[Row]], looks: Mapping[str, Any]
+) -> Iterator[Chart]:
+    """A chart of pretrainings and one for each protocol, where records have curves.
+
+    Args:
+        table: Of one kind.
+        best: Rows to draw, by column.
+        looks: Of each method.
+    """
+    losses = list(_pretrainings(best))
     if losses:
         yield Chart("Pretraining loss", _draw(losses, "loss", looks))
     for key, protocol in table.columns.items():
         name = protocol.primary
         curves = [
             (row.method, record.curves[name])
-            for row in table.rows
-            for record in (row.cells[key].records if key in row.cells else ())
+            for row in best[key]
+            for record in row.cells[key].records
             if name in record.curves
         ]
         if any(len(curve.points) > 1 for _, curve in curves):
@@ -33,21 +41,15 @@ def learning_charts(table: Table, looks: Mapping[str, Any]) -> Iterator[Chart]:
             yield Chart(f"{label} while training", _draw(curves, f"{label} (%)", looks))
 
 
-def _pretrainings(table: Table) -> Iterator[tuple[str, Curve]]:
+def _pretrainings(best: Mapping[ColumnKey, list[Row]]) -> Iterator[tuple[str, Curve]]:
     """Each pretraining once, however many tasks have used it."""
     seen = set()
-    for row, record in _records(table):
-        weights = record.pretraining.checkpoint_sha256 if record.pretraining else None
-        if weights not in seen and LOSS in record.pretraining_curves:
-            seen.add(weights)
-            yield row.method, record.pretraining_curves[LOSS]
-
-
-def _records(table: Table) -> Iterator[tuple[Row, Any]]:
-    for row in table.rows:
-        for cell in row.cells.values():
-            for record in cell.records:
-                yield row, record
+    for key, rows in best.items():
+        for record in (record for row in rows for record in row.cells[key].records):
+            weights = record.pretraining.checkpoint_sha256 if record.pretraining else None
+            if weights not in seen and LOSS in record.pretraining_curves:
+                seen.add(weights)
+                yield record.method, record.pretraining_curves[LOSS]
 
 
 def _draw(curves: Named, label: str, looks: Mapping[str, Any]) -> str:

@@ -9,8 +9,10 @@ const follow = () => document.documentElement.classList.toggle("dark", dark.matc
 dark.addEventListener("change", follow);
 follow();
 
+const many = document.querySelectorAll("#board tbody tr").length > 200;
 const table = new DataTable("#board", {
-  paging: false,
+  paging: many,
+  pageLength: 100,
   order: [],
   columnDefs: [{ targets: 0, visible: false }, { targets: 9, orderable: false }],
   language: { search: "Search" },

@@ -1,0 +1,182 @@
+"""How the results harness behaves with many records, many writers and many kills.
+
+    python benchmarks/records.py scale --count 100000
+    python benchmarks/records.py writers --processes 8 --each 1000
+    python benchmarks/records.py kills --count 50
+
+The records are synthetic; nothing of the repository is touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import multiprocessing
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.results.leaderboard import render
+from simmim_bench.results.record import Record, RecordBody
+from simmim_bench.results.store import add_record, read_records, record_path
+
+TIME = "2025-01-31T12:00:00+00:00"
+SEEDS, PROTOCOLS = 5, 10
+TASK = {"task": "classification", "metrics": {"top1": "accuracy/top1"}, "primary": "top1"}
+
+
+def sha(text: str) -> str:
+    """A hash that stands for a file."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def synthetic(number: int) -> Record:
+    """Record ``number``: seeds within protocols within methods."""
+    method, rest = divmod(number, SEEDS * PROTOCOLS)
+    protocol, seed = divmod(rest, SEEDS)
+    draw = random.Random(number)
+    origin = {
+        "method": f"method-{method}", "backbone": "swin-toy", "dataset": "toy", "epochs": 5,
+        "image_size": 64, "seed": seed, "checkpoint_sha256": sha(f"weights {method} {seed}"),
+    }  # fmt: skip
+    cost = {
+        "device": "CPU x86_64", "device_count": 1, "wall_seconds": 120.0, "peak_memory_mb": 900.5,
+        "images_per_second": 77.0, "parameters": 3_900_000, "flops": 9_000_000,
+    }  # fmt: skip
+    body: dict[str, Any] = {
+        "kind": "full",
+        "method": f"method-{method}",
+        "backbone": "swin-toy",
+        "seed": seed,
+        "config": {"path": "configs/toy.py", "sha256": sha("config")},
+        "protocol": {"id": f"toy-{protocol}", "version": 1, "dataset": "toy", "split": "val",
+                     "image_size": 64, "epochs": 3, **TASK},
+        "pretraining": origin,
+        "metrics": {"top1": draw.gauss(50 + method % 40, 0.3)},
+        "cost": cost,
+        "pretraining_cost": cost,
+        "environment": {"python": "3.11.7", "torch": "2.14.1", "platform": "Linux"},
+        "provenance": {"kind": "measured"},
+        "curves": {"loss": {"against": "iteration",
+                            "points": [[float(step), 3.0 - step / 30] for step in range(20)]}},
+        "date": TIME,
+    }  # fmt: skip
+    return Record.seal(RecordBody.model_validate(body))
+
+
+def fill(folder: Path, numbers: range) -> None:
+    """Write records without the store's lock and sync: they are made, not added."""
+    for number in numbers:
+        record = synthetic(number)
+        path = record_path(folder, record)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record.as_json(), indent=2) + "\n")
+
+
+def timed(what: str, work: Callable[[], Any]) -> Any:
+    """Print the seconds and the largest memory so far."""
+    begin = time.monotonic()
+    done = work()
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    sys.stdout.write(f"{what:<28} {time.monotonic() - begin:7.2f} s  {memory:7.0f} MiB\n")
+    return done
+
+
+def scale(args: argparse.Namespace, root: Path) -> None:
+    """Read, rank and render many records."""
+    timed(f"make {args.count} records", lambda: fill(root / "records", range(args.count)))
+    timed("read and check", lambda: read_records(root / "records"))
+    timed("read, rank, render, first", lambda: render(root, published=None, everything_cited=False))
+    timed("read, rank, render, again", lambda: render(root, published=None, everything_cited=False))
+
+
+def _add_range(folder: Path, first: int, count: int) -> None:
+    for number in range(first, first + count):
+        add_record(folder, synthetic(number), source=Path(f"writer {number}"))
+
+
+def writers(args: argparse.Namespace, root: Path) -> None:
+    """Let processes add records at once; half of each one's are another's, too."""
+    folder, step = root / "records", args.each // 2
+    jobs = [(folder, process * step, args.each) for process in range(args.processes)]
+    begin = time.monotonic()
+    with multiprocessing.Pool(args.processes) as pool:
+        pool.starmap(_add_range, jobs)
+    seconds = time.monotonic() - begin
+    found = len(read_records(folder))
+    wanted = step * (args.processes - 1) + args.each
+    sys.stdout.write(
+        f"{args.processes} processes added {args.each} records each, {wanted} different ones: "
+        f"{found} found, {seconds:.1f} s\n"
+    )
+    if found != wanted:
+        raise SystemExit("records were lost or doubled")
+
+
+def _killed(command: list[str], draw: random.Random, longest: float) -> bool:
+    """Run a command and kill it at a random moment; whether it was still running."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(draw.uniform(0, longest))
+    running = process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    return running
+
+
+def _commands(root: Path, new: list[Path]) -> Iterator[list[str]]:
+    tool = [sys.executable, "tools/leaderboard.py"]
+    while True:
+        yield [*tool, "add", *map(str, new), "--records", str(root / "records")]
+        yield [*tool, "build", "--out", str(root)]
+
+
+def kills(args: argparse.Namespace, root: Path) -> None:
+    """Kill ``add`` and ``build`` at random moments; after each, the store must be valid."""
+    fill(root / "records", range(500))
+    fill(root / "new", range(500, 1000))
+    new = sorted((root / "new").glob("*/*.json"))
+    commands, draw = _commands(root, new), random.Random(args.seed)
+    hit = 0
+    for _ in range(args.count):
+        hit += _killed(next(commands), draw, args.longest)
+        read_records(root / "records")
+        for path in (root / "leaderboard").glob("*.*"):
+            if path.name == "README.md" and not path.read_text("utf-8").endswith("are lost.\n"):
+                raise SystemExit(f"{path} is cut off")
+    sys.stdout.write(
+        f"{args.count} kills, {hit} of them of a running command; the store was valid after each, "
+        f"{len(read_records(root / 'records'))} of 1000 records are in\n"
+    )
+
+
+def main() -> None:
+    """Run one of the measurements in a folder that is removed afterwards."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("scale")
+    command.add_argument("--count", type=int, default=100_000)
+    command.set_defaults(run=scale)
+    command = commands.add_parser("writers")
+    command.add_argument("--processes", type=int, default=8)
+    command.add_argument("--each", type=int, default=1000)
+    command.set_defaults(run=writers)
+    command = commands.add_parser("kills")
+    command.add_argument("--count", type=int, default=50)
+    command.add_argument("--longest", type=float, default=3.0, help="seconds until the kill")
+    command.add_argument("--seed", type=int, default=0)
+    command.set_defaults(run=kills)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        args.run(args, Path(folder))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""The leaderboard page as a browser shows it."""
+
+import shutil
+
+import pytest
+
+from simmim_bench.results.web.page import render_web
+from tests.results.test_web import HOSTILE
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; Debian's package is chromium"),
+]
+FIGURES = "#board tbody tr td:nth-child(6)"  # as shown: the first column is hidden
+METHODS = "#board tbody tr td:nth-child(2)"
+SHOWN = (
+    "([where, wanted]) => Array.from(document.querySelectorAll(where))"
+    ".map((cell) => cell.innerText).join() === wanted.join()"
+)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory, make_record, make_simmim, make_published, toy):
+    origin = {**toy.pretraining(), "method": HOSTILE}
+    loss = {"loss": {"against": "iteration", "points": [[1, 3.0], [2, 1.0]]}}
+    records = [
+        make_record(metrics={"box_ap": 30.0, "mask_ap": 25.0}),
+        make_simmim(metrics={"box_ap": 9.5, "mask_ap": 8.0}, pretraining_curves=loss),
+        make_simmim(method=HOSTILE, pretraining=origin),
+        make_record(protocol=toy.classification, metrics={"top1": 50.0}),
+    ]
+    path = tmp_path_factory.mktemp("web") / "index.html"
+    path.write_text(render_web(records, [make_published()]), "utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture
+def page(browser, file):
+    """The page, opened without a network; an error of its script fails the test."""
+    context = browser.new_context(offline=True)
+    opened, errors = context.new_page(), []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("dialog", lambda dialog: errors.append(f"dialog: {dialog.message}"))
+    opened.goto(file)
+    opened.wait_for_selector(".dt-container")
+    yield opened
+    context.close()
+    assert errors == []
+
+
+def test_columns_sort_as_numbers(page):
+    rising = ["9.5 (1)", "30.0 (1)", "34.7 (1)", "50.0 (1)"]
+    page.click("th:has-text('figure (%)')")
+    page.wait_for_function(SHOWN, arg=[FIGURES, rising])
+    page.click("th:has-text('figure (%)')")
+    page.wait_for_function(SHOWN, arg=[FIGURES, rising[::-1]])
+
+
+def test_protocols_and_cited_figures_are_chosen(page):
+    assert page.locator(METHODS).count() == 4
+    page.select_option("#protocol", "toy-classification@1")
+    assert page.locator(METHODS).all_inner_texts() == ["scratch"]
+    page.select_option("#protocol", "")
+    page.select_option("#group", "cited")
+    [method] = page.locator(METHODS).all_inner_texts()
+    assert method == "simmim source"
+
+
+def test_search_narrows(page):
+    page.fill("input[type=search]", "scratch")
+    assert page.locator(METHODS).all_inner_texts() == ["scratch", "scratch"]
+    page.fill("input[type=search]", "no such thing")
+    assert page.locator("#board tbody").inner_text().startswith("No matching records")
+
+
+def test_details_unfold(page):
+    row = page.locator("#board tbody tr", has_text="9.5 (1)")
+    assert not row.locator("dl").is_visible()
+    row.locator("summary").click()
+    assert row.locator("dl").is_visible()
+    assert "configs/toy.py" in row.locator("dl").inner_text()
+
+
+def test_a_hostile_name_is_shown_and_not_run(page):
+    assert HOSTILE in page.locator(METHODS).all_inner_texts()
+    assert page.locator("#board script").count() == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_ink_stands_out_in_both_schemes(browser, file, scheme):
+    context = browser.new_context(color_scheme=scheme)
+    opened = context.new_page()
+    opened.goto(file)
+    opened.wait_for_selector(".dt-container")
+    inks = opened.evaluate(
+        "() => [getComputedStyle(document.body).color,"
+        " getComputedStyle(document.body).backgroundColor,"
+        " getComputedStyle(document.querySelector('figure svg text')).fill]"
+    )
+    context.close()
+    ink, paper, drawn = (sum(map(int, text[4:-1].split(",")[:3])) for text in inks)
+    assert abs(ink - paper) > 400
+    assert abs(drawn - paper) > 400
+
+
+def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser, file):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, is_mobile=True)
+    opened = context.new_page()
+    opened.goto(file)
+    opened.wait_for_selector(".dt-container")
+    wide = opened.evaluate("() => document.documentElement.scrollWidth")
+    shown = opened.locator("#board tbody tr").first.inner_text()
+    context.close()
+    assert wide <= 390
+    assert "50.0 (1)" in shown
