@@ -28,7 +28,7 @@ MOST_JOBS = 100  # in Slurm's queue, where --jobs says nothing else
 MOST_REQUEUES = 5  # of a job that was preempted, cancelled or lost its node
 GRACE_MINUTES = 10  # between a stage being asked to save and Slurm ending its job
 _PATIENCE = 40.0  # seconds; a stage gives its command 30
-_SHARED = ("input-output", "persistence", "sources")
+_SHARED = ("input-output", "persistence", "sources", "software-deployment")
 
 
 @dataclass(frozen=True, kw_only=True)
