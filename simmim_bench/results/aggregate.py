@@ -6,6 +6,7 @@ kind, provenance or deviations is never averaged.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -97,8 +98,12 @@ def aggregate(records: Iterable[Record]) -> list[Table]:
 
 def summarise(values: Sequence[float]) -> Stat:
     """Mean and sample standard deviation of one or more values."""
-    sd = statistics.stdev(values) if len(values) > 1 else None
-    return Stat(statistics.fmean(values), sd, len(values))
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return Stat(mean, None, len(values))
+    # statistics.stdev counts in fractions, which is slow with many records
+    squares = math.fsum((value - mean) ** 2 for value in values)
+    return Stat(mean, math.sqrt(squares / (len(values) - 1)), len(values))
 
 
 def gains(row: Row, rows: Iterable[Row]) -> dict[ColumnKey, dict[str, float]]:

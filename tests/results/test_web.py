@@ -57,7 +57,7 @@ def test_a_line_for_each_method_and_protocol(records):
     ]
     assert [row[6] for row in rows] == ["31.0 ± 1.0 (3)", "45.0 ± 1.0 (3)"]
     assert "44.00 (seed 0), 45.00 (seed 1), 46.00 (seed 2)" in rows[1][9]
-    assert [line.emphasis for line in lines_of(records, [])] == ["second", "best"]
+    assert [line.emphasis for line in lines_of(aggregate(records))] == ["second", "best"]
 
 
 def test_nothing_is_loaded_from_elsewhere(records, make_published):
@@ -70,7 +70,8 @@ def test_nothing_is_loaded_from_elsewhere(records, make_published):
 
 def test_cited_figures_are_a_group_of_their_own(records, make_published):
     groups = {
-        line.method + line.provenance: line.group for line in lines_of(records, [make_published()])
+        line.method + line.provenance: line.group
+        for line in lines_of([*aggregate(records), *aggregate([make_published()])])
     }
     assert groups["simmimmeasured"] == "measured"
     assert groups["simmimpublished"] == "cited"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table, aggregate
+from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table
 from simmim_bench.results.grid import describe, show, show_minutes
 from simmim_bench.results.page import METRICS, show_origin
 from simmim_bench.results.ranking import Standing, standing
-from simmim_bench.results.record import Record
 from simmim_bench.results.statistics import half_width
 
 
@@ -39,9 +38,8 @@ class Line:
     facts: tuple[tuple[str, str], ...]
 
 
-def lines_of(records: Iterable[Record], cited: Iterable[Record]) -> list[Line]:
-    """Lines of measured records and cited figures, measured full runs first."""
-    tables = [*aggregate(records), *aggregate(cited)]
+def lines_of(tables: Iterable[Table]) -> list[Line]:
+    """Lines of some tables, in their order."""
     return [line for table in tables for line in _lines(table)]
 
 

@@ -26,9 +26,9 @@ def render_web(records: Sequence[Record], cited: Iterable[Record] = ()) -> str:
     """
     from jinja2 import Environment, StrictUndefined
 
-    lines = lines_of(records, cited)
-    full = [record for record in records if record.kind == "full"]
-    charts = [chart for table in aggregate(full) for chart in charts_of(table)]
+    tables = aggregate(records)
+    lines = lines_of([*tables, *aggregate(cited)])
+    charts = [chart for table in tables if table.kind == "full" for chart in charts_of(table)]
     folder = files("simmim_bench.results.web")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string((folder / "page.html").read_text("utf-8"))
