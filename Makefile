@@ -32,7 +32,7 @@ demo: setup ## Pretrain, three downstream tasks, leaderboard: 20 minutes on two 
 	$(BIN)/python tools/run_suite.py configs/suites/demo.yaml --seeds $(SEEDS)
 
 leaderboard: setup ## Write the tables of results/records and results/published anew
-	$(BIN)/python tools/leaderboard.py build --out results
+	$(BIN)/python tools/leaderboard.py build --out results --readme README.md
 
 smoke: setup ## The same flow with toy schedules, in three minutes
 	$(BIN)/python tools/run_suite.py configs/suites/smoke.yaml

@@ -23,6 +23,9 @@ def parse() -> argparse.Namespace:
     build.add_argument(
         "--out", type=Path, help="output folder (default: WORK_DIR/results, or results/)"
     )
+    build.add_argument(
+        "--readme", type=Path, metavar="FILE", help="put the table of --out into this file, too"
+    )
     add = commands.add_parser("add", help="add record files, as tools/test.py writes them")
     add.add_argument("files", type=Path, nargs="+", metavar="FILE", help="record.json")
     check = commands.add_parser("check", help="read every record and cited figure, say what is bad")

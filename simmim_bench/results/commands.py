@@ -13,6 +13,7 @@ from simmim_bench.results.leaderboard import cited_for, render
 from simmim_bench.results.page import make_page
 from simmim_bench.results.protocols import check_known
 from simmim_bench.results.published import read_published
+from simmim_bench.results.readme import insert_results
 from simmim_bench.results.record import Record
 from simmim_bench.results.store import add_record, read_record, read_records
 from simmim_bench.results.terminal import print_page
@@ -25,6 +26,8 @@ def build(args: argparse.Namespace) -> list[str]:
     if args.work_dir is None:
         out = args.out or RESULTS
         print_page(render(out, published=args.published, everything_cited=True))
+        if args.readme:
+            insert_results(args.readme, make_page(read_records(out / "records")))
         return [f"leaderboard: {out / 'leaderboard'}"]
     built = build_board(args.work_dir, args.out, published=args.published)
     print_page(built.page)

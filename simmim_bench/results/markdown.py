@@ -31,14 +31,18 @@ def escape(text: str) -> str:
     return quoted.translate(ENTITIES)
 
 
+def render_results(section: Section) -> str:
+    """The first table of a section and its notes."""
+    notes = "\n".join(_note(note) for note in section.notes)
+    return f"{render_grid(section.grids[0])}\n\n{notes}"
+
+
 def _section(section: Section) -> Iterator[str]:
     yield f"## {escape(section.heading)}"
     if section.warning:
         yield f"> **{escape(section.warning)}**"
-    results, *others = section.grids
-    yield render_grid(results)
-    yield "\n".join(_note(note) for note in section.notes)
-    for grid in others:
+    yield render_results(section)
+    for grid in section.grids[1:]:
         yield f"### {escape(grid.title)}"
         yield render_grid(grid)
 
