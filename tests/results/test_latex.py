@@ -1,7 +1,10 @@
 """LaTeX tables: structure, emphasis, and text that stays text."""
 
 import re
+import shutil
+import subprocess
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,3 +69,17 @@ def test_any_text_stays_text(text):
 
 def test_a_command_in_a_name_is_spelled_out():
     assert escape(r"\input{x}_%") == r"\textbackslash{}input\{x\}\_\%"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
+def test_a_real_engine_sets_it(make_record, make_simmim, toy, tmp_path):
+    hostile = r"100% & _under_ #1 ^2 ~ {x} $y$ <b>"
+    origin = {**toy.pretraining(), "method": hostile}
+    records = [make_record(), make_simmim(), make_simmim(method=hostile, pretraining=origin)]
+    (tmp_path / "table.tex").write_text(render_latex(make_page(records)), "utf-8")
+    head = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}"
+    (tmp_path / "main.tex").write_text(f"{head}\\input{{table}}\\end{{document}}")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "main.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "main.pdf").stat().st_size > 10_000
