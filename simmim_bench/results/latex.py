@@ -35,7 +35,10 @@ def render_latex(page: Page) -> str:
 
     Costs stay in the other renderings. The same page always gives the same text.
     """
-    head = "% Made by `tools/leaderboard.py build`; needs \\usepackage{booktabs}, and LuaLaTeX\n% for names beyond Latin letters.\n"
+    head = (
+        "% Made by `tools/leaderboard.py build`; needs \\usepackage{booktabs}, and LuaLaTeX for\n"
+        "% names beyond Latin letters.\n"
+    )
     return head + "\n".join(_table(section) for section in page.sections)
 
 
