@@ -13,6 +13,7 @@ from simmim_bench.results.grid import Page
 from simmim_bench.results.latex import render_latex
 from simmim_bench.results.markdown import render_markdown
 from simmim_bench.results.page import make_page
+from simmim_bench.results.pictures import keep_pictures
 from simmim_bench.results.published import read_published
 from simmim_bench.results.record import Record
 from simmim_bench.results.store import read_records
@@ -20,6 +21,7 @@ from simmim_bench.results.web.page import render_web
 from simmim_bench.results.web.reports import renew_reports
 
 MARKDOWN, WEB = "README.md", "index.html"
+PICTURES = "pictures"
 LATEX, CSV = "leaderboard.tex", "leaderboard.csv"
 
 
@@ -65,6 +67,7 @@ def build(work_dir: Path, out: Path | None = None, *, published: Path | None = N
         )
     out = out or work_dir / "results"
     collected = collect(work_dir, out / "records")
+    keep_pictures(work_dir, out / PICTURES)
     page = render(out, published=published, everything_cited=False)
     renew_reports(work_dir)
     return Built(page, collected, out / "records", out / "leaderboard" / MARKDOWN)
@@ -88,7 +91,7 @@ def render(out: Path, *, published: Path | None, everything_cited: bool) -> Page
     atomic_write_text(folder / MARKDOWN, render_markdown(page))
     atomic_write_text(folder / LATEX, render_latex(page))
     export(records, folder / CSV, form="csv")
-    atomic_write_text(folder / WEB, render_web(records, cited))
+    atomic_write_text(folder / WEB, render_web(records, cited, pictures=out / PICTURES))
     return page
 
 

@@ -16,8 +16,8 @@ from simmim_bench.results.statistics import half_width
 class Line:
     """One line; ``order`` is what its primary metric is sorted by.
 
-    ``emphasis`` is ``best`` (with ties), ``second`` or empty; ``facts`` are label and text of what
-    unfolds below it.
+    ``emphasis`` is ``best`` (with ties), ``second`` or empty; ``weights`` is the hash of those that
+    the first run started from; ``facts`` are label and text of what unfolds below it.
     """
 
     group: str
@@ -35,6 +35,7 @@ class Line:
     minutes: str
     provenance: str
     url: str | None
+    weights: str | None
     facts: tuple[tuple[str, str], ...]
 
 
@@ -79,8 +80,14 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell) -> Line:
         minutes=show_minutes(cell.cost.minutes) if cell.cost else "",
         provenance=row.provenance.kind,
         url=row.provenance.url,
+        weights=_weights(cell),
         facts=tuple(_facts(row, cell, protocol.primary)),
     )
+
+
+def _weights(cell: Cell) -> str | None:
+    origin = cell.records[0].pretraining
+    return origin.checkpoint_sha256 if origin else None
 
 
 def _facts(row: Row, cell: Cell, primary: str) -> Iterator[tuple[str, str]]:

@@ -5,16 +5,22 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Sequence
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from simmim_bench.results.aggregate import aggregate
 from simmim_bench.results.page import LEGEND
+from simmim_bench.results.pictures import KEY, as_address
 from simmim_bench.results.record import Record
 from simmim_bench.results.web.charts import charts_of
 from simmim_bench.results.web.lines import Line, lines_of
 
+MOST_PICTURES = 20
 
-def render_web(records: Sequence[Record], cited: Iterable[Record] = ()) -> str:
+
+def render_web(
+    records: Sequence[Record], cited: Iterable[Record] = (), *, pictures: Path | None = None
+) -> str:
     """HTML of a leaderboard; the same records always give the same text.
 
     Every text of a record is escaped (Jinja2's autoescape). The table is plain HTML; DataTables,
@@ -23,6 +29,7 @@ def render_web(records: Sequence[Record], cited: Iterable[Record] = ()) -> str:
     Args:
         records: Measured ones.
         cited: Figures of others, in lines of their own.
+        pictures: Folder of what pretrained models paint, shown in the details of their lines.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -34,6 +41,7 @@ def render_web(records: Sequence[Record], cited: Iterable[Record] = ()) -> str:
     template = environment.from_string((folder / "page.html").read_text("utf-8"))
     return template.render(
         lines=lines,
+        painted=_painted(lines, pictures) if pictures else {},
         protocols=_protocols(lines),
         charts=charts,
         legend=LEGEND,
@@ -42,6 +50,14 @@ def render_web(records: Sequence[Record], cited: Iterable[Record] = ()) -> str:
         script=(folder / "page.js").read_text("utf-8"),
         **_datatables(),
     )
+
+
+def _painted(lines: Iterable[Line], pictures: Path) -> dict[str, str]:
+    """Weights to the address of their picture, of the first ``MOST_PICTURES``."""
+    weights = dict.fromkeys(line.weights for line in lines if line.weights)
+    files = {name: pictures / f"{name[:KEY]}.jpg" for name in weights}
+    there = [(name, path) for name, path in files.items() if path.is_file()][:MOST_PICTURES]
+    return {name: as_address(path.read_bytes()) for name, path in there}
 
 
 def _protocols(lines: Iterable[Line]) -> dict[str, str]:

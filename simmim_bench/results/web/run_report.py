@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 from collections.abc import Iterable, Iterator
@@ -12,6 +11,7 @@ from pathlib import Path
 from simmim_bench.io import atomic_write_text
 from simmim_bench.results.manifest import FILE_NAME, SUPERSEDED, Manifest
 from simmim_bench.results.page import METRICS
+from simmim_bench.results.pictures import as_address, as_jpeg, last_reconstruction
 from simmim_bench.results.web.config_difference import config_differences
 from simmim_bench.results.web.run_curves import run_charts
 
@@ -67,7 +67,7 @@ def write_run_report(folder: Path) -> Path:
         classes=_table(folder / "classes" / "per_class.csv"),
         class_pictures=_pictures([folder / "classes" / f"{x}.png" for x in ("confusion", "worst")]),
         predictions=_pictures(sorted((folder / "predictions").glob("*.png"))[:MOST_PREDICTIONS]),
-        reconstruction=_pictures(_last_reconstruction(folder)),
+        reconstruction=_pictures(filter(None, [last_reconstruction(folder)])),
         changes=changes,
         warning=warning,
         versions=manifest.environment.versions,
@@ -126,26 +126,8 @@ def _table(path: Path) -> list[list[str]]:
     return list(csv.reader(io.StringIO(path.read_text("utf-8"))))
 
 
-def _last_reconstruction(folder: Path) -> list[Path]:
-    numbered = sorted(
-        (folder / "reconstructions").glob("epoch_*.png"), key=lambda path: int(path.stem[6:])
-    )
-    return numbered[-1:]
-
-
 def _pictures(paths: Iterable[Path]) -> list[tuple[str, str]]:
-    """Name and content of pictures as data addresses, made smaller where they are wide."""
-    from PIL import Image
-
-    found = []
-    for path in paths:
-        if not path.is_file():
-            continue
-        with Image.open(path) as image:
-            small = image.convert("RGB")
-            small.thumbnail((WIDEST, 4 * WIDEST))
-            stream = io.BytesIO()
-            small.save(stream, "JPEG", quality=85)
-        text = base64.b64encode(stream.getvalue()).decode("ascii")
-        found.append((path.stem, f"data:image/jpeg;base64,{text}"))
-    return found
+    """Name and address of the pictures that there are."""
+    return [
+        (path.stem, as_address(as_jpeg(path, widest=WIDEST))) for path in paths if path.is_file()
+    ]
