@@ -45,6 +45,9 @@ def parse() -> argparse.Namespace:
         "here, or each stage as a Slurm job (default: local)",
     )
     parser.add_argument("--gpus", type=int, metavar="N", help="GPUs in use at any time")
+    parser.add_argument(
+        "--webhook", metavar="URL", help="post a summary as JSON to this address at the end"
+    )
     return parser.parse_args()
 
 
@@ -68,6 +71,7 @@ def run() -> int:
         jobs=args.jobs,
         launcher=args.launcher,
         gpus=args.gpus,
+        webhook=args.webhook,
     )
     width = None if sys.stdout.isatty() else 120  # of lines in a log
     return run_suite(options, Console(width=width))

@@ -21,7 +21,7 @@ from rich.console import Console
 from simmim_bench import launch
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
-from simmim_bench.suite import cache, events, report
+from simmim_bench.suite import cache, events, report, webhook
 from simmim_bench.suite.board import Board
 from simmim_bench.suite.engine import Engine, Limits, run_alone
 from simmim_bench.suite.load import load_suite, refusal
@@ -53,6 +53,7 @@ class Options:
         jobs: Stages that run at once; None for as many as cores, GPUs and memory allow.
         launcher: How trainings with several processes are started, and where.
         gpus: GPUs in use at any time; None for all.
+        webhook: Address that is told when the suite has ended.
     """
 
     suite: Path
@@ -67,6 +68,7 @@ class Options:
     jobs: int | None = None
     launcher: Launcher = "local"
     gpus: int | None = None
+    webhook: str | None = None
 
     def command(self) -> str:
         """The command line that these options came from."""
@@ -90,6 +92,8 @@ def run_suite(options: Options, console: Console) -> int:
         BenchError: If the suite file is wrong or another process runs the same suite.
     """
     limits = _limits(options)
+    if options.webhook:
+        webhook.check_url(options.webhook)
     profile = choose_profile(options.launcher, options.gpus)
     suite = load_suite(options.suite, root=options.root, seeds=options.seeds)
     folder = options.work_dir or options.root / "work_dirs" / suite.name
@@ -142,6 +146,9 @@ def _run(plan: Plan, chosen: set[str], limits: Limits, options: Options, console
         report.print_leaderboard(console, plan)
     if counts["failed"]:
         report.print_failures(console, board, options.command())
+    problem = webhook.post(options.webhook, board) if options.webhook else None
+    if problem:
+        report.say(console, f"note: {problem}")
     return int(counts["failed"] > 0)
 
 

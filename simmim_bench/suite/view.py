@@ -9,10 +9,12 @@ from typing import Protocol
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from simmim_bench.suite.board import Board, Row
+from simmim_bench.suite.stage import LOG
 
 SECONDS_BETWEEN_LINES = 30.0
 STYLES = {
@@ -49,7 +51,10 @@ def open_view(console: Console, board: Board) -> View:
 
 
 class LiveView:
-    """A table that is redrawn in place, and gone at the end, when costs are told instead."""
+    """A table that is redrawn in place, and gone at the end, when costs are told instead.
+
+    Names of stages are links to their logs, where the terminal knows links.
+    """
 
     def __init__(self, console: Console, board: Board) -> None:
         self.board = board
@@ -83,8 +88,9 @@ class LiveView:
         table.add_column("last", no_wrap=True)
         for row in self._visible():
             bar = "" if row.fraction is None else ProgressBar(1.0, row.fraction, width=12)
+            log = (self.board.plan.folder / row.stage / LOG).absolute()
             table.add_row(
-                row.stage,
+                Text(row.stage, Style(link=log.as_uri()) if row.started else ""),
                 Text(row.state, STYLES[row.state]),
                 bar if row.state == "running" else "",
                 duration(row.seconds) if row.started else "",
