@@ -36,6 +36,21 @@ def parse() -> argparse.Namespace:
         help="on fewer devices than the recipe's: scale the learning rate with the batch instead "
         "of accumulating gradients",
     )
+    speed = parser.add_argument_group("speed and memory")
+    speed.add_argument(
+        "--precision",
+        choices=["float32", "bfloat16", "float16"],
+        help="of the forward pass, instead of the recipe's; noted in the record",
+    )
+    speed.add_argument(
+        "--recompute",
+        action="store_true",
+        help="activation checkpointing: less memory, a third more time, the same result",
+    )
+    speed.add_argument("--compile", action="store_true", help="torch.compile the backbone")
+    speed.add_argument(
+        "--fsdp", action="store_true", help="shard the model over the processes instead of DDP"
+    )
     parser.add_argument(
         "--log-to",
         nargs="+",

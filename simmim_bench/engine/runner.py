@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.device import get_device
 from mmengine.dist import broadcast, is_main_process
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -54,6 +55,12 @@ class BenchRunner(Runner):
             for parameter in model.backbone.parameters():
                 broadcast(parameter.data)
 
+    def wrap_model(self, model_wrapper_cfg: Any, model: Any) -> Any:
+        """DDP's wrapper, and none for a model that is going to be sharded."""
+        if self.cfg.get("fsdp"):
+            return model.to(get_device())
+        return super().wrap_model(model_wrapper_cfg, model)
+
     def build_train_loop(self, loop: Any) -> Any:
         """Build the loop; one over epochs can continue inside an epoch."""
         if isinstance(loop, dict) and (
@@ -63,6 +70,9 @@ class BenchRunner(Runner):
             loop = {**kept, "type": "simmim_bench.ResumableEpochLoop"}
         return super().build_train_loop(loop)
 
+    def gather_whole(self, runner: Any) -> None:
+        """Collect what a checkpoint needs from all processes; sharded runs put theirs here."""
+
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Save beside the target and rename, so that a kill leaves the last good file.
 
@@ -71,6 +81,7 @@ class BenchRunner(Runner):
         """
         folder = Path(out_dir)
         partial = folder / f".{filename}.partial"
+        self.gather_whole(self)
         try:
             super().save_checkpoint(out_dir, partial.name, *args, **kwargs)
             if is_main_process():

@@ -56,11 +56,14 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
     from simmim_bench.engine.hooks.memory import peak_memory_mb
     from simmim_bench.engine.process import adapt_to_cpu
     from simmim_bench.engine.runner import BenchRunner
+    from simmim_bench.engine.speed import deviation, speed_hooks
     from simmim_bench.engine.stopping import stopping
     from simmim_bench.engine.trackers import log_to
 
     log_to(cfg, args.log_to)
     cfg.work_dir = str(args.work_dir or Path("work_dirs") / Path(args.config).stem)
+    facts["deviations"] += deviation(args, cfg)
+    speed = speed_hooks(args, cfg, world_size)
     notes = _scale(args, cfg, facts, world_size)
     if not torch.cuda.is_available():
         adapt_to_cpu(cfg)
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
     cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
     _seed_samples(cfg, args.seed)
     own = identity(facts, cfg, world_size)
-    cfg.custom_hooks = [*cfg.get("custom_hooks", []), *_hooks(args, cfg, facts, own)]
+    cfg.custom_hooks = [*cfg.get("custom_hooks", []), *speed, *_hooks(args, cfg, facts, own)]
     last = _start_from(args, Path(cfg.work_dir), own, notes)
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
     with explained(args.config):

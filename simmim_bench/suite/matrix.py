@@ -100,6 +100,7 @@ class _Builder:
         tool = self._tool(
             *("train", config, "--work-dir", self._shown(self.folder / identifier)),
             *("--seed", seed, "--kind", self.suite.kind, *origin, "--resume"),
+            *resources.flags(self.profile.processes(resources)),
             *(["--cfg-options", *options] if options else []),
         )
         return Stage(
@@ -110,6 +111,7 @@ class _Builder:
             inputs={
                 **{"tool": _version("train"), "kind": self.suite.kind, "seed": seed, **start},
                 **{"config": config, "overrides": " ".join(options)},
+                **({"precision": resources.precision} if resources.precision else {}),
                 **hash_sources(config, root=self.root),
             },
             threads=resources.threads,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
@@ -57,12 +57,27 @@ class Resources(Strict):
             ``slurm``; on a machine without GPUs as many processes on its CPU. Export uses none.
         memory: Main memory, MiB; stages that need more than is there together wait.
         time: Minutes after which a stage is asked to save and end.
+        precision: Of a training's forward pass, instead of its recipe's; records note it.
+        recompute: Whether trainings compute activations again to save memory.
+        compile: Whether trainings compile the backbone.
+        fsdp: Whether trainings with several processes shard the model.
     """
 
     threads: int = Field(default=1, ge=1)
     gpus: int = Field(default=1, ge=1)
     memory: Memory | None = None
     time: Time | None = None
+    precision: Literal["float32", "bfloat16", "float16"] | None = None
+    recompute: bool = False
+    compile: bool = False
+    fsdp: bool = False
+
+    def flags(self, processes: int) -> list[str]:
+        """Arguments of ``tools/train.py``; one process has nothing to shard over."""
+        words = ["--precision", self.precision] if self.precision else []
+        words += ["--recompute"] if self.recompute else []
+        words += ["--compile"] if self.compile else []
+        return [*words, "--fsdp"] if self.fsdp and processes > 1 else words
 
 
 class Budget(Strict):

@@ -9,6 +9,7 @@ import pytest
 from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.matrix import build_plan
 from simmim_bench.suite.plan import Plan
+from simmim_bench.suite.profile import Profile
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,3 +104,23 @@ def test_the_real_tools_understand_their_commands(name, monkeypatch):
         module.parse()
         seen.add(tool.stem)
     assert seen == {"prepare_data", "train", "export_backbone", "leaderboard"}
+
+
+def test_speed_reaches_trainings_and_only_precision_is_an_input(project):
+    def trainings(resources):
+        project.write_suite(data=None, resources=resources)
+        suite = load_suite(project.suite, root=project.root)
+        profile = Profile(launcher="torchrun")
+        plan = build_plan(suite, root=project.root, folder=project.folder, profile=profile)
+        return {s.id: s for s in plan.stages if s.id.startswith(("pretrain/", "finetune/"))}
+
+    plain = trainings({"gpus": 2})
+    fast = trainings({"gpus": 2, "fsdp": True, "recompute": True, "compile": True})
+    for name, stage in fast.items():
+        added = [word for word in stage.command if word not in plain[name].command]
+        assert added == ["--recompute", "--compile", "--fsdp"]
+        assert stage.inputs == plain[name].inputs
+    assert all("--fsdp" not in s.command for s in trainings({"fsdp": True}).values())
+    for name, stage in trainings({"gpus": 2, "precision": "bfloat16"}).items():
+        assert ("--precision", "bfloat16") in zip(stage.command, stage.command[1:], strict=False)
+        assert stage.inputs == {**plain[name].inputs, "precision": "bfloat16"}

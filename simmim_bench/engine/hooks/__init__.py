@@ -4,6 +4,7 @@ from simmim_bench.engine.hooks.class_report import ClassReportHook
 from simmim_bench.engine.hooks.classes import ClassesHook
 from simmim_bench.engine.hooks.energy import EnergyHook
 from simmim_bench.engine.hooks.finite_loss import FiniteLossHook
+from simmim_bench.engine.hooks.fully_shard import FullyShardHook
 from simmim_bench.engine.hooks.identity import IdentityHook
 from simmim_bench.engine.hooks.manifest import ManifestHook
 from simmim_bench.engine.hooks.memory import PeakMemoryHook
@@ -14,12 +15,14 @@ from simmim_bench.engine.hooks.reconstruction import ReconstructionHook
 from simmim_bench.engine.hooks.reserve_memory import ReserveMemoryHook
 from simmim_bench.engine.hooks.sample_predictions import SamplePredictionsHook
 from simmim_bench.engine.hooks.seeds import SeedHook
+from simmim_bench.engine.hooks.speed import SpeedHook
 
 __all__ = [
     "ClassReportHook",
     "ClassesHook",
     "EnergyHook",
     "FiniteLossHook",
+    "FullyShardHook",
     "IdentityHook",
     "ManifestHook",
     "PeakMemoryHook",
@@ -30,4 +33,5 @@ __all__ = [
     "ReserveMemoryHook",
     "SamplePredictionsHook",
     "SeedHook",
+    "SpeedHook",
 ]

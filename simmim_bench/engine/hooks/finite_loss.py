@@ -35,7 +35,7 @@ class FiniteLossHook(Hook):
             waits for the device.
     """
 
-    priority = "VERY_HIGH"
+    priority = "HIGH"  # after a sharded model was put together
 
     def __init__(self, *, interval: int = 10) -> None:
         self.interval = interval

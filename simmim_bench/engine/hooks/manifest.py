@@ -57,6 +57,11 @@ class ManifestHook(Hook):
         self.validation = 0.0
         self.started = datetime.now(timezone.utc)
 
+    def before_run(self, runner: Any) -> None:
+        """Count the backbone's work while every process holds all of it."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self.flops = backbone_flops(model.backbone, self._image_size())
+
     def before_train(self, runner: Any) -> None:
         """Start the clock."""
         self.begin = time.monotonic()
@@ -152,7 +157,7 @@ class ManifestHook(Hook):
             peak_memory_mb=peak_memory_mb(runner),
             images_per_second=images * get_world_size() / training if training > 0 else None,
             parameters=sum(parameter.numel() for parameter in model.parameters()),
-            flops=backbone_flops(model.backbone, self._image_size()),
+            flops=self.flops,
             **energy_of(runner),
         )
 

@@ -6,15 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.dist import master_only
+from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
+from simmim_bench.engine.hooks.fully_shard import is_sharded, unsharded
 from simmim_bench.engine.trackers import has_tracker
 from simmim_bench.registry import HOOKS
 from simmim_bench.visualization.curves import plot_curve
 from simmim_bench.visualization.paint import evaluation_pipeline, paint
-from simmim_bench.visualization.reconstruction import save_png
+from simmim_bench.visualization.reconstruction import Painted, save_png
 
 
 @HOOKS.register_module()
@@ -38,7 +39,6 @@ class ReconstructionHook(Hook):
         self.images = images
         self.scale = scale
 
-    @master_only
     def before_train(self, runner: Any) -> None:
         """Choose the images."""
         dataset = runner.train_dataloader.dataset
@@ -47,14 +47,21 @@ class ReconstructionHook(Hook):
         self.paths = [dataset.get_data_info(int(index))["img_path"] for index in chosen]
         self.pipeline = evaluation_pipeline(runner.cfg, seed=0)
 
-    @master_only
     def after_train_epoch(self, runner: Any) -> None:
         """Write ``reconstructions/epoch_<n>.png`` and log PSNR and SSIM."""
         epoch = runner.epoch + 1
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if not model.target.paints or (epoch % self.epochs and epoch != runner.max_epochs):
             return
-        painted = paint(model, self.pipeline, self.paths)
+        if is_sharded(model):  # every process takes part in gathering it
+            with unsharded(model):
+                painted = paint(model, self.pipeline, self.paths)
+        elif is_main_process():
+            painted = paint(model, self.pipeline, self.paths)
+        if is_main_process():
+            self._show(runner, painted, epoch)
+
+    def _show(self, runner: Any, painted: Painted, epoch: int) -> None:
         grid = painted.grid()
         path = Path(runner.work_dir) / "reconstructions" / f"epoch_{epoch}.png"
         save_png(grid, path, scale=self.scale)

@@ -1,0 +1,92 @@
+"""Sharding, recomputation and precision: the same training, by other means."""
+
+import os
+
+import pytest
+import torch
+
+from simmim_bench.results.manifest import Manifest
+from tests.e2e.conftest import PRETRAIN
+
+pytestmark = pytest.mark.slow
+SHORT = [
+    "train_dataloader.batch_size=4",
+    "auto_scale_lr.base_batch_size=8",
+    "train_cfg.max_epochs=2",
+]
+KEEP = ["default_hooks.checkpoint.max_keep_ckpts=2"]
+
+
+def weights(folder, name="epoch_2.pth"):
+    return torch.load(folder / name, weights_only=False)
+
+
+def pretrain(tools, folder, *flags, processes=1, options=()):
+    words = [PRETRAIN, *([processes] if processes > 1 else []), "--work-dir", folder, *flags]
+    tool = ["bash", "tools/dist_train.sh"] if processes > 1 else ["tools/train.py"]
+    return tools.succeed(*tool, *words, "--cfg-options", *SHORT, *options)
+
+
+def assert_close(ours, theirs, *, atol):
+    assert ours.keys() == theirs.keys()
+    for key, value in ours.items():
+        assert type(value) is torch.Tensor, key  # whole, of no process's own
+        torch.testing.assert_close(value, theirs[key], rtol=0, atol=atol, msg=key)
+
+
+@pytest.fixture(scope="module")
+def replicated(tools, tmp_path_factory):
+    """A run of two processes with DDP."""
+    folder = tmp_path_factory.mktemp("ddp")
+    pretrain(tools, folder, processes=2, options=KEEP)
+    return folder
+
+
+@pytest.mark.skipif(os.cpu_count() < 2, reason="needs two cores")
+def test_sharded_and_resumed_it_ends_as_replicated(tools, replicated, tmp_path):
+    """The second epoch starts from a sharded checkpoint: weights and moments were whole."""
+    printed = pretrain(tools, tmp_path, "--fsdp", processes=2, options=KEEP)
+    assert "parts of the model are sharded over 2" in printed
+    (tmp_path / "epoch_2.pth").unlink()
+    (tmp_path / "manifest.json").unlink()
+    pretrain(tools, tmp_path, "--fsdp", "--resume", processes=2, options=KEEP)
+    ours, theirs = weights(tmp_path), weights(replicated)
+    assert_close(ours["state_dict"], theirs["state_dict"], atol=1e-6)
+    moments = [state["optimizer"]["state"] for state in (ours, theirs)]
+    assert moments[0].keys() == moments[1].keys()
+    for number, moment in moments[0].items():
+        torch.testing.assert_close(
+            moment["exp_avg"], moments[1][number]["exp_avg"], rtol=1e-3, atol=1e-6
+        )
+    mine, other = (Manifest.read(folder / "manifest.json") for folder in (tmp_path, replicated))
+    assert mine.cost.parameters == other.cost.parameters
+    assert mine.cost.flops == other.cost.flops
+    assert mine.deviations == other.deviations
+
+
+def test_recomputed_activations_change_nothing(tools, tmp_path):
+    pretrain(tools, tmp_path / "kept")
+    printed = pretrain(tools, tmp_path / "again", "--recompute")
+    assert "activations of 8 blocks are computed again" in printed
+    kept, again = (weights(tmp_path / name)["state_dict"] for name in ("kept", "again"))
+    assert_close(kept, again, atol=0)
+
+
+def test_another_precision_is_a_deviation(tools, tmp_path):
+    pretrain(tools, tmp_path / "half", "--precision", "bfloat16")
+    manifest = Manifest.read(tmp_path / "half" / "manifest.json")
+    assert manifest.deviations[0] == "precision bfloat16 instead of float32"
+    pretrain(tools, tmp_path / "same", "--precision", "float32")
+    assert "precision" not in " ".join(
+        Manifest.read(tmp_path / "same" / "manifest.json").deviations
+    )
+    half, same = (weights(tmp_path / name)["state_dict"] for name in ("half", "same"))
+    key = "backbone.stages.0.blocks.0.ffn.layers.1.weight"
+    assert half[key].dtype == torch.float32
+    assert not torch.equal(half[key], same[key])
+
+
+def test_one_process_is_not_sharded(tools, tmp_path):
+    code, printed = tools.run("tools/train.py", PRETRAIN, "--work-dir", tmp_path, "--fsdp")
+    assert code == 2
+    assert "--fsdp shards a model over processes and there is one" in printed
