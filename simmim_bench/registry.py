@@ -57,4 +57,5 @@ OPTIM_WRAPPER_CONSTRUCTORS = _child(
     "optimizer wrapper constructor", roots.OPTIM_WRAPPER_CONSTRUCTORS, "finetune"
 )
 PARAM_SCHEDULERS = _child("parameter scheduler", roots.PARAM_SCHEDULERS, "engine.schedulers")
+OPTIM_WRAPPERS = _child("optimizer wrapper", roots.OPTIM_WRAPPERS, "engine.bfloat16")
 LOOPS = _child("loop", roots.LOOPS, "engine.epoch_loop")

@@ -7,6 +7,12 @@ from typing import Any
 
 from simmim_bench.errors import BenchError
 
+WRAPPERS = {
+    "float32": "OptimWrapper",
+    "bfloat16": "simmim_bench.Bfloat16OptimWrapper",
+    "float16": "AmpOptimWrapper",
+}
+
 
 def speed_hooks(args: argparse.Namespace, cfg: Any, world_size: int) -> list[dict[str, Any]]:
     """Apply ``--precision`` to a config and give the hooks of the other flags.
@@ -27,11 +33,7 @@ def speed_hooks(args: argparse.Namespace, cfg: Any, world_size: int) -> list[dic
     if args.fsdp and args.precision == "float16":
         raise BenchError("--fsdp goes with --precision bfloat16 or float32, float16 was given")
     if args.precision is not None:
-        amp = args.precision != "float32"
-        cfg.optim_wrapper.type = "AmpOptimWrapper" if amp else "OptimWrapper"
-        cfg.optim_wrapper.pop("dtype", None)
-        if amp:
-            cfg.optim_wrapper.dtype = args.precision
+        _set_precision(cfg, args.precision)
     hooks = []
     if args.recompute or args.compile:
         flags = {"recompute": args.recompute, "compiled": args.compile}
@@ -42,10 +44,19 @@ def speed_hooks(args: argparse.Namespace, cfg: Any, world_size: int) -> list[dic
     return hooks
 
 
+def _set_precision(cfg: Any, precision: str) -> None:
+    import torch
+
+    if precision == "float16" and not torch.cuda.is_available():
+        raise BenchError("--precision float16 needs a GPU and there is none; try bfloat16")
+    cfg.optim_wrapper.type = WRAPPERS[precision]
+    cfg.optim_wrapper.pop("dtype", None)
+
+
 def deviation(args: argparse.Namespace, cfg: Any) -> list[str]:
     """What a record says of a precision that is not the recipe's."""
     stated = cfg.optim_wrapper.get("type", "OptimWrapper")
-    recipe = cfg.optim_wrapper.get("dtype", "float16") if "Amp" in stated else "float32"
+    recipe = {wrapper: name for name, wrapper in WRAPPERS.items()}.get(stated, stated)
     if args.precision in (None, recipe):
         return []
     return [f"precision {args.precision} instead of {recipe}"]

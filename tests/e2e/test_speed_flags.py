@@ -75,7 +75,7 @@ def test_recomputed_activations_change_nothing(tools, tmp_path):
 def test_another_precision_is_a_deviation(tools, tmp_path):
     pretrain(tools, tmp_path / "half", "--precision", "bfloat16")
     manifest = Manifest.read(tmp_path / "half" / "manifest.json")
-    assert manifest.deviations[0] == "precision bfloat16 instead of float32"
+    assert "precision bfloat16 instead of float32" in manifest.deviations
     pretrain(tools, tmp_path / "same", "--precision", "float32")
     assert "precision" not in " ".join(
         Manifest.read(tmp_path / "same" / "manifest.json").deviations
