@@ -2,5 +2,6 @@
 
 from simmim_bench.algorithms.dalle import DallETokenizer
 from simmim_bench.algorithms.simmim import SimMIM
+from simmim_bench.algorithms.sparse_simmim import SparseSimMIM
 
-__all__ = ["DallETokenizer", "SimMIM"]
+__all__ = ["DallETokenizer", "SimMIM", "SparseSimMIM"]

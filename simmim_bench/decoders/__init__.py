@@ -3,7 +3,15 @@
 from simmim_bench.decoders.base import Decoder
 from simmim_bench.decoders.conv import ConvDecoder
 from simmim_bench.decoders.inverse_swin import InverseSwinDecoder
+from simmim_bench.decoders.light_transformer import LightTransformerDecoder
 from simmim_bench.decoders.linear import LinearDecoder
 from simmim_bench.decoders.mlp import MLPDecoder
 
-__all__ = ["ConvDecoder", "Decoder", "InverseSwinDecoder", "LinearDecoder", "MLPDecoder"]
+__all__ = [
+    "ConvDecoder",
+    "Decoder",
+    "InverseSwinDecoder",
+    "LightTransformerDecoder",
+    "LinearDecoder",
+    "MLPDecoder",
+]

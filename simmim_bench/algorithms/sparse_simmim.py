@@ -1,0 +1,56 @@
+"""Sparse SimMIM: the encoder sees visible tokens only, the decoder gets mask tokens.
+
+Encoders of MAE (https://arxiv.org/abs/2111.06377) and GreenMIM (https://arxiv.org/abs/2205.13515),
+target and loss of SimMIM (https://arxiv.org/abs/2111.09886).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from simmim_bench.algorithms.simmim import SimMIM
+from simmim_bench.backbones.visible_tokens import check_sparse, visible_only
+from simmim_bench.registry import MODELS
+
+
+@MODELS.register_module()
+class SparseSimMIM(SimMIM):
+    """SimMIM whose mask token stands in the last feature map instead of the first tokens.
+
+    A decoder has to carry what is visible to masked positions: ``LightTransformerDecoder``.
+
+    Args:
+        one_mask_per_batch: In training every image has the mask of the first, as in GreenMIM,
+            which makes Swin faster; masks of the others are not used.
+        kwargs: See ``SimMIM``.
+
+    Raises:
+        BenchError: If the backbone cannot encode visible tokens only.
+    """
+
+    def __init__(self, *, one_mask_per_batch: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        check_sparse(self.backbone)
+        self.one_mask_per_batch = one_mask_per_batch
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, self.adapter.feature_spec.channels[-1]))
+
+    def encode(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
+        """See ``SimMIM.encode``; masked positions are the mask token.
+
+        Raises:
+            ValueError: If the mask hides a whole image or does not fit backbone and images.
+        """
+        if mask is None:
+            mask = self._token_mask(images, None)
+        with visible_only(self.backbone, mask, self.mask_token):
+            outputs = self.backbone(images)
+        return self.adapter.last_feature_map(outputs)
+
+    def _token_mask(self, images: Tensor, data_samples: Sequence[BaseDataElement] | None) -> Tensor:
+        mask = super()._token_mask(images, data_samples)
+        return mask[:1].expand_as(mask) if self.one_mask_per_batch and self.training else mask

@@ -1,0 +1,142 @@
+"""Swin on visible tokens, as GreenMIM (https://arxiv.org/abs/2205.13515).
+
+Blocks, norms and feed-forward layers run as they are on packed tokens (R, T, C); attention and
+patch merging, which need to know where tokens are, get another ``forward`` within the context.
+
+Images of one mask are R = B batches of the same places, whose groups and position biases are
+computed once (as GreenMIM has it); of different masks, one batch (R = 1) of all tokens, grouped
+over images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from simmim_bench.backbones.grid_check import grid_must_fit
+from simmim_bench.backbones.group_attention import Grouping, Places, attend, group
+
+MERGED = 2  # tokens a side that patch merging joins
+
+
+@contextmanager
+def visible_swin(backbone: Any, mask: Tensor, mask_token: Tensor) -> Iterator[None]:
+    """See ``visible_only``.
+
+    Raises:
+        ValueError: If a token of the last stage is partly masked, patch merging is not 2 x 2, a
+            map is smaller than a window without ``pad_small_map``, or (forward) the mask is not
+            that of the token grid.
+    """
+    _check_whole_cells(backbone, mask)
+    own = mask[:1] if bool((mask == mask[:1]).all()) else mask
+    packs, packed = len(mask) // len(own), own.flatten()
+    forwards, last = _plan(backbone, own)
+
+    def drop(_module: nn.Module, _args: Any, tokens: Tensor) -> Tensor:
+        together = tokens.reshape(packs, -1, tokens.shape[-1])  # (R, images * N, C)
+        return together.index_select(1, (~packed).nonzero().flatten())
+
+    def put_back(_module: nn.Module, _args: Any, tokens: Tensor) -> Tensor:
+        token = mask_token.to(tokens.dtype).expand(packs, 1, -1)
+        filled = torch.cat([tokens, token], dim=1).index_select(1, last)
+        return filled.view(len(mask), -1, tokens.shape[-1])  # (B, h * w, C)
+
+    norm = getattr(backbone, f"norm{backbone.num_layers - 1}")
+    handles = [
+        backbone.patch_embed.register_forward_hook(grid_must_fit(mask)),
+        backbone.drop_after_pos.register_forward_hook(drop),
+        norm.register_forward_hook(put_back),
+    ]
+    for module, forward in forwards.items():
+        vars(module)["forward"] = forward
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+        for module in forwards:
+            del vars(module)["forward"]
+
+
+def _plan(backbone: Any, mask: Tensor) -> tuple[dict[nn.Module, Callable[..., Any]], Tensor]:
+    """Forwards of attention and merging, and for each last position its token or T."""
+    device = mask.device
+    image, row, column = (~mask).cpu().nonzero(as_tuple=True)
+    places, grid = Places(image, row, column), (mask.shape[1], mask.shape[2])
+    forwards: dict[nn.Module, Callable[..., Any]] = {}
+    for stage in backbone.stages:
+        groupings: dict[int, Grouping] = {}
+        for block in stage.blocks:
+            shift = _shift(block.attn, grid)
+            if shift not in groupings:
+                made = group(places, grid, block.attn, shift)
+                groupings[shift] = Grouping(**{k: v.to(device) for k, v in vars(made).items()})
+            forwards[block.attn] = _attention(block.attn, groupings[shift])
+        if stage.downsample is not None:
+            order, places = _merge(places, grid)
+            grid = (grid[0] // MERGED, grid[1] // MERGED)
+            forwards[stage.downsample] = _merging(stage.downsample, order.to(device), grid)
+    position = (places.image * grid[0] + places.row) * grid[1] + places.column
+    last = torch.full((len(mask) * grid[0] * grid[1],), len(position))
+    last[position] = torch.arange(len(position))
+    return forwards, last.to(device)
+
+
+def _attention(attention: Any, groups: Grouping) -> Callable[..., Tensor]:
+    def forward(tokens: Tensor, _grid: Any) -> Tensor:
+        return attend(attention, tokens, groups)
+
+    return forward
+
+
+def _merging(merging: Any, order: Tensor, grid: tuple[int, int]) -> Callable[..., Any]:
+    def forward(tokens: Tensor, _grid: Any) -> tuple[Tensor, tuple[int, int]]:
+        cells = tokens.index_select(1, order).unflatten(1, (-1, MERGED**2))
+        cells = cells.transpose(2, 3).flatten(2)  # channels first, as nn.Unfold has them
+        return merging.reduction(merging.norm(cells)), grid
+
+    return forward
+
+
+def _merge(places: Places, grid: tuple[int, int]) -> tuple[Tensor, Places]:
+    """Order in which four tokens each are one cell, row by row, and the places of the cells."""
+    row, column = places.row // MERGED, places.column // MERGED
+    cell = (places.image * grid[0] + row) * grid[1] + column
+    child = places.row % MERGED * MERGED + places.column % MERGED
+    order = (cell * MERGED**2 + child).argsort()
+    first = order[:: MERGED**2]
+    return order, Places(places.image[first], row[first], column[first])
+
+
+def _shift(attention: Any, grid: tuple[int, int]) -> int:
+    """Shift of ``ShiftWindowMSA`` on this grid; its rules for small maps."""
+    smallest, window = min(grid), attention.window_size
+    if smallest < window and not attention.pad_small_map:
+        raise ValueError(
+            f"a map of {grid[0]} x {grid[1]} is smaller than the window {window}; use larger "
+            f"images, a smaller window_size or pad_small_map=True"
+        )
+    whole = smallest == window and not attention.pad_small_map
+    return 0 if whole else int(attention.shift_size)
+
+
+def _check_whole_cells(backbone: Any, mask: Tensor) -> None:
+    merges = [stage.downsample for stage in backbone.stages if stage.downsample is not None]
+    if any(tuple(merge.sampler.kernel_size) != (MERGED, MERGED) for merge in merges):
+        raise ValueError("a sparse Swin merges 2 x 2 patches; leave downsample_cfg as it is")
+    side = MERGED ** len(merges)
+    rows, columns = mask.shape[1:]
+    stride = side * int(backbone.patch_embed.projection.stride[0])
+    if rows % side == columns % side == 0:
+        cells = mask.unflatten(2, (-1, side)).unflatten(1, (-1, side))  # (B, h, side, w, side)
+        if bool((cells == cells[:, :, :1, :, :1]).all()):
+            return
+    raise ValueError(
+        f"a sparse Swin needs images and masks of whole {stride} px, the stride of its last stage; "
+        f"set mask_patch_size={stride} and an image size that it divides"
+    )

@@ -1,0 +1,71 @@
+"""Run a backbone on its visible tokens only, without changing the backbone.
+
+Within the context, ``backbone(images)`` drops masked tokens after the position embedding, and its
+last feature map has the mask token in their place: MAE (https://arxiv.org/abs/2111.06377) for the
+plain ViT, GreenMIM (https://arxiv.org/abs/2205.13515) for Swin. Parameters and keys are the
+backbone's, so what was pretrained so is loaded like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import torch
+from mmpretrain.models.backbones import SwinTransformer, VisionTransformer
+from torch import Tensor, nn
+
+from simmim_bench.backbones.sparse_swin import visible_swin
+from simmim_bench.backbones.sparse_vit import visible_vit
+from simmim_bench.errors import BenchError
+
+Encoder = Callable[[nn.Module, Tensor, Tensor], AbstractContextManager[None]]
+
+
+def visible_only(
+    backbone: nn.Module, mask: Tensor, mask_token: Tensor
+) -> AbstractContextManager[None]:
+    """Context in which ``backbone(images)`` computes visible tokens only.
+
+    Args:
+        backbone: One that ``check_sparse`` accepts.
+        mask: Bool, (B, H / token_size, W / token_size); True = masked.
+        mask_token: (1, 1, channels of the last feature map).
+
+    Raises:
+        ValueError: If the mask is not bool, hides everything in an image, or does not fit.
+    """
+    if mask.dtype != torch.bool:
+        raise ValueError(f"mask is {mask.dtype}, not torch.bool; True means masked")
+    if bool(mask.flatten(1).all(dim=1).any()):
+        raise ValueError("an image has no visible token; use a mask_ratio below 1")
+    return _encoders()[type(backbone)](backbone, mask, mask_token)
+
+
+def check_sparse(backbone: nn.Module) -> None:
+    """Refuse a backbone that cannot run on visible tokens only.
+
+    Raises:
+        BenchError: If its class is unknown (subclasses may attend otherwise), or an option does
+            not fit.
+    """
+    if type(backbone) not in _encoders():
+        known = " and ".join(f"mmpretrain.{kind.__name__}" for kind in _encoders())
+        raise BenchError(
+            f"{type(backbone).__name__} cannot encode visible tokens only; {known} can"
+        )
+    last = len(backbone.layers if hasattr(backbone, "layers") else backbone.stages) - 1
+    if list(backbone.out_indices) != [last] or getattr(backbone, "out_after_downsample", False):
+        raise BenchError(
+            f"out_indices={tuple(backbone.out_indices)}: a sparse backbone has no map but the "
+            f"last; leave out_indices and out_after_downsample as they are"
+        )
+    if any(getattr(module, "with_cp", False) for module in backbone.modules()):
+        raise BenchError(
+            "with_cp=True computes blocks again when the mask is gone; a sparse backbone needs "
+            "with_cp=False"
+        )
+
+
+def _encoders() -> dict[type[nn.Module], Encoder]:
+    return {SwinTransformer: visible_swin, VisionTransformer: visible_vit}
