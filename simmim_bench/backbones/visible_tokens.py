@@ -65,6 +65,12 @@ def check_sparse(backbone: nn.Module) -> None:
             "with_cp=True computes blocks again when the mask is gone; a sparse backbone needs "
             "with_cp=False"
         )
+    drops = [float(getattr(module, "drop_prob", 0.0)) for module in backbone.modules()]
+    if isinstance(backbone, SwinTransformer) and any(drops):
+        raise BenchError(
+            "a sparse Swin packs the tokens of all images, and drop path would drop them together; "
+            "set drop_path_rate=0.0, as SimMIM pretrains Swin"
+        )
 
 
 def _encoders() -> dict[type[nn.Module], Encoder]:

@@ -30,10 +30,10 @@ from tests.configs.expected import (
 )
 
 ROOT = Path(__file__).parents[2] / "configs"
-ALL = sorted(  # ablations have tests of their own
+ALL = sorted(  # ablations and variants have tests of their own
     str(path.relative_to(ROOT))
     for path in ROOT.rglob("*.py")
-    if not {"_base_", "ablations"} & set(path.relative_to(ROOT).parts)
+    if not {"_base_", "ablations", "variants"} & set(path.relative_to(ROOT).parts)
 )
 
 
