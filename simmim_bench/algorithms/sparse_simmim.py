@@ -25,8 +25,8 @@ class SparseSimMIM(SimMIM):
     A decoder has to carry what is visible to masked positions: ``LightTransformerDecoder``.
 
     Args:
-        one_mask_per_batch: In training every image has the mask of the first, as in GreenMIM,
-            which makes Swin faster; masks of the others are not used.
+        one_mask_per_batch: In training every image has the mask of the first, as in GreenMIM, so
+            that Swin's windows are grouped for one image; masks of the others are not used.
         kwargs: See ``SimMIM``.
 
     Raises:
