@@ -26,7 +26,7 @@ Column = tuple[str, Callable[[Any], str]]
 
 
 def describe(folder: Path) -> str:
-    """Markdown tables of all leaf configs below ``folder``, ablations left out.
+    """Markdown tables of all leaf configs below ``folder``, ablations and variants left out.
 
     Raises:
         BenchError: If a config cannot be read.
@@ -34,7 +34,7 @@ def describe(folder: Path) -> str:
     files = sorted(
         path
         for path in folder.rglob("*.py")
-        if not {"_base_", "ablations"} & set(path.relative_to(folder).parts)
+        if not {"_base_", "ablations", "variants"} & set(path.relative_to(folder).parts)
     )
     configs = {path.relative_to(folder).as_posix(): load_config(str(path)) for path in files}
     blocks = [HEADER]
