@@ -7,8 +7,10 @@ from typing import Any
 from simmim_bench.masking.base import MaskStrategy
 from simmim_bench.masking.blockwise import BlockwiseMask
 from simmim_bench.masking.grid import GridMask
+from simmim_bench.masking.hierarchical import HierarchicalMask
 from simmim_bench.masking.random_patch import RandomPatchMask
 from simmim_bench.masking.square import SquareMask
+from simmim_bench.masking.stripes import StripesMask
 from simmim_bench.registry import unknown_name
 
 STRATEGIES: dict[str, type[MaskStrategy]] = {
@@ -16,6 +18,8 @@ STRATEGIES: dict[str, type[MaskStrategy]] = {
     "blockwise": BlockwiseMask,
     "square": SquareMask,
     "grid": GridMask,
+    "stripes": StripesMask,
+    "hierarchical": HierarchicalMask,
 }
 
 

@@ -29,7 +29,8 @@ class GenerateMask(PerSampleTransform):
             own per sample; rounded up to whole patches.
         token_size: Side of a model token in pixels.
         seed: First word of every sample's random seed.
-        strategy: ``random``, ``blockwise``, ``square`` or ``grid``.
+        strategy: ``random``, ``blockwise``, ``square``, ``grid``, ``stripes`` or
+            ``hierarchical``.
         options: What else the strategy takes, such as ``min_block``.
 
     Raises:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simmim_bench.masking import draw_batch
 from simmim_bench.masking.strategies import STRATEGIES, build_strategy
 
-EXACT = ["random", "blockwise", "grid"]
+EXACT = ["random", "blockwise", "grid", "stripes", "hierarchical"]
 names = st.sampled_from(sorted(STRATEGIES))
 patches = st.sampled_from([4, 8, 16, 32, 64])
 sides = st.integers(1, 12)
