@@ -46,7 +46,15 @@ def _child(name: str, parent: Registry, *locations: str) -> NearNameRegistry:
 
 
 MODELS = _child(
-    "model", roots.MODELS, "algorithms", "backbones", "decoders", "losses", "targets", "finetune"
+    "model",
+    roots.MODELS,
+    "algorithms",
+    "backbones",
+    "decoders",
+    "losses",
+    "targets",
+    "finetune",
+    "multimodal",
 )
 TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking", "transforms")
 DATASETS = _child("dataset", roots.DATASETS, "datasets")

@@ -11,6 +11,8 @@ from simmim_bench.data import layouts
 from simmim_bench.engine.settings import datasets
 from simmim_bench.errors import BenchError
 
+FILES = ("ann_file", "question_file", "image_file")
+
 
 def check_data(cfg: Any) -> None:
     """Check that every folder and annotation file that ``cfg`` reads exists.
@@ -31,11 +33,11 @@ def missing_data(cfg: Any) -> Iterator[tuple[Path, str]]:
 
 
 def expected_paths(dataset: Any) -> list[Path]:
-    """Paths that a dataset dict names: its root, its prefixes, its annotation file."""
+    """Paths that a dataset dict names: its root, its prefixes, its annotation files."""
     root = Path(dataset.get("data_root") or ".")
     prefix = dataset.get("data_prefix") or {}
     parts = [prefix] if isinstance(prefix, str) else list(prefix.values())
-    parts.append(dataset.get("ann_file") or "")
+    parts += [dataset.get(key) or "" for key in FILES]
     return [root, *(root / part for part in parts if part)]
 
 

@@ -16,6 +16,8 @@ TITLES = {
     "classification": "Classification",
     "detection": "Detection and instance segmentation",
     "segmentation": "Semantic segmentation",
+    "retrieval": "Image-text retrieval",
+    "vqa": "Visual question answering",
 }
 HEADER = (
     "# Recipes and protocols\n\n"

@@ -65,6 +65,11 @@ def has_batch_norm(node: Any) -> bool:
     )
 
 
+def has_in_batch_negatives(model: Any) -> bool:
+    """Whether a model's loss compares the images of a step with each other."""
+    return bool(model.get("type") == "simmim_bench.ImageTextAligner")
+
+
 def _accumulate(cfg: Any, count: int) -> None:
     """Accumulate over ``count`` iterations; whatever counts iterations counts ``count`` times."""
     wrapper = cfg.optim_wrapper

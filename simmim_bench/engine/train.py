@@ -90,7 +90,11 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
 
 def _scale(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: int) -> list[str]:
     """Keep the recipe's batch on these devices; note in the facts where that is not the recipe."""
-    from simmim_bench.engine.scaling import has_batch_norm, keep_recipe
+    from simmim_bench.engine.scaling import (
+        has_batch_norm,
+        has_in_batch_negatives,
+        keep_recipe,
+    )
     from simmim_bench.engine.smaller_batch import use_smaller_batch
 
     if args.try_iterations is not None:
@@ -100,6 +104,9 @@ def _scale(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size
     note = keep_recipe(cfg, world_size, auto_scale_lr=args.auto_scale_lr)
     if note and has_batch_norm(cfg.model):
         note += "; batch norm sees fewer images at a time than in the recipe"
+        facts["deviations"].append(note)
+    elif note and has_in_batch_negatives(cfg.model):
+        note += "; the contrastive loss has fewer negatives than in the recipe"
         facts["deviations"].append(note)
     elif note and args.auto_scale_lr:
         facts["deviations"].append(note)

@@ -1,7 +1,9 @@
 """Metrics with full precision."""
 
+from simmim_bench.evaluation.answers import AnswerAccuracy
 from simmim_bench.evaluation.coco import CocoMetric
 from simmim_bench.evaluation.iou import IoUMetric
 from simmim_bench.evaluation.knn import KNNAccuracy
+from simmim_bench.evaluation.retrieval import RetrievalRecall
 
-__all__ = ["CocoMetric", "IoUMetric", "KNNAccuracy"]
+__all__ = ["AnswerAccuracy", "CocoMetric", "IoUMetric", "KNNAccuracy", "RetrievalRecall"]

@@ -163,6 +163,7 @@ REPORTS: dict[str, type[ClassReport]] = {
     "classification": ClassificationReport,
     "detection": DetectionReport,
     "segmentation": SegmentationReport,
+    "vqa": ClassificationReport,
 }
 """By task of a protocol."""
 

@@ -19,6 +19,8 @@ TASKS = {
     "classification": "Image Classification",
     "detection": "Object Detection",
     "segmentation": "Semantic Segmentation",
+    "retrieval": "Image-Text Retrieval",
+    "vqa": "Visual Question Answering",
 }
 NAMES = {  # as OpenMMLab's model indices and result lists spell them
     "top1": "Top 1 Accuracy",

@@ -2,5 +2,6 @@
 
 from simmim_bench.transforms.load_image import LoadImage
 from simmim_bench.transforms.per_sample import SeedSample
+from simmim_bench.transforms.pick_caption import PickCaption
 
-__all__ = ["LoadImage", "SeedSample"]
+__all__ = ["LoadImage", "PickCaption", "SeedSample"]

@@ -18,6 +18,7 @@ from filelock import FileLock
 from simmim_bench.data.demo.annotations import DATASET_FILE, describe, write_instances
 from simmim_bench.data.demo.contact_sheet import write_contact_sheet
 from simmim_bench.data.demo.files import ADE_SPLITS, Job, Written, make_folders, write_images
+from simmim_bench.data.demo.language import add_language
 from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.data.layouts import home, missing
 from simmim_bench.data.parallel import Advance, start_worker
@@ -88,9 +89,12 @@ def _existing(folder: Path, spec: DemoSpec) -> Built | None:
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
         same = described["fingerprint"] == spec.fingerprint() and not missing("demo", folder)
-        return Built(folder, image_count(spec), 0.0, described["content_sha256"]) if same else None
+        if same:
+            add_language(folder, spec)  # data of before there were captions
+            return Built(folder, image_count(spec), 0.0, described["content_sha256"])
     except (ValueError, KeyError, TypeError):
-        return None
+        pass
+    return None
 
 
 def _build(folder: Path, spec: DemoSpec, processes: int | None, advance: Advance) -> Built:
@@ -127,6 +131,7 @@ def _write(folder: Path, spec: DemoSpec, processes: int | None, advance: Advance
         content.update(b"".join(each.digest for each in written[split.name]))
         if split.name in ADE_SPLITS:
             write_instances(spec, split, written[split.name], folder)
+    add_language(folder, spec)
     write_contact_sheet(folder)
     atomic_write_json(folder / DATASET_FILE, describe(spec, content.hexdigest()))
     return content.hexdigest()

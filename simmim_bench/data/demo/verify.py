@@ -16,6 +16,7 @@ from simmim_bench.data.demo import rle
 from simmim_bench.data.demo.annotations import DATASET_FILE, instances_path
 from simmim_bench.data.demo.compose import BACKGROUND
 from simmim_bench.data.demo.files import ADE_SPLITS, ade_paths, image_path
+from simmim_bench.data.demo.language import KINDS, documents, language_path
 from simmim_bench.data.demo.spec import CLASSES, VERSION, DemoSpec, Split
 from simmim_bench.data.parallel import Advance
 from simmim_bench.errors import BenchError
@@ -107,7 +108,22 @@ def _scene_parts(folder: Path, spec: DemoSpec, split: Split, advance: Advance) -
             coco.problems = _check_maps(document, folder, split)
     except (OSError, ValueError, KeyError, TypeError) as error:
         coco.problems = [f"{folder / instances_path(split)}: cannot be used ({error!r})"]
-    return [*parts, coco]
+        return [*parts, coco]
+    return [*parts, coco, _language(document, folder, spec, split)]
+
+
+def _language(instances: dict[str, Any], folder: Path, spec: DemoSpec, split: Split) -> Part:
+    """Captions and questions that are not what the instances say."""
+    part = Part(language_path(split, KINDS[0]).as_posix(), 0, len(KINDS))
+    for kind, expected in documents(instances, spec).items():
+        path = folder / language_path(split, kind)
+        try:
+            part.found += 1
+            if json.loads(path.read_text(encoding="utf-8")) != expected:
+                part.problems.append(f"{path}: does not agree with {instances_path(split).name}")
+        except (OSError, ValueError) as error:
+            part.problems.append(f"{path}: cannot be used ({error!r})")
+    return part
 
 
 def _check_instances(document: dict[str, Any], spec: DemoSpec, split: Split) -> list[str]:

@@ -20,6 +20,7 @@ FIELDS = {
     "classification": ("pred_score", "gt_label"),
     "detection": ("pred_instances", "gt_instances"),
     "segmentation": ("pred_sem_seg", "gt_sem_seg"),
+    "vqa": ("pred_score", "gt_label"),
 }
 
 
@@ -27,10 +28,10 @@ FIELDS = {
 class ClassReportHook(Hook):
     """After an evaluation, fill ``classes/`` in the work dir: CSV files and pictures.
 
-    The last evaluation's stays. A model that gives no such predictions (k-NN) has no report.
+    The last evaluation's stays. A model that gives no such predictions (k-NN, retrieval) has no report.
 
     Args:
-        task: ``classification``, ``detection`` or ``segmentation``.
+        task: Of the protocol.
     """
 
     def __init__(self, *, task: str) -> None:
@@ -68,7 +69,7 @@ class ClassReportHook(Hook):
 
     def _start(self, loader: Any) -> None:
         classes = (getattr(loader.dataset, "metainfo", None) or {}).get("classes")
-        self.report = REPORTS[self.task](classes) if classes else None
+        self.report = REPORTS[self.task](classes) if classes and self.task in REPORTS else None
         self.seen = 0
 
     def _add(self, loader: Any, outputs: Sequence[Any] | None) -> None:

@@ -48,7 +48,7 @@ def _classes(loader: Any) -> tuple[str, ...]:
 
 
 def _check_splits(train: Sequence[str], val: Sequence[str]) -> None:
-    if train == val:
+    if not train or train == val:  # captions have no classes
         return
     lacking = [name for name in train if name not in val]
     more = [name for name in val if name not in train]

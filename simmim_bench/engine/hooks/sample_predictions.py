@@ -24,10 +24,10 @@ class SamplePredictionsHook(Hook):
 
     They are spread over the images that the first process sees, the same in every evaluation; the
     last evaluation's stay. Each is drawn by its library's visualizer. A model that gives no such
-    predictions (k-NN) has none.
+    predictions (k-NN, retrieval) has none.
 
     Args:
-        task: ``classification``, ``detection`` or ``segmentation``.
+        task: Of the protocol.
         images: How many.
     """
 
@@ -72,6 +72,8 @@ class SamplePredictionsHook(Hook):
         self.kept, self.seen = [], 0
 
     def _keep(self, outputs: Sequence[Any] | None) -> None:
+        if self.task not in DRAW:
+            return
         for sample in outputs or []:
             if self.seen in self.chosen and all(name in sample for name in FIELDS[self.task]):
                 self.kept.append(sample.cpu())

@@ -1,0 +1,102 @@
+"""A small text transformer over bytes.
+
+Bytes as tokens (https://arxiv.org/abs/2105.13626) need no vocabulary: nothing is learned from the
+training captions, stored, or unknown at test time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from simmim_bench.errors import BenchError
+from simmim_bench.registry import MODELS
+
+PADDING, START = 256, 257
+TOKENS = 258  # 256 bytes, padding, start
+STD = 0.02  # CLIP, model.py: token embedding; positions have half of it
+
+
+@MODELS.register_module()
+class ByteTextEncoder(BaseModule):
+    """``torch.nn.TransformerEncoder`` over the UTF-8 bytes of lower-case sentences.
+
+    Args:
+        channels: Width C.
+        depth: Number of layers.
+        num_heads: Attention heads; divides ``channels``.
+        max_bytes: Longer sentences are cut.
+        dropout: Of the layers.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        depth: int,
+        num_heads: int,
+        max_bytes: int,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.max_bytes = max_bytes
+        self.embedding = nn.Embedding(TOKENS, channels, padding_idx=PADDING)
+        self.position = nn.Parameter(torch.empty(max_bytes + 1, channels))
+        layer = nn.TransformerEncoderLayer(
+            channels,
+            num_heads,
+            dim_feedforward=4 * channels,
+            dropout=dropout,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.layers = nn.TransformerEncoder(
+            layer, depth, norm=nn.LayerNorm(channels), enable_nested_tensor=False
+        )
+        nn.init.normal_(self.embedding.weight, std=STD)
+        nn.init.normal_(self.position, std=STD / 2)
+
+    def tokenize(self, sentences: Sequence[str]) -> Tensor:
+        """Tokens of sentences, a start token first, (B, L), int64; the rest is ``PADDING``.
+
+        Raises:
+            BenchError: If a sentence is empty.
+        """
+        rows = []
+        for sentence in sentences:
+            content = sentence.strip().lower().encode()[: self.max_bytes]
+            if not content:
+                raise BenchError("a sentence is empty; every caption and question needs some words")
+            rows.append(torch.tensor([START, *content]))
+        tokens = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
+        return tokens.to(self.position.device)
+
+    def forward(self, sentences: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Encode sentences.
+
+        Returns:
+            Features of the tokens, (B, L, C), and where they are padding, (B, L), bool.
+
+        Raises:
+            BenchError: If a sentence is empty.
+        """
+        tokens = self.tokenize(sentences)
+        padding = tokens == PADDING
+        embedded = self.embedding(tokens) + self.position[: tokens.shape[1]]
+        return self.layers(embedded, src_key_padding_mask=padding), padding
+
+    def pooled(self, sentences: Sequence[str]) -> Tensor:
+        """Mean over the tokens of each sentence, (B, C)."""
+        features, padding = self(sentences)
+        return text_mean(features, padding)
+
+
+def text_mean(text: Tensor, padding: Tensor) -> Tensor:
+    """Mean over the tokens that are no padding, (B, C)."""
+    kept = (~padding).unsqueeze(2).to(text.dtype)  # (B, L, 1)
+    return (text * kept).sum(1) / kept.sum(1)
