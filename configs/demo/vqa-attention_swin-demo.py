@@ -32,9 +32,7 @@ model = dict(
     type="simmim_bench.QuestionAnswerer",
     backbone=_base_.swin_demo,
     text=_base_.text_demo,
-    fusion=dict(
-        type="simmim_bench.CrossAttentionFusion", channels=128, depth=2, num_heads=4
-    ),
+    fusion=dict(type="simmim_bench.CrossAttentionFusion", channels=128, depth=2, num_heads=4),
     num_classes=12,
     data_preprocessor=_base_.pixels,
 )

@@ -127,7 +127,7 @@ class ImageTextAligner(BaseModel):
         return self._classes
 
     def _classify(self, images: Tensor, samples: Sequence[DataSample]) -> Sequence[DataSample]:
-        scores = (self.log_scale.exp().clamp(max=MAX_SCALE) * images @ self.class_embeddings().T)
+        scores = self.log_scale.exp().clamp(max=MAX_SCALE) * images @ self.class_embeddings().T
         for sample, score in zip(samples, scores.softmax(1), strict=True):
             sample.set_pred_score(score).set_pred_label(score.argmax().reshape(1))
         return samples

@@ -31,8 +31,8 @@ def image_tokens(backbone: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     features: Tensor = backbone(images)[-1]
     if features.ndim != 4:
         raise ValueError(
-            f"the backbone returns {tuple(features.shape)}, expected a map (B, C, H, W); give a ViT "
-            "out_type='featmap', a ConvNeXt gap_before_final_norm=False"
+            f"the backbone returns {tuple(features.shape)}, expected a map (B, C, H, W); give a "
+            "ViT out_type='featmap', a ConvNeXt gap_before_final_norm=False"
         )
     height, width = features.shape[2:]
     y, x = (

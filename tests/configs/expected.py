@@ -13,6 +13,7 @@ FULL_SIZE = {
     "transfer/simmim-coco_swin-b_8xb128_800e.py",
     "ade20k/upernet_plain-vit-b_160k.py",
     "baselines/beit_vit-b_8xb256_300e.py",
+    "coco/retrieval_swin-b_30e.py",
     "coco/mask-rcnn_plain-vit-b_fpn_100e.py",
     "imagenet/plain-vit-b_8xb2048_linear-90e.py",
     "imagenet/plain-vit-b_knn.py",
@@ -142,6 +143,15 @@ FINE_TUNING = {
 EVALUATED = {
     "Accuracy": {"accuracy/top1", "accuracy/top5"},
     "simmim_bench.CocoMetric": {f"coco/{kind}_{f}" for kind in ("bbox", "segm") for f in FIGURES},
+    "simmim_bench.RetrievalRecall": {
+        "retrieval/mean_recall",
+        *(f"retrieval/{way}_r{k}" for way in ("i2t", "t2i") for k in (1, 5, 10)),
+    },
+    "simmim_bench.AnswerAccuracy": {
+        f"vqa/{figure}{kind}"
+        for figure in ("accuracy", "majority")
+        for kind in ("", "_count", "_presence", "_leftmost", "_largest", "_comparison")
+    },
     "simmim_bench.IoUMetric": {"mIoU", "mAcc", "aAcc"},
     "simmim_bench.KNNAccuracy": {f"knn/top1_k{k}" for k in (10, 20, 100, 200)},
 }

@@ -33,7 +33,7 @@ def truncate(path):
 def test_fresh_data_have_no_problems(built, tiny):
     seen = []
     parts = verify_demo(built.folder, seen.append)
-    assert [part.problems for part in parts] == [[]] * 11
+    assert [part.problems for part in parts] == [[]] * 13
     assert all(part.found == part.expected for part in parts)
     images = tiny.train_objects + tiny.val_objects + tiny.unlabelled
     assert sum(seen) == images + 3 * (tiny.train_scenes + tiny.val_scenes)

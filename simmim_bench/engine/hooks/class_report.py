@@ -28,7 +28,7 @@ FIELDS = {
 class ClassReportHook(Hook):
     """After an evaluation, fill ``classes/`` in the work dir: CSV files and pictures.
 
-    The last evaluation's stays. A model that gives no such predictions (k-NN, retrieval) has no report.
+    The last evaluation's stays. A model without such predictions (k-NN, retrieval) has no report.
 
     Args:
         task: Of the protocol.
