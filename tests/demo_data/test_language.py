@@ -31,7 +31,7 @@ def test_every_image_has_five_captions_that_name_its_digits(built, scenes):
     written = load(built, "captions")
     assert written["images"] == load(built, "instances")["images"]
     count = Counter(each["image_id"] for each in written["annotations"])
-    assert count == {number: 5 for number in scenes}
+    assert count == dict.fromkeys(scenes, 5)
     for each in written["annotations"]:
         values = sorted(int(digit) for digit in re.findall(r"\d", each["caption"]))
         assert values == sorted(scene[0] for scene in scenes[each["image_id"]])

@@ -108,6 +108,7 @@ def _scene_parts(folder: Path, spec: DemoSpec, split: Split, advance: Advance) -
             coco.problems = _check_maps(document, folder, split)
     except (OSError, ValueError, KeyError, TypeError) as error:
         coco.problems = [f"{folder / instances_path(split)}: cannot be used ({error!r})"]
+    if coco.problems:
         return [*parts, coco]
     return [*parts, coco, _language(document, folder, spec, split)]
 
