@@ -1,4 +1,4 @@
-# Text transformer of the demo: bytes, as wide as it needs to tell ten digits and their places.
+# Text transformer of the demo, over bytes; its size was not tuned yet.
 text_demo = dict(
     type="simmim_bench.ByteTextEncoder", channels=128, depth=2, num_heads=4, max_bytes=112
 )

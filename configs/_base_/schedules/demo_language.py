@@ -1,4 +1,4 @@
-# 8 epochs of the demo's scenes; values were chosen for two CPU cores.
+# 8 epochs of the demo's scenes; the rate is the demo classifier's, nothing was tuned yet.
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
