@@ -63,6 +63,7 @@ RESIZED = {
     "ade20k/upernet_resnet-50_160k.py": 0,
     "ade20k/upernet_swinv2-b_160k.py": 0,
     "ade20k/upernet_swin-l_160k_640.py": 8,
+    "coco/retrieval_swin-b_30e.py": 8,
     "coco/mask-rcnn_swin-b_fpn_1x.py": 8,
     "coco/mask-rcnn_swin-b_fpn_3x.py": 8,
     "ade20k/upernet_swin-b_160k.py": 8,
