@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from simmim_bench.errors import BenchError
@@ -48,14 +49,21 @@ def prepare(launcher: str, library: str) -> int:
     from simmim_bench import ops
 
     ops.install()
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
+    with imports():
         for name in (library, "mmpretrain"):  # whose backbones all libraries use
             importlib.import_module(f"{name}.datasets")
+    return _start_distributed(launcher)
+
+
+@contextlib.contextmanager
+def imports() -> Iterator[None]:
+    """Drop the line that the libraries' datasets print when they are imported."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        yield
     sys.stdout.writelines(
         line for line in printed.getvalue().splitlines(True) if "Could not import OneDL" not in line
     )
-    return _start_distributed(launcher)
 
 
 def _start_distributed(launcher: str) -> int:

@@ -49,7 +49,7 @@ def load_config(
     except Exception as error:
         raise BenchError(f"config {path} cannot be read: {error}") from error
     changes = dict(_parse_override(item) for item in overrides or [])
-    cfg.merge_from_dict({key: _like(_current(cfg, key), new) for key, new in changes.items()})
+    cfg.merge_from_dict({key: _like(key, _current(cfg, key), new) for key, new in changes.items()})
     if data_root is not None:
         _relocate(cfg, data_root)
     if num_classes is not None:
@@ -124,8 +124,13 @@ def _parse_override(item: str) -> tuple[str, Any]:
     return key, DictAction._parse_iterable(value)
 
 
-def _like(current: Any, new: Any) -> Any:
+def _like(key: str, current: Any, new: Any) -> Any:
     """A list that takes the place of a tuple becomes one: transforms ask for tuples."""
+    if isinstance(current, (bool, int, float)) and isinstance(new, str):
+        raise BenchError(
+            f"config key {key!r} is {current!r} and {new!r} is no "
+            f"{'True or False' if isinstance(current, bool) else 'number'}; give one"
+        )
     return tuple(new) if isinstance(current, tuple) and isinstance(new, list) else new
 
 

@@ -33,7 +33,8 @@ def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str
     for stage in trainings.values():
         for key, mistake in _training_mistakes(plan, stage, prepared, told):
             mistakes.setdefault(key, mistake)
-    return [*mistakes.values(), *_cost_mistakes(stages, suite)]
+    found = [*mistakes.values(), *_cost_mistakes(stages, suite)]
+    return found or _argument_mistakes(plan, trainings.values())
 
 
 def estimated_gpu_hours(stages: Iterable[Stage]) -> float:
@@ -65,6 +66,18 @@ def _training_mistakes(
         if not any(path.resolve().is_relative_to(folder) for folder in covered):
             told.add(path.resolve())
             yield str(path), f"{stage.config}: {sentence}"
+
+
+def _argument_mistakes(plan: Plan, trainings: Iterable[Stage]) -> list[str]:
+    """Overrides that no class takes; asked last, as the answer takes the libraries' import."""
+    from simmim_bench.engine.new_arguments import unknown_arguments
+
+    asked = dict.fromkeys((stage.config, stage.options) for stage in trainings)
+    return [
+        f"{config}: {sentence}"
+        for config, options in asked
+        for sentence in unknown_arguments(str(plan.root / config), list(options))
+    ]
 
 
 def _kind_mistake(stage: Stage, cfg: Any) -> str:
