@@ -238,6 +238,7 @@ def _hooks(
     scope = "simmim_bench"
     hooks: list[dict[str, Any]] = [
         {"type": f"{scope}.SeedHook"},
+        {"type": f"{scope}.MeanLossHook"},
         {"type": f"{scope}.FiniteLossHook"},
         {"type": f"{scope}.IdentityHook", "run": own},
         {"type": f"{scope}.PeakMemoryHook"},

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from simmim_bench.results.manifest import Manifest
+from simmim_bench.visualization.curves import read_scalars
 from tests.e2e.conftest import PRETRAIN
 
 pytestmark = pytest.mark.slow
@@ -14,7 +15,7 @@ SHORT = [
     "auto_scale_lr.base_batch_size=8",
     "train_cfg.max_epochs=2",
 ]
-KEEP = ["default_hooks.checkpoint.max_keep_ckpts=2"]
+KEEP = ["default_hooks.checkpoint.max_keep_ckpts=2", "default_hooks.logger.interval=1"]
 
 
 def weights(folder, name="epoch_2.pth"):
@@ -40,6 +41,15 @@ def replicated(tools, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ddp")
     pretrain(tools, folder, processes=2, options=KEEP)
     return folder
+
+
+@pytest.mark.skipif(os.cpu_count() < 2, reason="needs two cores")
+def test_two_processes_log_the_loss_curve_of_one(tools, replicated, tmp_path):
+    """The same batch in each step, and the mean over both halves: equal up to rounding."""
+    pretrain(tools, tmp_path, options=["train_dataloader.batch_size=8", *KEEP])
+    steps, losses = read_scalars(tmp_path, "loss")
+    assert len(steps) == 8
+    assert read_scalars(replicated, "loss") == (steps, pytest.approx(losses, rel=1e-5))
 
 
 @pytest.mark.skipif(os.cpu_count() < 2, reason="needs two cores")

@@ -7,6 +7,7 @@ from simmim_bench.engine.hooks.finite_loss import FiniteLossHook
 from simmim_bench.engine.hooks.fully_shard import FullyShardHook
 from simmim_bench.engine.hooks.identity import IdentityHook
 from simmim_bench.engine.hooks.manifest import ManifestHook
+from simmim_bench.engine.hooks.mean_loss import MeanLossHook
 from simmim_bench.engine.hooks.memory import PeakMemoryHook
 from simmim_bench.engine.hooks.preemption import PreemptionHook
 from simmim_bench.engine.hooks.pretrained import PretrainedBackboneHook
@@ -25,6 +26,7 @@ __all__ = [
     "FullyShardHook",
     "IdentityHook",
     "ManifestHook",
+    "MeanLossHook",
     "PeakMemoryHook",
     "PreemptionHook",
     "PretrainedBackboneHook",
