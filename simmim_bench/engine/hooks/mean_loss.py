@@ -23,9 +23,9 @@ class MeanLossHook(Hook):
 
     def after_train_iter(
         self,
-        runner: Any,  # noqa: ARG002
-        batch_idx: int,  # noqa: ARG002
-        data_batch: Any = None,  # noqa: ARG002
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
         outputs: dict[str, Any] | None = None,
     ) -> None:
         """Average ``outputs`` in place."""
