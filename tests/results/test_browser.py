@@ -83,12 +83,15 @@ def test_search_narrows(page):
     assert page.locator("#board tbody").inner_text().startswith("No matching records")
 
 
-def test_details_unfold(page):
-    row = page.locator("#board tbody tr", has_text="9.5 (1)")
-    assert not row.locator("dl").is_visible()
+def test_details_unfold_below_their_row(page):
+    row = page.locator("#board tbody tr", has_text="9.5 (1)").first
+    facts = page.locator("#board tbody tr:has-text('9.5 (1)') + tr dl")
+    assert not page.locator("#board dl").first.is_visible()
     row.locator("summary").click()
-    assert row.locator("dl").is_visible()
-    assert "configs/toy.py" in row.locator("dl").inner_text()
+    assert "configs/toy.py" in facts.inner_text()
+    assert facts.bounding_box()["x"] < row.bounding_box()["x"] + 50
+    row.locator("summary").click()
+    assert not facts.is_visible()
 
 
 def test_a_hostile_name_is_shown_and_not_run(page):

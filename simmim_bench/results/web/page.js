@@ -28,3 +28,10 @@ const choose = () => {
 group.addEventListener("change", choose);
 protocol.addEventListener("change", choose);
 choose();
+
+// Details unfold below their row, over the whole width.
+document.getElementById("board").addEventListener("toggle", ({ target }) => {
+  const row = table.row(target.closest("tr"));
+  if (!row.child()) row.child(target.querySelector(".more"));
+  row.child[target.open ? "show" : "hide"]();
+}, true);
