@@ -42,6 +42,8 @@ METRICS = {
     "miou": "mIoU",
     "macc": "mAcc",
     "aacc": "aAcc",
+    **{f"top1_k{k}": f"top-1, k = {k}" for k in (10, 20, 100, 200)},
+    "mean_recall": "mean recall",
 }
 
 

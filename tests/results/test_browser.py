@@ -88,10 +88,11 @@ def test_details_unfold_below_their_row(page):
     facts = page.locator("#board tbody tr:has-text('9.5 (1)') + tr dl")
     assert not page.locator("#board dl").first.is_visible()
     row.locator("summary").click()
+    facts.wait_for(state="visible")
     assert "configs/toy.py" in facts.inner_text()
     assert facts.bounding_box()["x"] < row.bounding_box()["x"] + 50
     row.locator("summary").click()
-    assert not facts.is_visible()
+    facts.wait_for(state="hidden")
 
 
 def test_a_hostile_name_is_shown_and_not_run(page):
