@@ -80,6 +80,8 @@ def test_every_backbone_has_a_size_test():
         "upernet",
         "swin-demo",
         "vit-demo",
+        "plain-vit-demo",
+        "text-demo",
     }
     assert {path.stem for path in MODELS_DIR.glob("*.py")} - parts == tested
 
