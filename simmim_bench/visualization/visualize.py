@@ -28,12 +28,7 @@ def visualize(args: argparse.Namespace, console: Console) -> None:
     Raises:
         BenchError: If config, checkpoint or an image is not usable.
     """
-    cfg = load_config(args.config, overrides=args.cfg_options)
-    if "pretraining" not in cfg:
-        raise BenchError(
-            f"{args.config} is no pretraining, so it paints nothing; give a config such as those "
-            f"under configs/simmim"
-        )
+    cfg = pretraining_config(args.config, args.cfg_options)
     paths = find_images(args.images)
     from simmim_bench.engine.failures import explained
     from simmim_bench.engine.process import prepare
@@ -45,7 +40,7 @@ def visualize(args: argparse.Namespace, console: Console) -> None:
     from simmim_bench.visualization.reconstruction import Painted, save_png
 
     with explained(args.config):
-        model = _load(cfg, args.checkpoint, args.config)
+        model = load_model(cfg, args.checkpoint, args.config)
         pipeline = evaluation_pipeline(cfg, seed=args.seed)
         parts = [
             paint(model, pipeline, paths[start : start + BATCH])
@@ -54,8 +49,23 @@ def visualize(args: argparse.Namespace, console: Console) -> None:
     fields = ("images", "reconstruction", "mask")
     painted = Painted(*(torch.cat([getattr(part, name) for part in parts]) for name in fields))
     save_png(painted.grid(), args.out, scale=args.scale, titled=True)
-    console.print(_table(paths, painted.psnr().tolist(), painted.ssim().tolist()))
+    console.print(figures_table(paths, painted.psnr().tolist(), painted.ssim().tolist()))
     console.print(f"written: {args.out}", soft_wrap=True)
+
+
+def pretraining_config(config: str, overrides: Sequence[str]) -> Any:
+    """The config, with ``KEY=VALUE`` overrides, of a pretraining.
+
+    Raises:
+        BenchError: If it is none, or cannot be read.
+    """
+    cfg = load_config(config, overrides=list(overrides))
+    if "pretraining" not in cfg:
+        raise BenchError(
+            f"{config} is no pretraining, so it paints nothing; give a config such as those "
+            f"under configs/simmim"
+        )
+    return cfg
 
 
 def find_images(given: Sequence[Path]) -> list[Path]:
@@ -77,8 +87,17 @@ def find_images(given: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _load(cfg: Any, checkpoint: Path, config: str) -> Any:
-    """Build the model and load every key of the checkpoint."""
+def load_model(cfg: Any, checkpoint: Path, config: str) -> Any:
+    """Build the model of a pretraining and load every key of the checkpoint.
+
+    Args:
+        cfg: Config of a pretraining.
+        checkpoint: ``epoch_N.pth``, or the folder of a finished run.
+        config: Name of the config, for errors.
+
+    Raises:
+        BenchError: If the target is no image, or the checkpoint does not fit.
+    """
     from mmengine.registry import DefaultScope
 
     from simmim_bench.checkpoint.safe_io import load_checkpoint
@@ -97,7 +116,8 @@ def _load(cfg: Any, checkpoint: Path, config: str) -> Any:
     return model.eval()
 
 
-def _table(paths: Sequence[Path], psnr: Sequence[float], ssim: Sequence[float]) -> Table:
+def figures_table(paths: Sequence[Path], psnr: Sequence[float], ssim: Sequence[float]) -> Table:
+    """Rows of PSNR and SSIM on the masked part of each image, and their means."""
     table = Table(box=SIMPLE, title="masked part", title_justify="left")
     table.add_column("image", overflow="fold")
     table.add_column("PSNR (dB)", justify="right")

@@ -1,0 +1,1 @@
+"""Pretraining models as painters: inpainting and super-resolution by masking."""

@@ -1,0 +1,85 @@
+"""Read a user's images and masks as arrays, and write results without loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_path
+
+LEAST_SIDE = 11  # pixels: the window of SSIM
+WHITE = 128  # grey values from here on are marked
+
+Pixels = NDArray[np.uint8]
+Marks = NDArray[np.bool_]
+
+
+def read_image(path: Path) -> Pixels:
+    """The image at ``path``: (H, W, 3), uint8, RGB; an orientation tag is not followed.
+
+    Raises:
+        BenchError: If the file is missing, no image, or smaller than 11 pixels.
+    """
+    pixels = np.asarray(_open(path, "image", "RGB"))
+    if min(pixels.shape[:2]) < LEAST_SIDE:
+        height, width = pixels.shape[:2]
+        raise BenchError(
+            f"image {path} is {width}x{height}, expected at least {LEAST_SIDE} pixels a side; "
+            f"give a larger image"
+        )
+    return pixels
+
+
+def read_marks(path: Path) -> Marks:
+    """The mask at ``path``: Bool, (H, W); True (white) = to be painted.
+
+    Raises:
+        BenchError: If the file is missing or no image.
+    """
+    return np.asarray(_open(path, "mask", "L")) >= WHITE
+
+
+def write_png(pixels: Pixels, path: Path) -> None:
+    """Write (H, W, 3) uint8 pixels, atomically and without loss."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(pixels).save(temporary, format="PNG")
+
+
+def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    """``pixels`` (H, W, 3) at ``size`` (height, width), bicubic with antialiasing."""
+    height, width = size
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def name_outputs(paths: list[Path], folder: Path) -> list[Path]:
+    """A PNG in ``folder`` for each path, by its stem.
+
+    Raises:
+        BenchError: If two would have one name, or one would replace a given image.
+    """
+    targets = [folder / f"{path.stem}.png" for path in paths]
+    for number, target in enumerate(targets):
+        if target in targets[:number]:
+            raise BenchError(
+                f"two images would be written to {target}; give them in two calls with "
+                f"another --out"
+            )
+        if target.exists() and any(target.samefile(path) for path in paths):
+            raise BenchError(f"{target} is one of the given images; give another --out")
+    return targets
+
+
+def _open(path: Path, what: str, mode: str) -> Image.Image:
+    if not path.is_file():
+        raise BenchError(f"{what} {path} does not exist or is a folder; give an image file")
+    try:
+        with Image.open(path) as opened:
+            return opened.convert(mode)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BenchError(
+            f"{what} {path} cannot be read as an image ({error}); give a PNG or JPEG"
+        ) from error

@@ -1,0 +1,116 @@
+"""A pretraining model that paints hidden patches of images at its own size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from simmim_bench.generation.images import Marks, Pixels
+from simmim_bench.masking.strategies import build_strategy
+from simmim_bench.visualization.paint import MASK_STEP
+from simmim_bench.visualization.reconstruction import denormalised
+
+BATCH = 32
+
+
+class Painter:
+    """Model, image size and mask patches of one pretraining.
+
+    Args:
+        model: Pretraining model whose target is an image; put into evaluation mode.
+        image_size: Height and width that the model sees.
+        mask: Arguments of ``GenerateMask`` as the pretraining used them.
+    """
+
+    def __init__(self, *, model: Any, image_size: tuple[int, int], mask: dict[str, Any]) -> None:
+        self.model = model.eval()
+        self.image_size = image_size
+        unused = ("type", "seed", "strategy")
+        self._mask = {key: value for key, value in mask.items() if key not in unused}
+        self._strategy = mask.get("strategy", "random")
+        strategy = build_strategy(self._strategy, **self._mask)
+        self.grid = strategy.patch_grid(image_size)
+        self._tokens = strategy.mask_patch_size // strategy.token_size
+
+    def random_patches(self, *, ratio: float, seed: Sequence[int]) -> Marks:
+        """Hidden patches drawn as in the pretraining, with a ratio of one's own.
+
+        Args:
+            ratio: Share of hidden patches, 0 < ratio < 1.
+            seed: Words of the generator.
+
+        Returns:
+            Bool, ``grid``.
+
+        Raises:
+            ValueError: If the ratio is outside (0, 1).
+        """
+        strategy = build_strategy(self._strategy, **{**self._mask, "mask_ratio": ratio})
+        tokens = strategy(self.image_size, np.random.default_rng(list(seed)))
+        return tokens[:: self._tokens, :: self._tokens]
+
+    @torch.no_grad()
+    def paint(self, images: Pixels, patches: Marks) -> Pixels:
+        """What the model predicts, visible patches included.
+
+        Args:
+            images: (B, H, W, 3), uint8, RGB, at ``image_size``.
+            patches: Bool, (B, rows, columns); True = hidden.
+
+        Returns:
+            (B, H, W, 3), uint8.
+        """
+        tokens = torch.from_numpy(patches).repeat_interleave(self._tokens, 1)
+        tokens = tokens.repeat_interleave(self._tokens, 2)
+        parts = [
+            self._paint(images[start : start + BATCH], tokens[start : start + BATCH])
+            for start in range(0, len(images), BATCH)
+        ]
+        return np.concatenate(parts)
+
+    def _paint(self, images: Pixels, tokens: Tensor) -> Pixels:
+        scale = self.model.data_preprocessor
+        mean, std = (value.view(1, 3, 1, 1) for value in (scale.mean, scale.std))
+        pixels = torch.from_numpy(images.copy()).permute(0, 3, 1, 2).to(mean)
+        samples = []
+        for mask in tokens:
+            sample = DataSample()
+            sample.set_field(mask, "mask")
+            samples.append(sample)
+        shown = self.model((pixels - mean) / std, samples, mode="predict")
+        painted = denormalised(shown, mean=scale.mean, std=scale.std).reconstruction
+        values: Pixels = (painted * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        return values
+
+
+def load_painter(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -> Painter:
+    """Build the model of a pretraining and load every key of its checkpoint.
+
+    Args:
+        config: Config of a pretraining.
+        checkpoint: ``epoch_N.pth``, or the folder of a finished run.
+        overrides: ``KEY=VALUE`` changes of the config.
+
+    Raises:
+        BenchError: If the config is no pretraining, its target is no image, or the checkpoint
+            does not fit.
+    """
+    from simmim_bench.engine.failures import explained
+    from simmim_bench.engine.process import prepare
+    from simmim_bench.visualization.visualize import load_model, pretraining_config
+
+    cfg = pretraining_config(config, overrides)
+    prepare("none", cfg.default_scope)
+    with explained(config):
+        model = load_model(cfg, checkpoint, config)
+        stated = cfg.pretraining.image_size
+        size = (stated, stated) if isinstance(stated, int) else tuple(stated)
+        steps = cfg.train_dataloader.dataset.pipeline
+        [mask] = [step for step in steps if step["type"] == MASK_STEP]
+        return Painter(model=model, image_size=size, mask=dict(mask))

@@ -1,0 +1,138 @@
+"""What inpainting changes, what it must not know, and what it refuses."""
+
+import argparse
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from simmim_bench.errors import BenchError
+from simmim_bench.generation.inpaint import inpaint, run_inpaint
+from simmim_bench.generation.marks import pixels_of, touched_patches
+from tests.e2e.conftest import PRETRAIN
+
+
+def test_only_marked_pixels_change(painter, image, marks):
+    painted = inpaint(painter, image, marks)
+    assert painted.shape == image.shape
+    assert (painted[~marks] == image[~marks]).all()
+    assert (painted[marks] != image[marks]).any(axis=1).mean() > 0.9
+
+
+def test_what_lies_under_the_mark_has_no_influence(painter, image, marks):
+    other = image.copy()
+    other[marks] = 255 - other[marks]
+    assert (inpaint(painter, other, marks) == inpaint(painter, image, marks)).all()
+    other[~marks] = 255 - other[~marks]
+    assert (inpaint(painter, other, marks)[marks] != inpaint(painter, image, marks)[marks]).any()
+
+
+def test_at_the_models_size_it_is_the_models_prediction(painter):
+    image = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    marks = np.zeros((64, 64), dtype=bool)
+    marks[16:32, 32:64] = True
+    painted = inpaint(painter, image, marks)
+    mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
+    normal = ((torch.from_numpy(image).float() - mean) / std).permute(2, 0, 1)[None]
+    tokens = torch.zeros(1, 16, 16, dtype=torch.bool)
+    tokens[:, 4:8, 8:16] = True
+    normal[:, :, 16:32, 32:64] = 0  # hidden tokens are replaced, so their pixels are free
+    with torch.no_grad():
+        predicted = painter.model.decoder(painter.model.encode(normal, tokens))[0]
+    expected = (predicted.permute(1, 2, 0) * std + mean).clamp(0, 255).round().numpy()
+    assert np.abs(painted[marks] - expected[marks]).max() <= 1
+
+
+def test_patches_are_those_that_hold_a_marked_pixel(marks):
+    patches = touched_patches(marks, (4, 4))
+    by_hand = np.zeros((4, 4), dtype=bool)
+    for y, x in np.argwhere(marks):
+        by_hand[int(y / 50 * 4), int(x / 91 * 4)] = True
+    assert (patches == by_hand).all()
+    whole = pixels_of(patches, (50, 91))
+    assert (whole >= marks).all()
+    assert (touched_patches(whole, (4, 4)) == patches).all()
+
+
+def test_random_patches_are_of_the_ratio_and_the_seed(painter):
+    drawn = painter.random_patches(ratio=0.25, seed=(0, 1))
+    assert drawn.shape == (4, 4)
+    assert drawn.sum() == 4
+    assert (drawn == painter.random_patches(ratio=0.25, seed=(0, 1))).all()
+    assert (drawn != painter.random_patches(ratio=0.25, seed=(1, 1))).any()
+
+
+def call(checkpoint, files, **changes):
+    given = {
+        "config": str(PRETRAIN), "checkpoint": checkpoint, "images": [files / "image.png"],
+        "mask": files / "mask.png", "ratio": 0.6, "seed": 0, "out": files / "out",
+        "cfg_options": [], **changes,
+    }  # fmt: skip
+    said = io.StringIO()
+    run_inpaint(argparse.Namespace(**given), Console(file=said))
+    return said.getvalue()
+
+
+def test_the_tool_writes_what_inpainting_gives(checkpoint, painter, files, image, marks):
+    assert "image.png" in call(checkpoint, files)
+    with Image.open(files / "out" / "image.png") as written:
+        assert (np.asarray(written) == inpaint(painter, image, marks)).all()
+
+
+def test_without_a_mask_the_same_seed_hides_the_same(checkpoint, files, image):
+    def changed(seed):
+        call(checkpoint, files, mask=None, seed=seed, ratio=0.25)
+        with Image.open(files / "out" / "image.png") as written:
+            return (np.asarray(written) != image).any(axis=2)
+
+    first = changed(0)
+    assert 0.15 < first.mean() <= 0.3
+    assert (changed(0) == first).all()
+    assert (changed(1) != first).any()
+
+
+@pytest.fixture
+def refused(checkpoint, files):
+    def refuse(**changes):
+        with pytest.raises(BenchError) as error:
+            call(changes.pop("checkpoint", checkpoint), files, **changes)
+        assert not (files / "out").exists()
+        return str(error.value)
+
+    return refuse
+
+
+@pytest.mark.parametrize(
+    ("drawn", "said"),
+    [
+        (np.zeros((50, 91)), "marks no pixel"),
+        (np.ones((50, 91)), "touches all 16 patches"),
+        (np.ones((91, 50)), "is 50x91, the image is 91x50"),
+    ],
+)
+def test_masks_that_leave_nothing_to_do_are_refused(refused, files, drawn, said):
+    Image.fromarray((drawn * 255).astype(np.uint8)).save(files / "mask.png")
+    assert said in refused()
+
+
+def test_other_bad_input_is_refused(refused, files, checkpoint):
+    (files / "words.png").write_text("no image")
+    assert "cannot be read as an image" in refused(mask=files / "words.png")
+    assert "cannot be read as an image" in refused(images=[files / "words.png"])
+    assert "does not exist" in refused(mask=files / "none.png")
+    assert "--ratio is 1.5" in refused(mask=None, ratio=1.5)
+    other = files / "other.pth"
+    torch.save({"state_dict": {"weight": torch.zeros(1)}}, other)
+    assert "is not a checkpoint of" in refused(checkpoint=other)
+    Image.new("RGB", (5, 90)).save(files / "thin.png")
+    assert "at least 11 pixels" in refused(images=[files / "thin.png"])
+
+
+def test_a_result_never_replaces_what_was_given(checkpoint, files, image):
+    with pytest.raises(BenchError, match="is one of the given images"):
+        call(checkpoint, files, out=files)
+    with Image.open(files / "image.png") as kept:
+        assert (np.asarray(kept) == image).all()
