@@ -36,7 +36,8 @@ def describe(folder: Path) -> str:
     files = sorted(
         path
         for path in folder.rglob("*.py")
-        if not {"_base_", "ablations", "variants"} & set(path.relative_to(folder).parts)
+        if not {"_base_", "ablations", "generation", "variants"}
+        & set(path.relative_to(folder).parts)
     )
     configs = {path.relative_to(folder).as_posix(): load_config(str(path)) for path in files}
     blocks = [HEADER]

@@ -17,7 +17,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.results.manifest import CPU, SCRATCH, Cost, Kind, Pretraining, Protocol
 from simmim_bench.results.record import Provenance, Record
 
-TASKS = ("classification", "detection", "segmentation", "retrieval", "vqa")
+TASKS = ("classification", "detection", "segmentation", "retrieval", "vqa", "generation")
 TIMES = "\N{MULTIPLICATION SIGN}"
 KINDS: tuple[Kind, ...] = ("full", "smoke")
 

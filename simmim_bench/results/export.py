@@ -21,6 +21,7 @@ TASKS = {
     "segmentation": "Semantic Segmentation",
     "retrieval": "Image-Text Retrieval",
     "vqa": "Visual Question Answering",
+    "generation": "Image Generation",
 }
 NAMES = {  # as OpenMMLab's model indices and result lists spell them
     "top1": "Top 1 Accuracy",

@@ -35,7 +35,7 @@ REMEDY = "delete it and run its stage again"
 
 Kind = Literal["full", "smoke"]
 Stage = Literal["data", "pretrain", "export", "finetune", "test"]
-Task = Literal["classification", "detection", "segmentation", "retrieval", "vqa"]
+Task = Literal["classification", "detection", "segmentation", "retrieval", "vqa", "generation"]
 
 
 class FileRef(StrictModel):

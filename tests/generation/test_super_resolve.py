@@ -19,6 +19,7 @@ class Known:
         self.hidden = []
 
     def paint(self, images, patches):
+        assert len(images) == len(patches)
         self.hidden.append(patches)
         where = patches.repeat(8, axis=1).repeat(8, axis=2)[..., None]
         return np.where(where, self.picture, 0).astype(np.uint8)

@@ -151,7 +151,7 @@ class ManifestHook(Hook):
             min(runner.iter, runner.max_iters) * runner.train_dataloader.batch_sampler.batch_size
         )
         return Cost(
-            device=_device_name(),
+            device=device_name(),
             device_count=get_world_size(),
             wall_seconds=wall,
             peak_memory_mb=peak_memory_mb(runner),
@@ -185,7 +185,8 @@ def backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
     return int(counter.get_total_flops())
 
 
-def _device_name() -> str:
+def device_name() -> str:
+    """Name of the GPU, or of the CPU with its threads."""
     if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+        return torch.cuda.getdevice_name()
     return f"{CPU}{platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} threads"

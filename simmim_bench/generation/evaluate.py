@@ -1,0 +1,201 @@
+"""Measure what a pretraining paints on held-out images, under a protocol, as a record."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from simmim_bench.engine.settings import load_config, resolved_hash
+from simmim_bench.errors import BenchError
+from simmim_bench.generation.images import Marks, Pixels, read_image, write_png
+from simmim_bench.generation.inpaint import inpaint
+from simmim_bench.generation.marks import pixels_of
+from simmim_bench.generation.painter import Painter, load_painter
+from simmim_bench.generation.super_resolve import enlarged, reduced, super_resolve
+from simmim_bench.io import atomic_write_json
+from simmim_bench.results.collect import make_record
+from simmim_bench.results.manifest import FILE_NAME, ConfigRef, Cost, FileRef, Manifest
+from simmim_bench.visualization.visualize import find_images
+
+RECORD, GALLERY = "record.json", "gallery.png"
+
+
+def evaluate(args: argparse.Namespace, console: Console) -> None:
+    """Write manifest, record and gallery of ``args.protocol`` for a finished pretraining.
+
+    Args:
+        args: Namespace of ``tools/evaluate_painting.py``.
+        console: Where the figures go.
+
+    Raises:
+        BenchError: If the protocol, the run or an image is not usable.
+    """
+    protocol = load_config(args.protocol)
+    if "painting" not in protocol:
+        raise BenchError(f"{args.protocol} has no `painting`; give one of configs/generation/*.py")
+    source = args.run / FILE_NAME
+    run = Manifest.read(source)
+    if run.stage != "pretrain" or run.status != "complete":
+        raise BenchError(f"{source} is of a {run.stage} that is {run.status}; give a pretraining")
+    started, begin = datetime.now(timezone.utc), time.monotonic()
+    painter = load_painter(args.config, args.run)
+    stated = protocol.protocol.image_size
+    if painter.image_size != (stated, stated):
+        raise BenchError(
+            f"{args.config} paints at {painter.image_size}, protocol {protocol.protocol.id} is of "
+            f"{stated} pixels; give a pretraining of that size"
+        )
+    images = held_out(protocol)
+    results = paint_all(painter, images, **_how(protocol))
+    cost = _cost(painter, time.monotonic() - begin, len(images))
+    manifest = _manifest(args.protocol, protocol, run, figures(results), cost, started)
+    write_png(gallery(results, rows=args.rows), args.out / GALLERY)
+    manifest.write(args.out / FILE_NAME)
+    record = make_record(manifest, args.out / FILE_NAME, {run.outputs["checkpoint"].sha256: run})
+    atomic_write_json(args.out / RECORD, record.as_json())
+    for name, value in manifest.metrics.items():
+        console.print(f"{name:18} {value:6.2f}")
+    console.print(f"written: {args.out}", soft_wrap=True)
+
+
+def held_out(protocol: Any) -> Pixels:
+    """The first images by name, short edge resized, centre cropped: (B, S, S, 3), uint8."""
+    dataset, side = protocol.test_dataloader.dataset, protocol.protocol.image_size
+    paths = find_images([Path(dataset.data_root) / dataset.data_prefix])
+    count = protocol.painting.count
+    if len(paths) < count:
+        raise BenchError(f"{len(paths)} images are there, the protocol is of {count}; get the rest")
+    return np.stack([_square(read_image(path), side) for path in paths[:count]])
+
+
+def paint_all(
+    painter: Painter, images: Pixels, *, ratio: float, scale: int, seed: int
+) -> dict[str, Any]:
+    """Everything that the gallery shows and the figures compare, by name.
+
+    Args:
+        painter: Who paints.
+        images: (B, H, W, 3), uint8, at the painter's size.
+        ratio: Share of patches to inpaint.
+        scale: Of the super-resolution; divides H and W.
+        seed: Of masks and halves.
+    """
+    size = images.shape[1:3]
+    marks = np.stack(
+        [
+            pixels_of(painter.random_patches(ratio=ratio, seed=(seed, number)), size)
+            for number in range(len(images))
+        ]
+    )
+    small = np.stack([reduced(image, scale) for image in images])
+    return {
+        "image": images,
+        "marks": marks,
+        "mean": np.stack([_mean_fill(*each) for each in zip(images, marks, strict=True)]),
+        "inpaint": np.stack([inpaint(painter, *each) for each in zip(images, marks, strict=True)]),
+        "small": small.repeat(scale, axis=1).repeat(scale, axis=2),
+        "bicubic": np.stack([enlarged(each, scale) for each in small]),
+        "super": np.stack([super_resolve(painter, each, scale=scale, seed=seed) for each in small]),
+    }
+
+
+def figures(results: dict[str, Any]) -> dict[str, float]:
+    """``<task>/<figure>`` for the inpainting, the super-resolution and what each is held against."""
+    from simmim_bench.generation.figures import compare
+
+    images, marks = results["image"], results["marks"]
+    everywhere = np.ones_like(marks)
+    counted = {"inpaint": marks, "mean": marks, "super": everywhere, "bicubic": everywhere}
+    return {
+        f"{task}/{name}": value
+        for task, where in counted.items()
+        for name, value in compare(results[task], images, where).items()
+    }
+
+
+def gallery(results: dict[str, Any], *, rows: int, zoom: int = 2) -> Pixels:
+    """Rows of image, mean fill, inpainting, small image, bicubic, super-resolution."""
+    names = ("image", "mean", "inpaint", "small", "bicubic", "super")
+    columns = [
+        np.pad(results[name][:rows], ((0, 0), (0, 4), (0, 4), (0, 0)), constant_values=255)
+        for name in names
+    ]
+    tiles = np.concatenate(columns, axis=2)  # (rows, H + 4, 6 (W + 4), 3)
+    whole = tiles.reshape(-1, *tiles.shape[2:])
+    drawn: Pixels = whole.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    return drawn
+
+
+def _how(protocol: Any) -> dict[str, Any]:
+    return {name: protocol.painting[name] for name in ("ratio", "scale", "seed")}
+
+
+def _square(pixels: Pixels, side: int) -> Pixels:
+    height, width = pixels.shape[:2]
+    short = min(height, width)
+    left, top = (width - short) // 2, (height - short) // 2
+    image = Image.fromarray(pixels).crop((left, top, left + short, top + short))
+    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
+
+
+def _mean_fill(image: Pixels, marks: Marks) -> Pixels:
+    """``image`` with the mean colour of its visible pixels at marked ones."""
+    filled = image.copy()
+    filled[marks] = image[~marks].mean(axis=0).round()
+    return filled
+
+
+def _cost(painter: Painter, seconds: float, images: int) -> Cost:
+    import resource
+
+    from simmim_bench.engine.hooks.manifest import device_name
+
+    return Cost(
+        device=device_name(),
+        device_count=1,
+        wall_seconds=seconds,
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # Linux: KiB
+        images_per_second=images / seconds,
+        parameters=sum(each.numel() for each in painter.model.parameters()),
+    )
+
+
+def _manifest(
+    path: str,
+    protocol: Any,
+    run: Manifest,
+    measured: dict[str, float],
+    cost: Cost,
+    started: datetime,
+) -> Manifest:
+    """Of a run whose weights are the whole pretraining checkpoint, decoder included."""
+    from simmim_bench.engine.figures import protocol_metrics
+    from simmim_bench.engine.hooks.manifest import PACKAGES
+    from simmim_bench.results.environment import collect_environment
+
+    assert run.pretraining is not None
+    weights = run.outputs["checkpoint"].sha256
+    return Manifest(
+        stage="finetune",  # what the leaderboard collects
+        status="complete",
+        kind=run.kind,
+        method=run.method,
+        backbone=run.backbone,
+        seed=run.seed,
+        config=ConfigRef(path=path, sha256=resolved_hash(protocol)),
+        protocol=protocol.protocol.to_dict(),
+        pretraining=run.pretraining.model_copy(update={"checkpoint_sha256": weights}),
+        inputs={"checkpoint": FileRef(path=run.outputs["checkpoint"].path, sha256=weights)},
+        metrics=protocol_metrics(protocol.protocol, measured),
+        cost=cost,
+        environment=collect_environment(PACKAGES),
+        started=started,
+        finished=datetime.now(timezone.utc),
+    )
