@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import resource
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,8 +13,11 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
+from simmim_bench.engine.figures import protocol_metrics
+from simmim_bench.engine.hooks.manifest import PACKAGES, device_name
 from simmim_bench.engine.settings import load_config, resolved_hash
 from simmim_bench.errors import BenchError
+from simmim_bench.generation.figures import compare
 from simmim_bench.generation.images import Marks, Pixels, read_image, write_png
 from simmim_bench.generation.inpaint import inpaint
 from simmim_bench.generation.marks import pixels_of
@@ -21,7 +25,8 @@ from simmim_bench.generation.painter import Painter, load_painter
 from simmim_bench.generation.super_resolve import enlarged, reduced, super_resolve
 from simmim_bench.io import atomic_write_json
 from simmim_bench.results.collect import make_record
-from simmim_bench.results.manifest import FILE_NAME, ConfigRef, Cost, FileRef, Manifest
+from simmim_bench.results.environment import collect_environment
+from simmim_bench.results.manifest import FILE_NAME, ConfigRef, Cost, Manifest
 from simmim_bench.visualization.visualize import find_images
 
 RECORD, GALLERY = "record.json", "gallery.png"
@@ -37,14 +42,11 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
     Raises:
         BenchError: If the protocol, the run or an image is not usable.
     """
-    protocol = load_config(args.protocol)
-    if "painting" not in protocol:
-        raise BenchError(f"{args.protocol} has no `painting`; give one of configs/generation/*.py")
-    source = args.run / FILE_NAME
-    run = Manifest.read(source)
-    if run.stage != "pretrain" or run.status != "complete":
-        raise BenchError(f"{source} is of a {run.stage} that is {run.status}; give a pretraining")
     started, begin = datetime.now(timezone.utc), time.monotonic()
+    if args.rows < 1:
+        raise BenchError(f"--rows is {args.rows}, expected at least 1; the gallery's images")
+    protocol, run = _read_protocol(args.protocol), _read_run(args.run)
+    images = held_out(protocol)
     painter = load_painter(args.config, args.run)
     stated = protocol.protocol.image_size
     if painter.image_size != (stated, stated):
@@ -52,10 +54,12 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
             f"{args.config} paints at {painter.image_size}, protocol {protocol.protocol.id} is of "
             f"{stated} pixels; give a pretraining of that size"
         )
-    images = held_out(protocol)
-    results = paint_all(painter, images, **_how(protocol))
-    cost = _cost(painter, time.monotonic() - begin, len(images))
-    manifest = _manifest(args.protocol, protocol, run, figures(results), cost, started)
+    how = {name: protocol.painting[name] for name in ("ratio", "scale", "seed")}
+    results = paint_all(painter, images, **how)
+    facts = {"metrics": protocol_metrics(protocol.protocol, figures(results)), "started": started}
+    facts["cost"] = _cost(painter, time.monotonic() - begin, len(images))
+    facts["config"] = ConfigRef(path=args.protocol, sha256=resolved_hash(protocol))
+    manifest = _manifest(protocol, run, facts)
     write_png(gallery(results, rows=args.rows), args.out / GALLERY)
     manifest.write(args.out / FILE_NAME)
     record = make_record(manifest, args.out / FILE_NAME, {run.outputs["checkpoint"].sha256: run})
@@ -107,9 +111,7 @@ def paint_all(
 
 
 def figures(results: dict[str, Any]) -> dict[str, float]:
-    """``<task>/<figure>`` for the inpainting, the super-resolution and what each is held against."""
-    from simmim_bench.generation.figures import compare
-
+    """``<task>/<figure>`` of both tasks and of what each is held against."""
     images, marks = results["image"], results["marks"]
     everywhere = np.ones_like(marks)
     counted = {"inpaint": marks, "mean": marks, "super": everywhere, "bicubic": everywhere}
@@ -153,10 +155,6 @@ def _mean_fill(image: Pixels, marks: Marks) -> Pixels:
 
 
 def _cost(painter: Painter, seconds: float, images: int) -> Cost:
-    import resource
-
-    from simmim_bench.engine.hooks.manifest import device_name
-
     return Cost(
         device=device_name(),
         device_count=1,
@@ -167,21 +165,25 @@ def _cost(painter: Painter, seconds: float, images: int) -> Cost:
     )
 
 
-def _manifest(
-    path: str,
-    protocol: Any,
-    run: Manifest,
-    measured: dict[str, float],
-    cost: Cost,
-    started: datetime,
-) -> Manifest:
-    """Of a run whose weights are the whole pretraining checkpoint, decoder included."""
-    from simmim_bench.engine.figures import protocol_metrics
-    from simmim_bench.engine.hooks.manifest import PACKAGES
-    from simmim_bench.results.environment import collect_environment
+def _read_protocol(path: str) -> Any:
+    protocol = load_config(path)
+    if "painting" not in protocol:
+        raise BenchError(f"{path} has no `painting`; give one of configs/generation/*.py")
+    return protocol
 
-    assert run.pretraining is not None
-    weights = run.outputs["checkpoint"].sha256
+
+def _read_run(folder: Path) -> Manifest:
+    source = folder / FILE_NAME
+    run = Manifest.read(source)
+    if run.stage != "pretrain" or run.status != "complete" or run.pretraining is None:
+        raise BenchError(f"{source} is of a {run.stage} that is {run.status}; give a pretraining")
+    return run
+
+
+def _manifest(protocol: Any, run: Manifest, facts: dict[str, Any]) -> Manifest:
+    """Of a run whose weights are the whole pretraining checkpoint, decoder included."""
+    weights = run.outputs["checkpoint"]
+    origin = {**run.pretraining.as_json(), "checkpoint_sha256": weights.sha256}  # type: ignore[union-attr]
     return Manifest(
         stage="finetune",  # what the leaderboard collects
         status="complete",
@@ -189,13 +191,10 @@ def _manifest(
         method=run.method,
         backbone=run.backbone,
         seed=run.seed,
-        config=ConfigRef(path=path, sha256=resolved_hash(protocol)),
         protocol=protocol.protocol.to_dict(),
-        pretraining=run.pretraining.model_copy(update={"checkpoint_sha256": weights}),
-        inputs={"checkpoint": FileRef(path=run.outputs["checkpoint"].path, sha256=weights)},
-        metrics=protocol_metrics(protocol.protocol, measured),
-        cost=cost,
+        pretraining=origin,
+        inputs={"checkpoint": weights},
         environment=collect_environment(PACKAGES),
-        started=started,
         finished=datetime.now(timezone.utc),
+        **facts,
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def _features(images: Tensor) -> Iterator[Tensor]:
 def _kernels() -> tuple[Tensor, ...]:
     """Drawn as He et al. 2015 do, by NumPy, whose numbers are the same on every machine."""
     rng = np.random.default_rng(SEED)
-    shapes = [(after, before, 3, 3) for before, after in zip(WIDTHS, WIDTHS[1:], strict=False)]
+    shapes = [(after, before, 3, 3) for before, after in pairwise(WIDTHS)]
     return tuple(
         torch.from_numpy(rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape)).float()
         for shape in shapes
