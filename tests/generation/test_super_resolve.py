@@ -45,13 +45,20 @@ def test_a_model_that_knows_the_detail_gives_the_picture_back(smooth):
     small = reduced(smooth, 2)
     error = np.abs(super_resolve(Known(smooth), small, scale=2).astype(int) - smooth)
     plain = np.abs(enlarged(small, 2).astype(int) - smooth)
-    assert error.mean() < 0.2 * plain.mean()
+    assert error.mean() < 0.25 * plain.mean()
 
 
 def test_a_model_without_detail_gives_the_bicubic_image():
     small = np.random.default_rng(0).integers(60, 200, (16, 16, 3), dtype=np.uint8)
     flat = Known(np.full((32, 32, 3), 90, np.uint8))
     assert (super_resolve(flat, small, scale=2) == enlarged(small, 2)).all()
+
+
+def test_steps_between_patches_are_no_detail():
+    small = np.random.default_rng(0).integers(60, 200, (16, 16, 3), dtype=np.uint8)
+    steps = np.random.default_rng(1).integers(0, 256, (4, 4, 3), dtype=np.uint8)
+    uneven = Known(steps.repeat(8, axis=0).repeat(8, axis=1))
+    assert (super_resolve(uneven, small, scale=2) == enlarged(small, 2)).all()
 
 
 def test_bicubic_is_pillows(smooth):
@@ -68,5 +75,5 @@ def test_any_size_is_enlarged(painter, image, scale):
 
 
 def test_other_scales_are_refused(painter, image):
-    with pytest.raises(BenchError, match="scale is 5"):
-        super_resolve(painter, image, scale=5)
+    with pytest.raises(BenchError, match="scale is 3"):
+        super_resolve(painter, image, scale=3)

@@ -1,0 +1,137 @@
+"""A protocol on a few images: manifest, record, gallery, and what is refused."""
+
+import argparse
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+from rich.console import Console
+
+from simmim_bench.errors import BenchError
+from simmim_bench.generation import evaluate as module
+from simmim_bench.results.manifest import Manifest, Protocol
+from simmim_bench.results.record import Record
+
+FOLDER = Path(__file__).parents[2] / "configs" / "generation"
+PROTOCOLS = sorted(FOLDER.glob("*.py"))
+
+
+class Grey:
+    """Paints one grey."""
+
+    image_size, grid = (64, 64), (4, 4)
+
+    def random_patches(self, *, ratio, seed):
+        drawn = np.zeros(16, dtype=bool)
+        drawn[: int(16 * ratio)] = True
+        return np.random.default_rng(seed).permutation(drawn).reshape(4, 4)
+
+    def paint(self, images, patches):
+        assert len(images) == len(patches)
+        return np.full_like(images, 128)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+
+
+def test_there_are_protocols_and_they_are_valid():
+    assert {path.stem for path in PROTOCOLS} == {"painting_coco", "painting_demo"}
+    for path in PROTOCOLS:
+        cfg = Config.fromfile(path)
+        protocol = Protocol(**cfg.protocol.to_dict())
+        assert protocol.task == "generation"
+        assert str(cfg.painting.count) in protocol.split
+
+
+def test_figures_are_those_that_the_protocols_name(images):
+    results = module.paint_all(Grey(), images, ratio=0.5, scale=2, seed=0)
+    measured = module.figures(results)
+    for path in PROTOCOLS:
+        assert set(Config.fromfile(path).protocol.metrics.values()) == set(measured)
+    marks = results["marks"]
+    errors = [np.mean((images[n][marks[n]] / 255 - 128 / 255) ** 2) for n in range(3)]
+    wanted = np.mean([-10 * np.log10(error) for error in errors])
+    assert measured["inpaint/psnr"] == pytest.approx(wanted, rel=1e-4)
+    for name in ("psnr", "ssim", "features"):  # no detail
+        assert measured[f"super/{name}"] == measured[f"bicubic/{name}"]
+
+
+def test_the_gallery_shows_a_row_for_each_image(images):
+    results = module.paint_all(Grey(), images, ratio=0.5, scale=2, seed=0)
+    drawn = module.gallery(results, rows=2, zoom=1)
+    assert drawn.shape == (2 * 68, 6 * 68, 3)
+    assert (drawn[68:132, :64] == images[1]).all()
+    assert (drawn[:64, 5 * 68 : 5 * 68 + 64] == results["super"][0]).all()
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch, images, make_run):
+    """The tool on three images."""
+    for number, image in enumerate(images):
+        (tmp_path / "data" / "val2017").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(tmp_path / "data" / "val2017" / f"{number}.png")
+    text = (FOLDER / "painting_demo.py").read_text("utf-8")
+    text = text.replace("{{$SIMMIM_BENCH_DATA:data}}/demo/coco", str(tmp_path / "data"))
+    (tmp_path / "protocol.py").write_text(text.replace("count=200", "count=3"))
+    monkeypatch.setattr(module, "load_painter", lambda *_: Grey())
+    monkeypatch.setattr(module, "_cost", lambda *_: make_run.cost)
+
+    def run(**changes):
+        given = {
+            "config": "simmim.py", "run": make_run.folder, "rows": 2,
+            "protocol": str(tmp_path / "protocol.py"), "out": tmp_path / "out", **changes,
+        }  # fmt: skip
+        module.evaluate(argparse.Namespace(**given), Console(file=io.StringIO()))
+        return tmp_path / "out"
+
+    return run
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """A finished pretraining's folder, its manifest alone."""
+    sha, now = "0" * 64, "2026-01-01T00:00:00Z"
+    manifest = Manifest(
+        stage="pretrain", status="complete", kind="smoke", method="simmim", backbone="swin-demo",
+        seed=3, config={"path": "simmim.py", "sha256": sha},
+        pretraining={"method": "simmim", "backbone": "swin-demo", "dataset": "toy", "seed": 3},
+        outputs={"checkpoint": {"path": "epoch_1.pth", "sha256": "a" * 64}},
+        cost={"device": "CPU", "device_count": 1, "wall_seconds": 7, "peak_memory_mb": 1},
+        environment={"python": "3", "platform": "toy"}, started=now, finished=now,
+    )  # fmt: skip
+    manifest.write(tmp_path / "run" / "manifest.json")
+    return argparse.Namespace(folder=tmp_path / "run", cost=manifest.cost)
+
+
+def test_manifest_and_record_say_whose_weights_were_measured(call):
+    out = call()
+    record = Record.model_validate(json.loads((out / "record.json").read_text("utf-8")))
+    assert (record.protocol.id, record.protocol.version) == ("demo-painting", 1)
+    assert record.pretraining.checkpoint_sha256 == "a" * 64
+    assert (record.method, record.seed, record.kind) == ("simmim", 3, "smoke")
+    assert record.pretraining_cost.wall_seconds == 7
+    assert Manifest.read(out / "manifest.json").metrics == record.metrics
+    assert (out / "gallery.png").is_file()
+
+
+def test_what_the_tool_refuses(call, tmp_path):
+    with pytest.raises(BenchError, match="no `painting`"):
+        call(protocol=str(FOLDER.parent / "demo" / "simmim_swin-demo.py"))
+    with pytest.raises(BenchError, match="--rows is 0"):
+        call(rows=0)
+    (tmp_path / "data" / "val2017" / "0.png").unlink()
+    with pytest.raises(BenchError, match="2 images are there, the protocol is of 3"):
+        call()
+    with pytest.raises(BenchError, match="give a pretraining"):
+        manifest = json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))
+        (tmp_path / "run" / "manifest.json").write_text(
+            json.dumps({**manifest, "stage": "export"}), "utf-8"
+        )
+        call()
+    assert not (tmp_path / "out").exists()
