@@ -59,7 +59,7 @@ def test_figures_are_those_that_the_protocols_name(images):
     wanted = np.mean([-10 * np.log10(error) for error in errors])
     assert measured["inpaint/psnr"] == pytest.approx(wanted, rel=1e-4)
     for name in ("psnr", "ssim", "features"):  # no detail
-        assert measured[f"super/{name}"] == measured[f"bicubic/{name}"]
+        assert measured[f"super/{name}"] == pytest.approx(measured[f"bicubic/{name}"])
 
 
 def test_the_gallery_shows_a_row_for_each_image(images):
@@ -128,10 +128,8 @@ def test_what_the_tool_refuses(call, tmp_path):
     (tmp_path / "data" / "val2017" / "0.png").unlink()
     with pytest.raises(BenchError, match="2 images are there, the protocol is of 3"):
         call()
+    file = tmp_path / "run" / "manifest.json"
+    file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), "stage": "export"}), "utf-8")
     with pytest.raises(BenchError, match="give a pretraining"):
-        manifest = json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))
-        (tmp_path / "run" / "manifest.json").write_text(
-            json.dumps({**manifest, "stage": "export"}), "utf-8"
-        )
         call()
     assert not (tmp_path / "out").exists()
