@@ -1,0 +1,73 @@
+"""The page: what its functions give, and what a browser shows."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from simmim_bench.errors import BenchError
+from simmim_bench.generation.inpaint import inpaint
+from simmim_bench.generation.page import enlarge, make_page, paint_drawn
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture
+def drawn(image, marks):
+    """What Gradio's editor gives: an opaque image, a layer drawn upon."""
+    opaque = np.full((*marks.shape, 1), 255, dtype=np.uint8)
+    layer = np.zeros((*marks.shape, 4), dtype=np.uint8)
+    layer[marks] = 255
+    return {"background": np.concatenate([image, opaque], axis=2), "layers": [layer]}
+
+
+def test_what_is_drawn_is_painted(painter, drawn, image, marks):
+    assert (paint_drawn(painter, drawn) == inpaint(painter, image, marks)).all()
+
+
+def test_what_the_page_refuses(painter, drawn):
+    with pytest.raises(BenchError, match="upload one first"):
+        paint_drawn(painter, None)
+    with pytest.raises(BenchError, match="what is drawn marks no pixel"):
+        paint_drawn(painter, {**drawn, "layers": []})
+    with pytest.raises(BenchError, match="upload one first"):
+        enlarge(painter, None, 2)
+    with pytest.raises(BenchError, match="at most 1024x1024"):
+        enlarge(painter, np.zeros((1025, 1025, 3), np.uint8), 2)
+
+
+@pytest.fixture
+def page(painter, monkeypatch):
+    """The page in a browser."""
+    pytest.importorskip("gradio")
+    monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+    playwright = pytest.importorskip("playwright.sync_api")
+    made = make_page(painter)
+    _, address, _ = made.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        opened = browser.new_page()
+        opened.goto(address)
+        yield opened
+        browser.close()
+    made.close()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; Debian's package is chromium")
+def test_a_browser_enlarges_and_paints(page, image, tmp_path):
+    Image.fromarray(image).save(tmp_path / "image.png")
+    page.get_by_role("button", name="Paint", exact=True).click()
+    page.get_by_text("upload one first").first.wait_for()
+    page.get_by_role("tab", name="Super-resolution").click()
+    page.locator("[role=tabpanel]:visible input[type=file]").first.set_input_files(
+        tmp_path / "image.png"
+    )
+    page.get_by_role("button", name="Enlarge").click()
+    shown = page.locator("[role=tabpanel]:visible img").last
+    page.wait_for_function(
+        "() => Array.from(document.images).some((image) => image.naturalWidth === 182)"
+    )
+    assert shown.is_visible()
+    page.screenshot(path=str(tmp_path / "page.png"))
