@@ -47,7 +47,7 @@ def make_page(painter: Painter) -> Any:
         try:
             result: Pixels = function(painter, *given)
         except BenchError as error:
-            raise gradio.Error(str(error)) from error
+            raise gradio.Error(str(error), print_exception=False) from error
         return result
 
     with gradio.Blocks(title="simmim_bench: painting", analytics_enabled=False) as page:

@@ -48,7 +48,7 @@ def page(painter, monkeypatch):
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         opened = browser.new_page()
-        opened.goto(address)
+        opened.goto(address, wait_until="domcontentloaded")
         yield opened
         browser.close()
     made.close()
@@ -56,7 +56,7 @@ def page(painter, monkeypatch):
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; Debian's package is chromium")
-def test_a_browser_enlarges_and_paints(page, image, tmp_path):
+def test_a_browser_is_refused_without_an_image_and_enlarges_one(page, image, tmp_path):
     Image.fromarray(image).save(tmp_path / "image.png")
     page.get_by_role("button", name="Paint", exact=True).click()
     page.get_by_text("upload one first").first.wait_for()
@@ -70,4 +70,3 @@ def test_a_browser_enlarges_and_paints(page, image, tmp_path):
         "() => Array.from(document.images).some((image) => image.naturalWidth === 182)"
     )
     assert shown.is_visible()
-    page.screenshot(path=str(tmp_path / "page.png"))
