@@ -183,7 +183,9 @@ def _read_run(folder: Path) -> Manifest:
 def _manifest(protocol: Any, run: Manifest, facts: dict[str, Any]) -> Manifest:
     """Of a run whose weights are the whole pretraining checkpoint, decoder included."""
     weights = run.outputs["checkpoint"]
-    origin = {**run.pretraining.as_json(), "checkpoint_sha256": weights.sha256}  # type: ignore[union-attr]
+    origin = run.pretraining and run.pretraining.model_copy(
+        update={"checkpoint_sha256": weights.sha256}
+    )
     return Manifest(
         stage="finetune",  # what the leaderboard collects
         status="complete",

@@ -49,7 +49,7 @@ def write_png(pixels: Pixels, path: Path) -> None:
         Image.fromarray(pixels).save(temporary, format="PNG")
 
 
-def resized(pixels: Pixels, size: tuple[int, int]) -> Pixels:
+def resized(pixels: Pixels, size: tuple[int, ...]) -> Pixels:
     """``pixels`` (H, W, 3) at ``size`` (height, width), bicubic with antialiasing."""
     height, width = size
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))

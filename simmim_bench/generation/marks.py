@@ -30,13 +30,13 @@ def touched_patches(marks: Marks, grid: Grid) -> Marks:
     return touched
 
 
-def pixels_of(patches: Marks, size: Grid) -> Marks:
+def pixels_of(patches: Marks, size: tuple[int, ...]) -> Marks:
     """Pixels of an image of ``size`` (H, W) that lie in hidden patches: Bool, (H, W)."""
     rows, columns = _places(size[0], patches.shape[0]), _places(size[1], patches.shape[1])
     return patches[np.ix_(rows, columns)]
 
 
-def check_marks(marks: Marks, size: Grid, grid: Grid, *, name: str) -> None:
+def check_marks(marks: Marks, size: tuple[int, ...], grid: Grid, *, name: str) -> None:
     """Refuse a mask with which nothing can be painted.
 
     Args:
