@@ -18,7 +18,7 @@ from simmim_bench.engine.hooks.manifest import PACKAGES, device_name
 from simmim_bench.engine.settings import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.generation.figures import compare
-from simmim_bench.generation.images import Marks, Pixels, read_image, write_png
+from simmim_bench.generation.images import Marks, Pixels, read_image
 from simmim_bench.generation.inpaint import inpaint
 from simmim_bench.generation.marks import pixels_of
 from simmim_bench.generation.painter import Painter, load_painter
@@ -27,9 +27,11 @@ from simmim_bench.io import atomic_write_json
 from simmim_bench.results.collect import make_record
 from simmim_bench.results.environment import collect_environment
 from simmim_bench.results.manifest import FILE_NAME, ConfigRef, Cost, Manifest
+from simmim_bench.visualization.reconstruction import save_png
 from simmim_bench.visualization.visualize import find_images
 
 RECORD, GALLERY = "record.json", "gallery.png"
+COLUMNS = ("image", "mean", "inpaint", "small", "bicubic", "super")
 
 
 def evaluate(args: argparse.Namespace, console: Console) -> None:
@@ -47,7 +49,7 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
         raise BenchError(f"--rows is {args.rows}, expected at least 1; the gallery's images")
     protocol, run = _read_protocol(args.protocol), _read_run(args.run)
     images = held_out(protocol)
-    painter = load_painter(args.config, args.run)
+    painter = load_painter(args.config, args.run, overrides=args.cfg_options)
     stated = protocol.protocol.image_size
     if painter.image_size != (stated, stated):
         raise BenchError(
@@ -60,7 +62,7 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
     facts["cost"] = _cost(painter, time.monotonic() - begin, len(images))
     facts["config"] = ConfigRef(path=args.protocol, sha256=resolved_hash(protocol))
     manifest = _manifest(protocol, run, facts)
-    write_png(gallery(results, rows=args.rows), args.out / GALLERY)
+    save_png(gallery(results, rows=args.rows), args.out / GALLERY, scale=2, titles=COLUMNS)
     manifest.write(args.out / FILE_NAME)
     record = make_record(manifest, args.out / FILE_NAME, {run.outputs["checkpoint"].sha256: run})
     atomic_write_json(args.out / RECORD, record.as_json())
@@ -122,21 +124,14 @@ def figures(results: dict[str, Any]) -> dict[str, float]:
     }
 
 
-def gallery(results: dict[str, Any], *, rows: int, zoom: int = 2) -> Pixels:
+def gallery(results: dict[str, Any], *, rows: int) -> Pixels:
     """Rows of image, mean fill, inpainting, small image, bicubic, super-resolution."""
-    names = ("image", "mean", "inpaint", "small", "bicubic", "super")
     columns = [
         np.pad(results[name][:rows], ((0, 0), (0, 4), (0, 4), (0, 0)), constant_values=255)
-        for name in names
+        for name in COLUMNS
     ]
     tiles = np.concatenate(columns, axis=2)  # (rows, H + 4, 6 (W + 4), 3)
-    whole = tiles.reshape(-1, *tiles.shape[2:])
-    drawn: Pixels = whole.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    return drawn
-
-
-def _how(protocol: Any) -> dict[str, Any]:
-    return {name: protocol.painting[name] for name in ("ratio", "scale", "seed")}
+    return tiles.reshape(-1, *tiles.shape[2:])
 
 
 def _square(pixels: Pixels, side: int) -> Pixels:

@@ -11,6 +11,7 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from simmim_bench.errors import BenchError
 from simmim_bench.generation.images import Marks, Pixels
 from simmim_bench.masking.strategies import build_strategy
 from simmim_bench.visualization.paint import MASK_STEP
@@ -112,5 +113,10 @@ def load_painter(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -
         stated = cfg.pretraining.image_size
         size = (stated, stated) if isinstance(stated, int) else tuple(stated)
         steps = cfg.train_dataloader.dataset.pipeline
-        [mask] = [step for step in steps if step["type"] == MASK_STEP]
-        return Painter(model=model, image_size=size, mask=dict(mask))
+        masks = [dict(step) for step in steps if step["type"] == MASK_STEP]
+        if len(masks) != 1:
+            raise BenchError(
+                f"{config} has {len(masks)} steps {MASK_STEP} in its pipeline, expected one, whose "
+                f"patches are painted; give a pretraining with one view of an image"
+            )
+        return Painter(model=model, image_size=size, mask=masks[0])

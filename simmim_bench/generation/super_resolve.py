@@ -11,16 +11,20 @@ patches would count as detail and show as a cross of lines.
 
 from __future__ import annotations
 
+import argparse
 import math
 
 import numpy as np
 import torch
+from rich.console import Console
+from rich.progress import track
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from simmim_bench.errors import BenchError
-from simmim_bench.generation.images import Pixels
-from simmim_bench.generation.painter import Painter
+from simmim_bench.generation.images import Pixels, name_outputs, read_image, write_png
+from simmim_bench.generation.painter import Painter, load_painter
+from simmim_bench.visualization.visualize import find_images
 
 SCALES = (2, 4)
 
@@ -50,6 +54,27 @@ def super_resolve(painter: Painter, image: Pixels, *, scale: int, seed: int = 0)
     painted = repaint(painter, enlarged(image, scale), seed=seed)
     detail = _detail(painted, (sides[0], sides[1]), scale)[:, :, :height, :width]
     return _as_pixels(_resize(_as_batch(image), (height, width)) + detail)
+
+
+def run_super_resolve(args: argparse.Namespace, console: Console) -> None:
+    """Write each image enlarged, as PNG.
+
+    Args:
+        args: Namespace of ``tools/super_resolve.py``.
+        console: Where the progress and the folder go.
+
+    Raises:
+        BenchError: If config, checkpoint, scale or an image is not usable.
+    """
+    paths = find_images(args.images)
+    targets = name_outputs(paths, args.out)
+    images = [read_image(path) for path in paths]
+    painter = load_painter(args.config, args.checkpoint, args.cfg_options)
+    shown = track(images, "enlarging", console=console, disable=not console.is_terminal)
+    large = [super_resolve(painter, image, scale=args.scale, seed=args.seed) for image in shown]
+    for target, pixels in zip(targets, large, strict=True):
+        write_png(pixels, target)
+    console.print(f"written: {args.out}", soft_wrap=True)
 
 
 def enlarged(image: Pixels, scale: int) -> Pixels:

@@ -34,6 +34,12 @@ LEGEND = (
 )
 HEADINGS: dict[Kind, str] = {"full": "Full runs", "smoke": "Smoke runs"}
 WARNINGS: dict[Kind, str] = {"smoke": "smoke run: toy schedules, figures mean nothing"}
+PAINTINGS = {
+    "inpaint": "inpainted",
+    "mean": "mean colour",
+    "super": "super-resolved",
+    "bicubic": "bicubic",
+}
 METRICS = {
     "top1": "top-1",
     "top5": "top-5",
@@ -44,6 +50,11 @@ METRICS = {
     "aacc": "aAcc",
     **{f"top1_k{k}": f"top-1, k = {k}" for k in (10, 20, 100, 200)},
     "mean_recall": "mean recall",
+    **{
+        f"{task}_{key}": f"{name}, {said}"
+        for task, said in PAINTINGS.items()
+        for key, name in {"psnr": "PSNR (dB)", "ssim": "SSIM", "features": "features"}.items()
+    },
 }
 
 

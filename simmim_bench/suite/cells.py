@@ -37,11 +37,13 @@ def step_of(suite: Suite, cell: Cell) -> Step:
     step = suite.methods()[cell.method] if cell.task == PRETRAIN else suite.tasks[cell.task]
     for change in suite.override:
         if change.matches(cell):
-            step = Step(
-                config=change.config or step.config,
-                overrides={**step.overrides, **change.set},
-                resources=change.resources or step.resources,
-                gpu_hours=step.gpu_hours if change.gpu_hours is None else change.gpu_hours,
+            step = step.model_copy(
+                update={
+                    "config": change.config or step.config,
+                    "overrides": {**step.overrides, **change.set},
+                    "resources": change.resources or step.resources,
+                    "gpu_hours": step.gpu_hours if change.gpu_hours is None else change.gpu_hours,
+                }
             )
     return step
 
@@ -68,10 +70,26 @@ def cell_mistakes(suite: Suite) -> list[str]:
         for seed, backbone, method in group_cells(suite)
         if method in methods
     ]
+    mistakes += _painting_mistakes(suite)
     for number, change in enumerate(suite.override, 1):
         if not any(change.matches(cell) for cell in (*list_cells(suite), *pretrainings)):
             mistakes.append(f"override {number} matches no cell of the matrix")
     return mistakes
+
+
+def _painting_mistakes(suite: Suite) -> Iterator[str]:
+    """Paintings of what was not pretrained, or with values of their own."""
+    for name, task in suite.tasks.items():
+        cells = [cell for cell in list_cells(suite) if cell.task == name]
+        if task.tool == "train":
+            continue
+        if any(step_of(suite, cell).overrides for cell in cells):
+            yield f"task {name!r} has overrides; a painting protocol is measured as it stands"
+        if unable := sorted({cell.method for cell in cells} & set(suite.baselines)):
+            yield (
+                f"task {name!r} paints with the decoder of a pretraining, and {unable[0]} has "
+                f"none; exclude that method for the task"
+            )
 
 
 def _included(suite: Suite, part: Include) -> Iterator[Cell]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from simmim_bench.io import atomic_write_text
 from simmim_bench.suite.resources import Budget, Resources
-from simmim_bench.suite.schema import Pretrain, Step, Suite
+from simmim_bench.suite.schema import Pretrain, Suite, Task
 from simmim_bench.suite.selectors import Include, Override, Selector
 
 FILE = Path(__file__).parents[2] / "docs" / "suite.schema.json"
@@ -28,7 +28,7 @@ def render() -> str:
     """The schema as it stands in the file: of what people write, short forms included."""
     schema = Suite.model_json_schema()
     kinds: list[type[BaseModel]] = [
-        *(Suite, Step, Pretrain, Resources, Budget, Selector, Include, Override)
+        *(Suite, Task, Pretrain, Resources, Budget, Selector, Include, Override)
     ]
     for kind in kinds:
         part = schema if kind is Suite else schema["$defs"][kind.__name__]

@@ -12,7 +12,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.suite.axes import axis_mistakes
 from simmim_bench.suite.cells import cell_mistakes, group_cells, step_of
 from simmim_bench.suite.resources import Budget, Resources, Strict
-from simmim_bench.suite.schema import SCRATCH, Pretrain, Step, Suite
+from simmim_bench.suite.schema import SCRATCH, Pretrain, Suite, Task
 from simmim_bench.suite.selectors import PRETRAIN, Cell, Include, Override, Selector
 from simmim_bench.suite.suite_file import read_suite_file
 
@@ -78,7 +78,7 @@ def _fields(parents: list[int | str]) -> list[str]:
         "include": Include,
         "override": Override,
     }
-    kind = Resources if parents[-1] == "resources" else parts.get(parents[0], Step)
+    kind = Resources if parents[-1] == "resources" else parts.get(parents[0], Task)
     return list(kind.model_fields)
 
 

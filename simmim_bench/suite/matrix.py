@@ -21,7 +21,13 @@ from simmim_bench.suite.sources import hash_sources
 
 # A number is raised when that tool starts to compute something else from the same input:
 # every stage that it made then runs again.
-TOOL_VERSIONS = {"prepare_data": 2, "train": 3, "export_backbone": 1, "leaderboard": 1}
+TOOL_VERSIONS = {
+    "prepare_data": 2,
+    "train": 3,
+    "export_backbone": 1,
+    "leaderboard": 1,
+    "evaluate_painting": 1,
+}
 
 
 def build_plan(suite: Suite, *, root: Path, folder: Path, profile: Profile | None = None) -> Plan:
@@ -70,7 +76,7 @@ class _Builder:
         methods = self.suite.methods()
         for (seed, backbone, method), cells in group_cells(self.suite).items():
             name = f"{method}__{backbone}/seed{seed}"
-            export = None
+            pretrain = export = None
             if method in methods:
                 pretrain = self._train(
                     f"pretrain/{name}", Cell(method, backbone, PRETRAIN, seed), None
@@ -78,7 +84,11 @@ class _Builder:
                 export = self._export(f"export/{name}", pretrain)
                 yield from (pretrain, export)
             for cell in cells:
-                yield self._train(f"finetune/{cell.task}/{name}", cell, export)
+                identifier = f"finetune/{cell.task}/{name}"
+                if pretrain and self.suite.tasks[cell.task].tool == "evaluate_painting":
+                    yield self._paint(identifier, cell, pretrain)
+                else:
+                    yield self._train(identifier, cell, export)
 
     def leaderboard(self, stages: list[Stage]) -> Stage:
         """Records and tables from whatever fine-tuning has ended."""
@@ -136,6 +146,31 @@ class _Builder:
             "minutes": resources.time,
             "gpu_hours": step.gpu_hours,
         }
+
+    def _paint(self, identifier: str, cell: Cell, pretrain: Stage) -> Stage:
+        """A run of ``tools/evaluate_painting.py`` with the whole of ``pretrain``."""
+        step = step_of(self.suite, cell)
+        protocol, resources = step.path(cell.backbone), step.resources or self.suite.resources
+        source, target = self.folder / pretrain.id, self.folder / identifier
+        return Stage(
+            id=identifier,
+            command=self._tool(
+                *("evaluate_painting", pretrain.config, self._shown(source)),
+                *("--protocol", protocol, "--out", self._shown(target)),
+                *(["--cfg-options", *pretrain.options] if pretrain.options else []),
+            ),
+            result=self._manifest(identifier),
+            needs=(*(["data"] if self.suite.data else []), pretrain.id),
+            inputs={
+                **{"tool": _version("evaluate_painting"), "config": protocol},
+                **hash_sources(protocol, root=self.root),
+            },
+            threads=resources.threads,
+            config=protocol,
+            memory_mb=resources.memory,
+            minutes=resources.time,
+            gpu_hours=step.gpu_hours,
+        )
 
     def _export(self, identifier: str, pretrain: Stage) -> Stage:
         source, target = self.folder / pretrain.id, self.folder / identifier

@@ -38,6 +38,17 @@ class Step(Strict):
         return [f"{key}={_spelled(value)}" for key, value in self.overrides.items()]
 
 
+class Task(Step):
+    """A downstream run, from the exported backbone or from scratch.
+
+    Attributes:
+        tool: Of ``tools``: ``train`` fine-tunes; ``evaluate_painting`` learns nothing and measures
+            what the whole pretraining paints, decoder included.
+    """
+
+    tool: Literal["train", "evaluate_painting"] = "train"
+
+
 class Pretrain(Step):
     """A pretraining, or with axes one per combination of their values.
 
@@ -75,7 +86,7 @@ class Suite(Strict):
     backbones: list[Name] = Field(min_length=1)
     pretrain: dict[Template, Pretrain] = {}
     baselines: list[Literal["scratch"]] = []
-    tasks: dict[Name, Step] = Field(min_length=1)
+    tasks: dict[Name, Task] = Field(min_length=1)
     resources: Resources = Resources()
     budget: Budget | None = None
     exclude: list[Selector] = []

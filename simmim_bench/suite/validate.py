@@ -86,8 +86,16 @@ def _kind_mistake(stage: Stage, cfg: Any) -> str:
         ("pretraining", "pretrain") if stage.id.startswith("pretrain/") else ("protocol", "tasks")
     )
     if wanted in cfg:
-        return ""
+        return "" if role == "pretrain" else _tool_mistake(stage, paints="painting" in cfg)
     return f"{stage.config} stands under {role!r}, but states no `{wanted}`"
+
+
+def _tool_mistake(stage: Stage, *, paints: bool) -> str:
+    """Sentence about a protocol that the stage's tool does not run."""
+    tool = "evaluate_painting" if paints else "train"
+    if any(part == f"tools/{tool}.py" for part in stage.command):
+        return ""
+    return f"{stage.config} is a protocol of tools/{tool}.py; write tool: {tool} under the task"
 
 
 def _cost_mistakes(stages: list[Stage], suite: Suite) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,30 +76,30 @@ def denormalised(shown: dict[str, Tensor], *, mean: Tensor, std: Tensor) -> Pain
     )
 
 
-def save_png(pixels: np.ndarray, path: Path, *, scale: int = 1, titled: bool = False) -> None:
+def save_png(pixels: np.ndarray, path: Path, *, scale: int = 1, titles: Sequence[str] = ()) -> None:
     """Write (H, W, 3) uint8 pixels, enlarged ``scale`` times, atomically.
 
     Args:
         pixels: A grid of reconstructions.
         path: PNG file.
         scale: Enlargement, without smoothing.
-        titled: Put the titles of the columns above the grid.
+        titles: What stands above each column of the grid, if anything.
     """
     image = Image.fromarray(pixels)
     image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
-    if titled:
-        image = _with_titles(image)
+    if titles:
+        image = _with_titles(image, titles)
     with atomic_path(path) as temporary:
         image.save(temporary, format="PNG")
 
 
-def _with_titles(grid: Image.Image) -> Image.Image:
-    column = grid.width // len(TITLES)
+def _with_titles(grid: Image.Image, titles: Sequence[str]) -> Image.Image:
+    column = grid.width // len(titles)
     size = max(8, min(16, column // 6))
     titled = Image.new("RGB", (grid.width, grid.height + 2 * size), "white")
     titled.paste(grid, (0, 2 * size))
     draw, font = ImageDraw.Draw(titled), ImageFont.load_default(size)
-    for number, title in enumerate(TITLES):
+    for number, title in enumerate(titles):
         middle = (number * column + column // 2, size)
         draw.text(middle, title, fill="black", font=font, anchor="mm")
     return titled

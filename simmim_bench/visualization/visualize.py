@@ -37,7 +37,7 @@ def visualize(args: argparse.Namespace, console: Console) -> None:
     import torch
 
     from simmim_bench.visualization.paint import evaluation_pipeline, paint
-    from simmim_bench.visualization.reconstruction import Painted, save_png
+    from simmim_bench.visualization.reconstruction import TITLES, Painted, save_png
 
     with explained(args.config):
         model = load_model(cfg, args.checkpoint, args.config)
@@ -48,7 +48,7 @@ def visualize(args: argparse.Namespace, console: Console) -> None:
         ]
     fields = ("images", "reconstruction", "mask")
     painted = Painted(*(torch.cat([getattr(part, name) for part in parts]) for name in fields))
-    save_png(painted.grid(), args.out, scale=args.scale, titled=True)
+    save_png(painted.grid(), args.out, scale=args.scale, titles=TITLES)
     console.print(figures_table(paths, painted.psnr().tolist(), painted.ssim().tolist()))
     console.print(f"written: {args.out}", soft_wrap=True)
 

@@ -64,7 +64,7 @@ def test_figures_are_those_that_the_protocols_name(images):
 
 def test_the_gallery_shows_a_row_for_each_image(images):
     results = module.paint_all(Grey(), images, ratio=0.5, scale=2, seed=0)
-    drawn = module.gallery(results, rows=2, zoom=1)
+    drawn = module.gallery(results, rows=2)
     assert drawn.shape == (2 * 68, 6 * 68, 3)
     assert (drawn[68:132, :64] == images[1]).all()
     assert (drawn[:64, 5 * 68 : 5 * 68 + 64] == results["super"][0]).all()
@@ -79,12 +79,12 @@ def call(tmp_path, monkeypatch, images, make_run):
     text = (FOLDER / "painting_demo.py").read_text("utf-8")
     text = text.replace("{{$SIMMIM_BENCH_DATA:data}}/demo/coco", str(tmp_path / "data"))
     (tmp_path / "protocol.py").write_text(text.replace("count=200", "count=3"))
-    monkeypatch.setattr(module, "load_painter", lambda *_: Grey())
+    monkeypatch.setattr(module, "load_painter", lambda *_, **__: Grey())
     monkeypatch.setattr(module, "_cost", lambda *_: make_run.cost)
 
     def run(**changes):
         given = {
-            "config": "simmim.py", "run": make_run.folder, "rows": 2,
+            "config": "simmim.py", "run": make_run.folder, "rows": 2, "cfg_options": [],
             "protocol": str(tmp_path / "protocol.py"), "out": tmp_path / "out", **changes,
         }  # fmt: skip
         module.evaluate(argparse.Namespace(**given), Console(file=io.StringIO()))

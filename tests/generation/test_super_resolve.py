@@ -1,12 +1,16 @@
 """What super-resolution keeps of the small image, and what it takes from the model."""
 
+import argparse
+
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from simmim_bench.errors import BenchError
 from simmim_bench.generation import super_resolve as module
 from simmim_bench.generation.super_resolve import enlarged, reduced, repaint, super_resolve
+from tests.e2e.conftest import PRETRAIN
 
 
 class Known:
@@ -77,3 +81,17 @@ def test_any_size_is_enlarged(painter, image, scale):
 def test_other_scales_are_refused(painter, image):
     with pytest.raises(BenchError, match="scale is 3"):
         super_resolve(painter, image, scale=3)
+
+
+def test_the_tool_writes_what_the_function_returns(checkpoint, painter, files, image):
+    def call(**changes):
+        given = {"config": PRETRAIN, "checkpoint": checkpoint, "images": [files / "image.png"]}
+        given |= {"scale": 2, "seed": 1, "out": files / "out", "cfg_options": [], **changes}
+        module.run_super_resolve(argparse.Namespace(**given), Console(quiet=True))
+
+    call()
+    with Image.open(files / "out" / "image.png") as written:
+        assert (np.asarray(written) == super_resolve(painter, image, scale=2, seed=1)).all()
+    with pytest.raises(BenchError, match="the scale is 5"):
+        call(scale=5, out=files / "other")
+    assert not (files / "other").exists()

@@ -12,6 +12,9 @@ def ids(project):
     return [stage.id for stage in project.plan().stages]
 
 
+PAINT = {"config": "configs/cls_{backbone}.py", "tool": "evaluate_painting"}
+
+
 def test_an_excluded_cell_leaves_and_takes_its_pretraining_if_that_has_no_other(project):
     project.write_suite(exclude=[{"task": "det*", "method": "simmim"}])
     assert "finetune/detection/simmim__net/seed0" not in ids(project)
@@ -83,6 +86,14 @@ def test_an_override_may_name_another_config(project):
         (
             {"include": [{"method": "simmim", "backbone": "big", "task": "detection"}]},
             "the config of pretrain.simmim, configs/simmim_big.py, does not exist",
+        ),
+        (
+            {"tasks": {"paint": PAINT}},
+            "task 'paint' paints with the decoder of a pretraining, and scratch has none",
+        ),
+        (
+            {"tasks": {"paint": {**PAINT, "overrides": {"painting.ratio": 0.5}}}, "baselines": []},
+            "task 'paint' has overrides; a painting protocol is measured as it stands",
         ),
         ({"tasks": {"pretrain": "configs/cls_net.py"}}, "a task cannot be called 'pretrain'"),
         ({"resources": {"memory": "16"}}, "should be a number with a unit (mb, gb, tb), as 16 GB"),

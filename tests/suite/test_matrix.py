@@ -6,12 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from simmim_bench.errors import BenchError
 from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.matrix import build_plan
 from simmim_bench.suite.plan import Plan
 from simmim_bench.suite.profile import Profile
 
 ROOT = Path(__file__).parents[2]
+
+
+def tool_module(name):
+    """The script ``tools/<name>.py`` as a module."""
+    spec = importlib.util.spec_from_file_location(f"tool_{name}", ROOT / "tools" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def needed(plan, identifier):
@@ -57,6 +66,31 @@ def test_fine_tuning_starts_from_its_own_seed(project):
         assert stage.command[stage.command.index("--seed") + 1] == str(seed)
 
 
+def test_a_painting_takes_the_whole_pretraining_and_its_overrides(project, monkeypatch):
+    project.config("paint_net", "painting = dict()\n")
+    paint = {"config": "configs/paint_{backbone}.py", "tool": "evaluate_painting"}
+    pretrain = {"config": "configs/simmim_{backbone}.py", "overrides": {"train_cfg.max_epochs": 2}}
+    project.write_suite(tasks={"painting": paint}, baselines=[], pretrain={"simmim": pretrain})
+    stage = project.plan().stage("finetune/painting/simmim__net/seed0")
+    assert needed(project.plan(), stage.id) == {"data", "pretrain/simmim__net/seed0"}
+    monkeypatch.setattr(sys, "argv", list(stage.command[1:]))
+    command = tool_module("evaluate_painting").parse()
+    assert command.config == "configs/simmim_net.py"
+    assert command.run.as_posix() == "work_dirs/tiny/pretrain/simmim__net/seed0"
+    assert command.protocol == "configs/paint_net.py"
+    assert command.cfg_options == ["train_cfg.max_epochs=2"]
+    assert stage.result == f"{command.out.as_posix()}/manifest.json"
+
+
+def test_a_protocol_under_the_wrong_tool_is_told_before_anything_runs(project):
+    project.config("paint_net", "painting = dict()\n")
+    project.write_suite(tasks={"painting": "configs/paint_{backbone}.py"})
+    with pytest.raises(
+        BenchError, match=r"is a protocol of tools/evaluate_painting.py; write tool"
+    ):
+        project.run()
+
+
 def test_more_seeds_change_no_cell_of_the_first(project):
     one, three = project.plan(seeds=1), project.plan(seeds=3)
     for stage in one.stages[:-1]:
@@ -96,13 +130,10 @@ def test_the_real_tools_understand_their_commands(name, monkeypatch):
     plan = build_plan(suite, root=ROOT, folder=ROOT / "work_dirs" / name)
     seen = set()
     for stage in plan.stages:
-        tool = ROOT / stage.command[1]
-        spec = importlib.util.spec_from_file_location(f"tool_{tool.stem}", tool)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        tool = Path(stage.command[1]).stem
         monkeypatch.setattr(sys, "argv", list(stage.command[1:]))
-        module.parse()
-        seen.add(tool.stem)
+        tool_module(tool).parse()
+        seen.add(tool)
     assert seen == {"prepare_data", "train", "export_backbone", "leaderboard"}
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from simmim_bench.visualization.reconstruction import GAP, denormalised, save_png
+from simmim_bench.visualization.reconstruction import GAP, TITLES, denormalised, save_png
 
 MEAN, STD = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
 
@@ -59,7 +59,7 @@ def test_the_picture_is_enlarged_and_titled(painted, tmp_path):
     with Image.open(tmp_path / "plain.png") as plain:
         assert plain.size == (2 * grid.shape[1], 2 * grid.shape[0])
         assert (np.asarray(plain)[::2, ::2] == grid).all()
-    save_png(grid, tmp_path / "titled.png", scale=2, titled=True)
+    save_png(grid, tmp_path / "titled.png", scale=2, titles=TITLES)
     with Image.open(tmp_path / "titled.png") as titled:
         above = titled.height - 2 * grid.shape[0]
         assert above > 0

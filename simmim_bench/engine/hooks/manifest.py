@@ -188,5 +188,5 @@ def backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
 def device_name() -> str:
     """Name of the GPU, or of the CPU with its threads."""
     if torch.cuda.is_available():
-        return torch.cuda.getdevice_name()
+        return torch.cuda.get_device_name()
     return f"{CPU}{platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} threads"
