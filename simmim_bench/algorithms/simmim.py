@@ -6,24 +6,24 @@ Reference: https://github.com/microsoft/SimMIM/blob/main/models/simmim.py
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import torch
-from mmengine.model import BaseModel
 from mmengine.structures import BaseDataElement
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from simmim_bench.backbones import adapter_for
+from simmim_bench.algorithms.masked_encoder import MaskedEncoder
 from simmim_bench.registry import MODELS
 
 DEFAULT_TARGET = {"type": "simmim_bench.NormalisedRGB"}
 
 
 @MODELS.register_module()
-class SimMIM(BaseModel):
+class SimMIM(MaskedEncoder):
     """Backbone with masked tokens, a decoder, and a loss on masked positions of a target.
+
+    A relative that adds losses overrides ``losses``.
 
     Keys of the state dict: ``backbone.*``, ``decoder.*``, ``mask_token``, and ``target.*`` if the
     target keeps something (``ColourClusters``).
@@ -50,9 +50,7 @@ class SimMIM(BaseModel):
         data_preprocessor: dict[str, Any] | None = None,
         init_cfg: dict[str, Any] | None = None,
     ) -> None:
-        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        self.backbone = MODELS.build(backbone)
-        self.adapter = adapter_for(self.backbone)
+        super().__init__(backbone=backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         scale = {name: (data_preprocessor or {}).get(name) for name in ("mean", "std")}
         self.target = MODELS.build({**(target or DEFAULT_TARGET), **scale})
         self.decoder = MODELS.build(
@@ -64,15 +62,6 @@ class SimMIM(BaseModel):
             }
         )
         self.criterion = MODELS.build(loss)
-        self.mask_token = nn.Parameter(torch.zeros(1, 1, self.adapter.token_channels))
-
-    def init_weights(self) -> None:
-        """Draw initial weights as the original does, or as an ``init_cfg`` says."""
-        if self.init_cfg is not None or self.backbone.init_cfg is not None:
-            super().init_weights()
-        else:
-            self.adapter.init_weights(pretraining=True)
-        self.adapter.init_mask_token(self.mask_token)
 
     def forward(
         self,
@@ -89,7 +78,7 @@ class SimMIM(BaseModel):
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:
-            ``'loss'``: ``{'loss': scalar}``. ``'predict'``: ``images`` and ``reconstruction``,
+            ``'loss'``: what ``losses`` returns. ``'predict'``: ``images`` and ``reconstruction``,
             (B, 3, H, W) in normalised space, and ``mask``, Bool (B, H, W), True = masked.
             ``'tensor'``: the decoder's prediction,
             (B, out_channels, H / target stride, W / target stride).
@@ -99,34 +88,38 @@ class SimMIM(BaseModel):
                 is ``'predict'`` and the target's ``paints`` is False.
         """
         mask = self._token_mask(inputs, data_samples)
-        prediction = self.decoder(self.encode(inputs, mask))
+        features = self.encode(inputs, mask)
+        prediction = self.decoder(features)
         if mode == "tensor":
             return prediction
         if mode == "loss":
-            with torch.no_grad():
-                target = self.target(inputs)
-            return {"loss": self.criterion(prediction, target, self.target_mask(mask))}
+            return self.losses(inputs, mask, features, prediction)
         if mode == "predict":
             painted = self.target.to_images(prediction, inputs)
             return {"images": inputs, "mask": self.pixel_mask(mask), "reconstruction": painted}
         raise ValueError(f"unknown mode {mode!r}; known are: loss, predict, tensor")
 
-    def encode(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Last feature map of the backbone, (B, C, H / stride, W / stride).
+    def losses(
+        self,
+        images: Tensor,
+        mask: Tensor,
+        features: Tensor,  # noqa: ARG002  (for relatives)
+        prediction: Tensor,
+    ) -> dict[str, Tensor]:
+        """What is minimised and logged; those whose names have ``loss`` in them are summed.
 
         Args:
-            images: (B, 3, H, W).
-            mask: Bool, (B, H / p, W / p); True = masked. Without it nothing is masked.
-        """
-        context = nullcontext() if mask is None else self.adapter.masked(mask, self.mask_token)
-        with context:
-            outputs = self.backbone(images)
-        return self.adapter.last_feature_map(outputs)
+            images: Normalised, (B, 3, H, W).
+            mask: Bool, (B, H / p, W / p); True = masked.
+            features: Last feature map of the masked images, (B, C, H / stride, W / stride).
+            prediction: The decoder's.
 
-    def pixel_mask(self, mask: Tensor) -> Tensor:
-        """Token mask (B, H / p, W / p) as a pixel mask (B, H, W)."""
-        size = self.adapter.token_size
-        return mask.repeat_interleave(size, 1).repeat_interleave(size, 2)
+        Returns:
+            ``{'loss': scalar}``.
+        """
+        with torch.no_grad():
+            target = self.target(images)
+        return {"loss": self.criterion(prediction, target, self.target_mask(mask))}
 
     def target_mask(self, mask: Tensor) -> Tensor:
         """Token mask (B, H / p, W / p) on the target's grid, (B, H / s, W / s).
@@ -139,14 +132,3 @@ class SimMIM(BaseModel):
             return mask.repeat_interleave(repeats, 1).repeat_interleave(repeats, 2)
         pixels = self.pixel_mask(mask).to(torch.float32)
         return avg_pool2d(pixels.unsqueeze(1), self.target.stride).squeeze(1)
-
-    def _token_mask(self, images: Tensor, data_samples: Sequence[BaseDataElement] | None) -> Tensor:
-        if data_samples is not None:
-            if any("mask" not in sample for sample in data_samples):
-                raise ValueError(
-                    "a sample has no mask; put simmim_bench.GenerateMask before PackInputs in "
-                    "the pipeline"
-                )
-            return torch.stack([sample.mask for sample in data_samples]).to(images.device)
-        height, width = (side // self.adapter.token_size for side in images.shape[2:])
-        return images.new_zeros((len(images), height, width), dtype=torch.bool)
