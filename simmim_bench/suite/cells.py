@@ -20,7 +20,7 @@ def list_cells(suite: Suite) -> list[Cell]:
         for task in suite.tasks
     ]
     kept = [cell for cell in product if not any(part.matches(cell) for part in suite.exclude)]
-    joined = [cell for part in suite.include for cell in _included(suite, part)]
+    joined = [cell for part in suite.include for cell in included(suite, part)]
     return list(dict.fromkeys([*kept, *joined]))
 
 
@@ -50,7 +50,11 @@ def step_of(suite: Suite, cell: Cell) -> Step:
 
 def cell_mistakes(suite: Suite) -> list[str]:
     """Parts of the matrix that name nothing, in sentences."""
-    mistakes = list(_include_mistakes(suite))
+    mistakes = [
+        f"include {number}: {sentence}"
+        for number, part in enumerate(suite.include, 1)
+        for sentence in include_mistakes(suite, part)
+    ]
     if mistakes:
         return mistakes
     full = list_cells(suite.model_copy(update={"exclude": []}))
@@ -77,6 +81,26 @@ def cell_mistakes(suite: Suite) -> list[str]:
     return mistakes
 
 
+def included(suite: Suite, part: Include) -> Iterator[Cell]:
+    """Cells that ``part`` of ``suite`` stands for."""
+    seeds = range(suite.seeds) if part.seed is None else listed(part.seed)
+    for seed in seeds:
+        for task in listed(part.task):
+            yield Cell(part.method, part.backbone, task, seed)
+
+
+def include_mistakes(suite: Suite, part: Include) -> Iterator[str]:
+    """Names in ``part`` that ``suite`` does not have, in sentences."""
+    methods = [*suite.methods(), *suite.baselines]
+    if part.method not in methods:
+        known = ", ".join(methods)
+        yield f"no method is called {part.method!r}; there are {known}"
+    for task in listed(part.task):
+        if task not in suite.tasks:
+            known = ", ".join(suite.tasks)
+            yield f"no task is called {task!r}; there are {known}"
+
+
 def _painting_mistakes(suite: Suite) -> Iterator[str]:
     """Paintings of what was not pretrained, or with values of their own."""
     for name, task in suite.tasks.items():
@@ -90,22 +114,3 @@ def _painting_mistakes(suite: Suite) -> Iterator[str]:
                 f"task {name!r} paints with the decoder of a pretraining, and {unable[0]} has "
                 f"none; exclude that method for the task"
             )
-
-
-def _included(suite: Suite, part: Include) -> Iterator[Cell]:
-    seeds = range(suite.seeds) if part.seed is None else listed(part.seed)
-    for seed in seeds:
-        for task in listed(part.task):
-            yield Cell(part.method, part.backbone, task, seed)
-
-
-def _include_mistakes(suite: Suite) -> Iterator[str]:
-    methods = [*suite.methods(), *suite.baselines]
-    for number, part in enumerate(suite.include, 1):
-        if part.method not in methods:
-            known = ", ".join(methods)
-            yield f"include {number}: no method is called {part.method!r}; there are {known}"
-        for task in listed(part.task):
-            if task not in suite.tasks:
-                known = ", ".join(suite.tasks)
-                yield f"include {number}: no task is called {task!r}; there are {known}"

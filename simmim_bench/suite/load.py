@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from simmim_bench.errors import BenchError
@@ -14,6 +14,8 @@ from simmim_bench.suite.cells import cell_mistakes, group_cells, step_of
 from simmim_bench.suite.resources import Budget, Resources, Strict
 from simmim_bench.suite.schema import SCRATCH, Pretrain, Suite, Task
 from simmim_bench.suite.selectors import PRETRAIN, Cell, Include, Override, Selector
+from simmim_bench.suite.sound import sound_part, with_right_names, without_cells
+from simmim_bench.suite.sources import hash_sources
 from simmim_bench.suite.suite_file import read_suite_file
 
 
@@ -28,18 +30,43 @@ def load_suite(path: Path, *, root: Path, seeds: int | None = None) -> Suite:
     Raises:
         BenchError: If the file is missing or anything in it is wrong; lists every mistake.
     """
+    suite, mistakes = examine_suite(path, root=root, seeds=seeds)
+    if mistakes or suite is None:
+        raise refusal(path, mistakes)
+    return suite
+
+
+def examine_suite(
+    path: Path, *, root: Path, seeds: int | None = None
+) -> tuple[Suite | None, list[str]]:
+    """Read a suite file and find what is wrong in it.
+
+    Args:
+        path: YAML file.
+        root: Folder that config paths start from.
+        seeds: Takes the place of the file's number of seeds.
+
+    Returns:
+        The suite without the parts that are wrong, if enough is left, for further checks; the
+        mistakes, one sentence each.
+
+    Raises:
+        BenchError: If the file is missing or no YAML mapping.
+    """
     raw = read_suite_file(path)
     if seeds is not None:
         raw["seeds"] = seeds
-    try:
-        suite = Suite.model_validate(raw)
-    except ValidationError as error:
-        raise refusal(path, [_mistake(detail) for detail in error.errors()]) from None
-    mistakes = _name_mistakes(suite) or cell_mistakes(suite)
-    mistakes += _config_mistakes(suite, root)
-    if mistakes:
-        raise refusal(path, mistakes)
-    return suite
+    read, details, whole = sound_part(raw)
+    mistakes = [_mistake(detail) for detail in details]
+    if read is None:
+        return None, mistakes
+    mistakes += _name_mistakes(read, whole=whole)
+    suite = with_right_names(read)
+    whole = whole and suite.pretrain == read.pretrain and suite.tasks == read.tasks
+    if whole and (suite.pretrain or suite.baselines):
+        mistakes += cell_mistakes(read.model_copy(update={"backbones": suite.backbones}))
+    wrong = dict(_config_mistakes(suite, root))
+    return without_cells(suite, wrong), [*mistakes, *wrong.values()]
 
 
 def _mistake(detail: ErrorDetails) -> str:
@@ -82,7 +109,7 @@ def _fields(parents: list[int | str]) -> list[str]:
     return list(kind.model_fields)
 
 
-def _name_mistakes(suite: Suite) -> list[str]:
+def _name_mistakes(suite: Suite, *, whole: bool) -> list[str]:
     mistakes = [
         mistake
         for name, step in suite.pretrain.items()
@@ -99,25 +126,34 @@ def _name_mistakes(suite: Suite) -> list[str]:
         values = getattr(suite, field)
         twice = sorted({value for value in values if values.count(value) > 1})
         mistakes += [f"{field!r} names {value!r} twice" for value in twice]
-    if not suite.pretrain and not suite.baselines:
+    if whole and not suite.pretrain and not suite.baselines:
         mistakes.append("neither 'pretrain' nor 'baselines' names anything to compare")
     return mistakes
 
 
-def _config_mistakes(suite: Suite, root: Path) -> list[str]:
-    """Configs that are not there, of the cells that are."""
-    mistakes = []
+def _config_mistakes(suite: Suite, root: Path) -> Iterator[tuple[Cell, str]]:
+    """Cells whose config is not there or is no config, with the sentence about it."""
     methods = suite.methods()
+    told: dict[Path, str] = {}  # seeds share configs
     for (seed, backbone, method), cells in group_cells(suite).items():
         first = [Cell(method, backbone, PRETRAIN, seed)] if method in methods else []
-        tasks = [cell for cell in cells if cell.task in suite.tasks and cell.task != PRETRAIN]
-        for cell in (*first, *tasks):
-            name = f"pretrain.{method}" if cell.task == PRETRAIN else f"tasks.{cell.task}"
+        for cell in (*first, *cells):
             config = Path(step_of(suite, cell).path(backbone))
-            if not (root / config).is_file():
-                near = _near_configs(root, config)
-                mistakes.append(f"the config of {name}, {config}, does not exist{near}")
-    return mistakes
+            if config not in told:
+                told[config] = _config_mistake(cell, config, root)
+            if told[config]:
+                yield cell, told[config]
+
+
+def _config_mistake(cell: Cell, config: Path, root: Path) -> str:
+    if not (root / config).is_file():
+        name = f"pretrain.{cell.method}" if cell.task == PRETRAIN else f"tasks.{cell.task}"
+        return f"the config of {name}, {config}, does not exist{_near_configs(root, config)}"
+    try:
+        hash_sources(config.as_posix(), root=root)
+    except BenchError as error:
+        return str(error)
+    return ""
 
 
 def _near_configs(root: Path, config: Path) -> str:

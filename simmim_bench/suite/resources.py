@@ -22,8 +22,6 @@ def _reader(units: dict[str, float], example: str) -> BeforeValidator:
     """Validator from a number with a unit to a whole number of the unit whose factor is 1."""
 
     def read(value: Any) -> Any:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value  # as this model writes it itself
         found = _MEASURE.fullmatch(value) if isinstance(value, str) else None
         factor = units.get(found.group(2).lower()) if found else None
         if found is None or factor is None:

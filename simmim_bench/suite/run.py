@@ -24,11 +24,12 @@ from simmim_bench.io import atomic_write_json
 from simmim_bench.suite import cache, events, report, webhook
 from simmim_bench.suite.board import Board
 from simmim_bench.suite.engine import Engine, Limits, run_alone
-from simmim_bench.suite.load import load_suite, refusal
+from simmim_bench.suite.load import examine_suite, refusal
 from simmim_bench.suite.matrix import build_plan
 from simmim_bench.suite.measure import MemoryPeak, identity
 from simmim_bench.suite.plan import Plan, Stage
-from simmim_bench.suite.profile import Launcher, choose_profile
+from simmim_bench.suite.profile import Launcher, Profile, choose_profile
+from simmim_bench.suite.schema import Suite
 from simmim_bench.suite.stage import LOG, PLAN, last_error
 from simmim_bench.suite.validate import find_mistakes
 from simmim_bench.suite.view import open_view
@@ -95,9 +96,7 @@ def run_suite(options: Options, console: Console) -> int:
     if options.webhook:
         webhook.check_url(options.webhook)
     profile = choose_profile(options.launcher, options.gpus)
-    suite = load_suite(options.suite, root=options.root, seeds=options.seeds)
-    folder = options.work_dir or options.root / "work_dirs" / suite.name
-    plan = build_plan(suite, root=options.root, folder=folder, profile=profile)
+    suite, plan = _read(options, profile)
     chosen = _choose(plan, options.only)
     checks = cache.check_plan(plan)
     shown = {name: checks[name] for name in checks if name in chosen}
@@ -113,6 +112,28 @@ def run_suite(options: Options, console: Console) -> int:
         return 0
     with _own(plan), _interruptible():
         return _run(plan, chosen, limits, options, console)
+
+
+def _read(options: Options, profile: Profile) -> tuple[Suite, Plan]:
+    """The suite of a file and its stages.
+
+    Raises:
+        BenchError: If anything in the file is wrong; lists every mistake, also those of the
+            configs that it names rightly.
+    """
+    suite, mistakes = examine_suite(options.suite, root=options.root, seeds=options.seeds)
+    if suite is None:
+        raise refusal(options.suite, mistakes)
+    folder = options.work_dir or options.root / "work_dirs" / suite.name
+    try:
+        plan = build_plan(suite, root=options.root, folder=folder, profile=profile)
+    except BenchError as error:
+        raise refusal(options.suite, [*mistakes, str(error)]) from None
+    if mistakes:
+        checks = cache.check_plan(plan)
+        waiting = [stage for stage in plan.stages if not checks[stage.id].cached]
+        raise refusal(options.suite, [*mistakes, *find_mistakes(plan, waiting, suite)])
+    return suite, plan
 
 
 def _run(plan: Plan, chosen: set[str], limits: Limits, options: Options, console: Console) -> int:
@@ -249,7 +270,7 @@ def _interruptible() -> Iterator[None]:
 
     numbers = [
         number
-        for number in (signal.SIGTERM, signal.SIGHUP)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
         # nohup and the like ignore it on purpose
         if signal.getsignal(number) is not signal.SIG_IGN
     ]

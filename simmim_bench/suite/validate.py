@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str
         for key, mistake in _training_mistakes(plan, stage, prepared, told):
             mistakes.setdefault(key, mistake)
     found = [*mistakes.values(), *_cost_mistakes(stages, suite)]
-    return found or _argument_mistakes(plan, trainings.values())
+    return found + _argument_mistakes(plan, trainings.values())
 
 
 def estimated_gpu_hours(stages: Iterable[Stage]) -> float:
@@ -69,15 +70,15 @@ def _training_mistakes(
 
 
 def _argument_mistakes(plan: Plan, trainings: Iterable[Stage]) -> list[str]:
-    """Overrides that no class takes; asked last, as the answer takes the libraries' import."""
+    """Overrides that no class takes, of configs that can be read with them."""
     from simmim_bench.engine.new_arguments import unknown_arguments
 
-    asked = dict.fromkeys((stage.config, stage.options) for stage in trainings)
-    return [
-        f"{config}: {sentence}"
-        for config, options in asked
-        for sentence in unknown_arguments(str(plan.root / config), list(options))
-    ]
+    found = []
+    for config, options in dict.fromkeys((stage.config, stage.options) for stage in trainings):
+        with suppress(BenchError):  # told already
+            sentences = unknown_arguments(str(plan.root / config), list(options))
+            found += [f"{config}: {sentence}" for sentence in sentences]
+    return found
 
 
 def _kind_mistake(stage: Stage, cfg: Any) -> str:

@@ -11,6 +11,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.suite import json_schema
 
 ROOT = Path(__file__).parents[2]
+INCLUDED = {"method": "simmim", "backbone": "net", "task": "a", "seed": 4}
 SCRATCH = "finetune/detection/scratch__net/seed0"
 
 
@@ -93,6 +94,74 @@ def test_every_mistake_in_configs_is_told_at_once(project):
     assert "did you mean max_epochs?" in message
     assert "configs/simmim_net.py stands under 'tasks', but states no `protocol`" in message
     assert "estimated at 4 GPU hours and the budget is 3" in message
+
+
+TEN = """
+name: ten
+kind: quick
+sead: 3
+backbones: [net, net]
+pretrain:
+  simmim:
+    config: configs/simmim_{backbone}.py
+    overrides: {train_cfg.max_epoch: 1}
+  simmim-{ratio}: configs/simmim_{backbone}.py
+tasks:
+  a: configs/clss_{backbone}.py
+  b: {config: configs/cls_net.py, overrides: {train_cfg.max_epochs: many}, gpu_hours: 2}
+  c: {config: configs/broken_net.py, resources: {time: 90}}
+  d: configs/det_net.py
+  e: configs/simmim_net.py
+budget: {gpu_hours: 1}
+"""
+
+
+def test_mistakes_of_every_kind_are_told_at_once(project):
+    """One in the schema does not hide one in a config."""
+    project.suite.write_text(TEN, "utf-8")
+    project.config("broken_net", "a = (\n")
+    project.config("det_net", "train_dataloader = dict(dataset=dict(data_root='nowhere/coco'))\n")
+    with pytest.raises(BenchError) as caught:
+        project.run()
+    told = str(caught.value).splitlines()
+    wanted = [
+        "has 12 mistakes:",
+        "'kind' should be 'full' or 'smoke', and is 'quick'",
+        "'tasks.c.resources.time' should be a number with a unit (s, min, m, h, d), as 2 h, and is",
+        "unknown key 'sead'; did you mean 'seeds'?",
+        "pretrain.simmim-{ratio} has {ratio} in its name and no axis called 'ratio'",
+        "'backbones' names 'net' twice",
+        "the config of tasks.a, configs/clss_net.py, does not exist; did you mean configs/cls_net.",
+        "config configs/broken_net.py is not valid Python",
+        "train_cfg has no 'max_epoch'; did you mean max_epochs?",
+        "config key 'train_cfg.max_epochs' is 1 and 'many' is no number",
+        "configs/det_net.py: train_dataloader: no data at",
+        "configs/simmim_net.py stands under 'tasks', but states no `protocol`",
+        "estimated at 2 GPU hours and the budget is 1",
+    ]
+    assert [want in line for want, line in zip(wanted, told, strict=True)] == [True] * 13, told
+    assert not project.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        # What is not there is no reason to say that nothing matches it.
+        ({"tasks": {"a": {"confg": "x"}}, "exclude": [{"task": "a"}]}, 2),
+        ({"baselines": ["scrtch"], "pretrain": {}}, 1),
+        ({"pretrain": {"simmim": 3}, "include": [INCLUDED]}, 1),
+        ({"pretrain": {"scratch": "configs/simmim_net.py"}, "include": [INCLUDED]}, 1),
+        ({"tasks": {"a": "configs/none.py"}, "include": [INCLUDED]}, 1),
+        ({"name": "../x", "tasks": {"a": "configs/none.py"}}, 2),
+        ({"name": None, "backbones": []}, 2),
+    ],
+)
+def test_a_mistake_makes_no_others(project, changes, count):
+    project.write_suite(**changes)
+    with pytest.raises(BenchError) as caught:
+        project.run()
+    numbered = [line for line in str(caught.value).splitlines() if line.startswith("  ")]
+    assert max(len(numbered), 1) == count, caught.value
 
 
 def test_a_cached_stage_is_not_checked_again(finished):
