@@ -147,7 +147,7 @@ def test_mistakes_of_every_kind_are_told_at_once(project):
     ("changes", "count"),
     [
         # What is not there is no reason to say that nothing matches it.
-        ({"tasks": {"a": {"confg": "x"}}, "exclude": [{"task": "a"}]}, 2),
+        ({"tasks": {"a": {"path": "x"}}, "exclude": [{"task": "a"}]}, 2),
         ({"baselines": ["scrtch"], "pretrain": {}}, 1),
         ({"pretrain": {"simmim": 3}, "include": [INCLUDED]}, 1),
         ({"pretrain": {"scratch": "configs/simmim_net.py"}, "include": [INCLUDED]}, 1),
