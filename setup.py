@@ -61,6 +61,7 @@ setup(
         "snakemake>=9.3,<10",
         "itables>=2.4,<3",
         "Jinja2>=3.1,<4",
+        "orjson>=3.9,<4",
     ],
     extras_require={
         "dev": [

@@ -13,29 +13,37 @@ import argparse
 import hashlib
 import json
 import multiprocessing
+import os
 import random
-import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.results.leaderboard import render
+from simmim_bench.results.protocols import known_protocols
 from simmim_bench.results.record import Record, RecordBody
 from simmim_bench.results.store import add_record, read_records, record_path
 
 TIME = "2025-01-31T12:00:00+00:00"
 SEEDS, PROTOCOLS = 5, 10
+TOOL = (sys.executable, "tools/leaderboard.py")
 TASK = {"task": "classification", "metrics": {"top1": "accuracy/top1"}, "primary": "top1"}
 
 
 def sha(text: str) -> str:
     """A hash that stands for a file."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _known() -> list[str]:
+    """Protocols that configs define; ``add`` and ``check`` refuse others."""
+    return sorted(known_protocols())
 
 
 def synthetic(number: int) -> Record:
@@ -57,7 +65,7 @@ def synthetic(number: int) -> Record:
         "backbone": "swin-toy",
         "seed": seed,
         "config": {"path": "configs/toy.py", "sha256": sha("config")},
-        "protocol": {"id": f"toy-{protocol}", "version": 1, "dataset": "toy", "split": "val",
+        "protocol": {"id": _known()[protocol], "version": 1, "dataset": "toy", "split": "val",
                      "image_size": 64, "epochs": 3, **TASK},
         "pretraining": origin,
         "metrics": {"top1": draw.gauss(50 + method % 40, 0.3)},
@@ -81,21 +89,30 @@ def fill(folder: Path, numbers: range) -> None:
         path.write_text(json.dumps(record.as_json(), indent=2) + "\n")
 
 
-def timed(what: str, work: Callable[[], Any]) -> Any:
-    """Print the seconds and the largest memory so far."""
+def timed(*words: str) -> None:
+    """Run the tool; print seconds, seconds of processors and the largest memory."""
     begin = time.monotonic()
-    done = work()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    sys.stdout.write(f"{what:<28} {time.monotonic() - begin:7.2f} s  {memory:7.0f} MiB\n")
-    return done
+    _, status, used = os.wait4(subprocess.Popen([*TOOL, *words], stdout=subprocess.DEVNULL).pid, 0)
+    if status:
+        raise SystemExit(f"{words[0]} failed")
+    seconds, memory = time.monotonic() - begin, used.ru_maxrss / 1024
+    work = used.ru_utime + used.ru_stime
+    sys.stdout.write(f"{words[0]:<8} {seconds:6.1f} s  {work:6.1f} s CPU  {memory:6.0f} MiB\n")
+    sys.stdout.flush()
 
 
 def scale(args: argparse.Namespace, root: Path) -> None:
-    """Read, rank and render many records."""
-    timed(f"make {args.count} records", lambda: fill(root / "records", range(args.count)))
-    timed("read and check", lambda: read_records(root / "records"))
-    timed("read, rank, render, first", lambda: render(root, published=None, everything_cited=False))
-    timed("read, rank, render, again", lambda: render(root, published=None, everything_cited=False))
+    """What the tool takes with many records, in a process of its own each time."""
+    store = args.store or root
+    records = store / "records"
+    if not records.exists():
+        fill(records, range(args.count))
+    where = ("--records", str(records))
+    for _ in range(args.repeat):
+        timed("check", *where, "--published", str(store / "none"))
+        timed("build", "--out", str(store), "--published", str(store / "none"))
+        timed("compare", "method-0", "method-1", *where)
+        timed("export", str(store / "records.csv"), *where)
 
 
 def _add_range(folder: Path, first: int, count: int) -> None:
@@ -132,10 +149,9 @@ def _killed(command: list[str], draw: random.Random, longest: float) -> bool:
 
 
 def _commands(root: Path, new: list[Path]) -> Iterator[list[str]]:
-    tool = [sys.executable, "tools/leaderboard.py"]
     while True:
-        yield [*tool, "add", *map(str, new), "--records", str(root / "records")]
-        yield [*tool, "build", "--out", str(root)]
+        yield [*TOOL, "add", *map(str, new), "--records", str(root / "records")]
+        yield [*TOOL, "build", "--out", str(root)]
 
 
 def kills(args: argparse.Namespace, root: Path) -> None:
@@ -163,6 +179,8 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("scale")
     command.add_argument("--count", type=int, default=100_000)
+    command.add_argument("--store", type=Path, help="folder to keep; made if it has no records")
+    command.add_argument("--repeat", type=int, default=1)
     command.set_defaults(run=scale)
     command = commands.add_parser("writers")
     command.add_argument("--processes", type=int, default=8)

@@ -11,6 +11,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TypeVar
 
 from simmim_bench.errors import BenchError
@@ -20,6 +21,8 @@ from simmim_bench.results.record import Provenance, Record
 TASKS = ("classification", "detection", "segmentation", "retrieval", "vqa", "generation")
 TIMES = "\N{MULTIPLICATION SIGN}"
 KINDS: tuple[Kind, ...] = ("full", "smoke")
+AVERAGED = ("seed", "checkpoint_sha256")  # what pretrainings of one row may differ in
+STATED = itemgetter(*(name for name in Pretraining.model_fields if name not in AVERAGED))
 
 ColumnKey = tuple[str, int]  # protocol id, version
 Key = TypeVar("Key", bound=Hashable)
@@ -262,23 +265,22 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _origin(pretraining: Pretraining | None) -> Pretraining | None:
     if pretraining is None:
         return None
-    return pretraining.model_copy(update={"seed": None, "checkpoint_sha256": None})
+    return pretraining.model_copy(update=dict.fromkeys(AVERAGED))
 
 
 def _column_key(record: Record) -> ColumnKey:
     return record.protocol.id, record.protocol.version
 
 
-def _row_key(record: Record) -> str:
-    """Everything a row is about, as one hashable value."""
-    return repr(
-        (
-            record.method,
-            record.backbone,
-            _origin(record.pretraining),
-            record.pretraining_deviations,
-            record.provenance,
-        )
+def _row_key(record: Record) -> Hashable:
+    """Everything a row is about."""
+    origin = record.pretraining
+    return (
+        record.method,
+        record.backbone,
+        origin and STATED(origin.__dict__),
+        tuple(record.pretraining_deviations),
+        record.provenance,
     )
 
 

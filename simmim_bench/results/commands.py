@@ -8,12 +8,12 @@ from pathlib import Path
 
 from simmim_bench.results.compare import compare as compare_methods
 from simmim_bench.results.export import export as export_records
+from simmim_bench.results.heap import collector_paused
 from simmim_bench.results.leaderboard import build as build_board
 from simmim_bench.results.leaderboard import cited_for, render
 from simmim_bench.results.page import make_page
 from simmim_bench.results.protocols import check_known
 from simmim_bench.results.published import read_published
-from simmim_bench.results.readme import insert_results
 from simmim_bench.results.record import Record
 from simmim_bench.results.store import add_record, read_record, read_records
 from simmim_bench.results.terminal import print_page
@@ -25,9 +25,7 @@ def build(args: argparse.Namespace) -> list[str]:
     """Collect a work dir and write tables; without one, write the tables of existing records."""
     if args.work_dir is None:
         out = args.out or RESULTS
-        print_page(render(out, published=args.published, everything_cited=True))
-        if args.readme:
-            insert_results(args.readme, make_page(read_records(out / "records")))
+        print_page(render(out, published=args.published, everything_cited=True, readme=args.readme))
         return [f"leaderboard: {out / 'leaderboard'}"]
     built = build_board(args.work_dir, args.out, published=args.published)
     print_page(built.page)
@@ -45,6 +43,7 @@ def add(args: argparse.Namespace) -> list[str]:
     ]
 
 
+@collector_paused()
 def check(args: argparse.Namespace) -> list[str]:
     """Read all records and cited figures."""
     records = read_records(args.records)
@@ -55,6 +54,7 @@ def check(args: argparse.Namespace) -> list[str]:
     return [f"{len(records)} records and {len(cited)} cited figures are sound"]
 
 
+@collector_paused()
 def show(args: argparse.Namespace) -> list[str]:
     """Print the tables."""
     records = read_records(args.records)
@@ -62,12 +62,14 @@ def show(args: argparse.Namespace) -> list[str]:
     return []
 
 
+@collector_paused()
 def compare(args: argparse.Namespace) -> list[str]:
     """Print the difference of two methods."""
     print_page(compare_methods(read_records(args.records), args.ours, args.theirs))
     return []
 
 
+@collector_paused()
 def export(args: argparse.Namespace) -> list[str]:
     """Write records in another format."""
     count = export_records(read_records(args.records), args.out, form=args.format)

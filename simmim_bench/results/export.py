@@ -102,9 +102,9 @@ def _row(record: Record, metric: str, value: float) -> dict[str, Any]:
 def _csv(records: list[Record]) -> str:
     table = rows(records)
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(table[0]) if table else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(table[0] if table else [])
+    writer.writerows(row.values() for row in table)
     return stream.getvalue()
 
 

@@ -7,14 +7,17 @@ from pathlib import Path
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
+from simmim_bench.results.aggregate import aggregate
 from simmim_bench.results.collect import Collected, collect
 from simmim_bench.results.export import export
 from simmim_bench.results.grid import Page
+from simmim_bench.results.heap import collector_paused
 from simmim_bench.results.latex import render_latex
 from simmim_bench.results.markdown import render_markdown
 from simmim_bench.results.page import make_page
 from simmim_bench.results.pictures import keep_pictures
 from simmim_bench.results.published import read_published
+from simmim_bench.results.readme import insert_results
 from simmim_bench.results.record import Record
 from simmim_bench.results.store import read_records
 from simmim_bench.results.web.page import render_web
@@ -73,25 +76,33 @@ def build(work_dir: Path, out: Path | None = None, *, published: Path | None = N
     return Built(page, collected, out / "records", out / "leaderboard" / MARKDOWN)
 
 
-def render(out: Path, *, published: Path | None, everything_cited: bool) -> Page:
+@collector_paused()
+def render(
+    out: Path, *, published: Path | None, everything_cited: bool, readme: Path | None = None
+) -> Page:
     """Write the renderings of the records in ``out/records``: Markdown, LaTeX, CSV, a web page.
 
     Args:
         out: Folder with ``records/``; ``leaderboard/`` is written beside it.
         published: Folder of cited figures.
         everything_cited: Show cited figures of other protocols, too, in sections of their own.
+        readme: File that shows the measured results, too.
 
     Raises:
         BenchError: If there are no records, or something is not valid.
     """
     records = read_records(out / "records")
     cited = cited_for(records, published, everything=everything_cited)
-    page = make_page(records, cited)
+    tables = aggregate(records)
+    page = make_page(records, cited, tables=tables)
     folder = out / "leaderboard"
     atomic_write_text(folder / MARKDOWN, render_markdown(page))
     atomic_write_text(folder / LATEX, render_latex(page))
     export(records, folder / CSV, form="csv")
-    atomic_write_text(folder / WEB, render_web(records, cited, pictures=out / PICTURES))
+    web = render_web(records, cited, pictures=out / PICTURES, tables=tables)
+    atomic_write_text(folder / WEB, web)
+    if readme:
+        insert_results(readme, make_page(records, tables=tables))
     return page
 
 

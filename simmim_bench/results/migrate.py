@@ -5,25 +5,12 @@ Version 2 added curves and energy; what version 1 did not measure stays unknown.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
+
+from simmim_bench.results.canonical import content_sha256
 
 CURRENT = 2
 SEAL = frozenset({"run_id", "sha256"})
-
-
-def content_sha256(value: Any) -> str:
-    """SHA-256 of plain JSON, whatever the order of its keys.
-
-    Raises:
-        ValueError: If a number is not finite.
-    """
-    try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    except ValueError as error:
-        raise ValueError("a figure is NaN or infinite; figures are finite numbers") from error
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def manifest_to_current(value: Any) -> Any:

@@ -58,22 +58,30 @@ METRICS = {
 }
 
 
-def make_page(records: Iterable[Record], cited: Iterable[Record] = ()) -> Page:
+def make_page(
+    records: Iterable[Record],
+    cited: Iterable[Record] = (),
+    *,
+    tables: list[Table] | None = None,
+) -> Page:
     """Lay out the leaderboard of some records.
 
     Args:
         records: Measured ones.
         cited: Figures of others: beside the measured ones of the same protocol, else in sections
             of their own.
+        tables: ``aggregate(records)``, where it is known.
 
     Raises:
         BenchError: If the records contradict one another.
     """
-    known = list(records)
+    known, cited = list(records), list(cited)
     protocols = {_protocol(record) for record in known if record.kind == "full"}
     beside = [record for record in cited if _protocol(record) in protocols]
     others = [record for record in cited if _protocol(record) not in protocols]
-    sections = [_section(table, HEADINGS[table.kind]) for table in aggregate([*known, *beside])]
+    if beside or tables is None:
+        tables = aggregate([*known, *beside])
+    sections = [_section(table, HEADINGS[table.kind]) for table in tables]
     for task in TASKS:
         of_task = [record for record in others if record.protocol.task == task]
         sections += [_section(table, f"Cited: {task}") for table in aggregate(of_task)]

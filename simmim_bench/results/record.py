@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
+from simmim_bench.results.canonical import model_sha256
 from simmim_bench.results.curve import Curve
 from simmim_bench.results.manifest import (
     ConfigRef,
@@ -18,7 +19,7 @@ from simmim_bench.results.manifest import (
     check_metrics,
     check_origin,
 )
-from simmim_bench.results.migrate import SEAL, content_sha256, record_to_current
+from simmim_bench.results.migrate import SEAL, record_to_current
 from simmim_bench.results.schema import (
     Name,
     Percent,
@@ -105,11 +106,11 @@ class RecordBody(StrictModel):
             "provenance": self.provenance.as_json(),
         }
         origin = self.provenance.kind if self.seed is None else f"seed{self.seed}"
-        return f"{self.protocol.id}-v{self.protocol.version}-{origin}-{content_sha256(inputs)[:12]}"
+        return f"{self.protocol.id}-v{self.protocol.version}-{origin}-{model_sha256(inputs)[:12]}"
 
     def make_sha256(self) -> str:
         """SHA-256 of everything but run id and hash."""
-        return content_sha256(self.model_dump(mode="json", exclude=set(SEAL)))
+        return model_sha256(self.model_dump(mode="json", exclude=set(SEAL)))
 
 
 class Record(RecordBody):
@@ -120,13 +121,14 @@ class Record(RecordBody):
 
     @model_validator(mode="after")
     def _check_seal(self) -> Self:
-        if self.sha256 != self.make_sha256():
+        found, run_id = self.make_sha256(), self.make_run_id()
+        if self.sha256 != found:
             raise ValueError(
-                f"sha256 is {self.sha256[:12]}... but the content hashes to "
-                f"{self.make_sha256()[:12]}...; the record was changed after it was written"
+                f"sha256 is {self.sha256[:12]}... but the content hashes to {found[:12]}...; the "
+                f"record was changed after it was written"
             )
-        if self.run_id != self.make_run_id():
-            raise ValueError(f"run_id is {self.run_id!r}, its inputs give {self.make_run_id()!r}")
+        if self.run_id != run_id:
+            raise ValueError(f"run_id is {self.run_id!r}, its inputs give {run_id!r}")
         return self
 
     @classmethod

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -36,6 +37,7 @@ class StrictModel(BaseModel):
         return self.model_dump(mode="json")
 
 
+@lru_cache(maxsize=4096)  # a record has a dozen names, a store has few different ones
 def _name(text: str) -> str:
     if (
         text != text.strip()
@@ -112,7 +114,8 @@ def read_model(model: type[Model], path: Path, *, remedy: str) -> Model:
         BenchError: If the file is missing, unreadable, no JSON or not valid.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb", buffering=0) as stream:
+            content = stream.read()
     except FileNotFoundError as error:
         raise BenchError(f"{path} does not exist; {remedy}") from error
     except OSError as error:

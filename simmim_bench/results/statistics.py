@@ -70,9 +70,26 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def ties(best: Stat, rivals: Sequence[Stat]) -> list[bool]:
     """Which rivals are within seed noise of the best; a single run never is."""
-    tests = [difference(best, rival).p for rival in rivals]
-    corrected = iter(holm([p for p in tests if p is not None]))
-    return [p is not None and next(corrected) >= SIGNIFICANCE for p in tests]
+    repeated = [number for number, rival in enumerate(rivals) if rival.sd is not None]
+    if best.sd is None or not repeated:
+        return [False] * len(rivals)
+    corrected = holm(_p_values(best, [rivals[number] for number in repeated]))
+    tied = {number for number, p in zip(repeated, corrected, strict=True) if p >= SIGNIFICANCE}
+    return [number in tied for number in range(len(rivals))]
+
+
+def _p_values(best: Stat, rivals: Sequence[Stat]) -> list[float]:
+    """P values of ``difference(best, rival)``, all at once; every deviation is known."""
+    import numpy as np
+    from scipy.stats import ttest_ind_from_stats
+
+    both = np.array([(stat.mean, stat.sd, stat.n) for stat in (best, *rivals)], float)
+    means, spreads, counts = both.T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = ttest_ind_from_stats(*both[0], *both[1:].T, equal_var=False).pvalue
+    errors = spreads**2 / counts
+    certain = errors[1:] + errors[0] == 0
+    return [float(p) for p in np.where(certain, means[1:] == means[0], found)]
 
 
 def mean_ranks(values: Sequence[Sequence[float]]) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -21,7 +22,11 @@ Outcome = Literal["added", "present", "repeated"]
 
 def record_path(folder: Path, record: Record) -> Path:
     """Where ``record`` is kept under ``folder``."""
-    return folder / f"{record.method}__{record.backbone}" / f"{record.run_id}.json"
+    return folder / _folder_name(record) / f"{record.run_id}.json"
+
+
+def _folder_name(record: Record) -> str:
+    return f"{record.method}__{record.backbone}"
 
 
 def read_record(path: Path) -> Record:
@@ -39,7 +44,7 @@ def read_records(folder: Path) -> list[Record]:
     Raises:
         BenchError: If there is none, or one is not valid or not where it belongs.
     """
-    paths = sorted(folder.glob("*/*.json"))
+    paths = _paths(folder)
     if not paths:
         raise BenchError(
             f"{folder} holds no records; run `python tools/leaderboard.py build --work-dir DIR` on "
@@ -48,10 +53,22 @@ def read_records(folder: Path) -> list[Record]:
     with collector_paused():
         records = [read_record(path) for path in paths]
     for path, record in zip(paths, records, strict=True):
-        place = record_path(folder, record)
-        if path != place:
+        if path.parts[-2:] != (_folder_name(record), f"{record.run_id}.json"):
+            place = record_path(folder, record)
             raise BenchError(f"{path} belongs at {place}; move it there, or delete the copy")
     return records
+
+
+def _paths(folder: Path) -> list[Path]:
+    """Files of records, by folder and name."""
+    if not folder.is_dir():
+        return []
+    return [path for inner in _listed(folder) if inner.is_dir() for path in _listed(inner, ".json")]
+
+
+def _listed(folder: Path, suffix: str = "") -> list[Path]:
+    """What a folder holds, by name; sorted as text, which paths are slow at."""
+    return sorted((path for path in folder.iterdir() if path.name.endswith(suffix)), key=os.fspath)
 
 
 def add_record(folder: Path, record: Record, *, source: Path) -> Outcome:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import textwrap
+from bisect import bisect
+from dataclasses import replace
 from typing import TextIO
 
 from rich.box import SIMPLE_HEAD
@@ -14,7 +16,9 @@ from rich.text import Text
 from simmim_bench.results.grid import Entry, Grid, Note, Page
 
 UNLIMITED = 10_000  # columns; a file or a pipe has no edge
+MOST_ROWS = 100  # of a table; nobody reads more of them here
 WRAP = 20  # columns; no figure is wider
+MORE = "... and {} more rows, in the files of `tools/leaderboard.py build` and `export`"
 
 
 def print_page(page: Page, *, stream: TextIO | None = None, width: int | None = None) -> None:
@@ -36,8 +40,10 @@ def print_page(page: Page, *, stream: TextIO | None = None, width: int | None = 
         for grid in section.grids:
             console.print()
             console.print(_plain(grid.title))
-            for table in _fitting(grid, console):
+            for table in _fitting(replace(grid, rows=grid.rows[:MOST_ROWS]), console):
                 console.print(table)
+            if len(grid.rows) > MOST_ROWS:
+                console.print(_plain(MORE.format(len(grid.rows) - MOST_ROWS)))
         console.print()
         for note in section.notes:
             console.print(_note(note))
@@ -51,12 +57,17 @@ def _fitting(grid: Grid, console: Console) -> list[Table]:
         upright = _upright(grid, wrap)
         if _fits(upright, console):
             return [upright]
-    for size in range(len(grid.rows), 1, -1):
-        chunks = [grid.rows[start : start + size] for start in range(0, len(grid.rows), size)]
-        tables = [_on_its_side(grid, chunk) for chunk in chunks]
-        if all(_fits(table, console) for table in tables):
-            return tables
-    return [_on_its_side(grid, [row]) for row in grid.rows]
+    sizes = range(2, len(grid.rows) + 1)
+    too_many = bisect(
+        sizes, False, key=lambda size: not all(_fits(t, console) for t in _turned(grid, size))
+    )
+    return _turned(grid, 1 + too_many)
+
+
+def _turned(grid: Grid, size: int) -> list[Table]:
+    """Tables of at most ``size`` of the grid's rows, each with columns for rows."""
+    starts = range(0, len(grid.rows), size)
+    return [_on_its_side(grid, grid.rows[start : start + size]) for start in starts]
 
 
 def _fits(table: Table, console: Console) -> bool:

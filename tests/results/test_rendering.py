@@ -183,6 +183,22 @@ def test_terminal_shows_all_at_any_width(comparison):
         assert width is None or max(map(len, shown.splitlines())) <= width
 
 
+def test_terminal_says_how_much_it_leaves_out_of_a_long_table(make_simmim, toy):
+    records = [
+        make_simmim(
+            method=f"m{number:03}", pretraining={**toy.pretraining(), "method": f"m{number:03}"}
+        )
+        for number in range(130)
+    ]
+    page = make_page(records)
+    for width in (60, None):
+        shown = text_of(page, width)
+        assert "m099" in shown
+        assert "m100" not in shown
+        assert shown.count("... and 30 more rows") == len(page.sections[0].grids)
+        assert width is None or max(map(len, shown.splitlines())) <= width
+
+
 def test_terminal_warns_of_smoke(make_record):
     assert "figures mean nothing" in text_of(make_page([make_record(kind="smoke")]), 80)
 

@@ -4,7 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from simmim_bench.results.aggregate import Stat, summarise
 from simmim_bench.results.statistics import difference, half_width, holm, mean_ranks, ties
@@ -71,3 +74,22 @@ def test_mean_ranks_share_ties():
     assert mean_ranks(values) == pytest.approx([(1 + 1.5 + 2) / 3, (2 + 1.5 + 1) / 3, 3.0])
     assert mean_ranks([]) == []
     assert not math.isnan(sum(mean_ranks([[1.0], [1.0]])))
+
+
+STATS = st.builds(
+    Stat,
+    st.floats(0, 100),
+    st.none() | st.floats(0, 10) | st.just(0.0),
+    st.integers(2, 9),
+)
+
+
+@given(STATS, st.lists(STATS, max_size=12))
+@example(Stat(50.0, 0.0, 3), [Stat(50.0, 0.0, 3), Stat(40.0, 0.0, 2), Stat(50.0, None, 1)])
+def test_ties_all_at_once_are_those_of_one_test_each(best, rivals):
+    """The reference: statsmodels' Holm over SciPy's Welch test of each pair."""
+    one_by_one = [difference(best, rival).p for rival in rivals]
+    known = [p for p in one_by_one if p is not None]
+    corrected = iter(multipletests(known, method="holm")[1] if known else [])
+    wanted = [p is not None and next(corrected) >= 0.05 for p in one_by_one]
+    assert ties(best, rivals) == wanted

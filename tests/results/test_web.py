@@ -94,6 +94,22 @@ def test_the_same_records_give_the_same_bytes(records):
     assert render_web(records) == render_web(records[::-1])
 
 
+def test_a_task_stands_against_another_task(make_record, make_simmim, toy):
+    """Not against another protocol of its own."""
+    longer = toy.protocol(id="toy-longer", epochs=30)
+    ways = [(toy.classification, {"top1": 50.0})]
+    ways += [(protocol, {"box_ap": 30.0, "mask_ap": 25.0}) for protocol in (toy.protocol(), longer)]
+    records = [
+        make(protocol=protocol, metrics=metrics)
+        for make in (make_record, make_simmim)
+        for protocol, metrics in ways
+    ]
+    headings = [chart.heading for chart in charts_of(aggregate(records)[0])]
+    assert [text for text in headings if " against " in text] == [
+        "classification top-1 against detection APᵇᵒˣ"
+    ]
+
+
 def test_charts_take_the_pages_colours(records):
     charts = list(charts_of(aggregate(records)[0]))
     assert [chart.heading for chart in charts] == [

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table
+from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Stat, Table
 from simmim_bench.results.page import METRICS
 from simmim_bench.results.statistics import half_width
 from simmim_bench.results.web.drawing import Chart, as_svg, legend, looks_of, styled
@@ -15,11 +15,14 @@ from simmim_bench.visualization.figure import new_figure
 
 MOST_ROWS = 24
 PANELS = 4  # side by side
+POINT = 49  # area of a run's mark, in square points
+SIDES = (-1, 1)
 
 
 def charts_of(table: Table) -> Iterator[Chart]:
     """Seeds with intervals, figures against pretraining time, task against task, learning.
 
+    A task stands against the next one, by the protocols that are neighbours in the table.
     Each is drawn where there are at least two points to compare, of the best ``MOST_ROWS`` rows.
     """
     looks = looks_of(row.method for row in table.rows)
@@ -35,6 +38,8 @@ def charts_of(table: Table) -> Iterator[Chart]:
     if any(row.pretraining_cost for rows in timed.values() for row in rows):
         yield Chart("What pretraining time buys", _against_time(table, timed, looks))
     for first, second in itertools.pairwise(columns):
+        if table.columns[first].task == table.columns[second].task:
+            continue
         both = [row for row in best[first] if _has(row, second, columns)]
         if len(both) > 1:
             heading = f"{_axis(table, first)} against {_axis(table, second)}"
@@ -62,19 +67,43 @@ def _seeds(table: Table, key: ColumnKey, rows: Sequence[Row], looks: dict[str, A
     with styled():
         figure = new_figure(width=6.0, height=0.7 + 0.35 * len(rows))
         axes = figure.subplots()
-        for place, row in enumerate(rows):
-            cell, look = row.cells[key], looks[row.method]
-            values = [r.metrics[primary] for r in cell.records if primary in r.metrics]
-            axes.plot(values, [place] * len(values), linestyle="", alpha=0.5, **look)
-            stat = cell.metrics[primary]
-            half = half_width(stat)
-            axes.errorbar(stat.mean, place, xerr=half, capsize=4, color=look["color"], marker="|",
-                          markersize=12)  # fmt: skip
+        _runs(axes, rows, key, primary, looks)
+        _intervals(axes, [row.cells[key].metrics[primary] for row in rows],
+                   [looks[row.method]["color"] for row in rows])  # fmt: skip
         labels = [f"{row.method}, {row.backbone}" for row in rows]
         axes.set_yticks(range(len(rows)), labels)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel(f"{METRICS.get(primary, primary)} (%)")
         return as_svg(figure)
+
+
+def _runs(
+    axes: Any, rows: Sequence[Row], key: ColumnKey, primary: str, looks: dict[str, Any]
+) -> None:
+    """A point for each run, on the line of its row; one call for each marker."""
+    points = [
+        (record.metrics[primary], place, looks[row.method])
+        for place, row in enumerate(rows)
+        for record in row.cells[key].records
+        if primary in record.metrics
+    ]
+    for marker in dict.fromkeys(look["marker"] for *_, look in points):
+        values, places, alike = zip(*(p for p in points if p[2]["marker"] == marker), strict=True)
+        inks = [look["color"] for look in alike]
+        axes.scatter(values, places, POINT, inks, marker, alpha=0.5, linewidths=0)
+
+
+def _intervals(axes: Any, stats: Sequence[Stat], inks: Sequence[str]) -> None:
+    """Mean and 95 % interval on each line."""
+    places, halves = range(len(stats)), [half_width(stat) or 0.0 for stat in stats]
+    means = [stat.mean for stat in stats]
+    ends = [
+        [mean + side * half for mean, half in zip(means, halves, strict=True)] for side in SIDES
+    ]
+    axes.scatter(means, places, 3 * POINT, inks, "|")
+    axes.hlines(places, *ends, colors=inks)
+    for end in ends:
+        axes.scatter(end, places, POINT, inks, "|")
 
 
 def _against_time(table: Table, best: dict[ColumnKey, list[Row]], looks: dict[str, Any]) -> str:

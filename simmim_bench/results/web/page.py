@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.results.aggregate import aggregate
+from simmim_bench.results.aggregate import Table, aggregate
 from simmim_bench.results.page import LEGEND
 from simmim_bench.results.pictures import KEY, as_address
 from simmim_bench.results.record import Record
@@ -19,7 +19,11 @@ MOST_PICTURES = 20
 
 
 def render_web(
-    records: Sequence[Record], cited: Iterable[Record] = (), *, pictures: Path | None = None
+    records: Sequence[Record],
+    cited: Iterable[Record] = (),
+    *,
+    pictures: Path | None = None,
+    tables: list[Table] | None = None,
 ) -> str:
     """HTML of a leaderboard; the same records always give the same text.
 
@@ -30,10 +34,11 @@ def render_web(
         records: Measured ones.
         cited: Figures of others, in lines of their own.
         pictures: Folder of what pretrained models paint, shown in the details of their lines.
+        tables: ``aggregate(records)``, where it is known.
     """
     from jinja2 import Environment, StrictUndefined
 
-    tables = aggregate(records)
+    tables = aggregate(records) if tables is None else tables
     lines = lines_of([*tables, *aggregate(cited)])
     charts = [chart for table in tables if table.kind == "full" for chart in charts_of(table)]
     folder = files("simmim_bench.results.web")
