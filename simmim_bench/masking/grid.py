@@ -29,15 +29,15 @@ class GridMask(MaskStrategy):
         shift = (noise[:, :2] * PERIOD).long()  # (B, 2)
         row = (torch.arange(rows, device=noise.device) + shift[:, :1]) % PERIOD  # (B, rows)
         column = (torch.arange(columns, device=noise.device) + shift[:, 1:]) % PERIOD
-        ranks = bayer_matrix(PERIOD).to(noise.device)
+        ranks = bayer_matrix(PERIOD, noise.device)
         rank = ranks[row.unsqueeze(2), column.unsqueeze(1)].flatten(1)  # (B, patches)
         place = (rank + noise[:, 2:]).argsort(dim=1).argsort(dim=1)
         return (place < count_of(share, grid).unsqueeze(1)).unflatten(1, grid)
 
 
-def bayer_matrix(side: int) -> Tensor:
+def bayer_matrix(side: int, device: torch.device) -> Tensor:
     """Order of the positions of a square whose side is a power of 2, from 0; Long (side, side)."""
-    matrix = torch.zeros(1, 1, dtype=torch.long)
+    matrix = torch.zeros(1, 1, dtype=torch.long, device=device)
     while len(matrix) < side:
         upper = torch.cat([4 * matrix, 4 * matrix + 2], dim=1)
         matrix = torch.cat([upper, torch.cat([4 * matrix + 3, 4 * matrix + 1], dim=1)])

@@ -52,6 +52,18 @@ def test_masks_are_whole_patches_and_a_batch_is_its_samples(
         assert (strategy(size, np.random.default_rng(list(words))) == mask.numpy()).all()
 
 
+@pytest.mark.parametrize("ratio", [0.6, (0.3, 0.7)])
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_masks_are_made_where_their_numbers_are(name, ratio):
+    """As on a GPU: no tensor is made on the default device, none is read element by element."""
+    strategy = build(name, 16, ratio)
+    rows = [strategy.noise((64, 96), np.random.default_rng(list(words))) for words in keys(3)]
+    noise = torch.from_numpy(np.stack(rows))
+    with torch.device("meta"):
+        masks = strategy.masks((64, 96), noise)
+    assert torch.equal(masks, draw_batch(strategy, (64, 96), keys(3)))
+
+
 @settings(deadline=None)
 @given(st.sampled_from(EXACT), sides, sides, ratios, seeds)
 def test_the_count_is_the_ceiling_of_the_ratio(name, rows, columns, ratio, seed):
