@@ -91,6 +91,9 @@ def _read(path: Path, where: str, *, trust_pickle: bool) -> tuple[dict[str, Any]
         content = torch.load(path, map_location="cpu", weights_only=False)
     except (ImportError, AttributeError) as error:
         raise BenchError(f"{where} needs code that is not installed ({error})") from error
+    except Exception as error:  # whatever the code in it raises
+        reason = f"{type(error).__name__}: {error}"
+        raise BenchError(f"{where} cannot be read even with --trust-pickle ({reason})") from error
     if not isinstance(content, dict):
         raise BenchError(f"{where} holds a {type(content).__name__}, not a dictionary")
     return content, True

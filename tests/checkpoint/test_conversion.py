@@ -1,7 +1,10 @@
 """From file to file: what is recognised, refused, resized and written."""
 
+import functools
 import json
 import os
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -195,6 +198,17 @@ def test_code_in_a_pickle_runs_only_if_trusted(original, write, tmp_path, capsys
     assert json.loads((tmp_path / "out.report.json").read_text())["ran_code"] is True
 
 
+class Fails:
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def test_trusted_code_that_fails(original, write, tmp_path):
+    given = write({"model": original, "extra": Fails()})
+    said = r"cannot be read even with --trust-pickle \(ValueError: invalid literal"
+    refused(tmp_path, given, said, trust_pickle=True)
+
+
 def test_sha256(original, write, tmp_path):
     given = write({"model": original})
     refused(tmp_path, given, "expected 0000", sha256="0" * 64)
@@ -217,8 +231,35 @@ def test_urls(original, write, tmp_path):
     assert read.sha256 == sha256_file(given)
     with pytest.raises(BenchError, match="cannot be fetched"):
         read_source((tmp_path / "none.pth").as_uri())
+    with pytest.raises(BenchError, match="cannot be fetched"):
+        read_source("http:///no-host.pth")
     with pytest.raises(BenchError, match="has scheme ftp"):
         read_source("ftp://host/file.pth")
+
+
+@pytest.fixture
+def served(tmp_path):
+    """Address under which ``tmp_path`` is served by HTTP."""
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_from_the_web_with_its_hash(original, write, served, tmp_path):
+    given = Path(write({"model": original}))
+    address, right = f"{served}/{given.name}", sha256_file(given)
+    refused(tmp_path, address, f"has sha256 {right}, expected 1111", sha256="1" * 64)
+    refused(tmp_path, f"{served}/none.pth", r"cannot be fetched \(HTTP Error 404")
+    convert_file(source=address, destination=tmp_path / "web", sha256=right.upper())
+    convert_file(source=str(given), destination=tmp_path / "disk")
+    web, disk = (torch.load(tmp_path / name / "backbone.pth") for name in ("web", "disk"))
+    assert all(torch.equal(web[key], value) for key, value in disk.items())
+    report = json.loads((tmp_path / "web.report.json").read_text())
+    assert (report["source"], report["sha256"]) == (given.name, right)
 
 
 def test_safetensors(tmp_path):
