@@ -2,13 +2,18 @@
 
 import functools
 import json
+import math
+import re
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 
+from simmim_bench.engine.settings import load_config
 from simmim_bench.registry import MODELS
 from simmim_bench.suite.load import load_suite
 
@@ -111,10 +116,45 @@ def palette(folder):
     return path
 
 
-def test_suites_use_every_ablation_of_a_component():
-    suite = load_suite(ROOT / "configs/suites/ablation-components.yaml", root=ROOT)
-    used = {step.path("swin-b").removeprefix("configs/ablations/")
-            for step in suite.methods().values()}  # fmt: skip
-    assert used - {DEFAULT} == {name for name in FILES if not name.startswith("masking-")}
-    for method, step in suite.methods().items():
+def methods(suite):
+    """Method to its pretraining in one of our suites."""
+    return load_suite(ROOT / f"configs/suites/{suite}.yaml", root=ROOT).methods()
+
+
+def test_suites_use_every_ablation():
+    steps = [*methods("ablation-components").values(), *methods("ablation-masking").values()]
+    used = {step.path("swin-b").removeprefix("configs/ablations/") for step in steps}
+    assert used == {DEFAULT, *FILES}
+
+
+def test_the_suite_of_components_says_what_its_configs_say():
+    for method, step in methods("ablation-components").items():
         assert load(step.path("swin-b"))["pretraining"]["method"] == method
+
+
+def test_the_suite_of_maskings_masks_what_its_methods_say():
+    """Of 192 px; a side of a square is that of the nearest area."""
+    found = set()
+    for method, step in methods("ablation-masking").items():
+        cfg = load_config(str(ROOT / step.path("swin-b")), overrides=step.options())
+        assert cfg.pretraining.method == method
+        strategy, patch, ratio = re.fullmatch(r"simmim-(\w+)-p(\d+)-r(0\.\d+)", method).groups()
+        transform = cfg.train_dataloader.dataset.pipeline[3]
+        assert transform.get("strategy", "random") == strategy
+        mask = TRANSFORMS.build(transform).strategy((SIZE, SIZE), np.random.default_rng(0))
+        patches = (SIZE // int(patch)) ** 2
+        wanted = math.ceil(patches * float(ratio))
+        if strategy == "square":
+            wanted = round(math.sqrt(patches * float(ratio))) ** 2
+        assert mask.sum() == wanted * (int(patch) // 4) ** 2
+        found.add((strategy, int(patch), float(ratio)))
+    sizes, ratios = (4, 8, 16, 32, 64), [tenth / 10 for tenth in range(1, 10)]
+    assert found >= {("random", *pair) for pair in product(sizes, ratios)}
+    assert found >= {("blockwise", *pair) for pair in product((16, 32), (0.4, 0.6, 0.8))}
+    assert found >= {("square", 32, ratio) for ratio in (0.11, 0.25, 0.44)}
+
+
+def test_the_papers_resolutions_are_all_there():
+    names = {name.removesuffix("_swin-b.py") for name in FILES}
+    assert load(DEFAULT)["model"].get("target") is None  # all 192 pixels
+    assert names >= {f"resolution-{size}" for size in (6, 12, 24, 48, 96)}
