@@ -38,6 +38,18 @@ def slurm():
 
 
 @pytest.fixture
+def equal(record_property):
+    """Function that bounds relative errors; ``benchmarks/equality.py`` prints the largest ones."""
+
+    def check(reference, quantity, errors, bound=1e-5):
+        largest = max(errors)
+        record_property("equality", (reference, quantity, len(errors), largest, bound))
+        assert largest <= bound, f"{quantity} of {reference}"
+
+    return check
+
+
+@pytest.fixture
 def save_pretraining(tmp_path):
     """Function that writes a pretraining checkpoint of a backbone config, as mmengine does."""
 

@@ -1,40 +1,36 @@
-"""Sizes of the full models against the figures of the original repository's README."""
+"""Sizes of the full models, as their configs build them, against published figures."""
+
+import functools
+from pathlib import Path
 
 import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
 from simmim_bench.registry import MODELS
 
-SWIN_B = {"type": "mmpretrain.SwinTransformer", "arch": "base"}
+ROOT = Path(__file__).parents[2] / "configs"
+# Millions: mmpretrain, configs/simmim/README.md, and for Swin-L, where the window of its last stage
+# is 12, what the original builds, whose window never exceeds a stage.
+PUBLISHED = [
+    ("simmim/swin-b_8xb128.py", {}, 89.87),
+    ("imagenet/swin-b-w6-192_8xb128_ft-100e.py", {}, 87.75),
+    ("imagenet/swin-b_8xb128_ft-100e.py", {}, 87.77),
+    ("simmim/swin-l_8xb128_800e.py", {"stage_cfgs": {}}, 199.92),
+    ("simmim/swin-l_8xb128_800e.py", {}, 199.88),
+]
 
 
-def millions(module):
-    return round(sum(value.numel() for value in module.parameters()) / 1e6, 2)
-
-
-def test_simmim_swin_b():
-    model = MODELS.build(
-        {
-            "type": "simmim_bench.SimMIM",
-            "backbone": {**SWIN_B, "img_size": 192, "window_size": 6},
-            "decoder": {"type": "simmim_bench.LinearDecoder"},
-            "loss": {"type": "simmim_bench.MaskedL1Loss"},
-        }
-    )
-    assert millions(model) == 89.87
-
-
-@pytest.mark.parametrize(("window", "published"), [(6, 87.75), (7, 87.77)])
-def test_fine_tuned_swin_b(window, published):
-    model = MODELS.build(
-        {
-            "type": "mmpretrain.ImageClassifier",
-            "backbone": {**SWIN_B, "img_size": 32 * window, "window_size": window},
-            "neck": {"type": "mmpretrain.GlobalAveragePooling"},
-            "head": {
-                "type": "mmpretrain.LinearClsHead",
-                "num_classes": 1000,
-                "in_channels": 1024,
-            },
-        }
-    )
-    assert millions(model) == published
+@pytest.mark.parametrize(("name", "changes", "published"), PUBLISHED)
+def test_as_many_parameters_as_published(name, changes, published, monkeypatch, equal):
+    cfg = Config.fromfile(ROOT / name)
+    cfg.model.backbone.update(changes)
+    monkeypatch.setattr(torch, "linspace", functools.partial(torch.linspace, device="cpu"))
+    with DefaultScope.overwrite_default_scope("mmpretrain"), torch.device("meta"):
+        model = MODELS.build(cfg.model)
+    millions = sum(value.numel() for value in model.parameters()) / 1e6
+    variant = ", mmpretrain's windows" if changes else ""
+    rounding = 0.005 / published
+    quantity = f"{millions:.3f} M parameters of configs/{name}{variant}"
+    equal(f"published: {published} M", quantity, [abs(millions / published - 1)], bound=rounding)

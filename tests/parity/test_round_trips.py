@@ -26,6 +26,19 @@ def assert_equal(found, wanted):
     assert all(torch.equal(found[key], wanted[key]) for key in wanted)
 
 
+@pytest.fixture
+def returned(equal):
+    """Function that checks what came back, and that both libraries had computed the same."""
+
+    def check(trip, away, back, wanted):
+        assert set(back) == set(wanted)
+        changed = [float(not torch.equal(back[key], wanted[key])) for key in wanted]
+        equal(trip, "tensors that came back changed", changed, bound=0)
+        equal(trip, away.report.verification.note, [away.report.verification.difference])
+
+    return check
+
+
 def relative_error(found, wanted):
     return ((found - wanted).abs().max() / wanted.abs().max()).item()
 
@@ -63,7 +76,8 @@ TIMM = {
 
 @pytest.fixture(params=TIMM)
 def timm_model(request):
-    return randomise(TIMM[request.param](pytest.importorskip("timm")))
+    """Name and model."""
+    return request.param, randomise(TIMM[request.param](pytest.importorskip("timm")))
 
 
 def swin_t():
@@ -76,8 +90,9 @@ def vit_s():
 
 @pytest.fixture(params=[swin_t, vit_s], ids=["swin_t", "vit_s"])
 def classifier(request):
+    """Name and model."""
     backbone, head, channels = request.param()
-    return randomise(
+    return request.param.__name__, randomise(
         MODELS.build(
             {
                 "type": "ImageClassifier",
@@ -92,7 +107,7 @@ def classifier(request):
 @pytest.mark.parametrize("stage", ["pretrain", "finetune"])
 @pytest.mark.parametrize("name", ["swin", "vit"])
 @pytest.mark.parametrize("to", ["mmpretrain", "timm"])
-def test_original(name, stage, to):
+def test_original(name, stage, to, returned):
     """Through mmpretrain whole; timm has no place for mask token and decoder."""
     golden = torch.load(DATA / f"simmim_{name}_{stage}.pt", weights_only=True)
     state = golden["state_dict" if stage == "pretrain" else "loaded"]
@@ -103,8 +118,7 @@ def test_original(name, stage, to):
     if to == "timm" and stage == "pretrain":
         encoder = (item for item in kept.items() if item[0].startswith("encoder."))
         kept = {k.removeprefix("encoder."): v for k, v in encoder if "mask_token" not in k}
-    assert_equal(back, kept)
-    assert away.report.verification.difference < RELATIVE
+    returned(f"original ({name}, {stage}) to {to} and back", away, back, kept)
 
 
 def test_original_through_our_own_pretraining_layout():
@@ -117,13 +131,13 @@ def test_original_through_our_own_pretraining_layout():
     assert_equal(back, {k: v for k, v in golden.items() if not k.endswith("attn_mask")})
 
 
-def test_timm(timm_model):
-    state = timm_model.state_dict()
+def test_timm(timm_model, returned):
+    name, model = timm_model
+    state = model.state_dict()
     away = convert(state, "mmpretrain")
     back = convert({"state_dict": away.state}, "timm")
     assert away.report.layout == "timm"
-    assert_equal(back.state, state)
-    assert away.report.verification.difference < RELATIVE
+    returned(f"timm ({name}) to mmpretrain and back", away, back.state, state)
 
 
 def test_a_plain_vit_of_timm_in_our_tasks_and_back(tmp_path):
@@ -159,18 +173,18 @@ def test_a_plain_vit_of_timm_in_our_tasks_and_back(tmp_path):
     assert_equal(back, {key: state[key] for key in state if not key.startswith("head.")})
 
 
-def test_mmpretrain(classifier):
+def test_mmpretrain(classifier, returned):
     pytest.importorskip("timm")
-    state = classifier.state_dict()
+    name, model = classifier
+    state = model.state_dict()
     away = convert({"state_dict": state}, "timm")
     back = convert(away.state, "mmpretrain")
     assert away.report.layout == "mmpretrain classifier"
-    assert_equal(back.state, state)
-    assert away.report.verification.difference < RELATIVE
+    returned(f"mmpretrain ({name}) to timm and back", away, back.state, state)
 
 
 @pytest.mark.parametrize("name", ["swin_tiny_patch4_window7_224", "vit_small_patch16_224"])
-def test_logits_of_timm_and_mmpretrain(name, request):
+def test_logits_of_timm_and_mmpretrain(name, equal):
     """Without any of the converter's own builders: head, pooling and all."""
     timm = pytest.importorskip("timm")
     model = randomise(timm.create_model(name, pretrained=False, num_classes=10))
@@ -183,11 +197,12 @@ def test_logits_of_timm_and_mmpretrain(name, request):
     theirs.eval()
     images = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        assert relative_error(theirs(images, mode="tensor"), model(images)) < RELATIVE
+        error = relative_error(theirs(images, mode="tensor"), model(images))
+    equal(f"timm ({name}) in mmpretrain", "logits of two random images", [error])
 
 
 @pytest.mark.parametrize("name", ["swin", "vit"])
-def test_timm_computes_what_the_original_did(name):
+def test_timm_computes_what_the_original_did(name, equal):
     """Logits that the original's code wrote, from its weights, in timm's classes."""
     timm = pytest.importorskip("timm")
     golden = torch.load(DATA / f"simmim_{name}_finetune.pt", weights_only=True)
@@ -215,4 +230,5 @@ def test_timm_computes_what_the_original_did(name):
     model.load_state_dict(state, strict=True)
     model.eval()
     with torch.no_grad():
-        assert relative_error(model(golden["images"]), golden["logits"]) < RELATIVE
+        error = relative_error(model(golden["images"]), golden["logits"])
+    equal(f"simmim_{name}_finetune.pt", "logits of timm's class with these weights", [error])

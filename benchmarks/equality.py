@@ -1,0 +1,65 @@
+"""Run the tests that compare with the original SimMIM, and print how far each quantity is from it.
+
+Conversions to other libraries and back are among them. The figures are those that the tests have
+bounded; nothing is measured or stated here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+TESTS = (
+    "tests/parity/test_golden_pretrain.py",
+    "tests/parity/test_golden_finetune.py",
+    "tests/parity/test_schedules.py",
+    "tests/parity/test_parameter_counts.py",
+    "tests/parity/test_round_trips.py",
+    "tests/finetune/test_layer_decay.py",
+)
+PROPERTY = "equality"  # of the fixture ``equal``
+HEADER = (
+    "| compared with | quantity | values | largest relative error | allowed |\n"
+    "|---|---|---:|---:|---:|"
+)
+
+
+class Errors:
+    """Plugin of pytest that keeps what the fixture ``equal`` noted."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str, int, float, float]] = []
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """After each test's body."""
+        if report.when == "call":
+            self.rows += [value for name, value in report.user_properties if name == PROPERTY]
+
+
+def table(rows: list[tuple[str, str, int, float, float]]) -> str:
+    """Markdown, a row a quantity, in the order of its reference."""
+    lines = [
+        f"| {reference} | {quantity} | {count} | {error:.1e} | {bound:.0e} |"
+        for reference, quantity, count, error, bound in sorted(rows, key=lambda row: row[0])
+    ]
+    return "\n".join([HEADER, *lines])
+
+
+def main() -> int:
+    """Exit code of pytest: 0 if every quantity is within its bound."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.parse_args()
+    import pytest
+
+    errors = Errors()
+    options = ["-q", "--no-header", "-p", "no:cacheprovider", "--rootdir", str(ROOT)]
+    code = pytest.main([*options, *(str(ROOT / path) for path in TESTS)], plugins=[errors])
+    print(table(errors.rows))
+    return int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
