@@ -72,9 +72,10 @@ def combinations(palette: Path, teacher: Path | None) -> list[tuple[str, str, di
         ("RGB", name, None, l1) for name in DECODERS
     ]
     rows += [("RGB", "linear", None, _part(f"Masked{name}Loss")) for name in ("L2", "SmoothL1")]
+    rows.append(("RGB", "linear", None, {**l1, "region": "all"}))
     rows += [
         (f"RGB at {64 // stride} px", "linear", _part("DownsampledRGB", stride=stride), l1)
-        for stride in (2, 8, 32)
+        for stride in (2, 4, 8, 16, 32)
     ]
     rows += [
         ("RGB a patch", "linear", _part("PatchNormalisedRGB", patch_size=16), l1),
@@ -159,6 +160,12 @@ def _config(args: argparse.Namespace) -> Any:
     return config
 
 
+def _name_of(loss: dict[str, Any]) -> str:
+    """As in the table: ``L1``, or ``L1, all pixels``."""
+    name = loss["type"].removeprefix("simmim_bench.Masked").removesuffix("Loss")
+    return f"{name}, all pixels" if loss.get("region") == "all" else name
+
+
 def _part(name: str, **arguments: Any) -> dict[str, Any]:
     return {"type": f"simmim_bench.{name}", **arguments}
 
@@ -192,7 +199,7 @@ def run() -> None:
         palette = Path(folder) / "palette.json"
         fit_palette(args.images, palette, clusters=args.clusters, seed=args.seed)
         for target, decoder, changes in combinations(palette, args.teacher):
-            loss = changes["loss"]["type"].removeprefix("simmim_bench.Masked").removesuffix("Loss")
+            loss = _name_of(changes["loss"])
             if args.only not in f"{target} {decoder} {loss}":
                 continue
             lr = LR_OF.get(decoder, LR)
