@@ -59,6 +59,13 @@ def parse() -> argparse.Namespace:
         help="trackers that receive scalars and reconstructions as well",
     )
     parser.add_argument(
+        "--paint-every",
+        type=int,
+        default=1,
+        metavar="N",
+        help="a pretraining paints reconstructions every N epochs and after the last (default: 1)",
+    )
+    parser.add_argument(
         "--try",
         dest="try_iterations",
         type=int,

@@ -250,7 +250,7 @@ def _hooks(
         hooks.append({"type": f"{scope}.ManifestHook", "facts": facts})
     if facts["stage"] == "pretrain":
         if cfg.model.type == f"{scope}.SimMIM":
-            hooks.append({"type": f"{scope}.ReconstructionHook"})
+            hooks.append({"type": f"{scope}.ReconstructionHook", "epochs": args.paint_every})
         return hooks
     if args.try_iterations is None:  # which shows a few images of other classes
         hooks.append({"type": f"{scope}.ClassesHook"})

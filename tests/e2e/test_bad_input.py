@@ -8,6 +8,7 @@ import torch
 from tests.e2e.conftest import CONFIGS, PRETRAIN, TINY, Tools
 
 pytestmark = pytest.mark.slow
+MASK = "train_dataloader.dataset.pipeline.2"
 
 
 def refusal(tools, *words):
@@ -106,6 +107,31 @@ def test_an_unknown_backbone(tools, tmp_path):
         "--cfg-options", *TINY, "model.backbone.type=mmpretrain.SwinTransfomer",
     )  # fmt: skip
     assert "did you mean SwinTransformer" in said
+
+
+TEACHER = ["model.target.type=simmim_bench.TeacherFeatures",
+           "model.target.checkpoint=teachers/vit.pth",
+           "model.target.model.type=timm.vit_tiny_patch16_224"]  # fmt: skip
+TIMM = ["model.backbone._delete_=True", "model.backbone.type=simmim_bench.TimmFeatures",
+        "model.backbone.model_name=resnet5O"]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "answer"),
+    [
+        ([f"{MASK}.mask_ratio=0"], "mask ratio 0 is not between 0 and 1 (exclusive); SimMIM uses"),
+        ([f"{MASK}.mask_ratio=1"], "mask ratio 1 is not between 0 and 1 (exclusive); SimMIM uses"),
+        (TEACHER, "teacher checkpoint teachers/vit.pth does not exist; give the path of a .pth"),
+        (TIMM, "unknown timm model 'resnet5O'; did you mean resnet50"),
+    ],
+)
+def test_parts_of_a_pretraining_that_cannot_be(tools, tmp_path, options, answer):
+    said = refusal(
+        tools, "tools/train.py", PRETRAIN, "--work-dir", tmp_path / "run",
+        "--cfg-options", *TINY, *options,
+    )  # fmt: skip
+    assert answer in said
+    assert not list((tmp_path / "run").rglob("*.pth"))
 
 
 def test_a_loss_that_is_not_finite(tools, tmp_path):

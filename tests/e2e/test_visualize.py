@@ -50,12 +50,14 @@ def test_what_the_tool_refuses(tools, pretrained, images, tmp_path):
 
 def test_tensorboard_receives_strip_and_figures(tools, tmp_path):
     tools.succeed(
-        "tools/train.py", PRETRAIN, "--work-dir", tmp_path, "--kind", "smoke",
-        "--log-to", "tensorboard", "--cfg-options", *TINY, "train_cfg.max_epochs=2",
+        "tools/train.py", PRETRAIN, "--work-dir", tmp_path, "--kind", "smoke", "--paint-every", 2,
+        "--log-to", "tensorboard", "--cfg-options", *TINY, "train_cfg.max_epochs=3",
     )  # fmt: skip
     [events] = tmp_path.rglob("events.out.tfevents.*")
     written = EventAccumulator(str(events)).Reload()
-    assert [event.step for event in written.Images("reconstruction")] == [1, 2]
+    assert [event.step for event in written.Images("reconstruction")] == [2, 3]  # 3 is the last
+    pictures = sorted(path.name for path in (tmp_path / "reconstructions").iterdir())
+    assert pictures == ["epoch_2.png", "epoch_3.png"]
     psnr = [event.value for event in written.Scalars("reconstruction/psnr")]
     assert len(psnr) == 2
     assert all(0 < value < 60 for value in psnr)

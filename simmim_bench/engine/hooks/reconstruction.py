@@ -12,6 +12,7 @@ from mmengine.model import is_model_wrapper
 
 from simmim_bench.engine.hooks.fully_shard import is_sharded, unsharded
 from simmim_bench.engine.trackers import has_tracker
+from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
 from simmim_bench.visualization.curves import plot_curve
 from simmim_bench.visualization.paint import evaluation_pipeline, paint
@@ -30,11 +31,16 @@ class ReconstructionHook(Hook):
         epochs: Every this many epochs, and after the last one.
         images: Rows of the picture.
         scale: How many times to enlarge it.
+
+    Raises:
+        BenchError: If ``epochs`` is below 1.
     """
 
     priority = "LOW"
 
     def __init__(self, *, epochs: int = 1, images: int = 8, scale: int = 1) -> None:
+        if epochs < 1:
+            raise BenchError(f"--paint-every {epochs} is no number of epochs; give 1 or more")
         self.epochs = epochs
         self.images = images
         self.scale = scale
