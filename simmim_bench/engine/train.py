@@ -24,16 +24,13 @@ def train(args: argparse.Namespace) -> None:
     Raises:
         BenchError: If the config, the data or the backbone checkpoint are not usable.
     """
+    cfg = _config(args)
     if args.try_iterations is not None:
         from simmim_bench.engine.try_out import prepare_try
 
         prepare_try(args)
-    cfg = load_config(
-        args.config,
-        overrides=args.cfg_options,
-        data_root=args.data_root,
-        num_classes=args.num_classes,
-    )
+        model, cfg = cfg.model, _config(args)
+        cfg.model = model  # its files, a palette or a teacher, have no stand-ins
     check_data(cfg)
     _check_origin(args, cfg)
     from simmim_bench.engine.process import prepare
@@ -47,14 +44,25 @@ def train(args: argparse.Namespace) -> None:
     run(args, cfg, facts, world_size)
 
 
+def _config(args: argparse.Namespace) -> Any:
+    return load_config(
+        args.config,
+        overrides=args.cfg_options,
+        data_root=args.data_root,
+        num_classes=args.num_classes,
+    )
+
+
 def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: int) -> None:
     """Build the runner and train."""
     import torch
 
     from simmim_bench.checkpoint.identity import identity
     from simmim_bench.engine.failures import explained
-    from simmim_bench.engine.hooks.memory import peak_memory_mb
-    from simmim_bench.engine.process import adapt_to_cpu
+    from simmim_bench.engine.process import adapt_to_cpu, imports
+
+    with imports():  # some hooks report on tasks of other libraries
+        from simmim_bench.engine.hooks.memory import peak_memory_mb
     from simmim_bench.engine.runner import BenchRunner
     from simmim_bench.engine.speed import deviation, speed_hooks
     from simmim_bench.engine.stopping import stopping

@@ -16,6 +16,7 @@ def refusal(tools, *words):
     code, output = tools.run(*words)
     assert code == 2, output[-3000:]
     assert "Traceback" not in output
+    assert "OneDL" not in output  # what the libraries print while they are imported
     [line] = [line for line in output.splitlines() if line.startswith("error: ")]
     return line
 
@@ -109,9 +110,6 @@ def test_an_unknown_backbone(tools, tmp_path):
     assert "did you mean SwinTransformer" in said
 
 
-TEACHER = ["model.target.type=simmim_bench.TeacherFeatures",
-           "model.target.checkpoint=teachers/vit.pth",
-           "model.target.model.type=timm.vit_tiny_patch16_224"]  # fmt: skip
 TIMM = ["model.backbone._delete_=True", "model.backbone.type=simmim_bench.TimmFeatures",
         "model.backbone.model_name=resnet5O"]  # fmt: skip
 
@@ -121,7 +119,6 @@ TIMM = ["model.backbone._delete_=True", "model.backbone.type=simmim_bench.TimmFe
     [
         ([f"{MASK}.mask_ratio=0"], "mask ratio 0 is not between 0 and 1 (exclusive); SimMIM uses"),
         ([f"{MASK}.mask_ratio=1"], "mask ratio 1 is not between 0 and 1 (exclusive); SimMIM uses"),
-        (TEACHER, "teacher checkpoint teachers/vit.pth does not exist; give the path of a .pth"),
         (TIMM, "unknown timm model 'resnet5O'; did you mean resnet50"),
     ],
 )
@@ -132,6 +129,16 @@ def test_parts_of_a_pretraining_that_cannot_be(tools, tmp_path, options, answer)
     )  # fmt: skip
     assert answer in said
     assert not list((tmp_path / "run").rglob("*.pth"))
+
+
+def test_a_teacher_that_is_missing(tools, data, tmp_path):
+    """``--try`` stands in for images, not for the files of the model."""
+    said = refusal(
+        tools, "tools/train.py", "configs/ablations/target-teacher_swin-b.py", "--try", 1,
+        "--work-dir", tmp_path / "run",
+    )  # fmt: skip
+    file = data / "teachers" / "vit_base_patch16_224.safetensors"
+    assert f"teacher checkpoint {file} does not exist; give the path of a .pth" in said
 
 
 def test_a_loss_that_is_not_finite(tools, tmp_path):
