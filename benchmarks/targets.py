@@ -93,9 +93,9 @@ def combinations(palette: Path, teacher: Path | None) -> list[tuple[str, str, di
 
 
 def train(
-    config: Any, changes: dict[str, Any], *, lr: float, steps: int, seed: int
+    config: Any, changes: dict[str, Any], batches: Sequence[Any], *, lr: float, seed: int
 ) -> tuple[list[float], float]:
-    """Losses of ``steps`` steps and the median of their seconds, loading left out."""
+    """Losses of a step per batch and the median of their seconds."""
     import torch
     from mmengine.runner import set_random_seed
 
@@ -106,7 +106,7 @@ def train(
     model.train()  # weights as torch draws them, as in the demo
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.05)
     losses, seconds = [], []
-    for step, batch in enumerate(_batches(config, steps)):
+    for step, batch in enumerate(batches):
         begin = time.perf_counter()
         for group in optimizer.param_groups:
             group["lr"] = lr * min(1.0, (step + 1) / WARMUP)
@@ -193,6 +193,7 @@ def run() -> None:
     prepare("none", "mmpretrain")
     init_default_scope("mmpretrain")
     config = _config(args)
+    batches = list(_batches(config, args.steps))  # the same for every row
     print(HEADER, flush=True)
     lines = [HEADER]
     with tempfile.TemporaryDirectory() as folder:
@@ -203,7 +204,7 @@ def run() -> None:
             if args.only not in f"{target} {decoder} {loss}":
                 continue
             lr = LR_OF.get(decoder, LR)
-            losses, seconds = train(config, changes, lr=lr, steps=args.steps, seed=args.seed)
+            losses, seconds = train(config, changes, batches, lr=lr, seed=args.seed)
             lines.append(row((target, decoder, loss), lr, losses, seconds))
             print(lines[-1], flush=True)
             if args.out:
