@@ -33,7 +33,6 @@ setup(
         "torchvision>=0.21,<0.30",
         "numpy>=1.26,<2.3",
         "scipy>=1.11,<1.18",
-        "statsmodels>=0.14.2,<0.16",
         "torchmetrics>=1.4,<2",
         "timm>=1.0.9,<2",
         "safetensors>=0.4.3,<1",
@@ -72,6 +71,7 @@ setup(
             "pytest>=8,<10",
             "pytest-timeout>=2.3,<3",
             "ruff>=0.6,<0.18",
+            "statsmodels>=0.14.2,<0.16",  # the reference of our statistics
             "tensorboard>=2.16,<3",
             "gradio>=5,<7",
             "lmdb>=1.4,<4",

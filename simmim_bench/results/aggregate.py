@@ -99,6 +99,16 @@ def aggregate(records: Iterable[Record]) -> list[Table]:
     return [_table(kind, by_kind[kind]) for kind in KINDS if kind in by_kind]
 
 
+def check_protocols(records: Iterable[Record]) -> None:
+    """Refuse records that disagree about what their protocol version is.
+
+    Raises:
+        BenchError: Naming two of them and what differs.
+    """
+    for members in _group(records, lambda record: record.kind).values():
+        _columns(members)
+
+
 def summarise(values: Sequence[float]) -> Stat:
     """Mean and sample standard deviation of one or more values."""
     mean = statistics.fmean(values)
@@ -153,7 +163,7 @@ def _columns(records: list[Record]) -> dict[ColumnKey, Protocol]:
     defined: dict[ColumnKey, Record] = {}
     for record in sorted(records, key=lambda record: bool(record.deviations)):
         first = defined.setdefault(_column_key(record), record)
-        if not record.deviations and record.protocol != first.protocol:
+        if not record.deviations and record.protocol.__dict__ != first.protocol.__dict__:
             raise BenchError(
                 f"protocol {record.protocol.id}@{record.protocol.version} differs between the "
                 f"records {first.run_id} and {record.run_id} ({_differing(first, record)}); raise "

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from simmim_bench.results.aggregate import check_protocols
 from simmim_bench.results.compare import compare as compare_methods
 from simmim_bench.results.export import export as export_records
 from simmim_bench.results.heap import collector_paused
@@ -15,7 +16,7 @@ from simmim_bench.results.page import make_page
 from simmim_bench.results.protocols import check_known
 from simmim_bench.results.published import read_published
 from simmim_bench.results.record import Record
-from simmim_bench.results.store import add_record, read_record, read_records
+from simmim_bench.results.store import add_record, read_record, read_records, record_path
 from simmim_bench.results.terminal import print_page
 
 RESULTS = Path("results")
@@ -48,9 +49,9 @@ def check(args: argparse.Namespace) -> list[str]:
     """Read all records and cited figures."""
     records = read_records(args.records)
     for record in records:
-        check_known(record, args.records / record.run_id)
+        check_known(record, record_path(args.records, record))
     cited = read_published(args.published)
-    make_page(records, cited)
+    check_protocols([*records, *cited])
     return [f"{len(records)} records and {len(cited)} cited figures are sound"]
 
 

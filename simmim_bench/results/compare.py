@@ -41,7 +41,8 @@ def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
     for method in (ours, theirs):
         if method not in methods:
             raise BenchError(f"no records of method {method!r}; there are: {', '.join(methods)}")
-    lines = [line for table in aggregate(known) for line in _lines(table, ours, theirs)]
+    both = [record for record in known if record.method in (ours, theirs)]
+    lines = [line for table in aggregate(both) for line in _lines(table, ours, theirs)]
     if not lines:
         raise BenchError(
             f"{ours} and {theirs} share no backbone and protocol run with the same config; run "
@@ -49,7 +50,7 @@ def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
         )
     grid = _grid(lines, ours, theirs)
     return Page(
-        "Comparison", LEGEND, [Section(f"{ours} and {theirs}", None, [grid], [])], len(known)
+        "Comparison", LEGEND, [Section(f"{ours} and {theirs}", None, [grid], [])], len(both)
     )
 
 

@@ -40,6 +40,16 @@ def cost_grid(table: Table, notes: Notes) -> Grid:
     return Grid(title, [*headers, Entry("device")], rows, frozenset({0, 1, 2, len(headers)}))
 
 
+def describe_cost(cost: MeanCost) -> str:
+    """What is known of a cost, in one line: ``time 10.2 min, memory 1983 MiB``."""
+    shown = ((column, column.show(cost)) for column in COLUMNS)
+    return ", ".join(
+        f"{column.above} {figure} {column.unit.strip('()')}".strip()
+        for column, figure in shown
+        if figure
+    )
+
+
 def _stages(row: Row, table: Table) -> Iterator[tuple[str, ColumnKey | None, MeanCost]]:
     """Stages of a row whose cost is known: name, protocol, cost."""
     if row.pretraining_cost:

@@ -113,11 +113,12 @@ def _jsonl(records: list[Record]) -> str:
 
 
 def _metafile(records: list[Record]) -> str:
-    """OpenMMLab's ``metafile.yml``: a collection for each method, a model for each run."""
-    methods = sorted({record.method for record in records})
+    """OpenMMLab's ``metafile.yml``: a collection for each method, a model for each full run."""
+    full = [record for record in records if record.kind == "full"]
+    methods = sorted({record.method for record in full})
     content = {
         "Collections": [{"Name": method} for method in methods],
-        "Models": [_model(record) for record in records],
+        "Models": [_model(record) for record in full],
     }
     text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
     return text

@@ -8,6 +8,7 @@ from pathlib import Path
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.results.aggregate import aggregate
+from simmim_bench.results.beside import beside
 from simmim_bench.results.collect import Collected, collect
 from simmim_bench.results.export import export
 from simmim_bench.results.grid import Page
@@ -25,6 +26,7 @@ from simmim_bench.results.web.reports import renew_reports
 
 MARKDOWN, WEB = "README.md", "index.html"
 PICTURES = "pictures"
+MANY = 5000  # records, from which on the web page is made beside the rest
 LATEX, CSV = "leaderboard.tex", "leaderboard.csv"
 
 
@@ -96,11 +98,15 @@ def render(
     tables = aggregate(records)
     page = make_page(records, cited, tables=tables)
     folder = out / "leaderboard"
-    atomic_write_text(folder / MARKDOWN, render_markdown(page))
-    atomic_write_text(folder / LATEX, render_latex(page))
-    export(records, folder / CSV, form="csv")
-    web = render_web(records, cited, pictures=out / PICTURES, tables=tables)
-    atomic_write_text(folder / WEB, web)
+
+    def write_web() -> None:
+        web = render_web(records, cited, pictures=out / PICTURES, tables=tables)
+        atomic_write_text(folder / WEB, web)
+
+    with beside(write_web, worth_it=len(records) >= MANY):
+        atomic_write_text(folder / MARKDOWN, render_markdown(page))
+        atomic_write_text(folder / LATEX, render_latex(page))
+        export(records, folder / CSV, form="csv")
     if readme:
         insert_results(readme, make_page(records, tables=tables))
     return page

@@ -32,7 +32,7 @@ def browser():
 @pytest.fixture(scope="module")
 def file(tmp_path_factory, make_record, make_simmim, make_published, toy):
     origin = {**toy.pretraining(), "method": HOSTILE}
-    loss = {"loss": {"against": "iteration", "points": [[1, 3.0], [2, 1.0]]}}
+    loss = {"loss": {"against": "iteration", "points": [[1.0, 3.0], [2.0, 1.0]]}}
     records = [
         make_record(metrics={"box_ap": 30.0, "mask_ap": 25.0}),
         make_simmim(metrics={"box_ap": 9.5, "mask_ap": 8.0}, pretraining_curves=loss),
@@ -66,6 +66,15 @@ def test_columns_sort_as_numbers(page):
     page.wait_for_function(SHOWN, arg=[FIGURES, rising[::-1]])
 
 
+def test_lines_sort_without_their_heads_too(page):
+    """On a phone there are none."""
+    first = page.locator(FIGURES).all_inner_texts()
+    page.select_option("#order", label="by figure")
+    page.wait_for_function(SHOWN, arg=[FIGURES, ["50.0 (1)", "34.7 (1)", "30.0 (1)", "9.5 (1)"]])
+    page.select_option("#order", label="by protocol")
+    page.wait_for_function(SHOWN, arg=[FIGURES, first])
+
+
 def test_protocols_and_cited_figures_are_chosen(page):
     assert page.locator(METHODS).count() == 4
     page.select_option("#protocol", "toy-classification@1")
@@ -89,7 +98,11 @@ def test_details_unfold_below_their_row(page):
     assert not page.locator("#board dl").first.is_visible()
     row.locator("summary").click()
     facts.wait_for(state="visible")
-    assert "configs/toy.py" in facts.inner_text()
+    said = facts.inner_text()
+    assert "configs/toy.py" in said
+    assert "time 2.0 min, params 3.9 M, 77 images/s, memory 900 MiB" in said
+    assert "3 to 1 over iterations 1 to 2" in said
+    assert facts.locator("svg.curve polyline").count() == 1
     assert facts.bounding_box()["x"] < row.bounding_box()["x"] + 50
     row.locator("summary").click()
     facts.wait_for(state="hidden")
@@ -123,6 +136,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser, file):
     opened.goto(file)
     opened.wait_for_selector(".dt-container")
     wide = opened.evaluate("() => document.documentElement.scrollWidth")
+    opened.select_option("#order", label="by figure")
     shown = opened.locator("#board tbody tr").first.inner_text()
     context.close()
     assert wide <= 390

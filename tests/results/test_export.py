@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import modelindex
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -58,6 +59,17 @@ def test_openmmlabs_metafile(records, tmp_path):
             "Metrics": {"box AP": 34.712345678901234, "mask AP": 23.2},
         }
     ]
+
+
+def test_the_metafile_is_a_model_index_without_smoke_runs(records, make_record, tmp_path):
+    """As OpenMMLab's own reader sees it."""
+    path = tmp_path / "model-index.yml"
+    export([*records, make_record(kind="smoke", seed=3)], path, form="metafile")
+    index = modelindex.load(str(path))
+    assert index.check(silent=True) == []
+    assert len(index.models.data) == len(records)
+    assert index.models[0].results[0].metrics["mask AP"] == 23.2
+    assert index.models[0].in_collection == "scratch"
 
 
 def test_the_list_of_results_leaves_smoke_runs_out(records, make_record, tmp_path):

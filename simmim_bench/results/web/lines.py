@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table
+from simmim_bench.results.costs import describe_cost
 from simmim_bench.results.grid import describe, show, show_minutes
 from simmim_bench.results.page import METRICS, show_origin
 from simmim_bench.results.ranking import Standing, standing
+from simmim_bench.results.record import Record
 from simmim_bench.results.statistics import half_width
 
 
@@ -17,7 +19,8 @@ class Line:
     """One line; ``order`` is what its primary metric is sorted by.
 
     ``emphasis`` is ``best`` (with ties), ``second`` or empty; ``weights`` is the hash of those that
-    the first run started from; ``facts`` are label and text of what unfolds below it.
+    the first run started from; ``facts`` are label and text of what unfolds below it, ``first`` is
+    the record of the first run.
     """
 
     group: str
@@ -37,6 +40,7 @@ class Line:
     url: str | None
     weights: str | None
     facts: tuple[tuple[str, str], ...]
+    first: Record
 
 
 def lines_of(tables: Iterable[Table]) -> list[Line]:
@@ -82,6 +86,7 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell) -> Line:
         url=row.provenance.url,
         weights=_weights(cell),
         facts=tuple(_facts(row, cell, protocol.primary)),
+        first=cell.records[0],
     )
 
 
@@ -118,12 +123,10 @@ def _measured(row: Row, cell: Cell) -> Iterator[tuple[str, str]]:
     if first.config:
         yield "config", f"{first.config.path} ({first.config.sha256[:12]})"
     if cell.cost:
-        yield "fine-tuning", f"{cell.cost.minutes:.1f} min, {cell.cost.peak_memory_mb:.0f} MiB"
+        yield "fine-tuning", describe_cost(cell.cost)
         yield "device", cell.cost.device
-        if cell.cost.parameters:
-            yield "parameters", f"{cell.cost.parameters / 1e6:.1f} M"
     if row.pretraining_cost:
-        yield "pretraining", f"{row.pretraining_cost.minutes:.1f} min"
+        yield "pretraining", describe_cost(row.pretraining_cost)
     if first.environment:
         versions = f"Python {first.environment.python}, torch {first.environment.torch}"
         commit = first.environment.git_commit

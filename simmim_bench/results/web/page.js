@@ -25,6 +25,11 @@ const choose = () => {
   table.column(1).search(protocol.value, { exact: protocol.value !== "" });
   table.draw();
 };
+const order = document.getElementById("order");
+order.addEventListener("change", () => {
+  const [column, direction] = order.value.split(" ");
+  table.order(direction ? [[Number(column), direction]] : []).draw();
+});
 group.addEventListener("change", choose);
 protocol.addEventListener("change", choose);
 choose();

@@ -14,8 +14,10 @@ from simmim_bench.results.pictures import KEY, as_address
 from simmim_bench.results.record import Record
 from simmim_bench.results.web.charts import charts_of
 from simmim_bench.results.web.lines import Line, lines_of
+from simmim_bench.results.web.sparkline import sparklines
 
 MOST_PICTURES = 20
+MOST_CURVES = 200  # lines that show them
 
 
 def render_web(
@@ -47,6 +49,7 @@ def render_web(
     return template.render(
         lines=lines,
         painted=_painted(lines, pictures) if pictures else {},
+        curves={n: tuple(sparklines(line.first)) for n, line in enumerate(lines[:MOST_CURVES])},
         protocols=_protocols(lines),
         charts=charts,
         legend=LEGEND,
