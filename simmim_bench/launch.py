@@ -91,13 +91,37 @@ def srun(
 
 
 def nodes_of(environment: Mapping[str, str]) -> list[str]:
-    """Options of torchrun from NNODES, NODE_RANK, MASTER_ADDR and PORT."""
+    """Options of torchrun from NNODES, NODE_RANK, MASTER_ADDR and PORT.
+
+    One node without PORT takes a free port, so that two runs on a machine do not meet.
+
+    Raises:
+        BenchError: If a number is none, or a node does not know its place.
+    """
+    nodes = _number(environment, "NNODES", 1)
+    rank = _number(environment, "NODE_RANK", 0, least=0)
+    if rank >= nodes:
+        raise BenchError(f"NODE_RANK is {rank} of NNODES={nodes}; nodes count from 0")
+    for name in ("NODE_RANK", "MASTER_ADDR"):
+        if nodes > 1 and name not in environment:
+            raise BenchError(
+                f"NNODES is {nodes} and {name} is not set; give each node its NODE_RANK, and all "
+                f"of them the MASTER_ADDR of node 0 and one PORT"
+            )
+    if nodes == 1 and "PORT" not in environment:
+        return ["--standalone"]
+    port = _number(environment, "PORT", 29500)
     return [
-        f"--nnodes={environment.get('NNODES', '1')}",
-        f"--node_rank={environment.get('NODE_RANK', '0')}",
-        f"--master_addr={environment.get('MASTER_ADDR', '127.0.0.1')}",
-        f"--master_port={environment.get('PORT', '29500')}",
+        *(f"--nnodes={nodes}", f"--node_rank={rank}"),
+        *(f"--master_addr={environment.get('MASTER_ADDR', '127.0.0.1')}", f"--master_port={port}"),
     ]
+
+
+def _number(environment: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
+    value = environment.get(name, str(default))
+    if not value.isdigit() or int(value) < least:
+        raise BenchError(f"{name} is {value!r}; give a whole number from {least}")
+    return int(value)
 
 
 def slurm_of(environment: Mapping[str, str]) -> tuple[int, int, list[str]]:
@@ -106,16 +130,11 @@ def slurm_of(environment: Mapping[str, str]) -> tuple[int, int, list[str]]:
     Raises:
         BenchError: If one of them is no number.
     """
-    numbers = {}
-    for name, default in {"GPUS": "8", "GPUS_PER_NODE": "8", "CPUS_PER_TASK": "5"}.items():
-        value = environment.get(name, default)
-        if not value.isdigit() or (name != "GPUS_PER_NODE" and int(value) < 1):
-            raise BenchError(f"{name} is {value!r}; give a whole number from 1")
-        numbers[name] = int(value)
-    per_node = min(numbers["GPUS"], numbers["GPUS_PER_NODE"])
+    tasks, threads = _number(environment, "GPUS", 8), _number(environment, "CPUS_PER_TASK", 5)
+    per_node = min(tasks, _number(environment, "GPUS_PER_NODE", 8, least=0))
     gpus = [f"--gres=gpu:{per_node}", f"--ntasks-per-node={per_node}"] if per_node else []
     more = [*gpus, *shlex.split(environment.get("SRUN_ARGS", ""))]
-    return numbers["GPUS"], numbers["CPUS_PER_TASK"], more
+    return tasks, threads, more
 
 
 def _main() -> None:

@@ -30,9 +30,25 @@ def test_nonsense_is_refused(wanted):
 
 
 def test_nodes_come_from_the_environment():
-    assert launch.nodes_of({})[:2] == ["--nnodes=1", "--node_rank=0"]
+    assert launch.nodes_of({}) == ["--standalone"]  # a free port
+    assert launch.nodes_of({"PORT": "7"})[2:] == ["--master_addr=127.0.0.1", "--master_port=7"]
     told = launch.nodes_of({"NNODES": "4", "NODE_RANK": "3", "MASTER_ADDR": "a", "PORT": "7"})
     assert told == ["--nnodes=4", "--node_rank=3", "--master_addr=a", "--master_port=7"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"NNODES": "two"}, "NNODES is 'two'; give a whole number from 1"),
+        ({"NNODES": "2", "NODE_RANK": "2", "MASTER_ADDR": "a"}, "NODE_RANK is 2 of NNODES=2"),
+        ({"NNODES": "2", "NODE_RANK": "1"}, "NNODES is 2 and MASTER_ADDR is not set"),
+        ({"NNODES": "2", "MASTER_ADDR": "a"}, "NNODES is 2 and NODE_RANK is not set"),
+        ({"PORT": "x"}, "PORT is 'x'"),
+    ],
+)
+def test_a_node_that_does_not_know_its_place_is_refused(environment, said):
+    with pytest.raises(BenchError, match=said):
+        launch.nodes_of(environment)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Train with several processes on one machine or, with NNODES, on several.
 #   bash tools/dist_train.sh CONFIG GPUS [arguments of tools/train.py]
-# Environment: NNODES (1), NODE_RANK (0), MASTER_ADDR (127.0.0.1), PORT (29500), PYTHON (python).
+# Environment: PYTHON (python), PORT (a free one); for several machines NNODES and NODE_RANK, and
+# the same MASTER_ADDR and PORT (29500) on all of them.
 # Without a GPU, GPUS processes run on the CPU (gloo).
 set -euo pipefail
 if [ $# -lt 2 ]; then
