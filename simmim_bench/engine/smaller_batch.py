@@ -7,6 +7,7 @@ anew, since the schedule of the old checkpoints counts other iterations.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def choose_smaller_batch(cfg: Any, work_dir: Path, world_size: int) -> int | Non
     atomic_write_json(path, {"from": first, "to": fitting[-1], "processes": world_size})
     for checkpoint in work_dir.glob("*.pth"):
         (work_dir / PUT_ASIDE).mkdir(exist_ok=True)
-        checkpoint.replace(work_dir / PUT_ASIDE / checkpoint.name)
+        with suppress(FileNotFoundError):  # another process of the run did it
+            checkpoint.replace(work_dir / PUT_ASIDE / checkpoint.name)
     return fitting[-1]
 
 

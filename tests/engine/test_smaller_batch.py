@@ -53,6 +53,15 @@ def test_old_checkpoints_are_put_aside_not_deleted(tmp_path):
     assert (tmp_path / "larger_batch" / "epoch_1.pth").read_bytes() == b"x"
 
 
+def test_two_processes_that_choose_at_once_choose_the_same(tmp_path, monkeypatch):
+    (tmp_path / "epoch_1.pth").write_bytes(b"x")
+    listed = [tmp_path / "epoch_1.pth"]
+    monkeypatch.setattr(type(tmp_path), "glob", lambda *_: iter(listed))
+    assert [choose_smaller_batch(config(4, 8), tmp_path, 2) for _ in range(2)] == [2, 2]
+    assert (tmp_path / "larger_batch" / "epoch_1.pth").read_bytes() == b"x"
+    assert json.loads((tmp_path / "batch.json").read_text()) == {"from": 4, "to": 2, "processes": 2}
+
+
 def test_a_choice_for_another_batch_or_machine_does_not_count(tmp_path):
     choose_smaller_batch(config(4, 8), tmp_path, 1)
     assert json.loads((tmp_path / "batch.json").read_text())["to"] == 2

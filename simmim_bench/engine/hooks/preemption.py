@@ -27,7 +27,7 @@ class PreemptionHook(Hook):
     During a validation nothing is written: the checkpoint before it is there.
 
     Args:
-        interval: Processes of one run ask one another every this many iterations.
+        interval: Processes of one run ask one another about every this many iterations.
     """
 
     priority = "LOWEST"
@@ -85,7 +85,9 @@ class PreemptionHook(Hook):
         """Whether any process was asked; all must leave after the same iteration."""
         if get_world_size() == 1:
             return self.asked is not None
-        if not self.every_n_train_iters(runner, self.interval):
+        # Both asking and saving wait for a step: ask in multiples of the iterations that make one.
+        step = runner.cfg.optim_wrapper.get("accumulative_counts", 1)
+        if not self.every_n_train_iters(runner, step * max(1, self.interval // step)):
             return False
         asked = torch.tensor(float(self.asked is not None))
         asked = asked.to(next(runner.model.parameters()).device)
