@@ -28,7 +28,7 @@ class Row:
         ended: Epoch seconds; 0 before the end.
         pid: Process that watches over the stage while it runs; 0 if on another machine.
         message: Why it failed, or why it runs once more.
-        progress: Content of ``progress.json`` while it runs.
+        progress: Content of ``progress.json`` while it runs; when it is done, its metrics.
     """
 
     stage: str
@@ -117,4 +117,10 @@ class Board:
             row.state, row.pid, row.message = "running", event.pid if here else 0, event.message
         else:
             row.state, row.ended, row.message = event.kind, event.time, event.message
+            row.progress = {"metric": self._metrics(event.stage)}
         return replace(row)
+
+    def _metrics(self, stage: str) -> dict[str, float]:
+        """What the manifest of a stage that has ended measured."""
+        result = self.plan.result_of(self.plan.stage(stage))
+        return (cache.read_json(result) or {}).get("metrics") or {}

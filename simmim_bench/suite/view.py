@@ -17,6 +17,7 @@ from simmim_bench.suite.board import Board, Row
 from simmim_bench.suite.stage import LOG
 
 SECONDS_BETWEEN_LINES = 30.0
+MOST_METRICS = 3  # of a stage; a manifest may hold a dozen
 STYLES = {
     "waiting": "dim",
     "running": "cyan",
@@ -158,7 +159,8 @@ def _ending(row: Row) -> str:
     if row.state == "running":
         return f": {row.message}" if row.message else ""
     took = f" after {duration(row.seconds)}" if row.started else ""
-    return f"{took}: {row.message}" if row.message else took
+    told = row.message or _metric(row)
+    return f"{took}: {told}" if told else took
 
 
 def _status(row: Row) -> str:
@@ -174,10 +176,9 @@ def _left(row: Row) -> str:
 
 
 def _metric(row: Row) -> str:
-    if row.state != "running":
-        return ""
+    """The loss of what runs, what fine-tuning has measured when it is done."""
     metrics = row.progress.get("metric") or {}
-    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    return ", ".join(f"{name} {value:.4g}" for name, value in [*metrics.items()][:MOST_METRICS])
 
 
 def _totals(board: Board) -> str:

@@ -94,6 +94,18 @@ def test_plain_lines(board, monkeypatch):
     assert "5 waiting, 1 running, 1 cached, 1 failed" in printed
 
 
+def test_what_a_stage_has_measured_is_told_when_it_is_done(board):
+    metrics = {"top1": 65.1234, "top5": 90.0, "a": 1.0, "b": 2.0}
+    folder = board.plan.folder / SCRATCH
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"metrics": metrics}), "utf-8")
+    events.tell(board.plan.state, events.Event(SCRATCH, "done", time=time.time() + 1))
+    console = Console(file=io.StringIO(), width=200)
+    shown = view.open_view(console, board)
+    shown.update(board.refresh())
+    assert f"done    {SCRATCH} after 6.0 s: top1 65.12, top5 90, a 1\n" in console.file.getvalue()
+
+
 @pytest.mark.parametrize("height", [30, 8])
 def test_live_table_fits_the_terminal(board, height):
     console = Console(file=io.StringIO(), force_terminal=True, width=140, height=height)
