@@ -13,8 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from simmim_bench.suite.attempt import die_with_parent
+
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "sinfo", "scancel")
 SYSTEM_CONFIG = Path("/etc/slurm/slurm.conf")
+PREFIX = "slurm-test-"
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 CONFIG = """\
 ClusterName=test
@@ -60,16 +63,27 @@ def why_not():
         return f"{missing[0]} is not installed"
     if os.geteuid() != 0:
         return "starting a Slurm takes root"
+    _remove_left_over()
     if SYSTEM_CONFIG.exists():
         return f"{SYSTEM_CONFIG} is there: this machine has a Slurm of its own"
     return ""
+
+
+def _remove_left_over():
+    """Take away the link of a cluster whose tests were killed; its daemons died with them."""
+    if SYSTEM_CONFIG.is_symlink() and SYSTEM_CONFIG.readlink().parent.name.startswith(PREFIX):
+        folder = SYSTEM_CONFIG.readlink().parent
+        owner = folder / "owner"
+        if not (owner.is_file() and Path("/proc", owner.read_text()).exists()):
+            SYSTEM_CONFIG.unlink()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Cluster:
     """Starts with ``start``; ``stop`` ends every process and removes every file of it."""
 
     def __init__(self, cpus=2):
-        self.folder = Path(tempfile.mkdtemp(prefix="slurm-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         self.config = self.folder / "slurm.conf"
         self.cpus = cpus
         self.processes = []
@@ -132,6 +146,7 @@ class Cluster:
             )
         )
         (self.folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\nCgroupAutomount=no\n")
+        (self.folder / "owner").write_text(str(os.getpid()))
         SYSTEM_CONFIG.parent.mkdir(exist_ok=True)
         SYSTEM_CONFIG.symlink_to(self.config)
 
@@ -146,6 +161,7 @@ class Cluster:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
+                    preexec_fn=die_with_parent,  # noqa: PLW1509  # no thread has started
                 )
             )
 

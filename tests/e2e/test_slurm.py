@@ -4,9 +4,11 @@ import json
 import os
 
 import pytest
+import yaml
 
 from simmim_bench.results.manifest import Manifest
-from tests.e2e.conftest import CONFIGS
+from simmim_bench.suite.profile import PLUGIN
+from tests.e2e.conftest import CONFIGS, DEMO, PRETRAIN
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
@@ -30,3 +32,41 @@ def test_two_tasks_train_and_test_to_the_same_figures(tools, slurm, tmp_path, mo
     )  # fmt: skip
     figures = json.loads((out / "test.json").read_text())
     assert figures["accuracy/top1"] == manifest.metrics["top1"]
+
+
+def test_a_suite_runs_as_jobs_the_pretraining_with_two_tasks(tools, slurm, tmp_path, monkeypatch):
+    pytest.importorskip(PLUGIN)
+    for name, value in {**os.environ, "SBATCH_PARTITION": slurm}.items():
+        monkeypatch.setitem(tools.env, name, value)
+    short = {"train_cfg.max_epochs": 1, "auto_scale_lr.base_batch_size": 8}
+    task = {"config": str(CONFIGS["classification"].relative_to(DEMO.parents[1]))}
+    suite = {
+        "name": "jobs",
+        "kind": "smoke",
+        "backbones": ["swin-demo"],
+        "pretrain": {
+            "simmim": {
+                "config": str(PRETRAIN.relative_to(DEMO.parents[1])),
+                "overrides": {**short, "train_dataloader.batch_size": 4},
+                "resources": {"gpus": 2},
+            }
+        },
+        "tasks": {
+            "classification": {
+                **task,
+                "overrides": {
+                    **short, "train_dataloader.batch_size": 8, "train_cfg.val_interval": 1
+                },
+            }
+        },
+    }  # fmt: skip
+    path, folder = tmp_path / "jobs.yaml", tmp_path / "work"
+    path.write_text(yaml.safe_dump(suite), "utf-8")
+    printed = tools.succeed("tools/run_suite.py", path, "--launcher", "slurm", "--work-dir", folder)
+    assert "run as Slurm jobs" in printed
+    cell = "simmim__swin-demo/seed0"
+    assert Manifest.read(folder / f"pretrain/{cell}/manifest.json").cost.device_count == 2
+    tuned = Manifest.read(folder / f"finetune/classification/{cell}/manifest.json")
+    assert tuned.cost.device_count == 1
+    [record] = (folder / "results" / "records").rglob("*.json")
+    assert json.loads(record.read_text())["metrics"] == tuned.metrics

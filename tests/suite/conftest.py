@@ -73,12 +73,12 @@ class Project:
         code = run_suite(Options(suite=self.suite, root=self.root, cores=2, **options), console)
         return code, console.file.getvalue()
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Run the suite in a process of its own."""
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Run the suite in a process of its own; its home folder cannot be written."""
         return subprocess.Popen(
             [sys.executable, "tools/run_suite.py", str(self.suite), "--cores", "2", *arguments],
             cwd=self.root,
-            env={**os.environ, "HOME": str(self.suite)},  # nothing can be written there
+            env={**os.environ, "HOME": str(self.suite), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

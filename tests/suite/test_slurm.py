@@ -1,6 +1,7 @@
 """Stages as jobs of a real Slurm: two tasks, a cancelled job, a preempted one."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -130,3 +131,23 @@ def test_a_whole_suite_runs_as_jobs(project, slurm, monkeypatch):
     assert f"{PRETRAIN} rank 1" in calls
     assert len(calls) == 9
     assert project.table() == "cells: 4\n"
+
+
+def test_a_cancelled_job_of_a_running_suite_is_submitted_again(project, slurm, monkeypatch):
+    pytest.importorskip(PLUGIN)
+    monkeypatch.setenv("SBATCH_PARTITION", slurm)
+    project.config("simmim_net", "steps = 50\nseconds = 0.1\n")
+    project.write_suite(data=None)
+    options = ("--launcher", "slurm", "--only", "pretrain")
+    suite = project.start(*options, HOME=os.environ["HOME"])  # Snakemake's cache in a job
+    deadline = time.monotonic() + 120
+    while steps_done(project) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    ask("scancel", *ask("squeue", "-h", "-t", "R", "-o", "%A").split())
+    printed, _ = suite.communicate(timeout=200)
+    assert suite.returncode == 0, printed
+    assert "interrupted; fake: preempted" in printed
+    first, second = project.take_calls()
+    assert first == f"{PRETRAIN} from 0"
+    assert 3 <= int(second.rsplit(maxsplit=1)[1]) < 50
