@@ -30,6 +30,10 @@ default_hooks = dict(
 )
 log_processor = dict(by_epoch=False)
 """
+EMA = """
+_base_ = ["{base}"]
+custom_hooks = [dict(type="mmengine.EMAHook", momentum=0.2)]
+"""
 WORKERS = ["train_dataloader.num_workers=2"]
 EACH_STEP = ["default_hooks.logger.interval=1", "log_processor.window_size=1"]
 
@@ -43,6 +47,23 @@ def steps_of(folder):
     logs = sorted(folder.glob("*/vis_data/scalars.json"))
     lines = [json.loads(line) for log in logs for line in log.read_text("utf-8").splitlines()]
     return {line["step"]: (line["lr"], line["loss"]) for line in lines if "loss" in line}
+
+
+def assert_same(ours, theirs, place):
+    """Nested states are equal to the bit."""
+    assert type(ours) is type(theirs), place
+    if isinstance(theirs, torch.Tensor):
+        assert torch.equal(ours, theirs), place
+    elif isinstance(theirs, dict):
+        assert ours.keys() == theirs.keys(), place
+        for key, value in theirs.items():
+            assert_same(ours[key], value, f"{place}.{key}")
+    elif isinstance(theirs, (list, tuple)):
+        assert len(ours) == len(theirs), place
+        for number, value in enumerate(theirs):
+            assert_same(ours[number], value, f"{place}.{number}")
+    else:
+        assert ours == theirs, place
 
 
 def kill_after(checkpoint, tools, *command):
@@ -65,15 +86,16 @@ def kill_after(checkpoint, tools, *command):
         ("detection", ["train_cfg.max_epochs=3"], "epoch_1", "epoch_3"),
         ("segmentation", ["train_cfg.max_epochs=3"], "epoch_1", "epoch_3"),
         ("segmentation by iteration", [], "iter_3", "iter_9"),  # two iterations are a lap
+        ("classification with EMA", ["train_cfg.max_epochs=3"], "epoch_1", "epoch_3"),
     ],
 )
 def test_killed_and_resumed_equals_never_killed(tools, tmp_path, task, options, first, last):
     config, origin = PRETRAIN, []
     if task != "pretrain":
         config, origin = CONFIGS[task.split()[0]], ["--from-scratch"]
-    if task == "segmentation by iteration":
-        text = BY_ITERATION.format(base=config)
-        config = tmp_path / "by_iteration.py"
+    if " " in task:
+        text = (EMA if task.endswith("EMA") else BY_ITERATION).format(base=config)
+        config = tmp_path / "config.py"
         config.write_text(text, "utf-8")
     options = [*options, *EACH_STEP]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -88,8 +110,10 @@ def test_killed_and_resumed_equals_never_killed(tools, tmp_path, task, options, 
     assert manifest.metrics == expected.metrics
     assert manifest.cost.wall_seconds > 0
     ours, theirs = state_of(moved, last), state_of(whole, last)
-    for key, value in theirs["state_dict"].items():
-        assert torch.equal(ours["state_dict"][key], value), key
+    assert ours.keys() == theirs.keys()
+    assert ("ema_state_dict" in theirs) == task.endswith("EMA")
+    for part in ("state_dict", "ema_state_dict", "optimizer", "param_schedulers"):
+        assert_same(ours.get(part), theirs.get(part), part)
     assert ours["meta"]["iter"] == theirs["meta"]["iter"]
     assert steps_of(moved) == steps_of(whole)
     assert len(steps_of(whole)) == theirs["meta"]["iter"]

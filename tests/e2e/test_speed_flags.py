@@ -7,7 +7,8 @@ import torch
 
 from simmim_bench.results.manifest import Manifest
 from simmim_bench.visualization.curves import read_scalars
-from tests.e2e.conftest import PRETRAIN
+from tests.e2e.conftest import PRETRAIN, Tools
+from tests.slurm_cluster import free_ports
 
 pytestmark = pytest.mark.slow
 SHORT = [
@@ -50,6 +51,27 @@ def test_two_processes_log_the_loss_curve_of_one(tools, replicated, tmp_path):
     steps, losses = read_scalars(tmp_path, "loss")
     assert len(steps) == 8
     assert read_scalars(replicated, "loss") == (steps, pytest.approx(losses, rel=1e-5))
+
+
+@pytest.mark.skipif(os.cpu_count() < 2, reason="needs two cores")
+def test_two_nodes_train_as_one_with_two_processes(tools, replicated, tmp_path):
+    """A torchrun for each node; here both are on this machine, with one process each."""
+    place = {"NNODES": "2", "MASTER_ADDR": "127.0.0.1", "PORT": str(free_ports(1)[0])}
+    command = [
+        "bash", "tools/dist_train.sh", PRETRAIN, "1", "--work-dir", tmp_path,
+        "--cfg-options", *SHORT, *KEEP,
+    ]  # fmt: skip
+    nodes = []
+    for rank in (1, 0):
+        node = Tools(tools.env["SIMMIM_BENCH_DATA"])
+        node.env |= {**place, "NODE_RANK": str(rank)}
+        nodes.append(node.start(*command))
+    for node in nodes:
+        output, _ = node.communicate(timeout=400)
+        assert node.returncode == 0, output[-3000:]
+    assert Manifest.read(tmp_path / "manifest.json").cost.device_count == 2
+    assert read_scalars(tmp_path, "loss") == read_scalars(replicated, "loss")
+    assert_close(weights(tmp_path)["state_dict"], weights(replicated)["state_dict"], atol=0)
 
 
 @pytest.mark.skipif(os.cpu_count() < 2, reason="needs two cores")

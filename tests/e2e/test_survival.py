@@ -17,7 +17,10 @@ AGAIN = 75
 FAULT = """
 _base_ = ["{base}"]
 custom_imports = dict(imports=["faults"], allow_failed_imports=False)
-custom_hooks = [dict(type="mmengine.Fault", kind="{kind}", at={at})]
+custom_hooks = [
+    dict(type="mmengine.Fault", kind="{kind}", at={at}),
+    dict(type="mmengine.KeepRanks"),
+]
 """
 
 
@@ -87,6 +90,21 @@ def test_of_two_processes_one_is_asked_and_both_leave_after_the_same_iteration(s
     assert code == 0, output[-3000:]
     assert_equal_weights(weights(run, "epoch_4.pth"), weights(tmp_path / "whole", "epoch_4.pth"))
     assert steps_of(run) == steps_of(tmp_path / "whole")
+    first, second = (torch.load(run / f"rank{rank}.pt") for rank in (0, 1))
+    assert_equal_weights(first, second)  # what each process holds after training
+
+
+def test_of_two_processes_both_run_out_of_memory_at_once(start, tmp_path):
+    options = ["train_cfg.max_epochs=1", "train_dataloader.batch_size=4"]
+    code, output = start("out_of_memory", 1, *options, processes=2)
+    assert code == 1, output[-3000:]  # torchrun's
+    assert "FileNotFoundError" not in output
+    run = tmp_path / "run"
+    assert json.loads((run / "stop.json").read_text())["reason"] == "out of memory"
+    code, output = start("out_of_memory", 1, *options, processes=2)
+    assert code == 0, output[-3000:]
+    assert "gradients accumulated over 2 iterations: 2 x 2 x 2 = 8 images" in output
+    assert Manifest.read(run / "manifest.json").cost.device_count == 2
 
 
 def test_out_of_memory_it_begins_anew_with_half_the_images(start, tmp_path):
