@@ -48,6 +48,33 @@ def test_an_edited_record_stops_the_table(make_record, tmp_path):
     assert str(path) in str(refused.value)
 
 
+@pytest.mark.parametrize("tenth", range(10))
+def test_a_record_that_was_cut_off_stops_the_table(make_record, tmp_path, tenth):
+    record = make_record()
+    add_record(tmp_path, record, source=SOURCE)
+    path = record_path(tmp_path, record)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * tenth // 10])
+    with pytest.raises(BenchError, match="is not readable as JSON") as refused:
+        read_records(tmp_path)
+    assert str(path) in str(refused.value)
+
+
+def test_one_changed_digit_anywhere_stops_the_table(make_record, tmp_path):
+    """Except in what a digit is no part of: names of keys, and spaces."""
+    record = make_record()
+    add_record(tmp_path, record, source=SOURCE)
+    path = record_path(tmp_path, record)
+    content = path.read_bytes()
+    digits = [at for at, byte in enumerate(content) if chr(byte).isdigit()]
+    assert len(digits) > 50
+    for at in digits:
+        other = b"1" if content[at : at + 1] != b"1" else b"2"
+        path.write_bytes(content[:at] + other + content[at + 1 :])
+        with pytest.raises(BenchError):
+            read_records(tmp_path)
+
+
 def test_a_copied_record_is_not_counted_twice(make_record, tmp_path):
     record = make_record()
     add_record(tmp_path, record, source=SOURCE)
