@@ -27,6 +27,18 @@ def test_ready_suites_are_valid():
         assert suite.kind == ("smoke" if path.stem == "smoke" else "full")
 
 
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs" / "suites").glob("[!b]*.yaml")), ids=lambda path: path.stem
+)
+def test_ready_suites_name_their_schema_and_estimate_every_training(path):
+    assert path.read_text("utf-8").startswith("# yaml-language-server: $schema=../../docs/suite")
+    suite = load_suite(path, root=ROOT)
+    stages = build_plan(suite, root=ROOT, folder=ROOT / "work_dirs" / "x").stages
+    trainings = [stage for stage in stages if stage.config]
+    assert trainings
+    assert [stage.id for stage in trainings if not stage.gpu_hours] == []
+
+
 def test_demo_and_smoke_run_the_same_configs():
     demo, smoke = (
         load_suite(ROOT / "configs" / "suites" / f"{name}.yaml", root=ROOT)
