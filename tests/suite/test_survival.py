@@ -86,7 +86,7 @@ def test_a_killed_worker_fails_its_stage_and_the_next_run_continues(slow):
     assert sum(call.startswith(SLOW) for call in calls) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
 def test_asked_to_end_it_ends_its_stages(slow, number):
     slow.config("simmim_net", "steps = 1000\nseconds = 0.1\n")
     suite = slow.start("--only", "pretrain")
