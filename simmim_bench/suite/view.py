@@ -17,6 +17,7 @@ from simmim_bench.suite.board import Board, Row
 from simmim_bench.suite.stage import LOG
 
 SECONDS_BETWEEN_LINES = 30.0
+WIDE, BAR = 110, 12  # columns of a terminal that has room for progress bars, and of a bar
 MOST_METRICS = 3  # of a stage; a manifest may hold a dozen
 STYLES = {
     "waiting": "dim",
@@ -80,25 +81,33 @@ class LiveView:
         self.live.update(self._draw(), refresh=True)
 
     def _draw(self) -> Group:
-        table = Table(box=None, pad_edge=False, header_style="bold")
+        # Only the last column gives way: a long message must hide no state.
+        table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
         table.add_column("stage", no_wrap=True)
-        table.add_column("state")
-        table.add_column("", width=12)
-        table.add_column("time", justify="right")
-        table.add_column("left", justify="right")
-        table.add_column("last", no_wrap=True)
+        table.add_column("state", no_wrap=True, min_width=7)
+        table.add_column("", no_wrap=True, width=BAR if self.console.width >= WIDE else 4)
+        table.add_column("time", no_wrap=True, justify="right", min_width=4)
+        table.add_column("left", no_wrap=True, justify="right", min_width=4)
+        table.add_column("last", no_wrap=True, ratio=1)
         for row in self._visible():
-            bar = "" if row.fraction is None else ProgressBar(1.0, row.fraction, width=12)
             log = (self.board.plan.folder / row.stage / LOG).absolute()
             table.add_row(
                 Text(row.stage, Style(link=log.as_uri()) if row.started else ""),
                 Text(row.state, STYLES[row.state]),
-                bar if row.state == "running" else "",
+                self._share(row),
                 duration(row.seconds) if row.started else "",
                 _left(row),
                 Text(row.message or _metric(row)),
             )
         return Group(table, Text(_totals(self.board), "bold"))
+
+    def _share(self, row: Row) -> str | ProgressBar:
+        """How much of a running stage is done: a bar, or a number where there is little room."""
+        if row.fraction is None or row.state != "running":
+            return ""
+        if self.console.width < WIDE:
+            return f"{row.fraction:.0%}"
+        return ProgressBar(1.0, row.fraction, width=BAR)
 
     def _visible(self) -> list[Row]:
         """All rows, or those that matter now when the terminal is too low for all."""

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from simmim_bench.suite import events, view
 from simmim_bench.suite.board import Board
@@ -120,6 +121,24 @@ def test_live_table_fits_the_terminal(board, height):
     assert PRETRAIN in text
     assert "1:30" in text
     assert "[Errno 28] No space left" in text
+
+
+@pytest.mark.parametrize(
+    ("width", "share"), [(80, "25%"), (110, "\u2501" * 3), (150, "\u2501" * 3)]
+)
+def test_a_long_message_hides_no_state(board, width, share):
+    events.tell(board.plan.state, events.Event(SCRATCH, "failed", message="x" * 500))
+    console = Console(file=io.StringIO(), force_terminal=True, width=width, height=30)
+    board.refresh()
+    with console.capture() as capture:
+        console.print(view.LiveView(console, board)._draw())
+    plain = Text.from_ansi(capture.get()).plain
+    lines = {line.split()[0]: line for line in plain.splitlines()}
+    assert {"running", "1:00", "1:30"} <= {*lines[PRETRAIN].split()}
+    assert share in lines[PRETRAIN]
+    assert "failed" in lines[SCRATCH]
+    assert "cached" in lines["data"]
+    assert len(lines) == len(board.rows) + 2
 
 
 @pytest.mark.parametrize(
