@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -43,6 +43,10 @@ class MaskedEncoder(BaseModel):
             super().init_weights()
         else:
             self.adapter.init_weights(pretraining=True)
+        self.init_mask_token()
+
+    def init_mask_token(self) -> None:
+        """Draw the initial mask token in place."""
         self.adapter.init_mask_token(self.mask_token)
 
     def encode(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -52,14 +56,33 @@ class MaskedEncoder(BaseModel):
             images: (B, 3, H, W).
             mask: Bool, (B, H / p, W / p); True = masked. Without it nothing is masked.
         """
-        context = nullcontext() if mask is None else self.adapter.masked(mask, self.mask_token)
-        with context:
-            outputs = self.backbone(images)
-        return self.adapter.last_feature_map(outputs)
+        return self.adapter.last_feature_map(self.encode_levels(images, mask))
+
+    def encode_levels(self, images: Tensor, mask: Tensor | None = None) -> Sequence[Tensor]:
+        """What the backbone returns of masked images, finest level first.
+
+        Args:
+            images: (B, 3, H, W).
+            mask: Bool, (B, H / p, W / p); True = masked. Without it nothing is masked.
+        """
+        if mask is None:
+            mask = self._token_mask(images, None)
+        with self.hiding(mask):
+            levels: Sequence[Tensor] = self.backbone(images)
+        return levels
+
+    def hiding(self, mask: Tensor) -> AbstractContextManager[None]:
+        """Context in which ``backbone(images)`` does not see what ``mask`` hides."""
+        return self.adapter.masked(mask, self.mask_token)
+
+    @property
+    def mask_size(self) -> int:
+        """Side, in pixels, of what one entry of a mask hides (p)."""
+        return self.adapter.token_size
 
     def pixel_mask(self, mask: Tensor) -> Tensor:
         """Token mask (B, H / p, W / p) as a pixel mask (B, H, W)."""
-        size = self.adapter.token_size
+        size = self.mask_size
         return mask.repeat_interleave(size, 1).repeat_interleave(size, 2)
 
     def _token_mask(self, images: Tensor, data_samples: Sequence[BaseDataElement] | None) -> Tensor:
@@ -70,5 +93,5 @@ class MaskedEncoder(BaseModel):
                     "the pipeline"
                 )
             return torch.stack([sample.mask for sample in data_samples]).to(images.device)
-        height, width = (side // self.adapter.token_size for side in images.shape[2:])
+        height, width = (side // self.mask_size for side in images.shape[2:])
         return images.new_zeros((len(images), height, width), dtype=torch.bool)

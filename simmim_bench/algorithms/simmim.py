@@ -31,7 +31,8 @@ class SimMIM(MaskedEncoder):
     Args:
         backbone: Config of a backbone that has an adapter.
         decoder: Config of a decoder; receives ``feature_spec`` from the adapter, and
-            ``out_channels`` and ``target_stride`` from the target.
+            ``out_channels`` and ``target_stride`` from the target. It is given the backbone's
+            last map, or every map if its ``all_levels`` is True.
         loss: Config of a loss called as ``loss(pred, target, mask)``.
         target: Config of a target; receives ``mean`` and ``std`` from the preprocessor. None:
             the normalised images.
@@ -88,16 +89,32 @@ class SimMIM(MaskedEncoder):
                 is ``'predict'`` and the target's ``paints`` is False.
         """
         mask = self._token_mask(inputs, data_samples)
-        features = self.encode(inputs, mask)
-        prediction = self.decoder(features)
+        levels = self.encode_levels(inputs, mask)
+        prediction = self.decode(levels)
         if mode == "tensor":
             return prediction
         if mode == "loss":
+            features = self.adapter.last_feature_map(levels)
             return self.losses(inputs, mask, features, prediction)
         if mode == "predict":
             painted = self.target.to_images(prediction, inputs)
             return {"images": inputs, "mask": self.pixel_mask(mask), "reconstruction": painted}
         raise ValueError(f"unknown mode {mode!r}; known are: loss, predict, tensor")
+
+    def decode(self, levels: Sequence[Tensor]) -> Tensor:
+        """The decoder's prediction from what the backbone returned.
+
+        Args:
+            levels: Maps of ``encode_levels``.
+
+        Returns:
+            (B, out_channels, H / target stride, W / target stride).
+        """
+        whole = self.decoder.all_levels
+        prediction: Tensor = self.decoder(
+            levels if whole else self.adapter.last_feature_map(levels)
+        )
+        return prediction
 
     def losses(
         self,
@@ -127,7 +144,7 @@ class SimMIM(MaskedEncoder):
         Bool where a token covers whole target positions, else float: the share of each target
         position that is masked.
         """
-        repeats, rest = divmod(self.adapter.token_size, self.target.stride)
+        repeats, rest = divmod(self.mask_size, self.target.stride)
         if rest == 0:
             return mask.repeat_interleave(repeats, 1).repeat_interleave(repeats, 2)
         pixels = self.pixel_mask(mask).to(torch.float32)

@@ -7,6 +7,7 @@ target and loss of SimMIM (https://arxiv.org/abs/2111.09886).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -39,17 +40,13 @@ class SparseSimMIM(SimMIM):
         self.one_mask_per_batch = one_mask_per_batch
         self.mask_token = nn.Parameter(torch.zeros(1, 1, self.adapter.feature_spec.channels[-1]))
 
-    def encode(self, images: Tensor, mask: Tensor | None = None) -> Tensor:
-        """See ``SimMIM.encode``; masked positions are the mask token.
+    def hiding(self, mask: Tensor) -> AbstractContextManager[None]:
+        """See ``SimMIM.hiding``; masked positions of the last map are the mask token.
 
         Raises:
             ValueError: If the mask hides a whole image or does not fit backbone and images.
         """
-        if mask is None:
-            mask = self._token_mask(images, None)
-        with visible_only(self.backbone, mask, self.mask_token):
-            outputs = self.backbone(images)
-        return self.adapter.last_feature_map(outputs)
+        return visible_only(self.backbone, mask, self.mask_token)
 
     def _token_mask(self, images: Tensor, data_samples: Sequence[BaseDataElement] | None) -> Tensor:
         mask = super()._token_mask(images, data_samples)

@@ -101,3 +101,7 @@ class ConvNeXtAdapter(PixelAdapter):
         """Output norms of the earlier stages, which only dense tasks have."""
         earlier = "".join(str(stage) for stage in range(self.backbone.num_stages - 1))
         return (rf"norm[{earlier}]\.(weight|bias)",)
+
+    def may_be_unexpected(self) -> tuple[str, ...]:
+        """The same norms after a pretraining whose decoder reads every stage."""
+        return self.may_be_missing()

@@ -6,6 +6,8 @@ from simmim_bench.decoders.inverse_swin import InverseSwinDecoder
 from simmim_bench.decoders.light_transformer import LightTransformerDecoder
 from simmim_bench.decoders.linear import LinearDecoder
 from simmim_bench.decoders.mlp import MLPDecoder
+from simmim_bench.decoders.transposed_conv import TransposedConvDecoder
+from simmim_bench.decoders.unet import UNetDecoder
 
 __all__ = [
     "ConvDecoder",
@@ -14,4 +16,6 @@ __all__ = [
     "LightTransformerDecoder",
     "LinearDecoder",
     "MLPDecoder",
+    "TransposedConvDecoder",
+    "UNetDecoder",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -23,6 +24,9 @@ class Decoder(nn.Module, ABC):
     Raises:
         ValueError: If neither of the two strides divides the other.
     """
+
+    all_levels: ClassVar[bool] = False
+    """Whether ``forward`` takes every map of the backbone, finest first, or the last one."""
 
     def __init__(
         self, *, feature_spec: FeatureSpec, out_channels: int = 3, target_stride: int = 1

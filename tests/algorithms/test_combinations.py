@@ -22,12 +22,17 @@ DECODERS = {
     "linear": {"type": "simmim_bench.LinearDecoder"},
     "mlp": {"type": "simmim_bench.MLPDecoder"},
     "conv": {"type": "simmim_bench.ConvDecoder"},
+    "transposed": {"type": "simmim_bench.TransposedConvDecoder"},
+    "unet": {"type": "simmim_bench.UNetDecoder"},
+    "transformer": {"type": "simmim_bench.LightTransformerDecoder", "width": 16, "heads": 2},
     "inverse swin": {
         "type": "simmim_bench.InverseSwinDecoder",
         "arch": {"embed_dims": 8, "depths": (1, 1, 1, 1), "num_heads": (1, 1, 2, 2)},
         "window_size": 2,
     },
 }
+LEVELS = {"unet": (0, 1, 2, 3)}  # of the backbone that a decoder reads; else the last
+RATES = {"transformer": 1e-4}  # its first steps of 1e-3 overshoot on the few coarse positions
 REGRESSION = ("MaskedL1Loss", "MaskedL2Loss", "MaskedSmoothL1Loss")
 CLASSES = ("MaskedCrossEntropyLoss",)
 TARGETS = {
@@ -65,7 +70,7 @@ def build(tmp_path, monkeypatch):
         model = MODELS.build(
             {
                 "type": "simmim_bench.SimMIM",
-                "backbone": BACKBONE,
+                "backbone": {**BACKBONE, "out_indices": LEVELS.get(decoder, (3,))},
                 "decoder": DECODERS[decoder],
                 "target": TARGETS[target][0],
                 "loss": {"type": f"simmim_bench.{loss}", "region": region},
@@ -99,7 +104,7 @@ def test_two_steps(build, batch, decoder, target, loss):
     predicted = model(data["inputs"], mode="tensor")
     stride = model.target.stride
     assert predicted.shape == (2, model.target.out_channels, SIZE[0] // stride, SIZE[1] // stride)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=RATES.get(decoder, 1e-3))
     losses = []
     for _ in range(2):
         value = model(**data, mode="loss")["loss"]

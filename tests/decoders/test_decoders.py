@@ -5,13 +5,20 @@ import pytest
 import torch
 
 from simmim_bench.backbones import FeatureSpec
-from simmim_bench.decoders import ConvDecoder, InverseSwinDecoder, LinearDecoder, MLPDecoder
+from simmim_bench.decoders import (
+    ConvDecoder,
+    InverseSwinDecoder,
+    LinearDecoder,
+    MLPDecoder,
+    TransposedConvDecoder,
+)
 
 SMALL_SWIN = {"embed_dims": 8, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 2, 4)}
 DECODERS = {
     "linear": (LinearDecoder, {}),
     "mlp": (MLPDecoder, {}),
     "conv": (ConvDecoder, {}),
+    "transposed": (TransposedConvDecoder, {}),
     "inverse swin": (InverseSwinDecoder, {"arch": SMALL_SWIN, "window_size": 3}),
 }
 SPEC = FeatureSpec(strides=(16, 32), channels=(12, 24))
@@ -111,3 +118,16 @@ def test_strides_that_do_not_fit():
         build("linear", target_stride=24)
     with pytest.raises(ValueError, match=r"unknown inverse Swin 'tin'; did you mean tiny\?"):
         build("inverse swin", arch="tin")
+
+
+def test_transposed_kernels_overlap_evenly():
+    """Every output position has as many inputs: no checkerboard in what a flat map becomes."""
+    decoder = build("transposed")
+    layers = [m for m in decoder.modules() if isinstance(m, torch.nn.ConvTranspose2d)]
+    assert [(m.in_channels, m.out_channels) for m in layers][:2] == [(24, 32), (32, 32)]
+    assert len(layers) == 5
+    for layer in layers:
+        torch.nn.init.ones_(layer.weight)
+        torch.nn.init.zeros_(layer.bias)
+    grown = layers[0](torch.ones(1, 24, 6, 6))[0, 0, 2:-2, 2:-2]
+    assert (grown == grown[0, 0]).all()

@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "targets.md"
 LINES = re.findall(r"^\|.*?`(dict\(.*?\))` \|", DOCS.read_text("utf-8"), flags=re.MULTILINE)
 NEEDED = {
     "targets": {"mean": (120.0, 110.0, 100.0), "std": (60.0, 50.0, 70.0)},
-    "decoders": {"feature_spec": FeatureSpec(strides=(32,), channels=(8,))},
+    "decoders": {"feature_spec": FeatureSpec(strides=(16, 32), channels=(4, 8))},
     "losses": {},
 }
 

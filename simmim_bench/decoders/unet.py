@@ -1,0 +1,135 @@
+"""Symmetric U-shaped decoder with skips from every stage of the backbone.
+
+U-Net (https://arxiv.org/abs/1505.04597) as SparK has it behind a convolutional encoder
+(https://arxiv.org/abs/2301.03580, section 3.3). Not in the SimMIM paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from simmim_bench.backbones.base import FeatureSpec
+from simmim_bench.decoders.base import Decoder
+from simmim_bench.registry import MODELS
+
+MIN_CHANNELS = 32
+KERNEL = 4  # twice the stride of 2, see TransposedConvDecoder
+
+
+@MODELS.register_module()
+class UNetDecoder(Decoder):
+    """From the last stage up: double the grid, add the stage of that grid, two 3x3 convolutions.
+
+    At each step up a transposed convolution brings the map to the next stage's grid and channels;
+    that stage's map, through a 1x1 convolution, is added (SparK adds, too; U-Net appends). Above
+    the first stage the grid grows to the target's without skips, with half the channels a step;
+    for a target coarser than the first stage the result is averaged.
+
+    Where a sparse encoder has hidden positions, a stage's map is 0 and the 1x1 convolution's bias
+    stands for them, as SparK's mask embeddings do.
+
+    Args:
+        feature_spec: See ``Decoder``; two levels or more.
+        out_channels: See ``Decoder``.
+        target_stride: See ``Decoder``.
+
+    Raises:
+        ValueError: As ``Decoder``; if the backbone returns one map only, or of two neighbours
+            among the strides of target and levels none divides the other.
+    """
+
+    all_levels: ClassVar[bool] = True
+
+    def __init__(
+        self, *, feature_spec: FeatureSpec, out_channels: int = 3, target_stride: int = 1
+    ) -> None:
+        super().__init__(
+            feature_spec=feature_spec, out_channels=out_channels, target_stride=target_stride
+        )
+        finest = feature_spec.strides[0]
+        _check(feature_spec.strides, target_stride)
+        self.pooling = max(target_stride // finest, 1)
+        self.skipped = list(reversed(range(len(feature_spec.strides) - 1)))
+        """Levels that are added, coarsest first."""
+        self.ups, self.laterals, self.mixes = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        stride, width = feature_spec.strides[-1], feature_spec.channels[-1]
+        for level in self.skipped:
+            finer, after = feature_spec.strides[level], feature_spec.channels[level]
+            self.ups.append(_grow(width, after, stride // finer))
+            self.laterals.append(nn.Conv2d(after, after, 1))
+            self.mixes.append(_mix(after))
+            stride, width = finer, after
+        self.rest = _to_target(width, max(finest // target_stride, 1), out_channels)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Predict.
+
+        Args:
+            features: Every level, (B, C, H / stride, W / stride), finest first.
+
+        Returns:
+            (B, out_channels, H / target_stride, W / target_stride).
+        """
+        *levels, last = features
+        for level, up, lateral, mix in zip(
+            self.skipped, self.ups, self.laterals, self.mixes, strict=True
+        ):
+            last = mix(up(last) + lateral(levels[level]))
+        return super().forward(last)
+
+    def decode(self, features: Tensor) -> Tensor:
+        """From the first stage's grid to the target's."""
+        return self.rest(features)
+
+
+def _check(strides: Sequence[int], target_stride: int) -> None:
+    if len(strides) == 1:
+        raise ValueError(
+            f"a U-shaped decoder needs the maps of all stages, the backbone returns one, of stride "
+            f"{strides[0]}; set out_indices=(0, 1, 2, 3) in the backbone"
+        )
+    if any(coarse % fine for fine, coarse in pairwise(strides)):
+        raise ValueError(
+            f"strides {tuple(strides)} of the backbone's maps do not divide one another; choose "
+            "other out_indices"
+        )
+    if strides[0] % target_stride and target_stride % strides[0]:
+        raise ValueError(
+            f"target stride {target_stride} does not fit a first stage of stride {strides[0]}; use "
+            f"a divisor or a multiple of {strides[0]}"
+        )
+
+
+def _to_target(channels: int, scale: int, out_channels: int) -> nn.Sequential:
+    """Half the channels at each doubling; a factor that is not 2 is left to pixel shuffle."""
+    layers: list[nn.Module] = []
+    while scale % 2 == 0:
+        after = max(channels // 2, MIN_CHANNELS)
+        layers += [_grow(channels, after, 2), nn.GroupNorm(1, after), nn.GELU()]
+        channels, scale = after, scale // 2
+    layers += [nn.Conv2d(channels, scale**2 * out_channels, 1), nn.PixelShuffle(scale)]
+    return nn.Sequential(*layers)
+
+
+def _grow(channels: int, after: int, scale: int) -> nn.Module:
+    """Transposed convolution to a grid ``scale`` times as fine; 3x3 where it stays."""
+    if scale == 1:
+        return nn.Conv2d(channels, after, 3, padding=1)
+    if scale == 2:
+        return nn.ConvTranspose2d(channels, after, KERNEL, stride=2, padding=1)
+    return nn.ConvTranspose2d(channels, after, scale, stride=scale)
+
+
+def _mix(channels: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for _ in range(2):
+        layers += [
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.GroupNorm(1, channels),
+            nn.GELU(),
+        ]
+    return nn.Sequential(*layers)
