@@ -2,6 +2,7 @@
 
 from simmim_bench.backbones.base import BackboneAdapter, FeatureSpec, Resized
 from simmim_bench.backbones.lookup import adapter_for
+from simmim_bench.backbones.plain_cnn import PlainCNN
 from simmim_bench.backbones.swin import SwinAdapter
 from simmim_bench.backbones.timm_features import TimmFeatures
 from simmim_bench.backbones.vit import ViTAdapter
@@ -10,6 +11,7 @@ from simmim_bench.backbones.windowed_vit import WindowedBEiTViT, WindowedViT
 __all__ = [
     "BackboneAdapter",
     "FeatureSpec",
+    "PlainCNN",
     "Resized",
     "SwinAdapter",
     "TimmFeatures",

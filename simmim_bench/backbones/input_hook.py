@@ -12,8 +12,8 @@ mask's own: SimMIM's 32 px also is the stride of the deepest level.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
@@ -22,10 +22,9 @@ from torch import Tensor, nn
 CHANNELS = 3
 
 
-@contextmanager
 def replace_masked_pixels(
     backbone: nn.Module, mask: Tensor, mask_token: Tensor, *, token_size: int
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Within the context, ``backbone(images)`` sees ``mask_token`` at masked pixels.
 
     Args:
@@ -37,18 +36,38 @@ def replace_masked_pixels(
     Raises:
         ValueError: If the mask is not bool, or its shape does not fit the images.
     """
+    return fill_masked_pixels(
+        backbone, mask, lambda _: mask_token.view(1, CHANNELS, 1, 1), size=token_size
+    )
+
+
+@contextmanager
+def fill_masked_pixels(
+    backbone: nn.Module, mask: Tensor, filling: Callable[[Tensor], Tensor], *, size: int
+) -> Iterator[None]:
+    """Within the context, ``backbone(images)`` sees ``filling(images)`` at masked pixels.
+
+    Args:
+        backbone: Module whose first argument is the images, (B, 3, H, W).
+        mask: Bool, (B, H / size, W / size); True = masked.
+        filling: What stands at masked pixels; broadcasts to the images.
+        size: Side, in pixels, of what one mask entry hides.
+
+    Raises:
+        ValueError: If the mask is not bool, or its shape does not fit the images.
+    """
 
     def replace(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
         images, *others = args
-        rows, columns = images.shape[2] / token_size, images.shape[3] / token_size
+        rows, columns = images.shape[2] / size, images.shape[3] / size
         if mask.shape != (images.shape[0], rows, columns):
             raise ValueError(
                 f"mask {tuple(mask.shape)} does not fit a batch of {images.shape[0]} images of "
-                f"{rows:g} x {columns:g} tokens of {token_size} px; make it (batch, rows, columns)"
+                f"{rows:g} x {columns:g} tokens of {size} px; make it (batch, rows, columns)"
             )
-        where = mask.repeat_interleave(token_size, 1).repeat_interleave(token_size, 2)
-        colour = mask_token.to(images.dtype).view(1, CHANNELS, 1, 1)
-        return (torch.where(where.unsqueeze(1), colour, images), *others)
+        where = mask.repeat_interleave(size, 1).repeat_interleave(size, 2)
+        fill = filling(images).to(images.dtype)
+        return (torch.where(where.unsqueeze(1), fill, images), *others)
 
     if mask.dtype != torch.bool:
         raise ValueError(f"mask is {mask.dtype}, not torch.bool; True means masked")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from simmim_bench.backbones.base import BackboneAdapter
+from simmim_bench.backbones.cnn import CNNAdapter
 from simmim_bench.backbones.convnext import ConvNeXtAdapter
 from simmim_bench.backbones.plain_vit import PlainViTAdapter
 from simmim_bench.backbones.resnet import ResNetAdapter
@@ -21,6 +22,7 @@ ADAPTERS: tuple[type[BackboneAdapter], ...] = (
     PlainViTAdapter,
     ResNetAdapter,
     ConvNeXtAdapter,
+    CNNAdapter,
     TimmAdapter,
 )
 

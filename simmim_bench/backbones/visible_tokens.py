@@ -2,7 +2,9 @@
 
 Within the context, ``backbone(images)`` drops masked tokens after the position embedding, and its
 last feature map has the mask token in their place: MAE (https://arxiv.org/abs/2111.06377) for the
-plain ViT, GreenMIM (https://arxiv.org/abs/2205.13515) for Swin. Parameters and keys are the
+plain ViT, GreenMIM (https://arxiv.org/abs/2205.13515) for Swin, SparK
+(https://arxiv.org/abs/2301.03580) for CNNs, which keep the dense computation and only see nothing
+where pixels are masked. Parameters and keys are the
 backbone's, so what was pretrained so is loaded like any other.
 """
 
@@ -12,9 +14,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 import torch
-from mmpretrain.models.backbones import SwinTransformer, VisionTransformer
+from mmpretrain.models.backbones import ResNet, SwinTransformer, VisionTransformer
 from torch import Tensor, nn
 
+from simmim_bench.backbones.plain_cnn import PlainCNN
+from simmim_bench.backbones.sparse_conv import visible_cnn
 from simmim_bench.backbones.sparse_swin import visible_swin
 from simmim_bench.backbones.sparse_vit import visible_vit
 from simmim_bench.errors import BenchError
@@ -50,16 +54,14 @@ def check_sparse(backbone: nn.Module) -> None:
             not fit.
     """
     if type(backbone) not in _encoders():
-        known = " and ".join(f"mmpretrain.{kind.__name__}" for kind in _encoders())
+        kinds = (f"{kind.__module__.split('.')[0]}.{kind.__name__}" for kind in _encoders())
         raise BenchError(
-            f"{type(backbone).__name__} cannot encode visible tokens only; {known} can"
+            f"{type(backbone).__name__} cannot encode visible tokens only; {', '.join(kinds)} can"
         )
-    last = len(backbone.layers if hasattr(backbone, "layers") else backbone.stages) - 1
-    if list(backbone.out_indices) != [last] or getattr(backbone, "out_after_downsample", False):
-        raise BenchError(
-            f"out_indices={tuple(backbone.out_indices)}: a sparse backbone has no map but the "
-            f"last; leave out_indices and out_after_downsample as they are"
-        )
+    if type(backbone) in (ResNet, PlainCNN):
+        _check_cnn(backbone)
+    else:
+        _check_levels(backbone)
     if any(getattr(module, "with_cp", False) for module in backbone.modules()):
         raise BenchError(
             "with_cp=True computes blocks again when the mask is gone; a sparse backbone needs "
@@ -73,5 +75,38 @@ def check_sparse(backbone: nn.Module) -> None:
         )
 
 
+def _check_levels(backbone: nn.Module) -> None:
+    last = len(backbone.layers if hasattr(backbone, "layers") else backbone.stages) - 1
+    if list(backbone.out_indices) != [last] or getattr(backbone, "out_after_downsample", False):
+        raise BenchError(
+            f"out_indices={tuple(backbone.out_indices)}: a sparse backbone has no map but the "
+            f"last; leave out_indices and out_after_downsample as they are"
+        )
+
+
+def _check_cnn(backbone: nn.Module) -> None:
+    stages = backbone.res_layers if hasattr(backbone, "res_layers") else backbone.stages
+    if max(backbone.out_indices) != len(stages) - 1:
+        raise BenchError(
+            f"out_indices={tuple(backbone.out_indices)}: the mask of a sparse CNN is that of its "
+            f"last stage; let out_indices end with {len(stages) - 1}"
+        )
+    norms = [
+        type(module).__name__
+        for module in backbone.modules()
+        if isinstance(module, nn.GroupNorm | nn.LayerNorm)
+    ]
+    if norms:
+        raise BenchError(
+            f"{norms[0]} computes its statistics over hidden positions too; a sparse CNN needs "
+            f"batch norm: norm_cfg=dict(type='BN')"
+        )
+
+
 def _encoders() -> dict[type[nn.Module], Encoder]:
-    return {SwinTransformer: visible_swin, VisionTransformer: visible_vit}
+    return {
+        SwinTransformer: visible_swin,
+        VisionTransformer: visible_vit,
+        ResNet: visible_cnn,
+        PlainCNN: visible_cnn,
+    }

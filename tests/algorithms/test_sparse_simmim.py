@@ -23,7 +23,9 @@ VIT = {
     "patch_size": 16,
     "out_type": "featmap",
 }
-BACKBONES = {"swin": SWIN, "plain_vit": VIT}
+RESNET = {"type": "mmpretrain.ResNet", "depth": 18, "stem_channels": 8, "base_channels": 8}
+CNN = {"type": "simmim_bench.PlainCNN", "channels": (8, 8, 8, 8), "depths": (1, 1, 1, 1)}
+BACKBONES = {"swin": SWIN, "plain_vit": VIT, "resnet": RESNET, "cnn": CNN}
 PREPROCESSOR = {
     "type": "mmpretrain.SelfSupDataPreprocessor",
     "mean": [100.0, 110.0, 120.0],
@@ -158,3 +160,21 @@ def test_a_backbone_that_cannot():
     beit = {"type": "mmpretrain.BEiTViT", "arch": VIT["arch"], "out_type": "featmap"}
     with pytest.raises(BenchError, match="BEiTViT cannot encode visible tokens only"):
         build(beit)
+
+
+def test_a_sparse_cnn_in_front_of_a_u_shaped_decoder():
+    """SparK's pair: every stage's map, hidden positions included, reaches the decoder."""
+    for config in (RESNET, CNN):
+        model = build(
+            {**config, "out_indices": (0, 1, 2, 3)}, decoder={"type": "simmim_bench.UNetDecoder"}
+        )
+        data = batch_for(model)
+        model(**data, mode="loss")["loss"].backward()
+        assert [n for n, p in model.named_parameters() if p.grad is None] == []
+        pixels = model.pixel_mask(torch.stack([s.mask for s in data["data_samples"]])).unsqueeze(1)
+        other = torch.where(pixels, torch.randn_like(data["inputs"]), data["inputs"])
+        found, same = (
+            model.eval()(images, data["data_samples"], mode="predict")["reconstruction"]
+            for images in (data["inputs"], other)
+        )
+        assert torch.equal(found, same)

@@ -117,6 +117,36 @@ class TestConvNeXt(MaskedAtInput):
             load_pretrained(MODELS.build(other), weights)
 
 
+class TestPlainCNN(MaskedAtInput):
+    adapter = "cnn"
+    ends_with_blocks = True
+
+    def config(self):
+        return {
+            "type": "simmim_bench.PlainCNN",
+            "channels": (8, 8, 16, 24),
+            "depths": (1, 2, 1, 2),
+            "out_indices": (0, 3),
+        }
+
+    def stem(self, backbone):
+        return backbone.stem, "stem."
+
+    def test_a_level_is_a_convolution_with_its_norm(self, model):
+        assert model.adapter.num_layers == 1 + 6 + 1
+        assert model.adapter.layer_id("stages.1.1.conv.weight") == 3
+        assert model.adapter.layer_id("stages.3.1.bn.bias") == 6
+
+    def test_it_is_convolutions_only(self, model):
+        layers = [m for m in model.backbone.modules() if isinstance(m, torch.nn.Conv2d)]
+        assert [m.stride[0] for m in layers] == [2, 2, 2, 1, 2, 2, 1]
+        assert {m.kernel_size for m in layers} == {(3, 3)}
+
+    def test_stages_that_do_not_fit(self):
+        with pytest.raises(ValueError, match="do not describe the same stages"):
+            MODELS.build({"type": "simmim_bench.PlainCNN", "channels": (8, 8), "depths": (1,)})
+
+
 class TestTimmConvolutions(MaskedAtInput):
     adapter = "timm"
     ends_with_blocks = True

@@ -55,6 +55,11 @@ BACKBONES = {
         "arch": {"depths": [1, 1, 2, 1], "channels": [8, 8, 16, 24]},
         "gap_before_final_norm": False,
     },
+    "cnn": {
+        "type": "simmim_bench.PlainCNN",
+        "channels": (8, 8, 16, 24),
+        "depths": (1, 1, 1, 1),
+    },
     "timm": {"type": "simmim_bench.TimmFeatures", "model_name": "test_resnet"},
 }
 """Small pretraining backbones by the name of their adapter."""
@@ -88,6 +93,7 @@ CHANGES = {
         "classification": {"gap_before_final_norm": True},
         **{key: {"out_indices": list(LEVELS)} for key in PYRAMID},
     },
+    "cnn": {key: {"out_indices": LEVELS} for key in PYRAMID},
     "timm": {key: {"out_indices": (1, 2, 3, 4)} for key in PYRAMID},
 }
 """What a task changes in the backbone, as docs/backbones.md says."""

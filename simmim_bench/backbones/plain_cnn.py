@@ -1,0 +1,74 @@
+"""A plain CNN: convolutions and nothing else, no residual connection.
+
+The 3x3 convolutions of VGG (https://arxiv.org/abs/1409.1556) with the batch norm of its later
+implementations, on the four strides 4, 8, 16, 32 that the other backbones have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from mmcv.cnn import ConvModule
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from simmim_bench.registry import MODELS
+
+
+@MODELS.register_module()
+class PlainCNN(BaseModule):
+    """Stem of stride 2, then four stages; a stage halves the grid with its first convolution.
+
+    Every convolution is 3x3, padded by 1, without bias, and followed by a norm and ReLU.
+
+    Args:
+        channels: Channels of the stages; the stem has as many as the first.
+        depths: Convolutions of each stage, at least 1.
+        out_indices: Stages whose maps are returned, finest first.
+        in_channels: Channels of the images.
+        norm_cfg: mmcv's config of the norm. None: batch norm.
+        init_cfg: mmengine's initialisation config.
+
+    Raises:
+        ValueError: If channels and depths are not as many, or a stage is empty.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: Sequence[int] = (64, 128, 256, 512),
+        depths: Sequence[int] = (2, 2, 2, 2),
+        out_indices: Sequence[int] = (3,),
+        in_channels: int = 3,
+        norm_cfg: dict[str, Any] | None = None,
+        init_cfg: Any = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if len(channels) != len(depths) or min(depths) < 1:
+            raise ValueError(
+                f"channels {tuple(channels)} and depths {tuple(depths)} do not describe the same "
+                "stages; give as many numbers in both, and depths of 1 or more"
+            )
+        self.channels, self.depths = tuple(channels), tuple(depths)
+        self.out_indices = tuple(index % len(channels) for index in out_indices)
+        self.in_channels = in_channels
+        layer = partial(ConvModule, kernel_size=3, padding=1, norm_cfg=norm_cfg or {"type": "BN"})
+        self.stem = layer(in_channels, channels[0], stride=2)
+        self.stages = nn.ModuleList()
+        before = channels[0]
+        for width, depth in zip(channels, depths, strict=True):
+            layers = [layer(before, width, stride=2)]
+            layers += [layer(width, width, stride=1) for _ in range(depth - 1)]
+            self.stages.append(nn.Sequential(*layers))
+            before = width
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Maps of ``out_indices``, (B, C, H / stride, W / stride), of images (B, 3, H, W)."""
+        features, outputs = self.stem(images), []
+        for index, stage in enumerate(self.stages):
+            features = stage(features)
+            if index in self.out_indices:
+                outputs.append(features)
+        return tuple(outputs)
