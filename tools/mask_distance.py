@@ -12,9 +12,17 @@ def parse() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
+    sizes = [1, 2, 4, 8, 16, 32, 64]
     names = ["random", "blockwise", "square", "grid", "stripes", "hierarchical"]
+    names += ["edge", "semantic"]
     add("--strategies", nargs="+", default=names)
-    add("--mask-patch-sizes", nargs="+", type=int, default=[4, 8, 16, 32, 64], metavar="PIXELS")
+    add(
+        "--mask-patch-sizes",
+        nargs="+",
+        type=int,
+        default=sizes,
+        metavar="PIXELS",
+    )
     add("--mask-ratios", nargs="+", type=float, default=[n / 10 for n in range(1, 10)])
     add("--image-size", type=int, default=192, metavar="PIXELS", help="side of the image")
     add("--count", type=int, default=50, metavar="N", help="masks per combination")

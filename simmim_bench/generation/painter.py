@@ -13,7 +13,7 @@ from torch import Tensor
 
 from simmim_bench.errors import BenchError
 from simmim_bench.generation.images import Marks, Pixels
-from simmim_bench.masking.strategies import build_strategy
+from simmim_bench.masking.strategies import build_strategy, for_evaluation
 from simmim_bench.visualization.paint import MASK_STEP
 from simmim_bench.visualization.reconstruction import denormalised
 
@@ -33,6 +33,7 @@ class Painter:
         self.model = model.eval()
         self.image_size = image_size
         unused = ("type", "seed", "strategy")
+        mask = for_evaluation(mask)
         self._mask = {key: value for key, value in mask.items() if key not in unused}
         self._strategy = mask.get("strategy", "random")
         strategy = build_strategy(self._strategy, **self._mask)

@@ -8,8 +8,10 @@ sample's generator and on nothing else: not on the batch, the worker or the devi
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -36,6 +38,9 @@ class MaskStrategy(ABC):
         ValueError: If a ratio is outside (0, 1), a range is empty, or the token does not
             divide the patch.
     """
+
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Keys of a pipeline's sample that the mask depends on; see ``numbers``."""
 
     def __init__(self, *, mask_patch_size: int, mask_ratio: Ratio, token_size: int) -> None:
         self.low, self.high = _ratio_range(mask_ratio)
@@ -75,12 +80,33 @@ class MaskStrategy(ABC):
             return numbers
         return np.concatenate([[generator.random()], numbers])
 
+    def numbers(
+        self, sample: Mapping[str, Any], generator: np.random.Generator
+    ) -> NDArray[np.float64]:
+        """``noise`` for the image of a sample, and behind it what the strategy ``reads`` there.
+
+        Args:
+            sample: What a pipeline holds: ``img`` ((H, W, C) array), and the keys of ``reads``.
+            generator: Source of randomness.
+
+        Raises:
+            ValueError: If the mask patch does not divide the image, or a key is missing.
+        """
+        return self.noise(sample["img"].shape[:2], generator)
+
+    def with_ratio(self, mask_ratio: Ratio) -> Self:
+        """The same strategy with another mask ratio."""
+        other = copy.copy(self)
+        other.low, other.high = _ratio_range(mask_ratio)
+        other.mask_ratio = mask_ratio
+        return other
+
     def masks(self, image_size: Grid, noise: Tensor) -> Tensor:
         """Make a batch of masks.
 
         Args:
             image_size: Height and width in pixels.
-            noise: Float64, (B, n), rows of ``noise``.
+            noise: Float64, (B, n), rows of ``noise`` or, if it ``reads``, of ``numbers``.
 
         Returns:
             Bool, (B, H / token_size, W / token_size), on the device of ``noise``.

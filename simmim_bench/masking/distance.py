@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
 from simmim_bench.masking.base import Grid, MaskStrategy
+from simmim_bench.masking.examples import draw
 from simmim_bench.masking.strategies import build_strategy
 
 
@@ -56,11 +57,14 @@ def average_distance(masks: NDArray[np.bool_]) -> float | None:
 def measure(
     cells: Sequence[Cell], image_size: Grid, *, count: int, seed: int = 0
 ) -> Iterator[tuple[Cell, float | None]]:
-    """AvgDist of each cell over ``count`` masks of an image of ``image_size`` (H, W) pixels."""
+    """AvgDist of each cell over ``count`` masks of an image of ``image_size`` (H, W) pixels.
+
+    A strategy that reads the sample gets as many scenes of the demo.
+    """
     for cell in cells:
         strategy = cell.build()
-        generators = (np.random.default_rng([seed, index]) for index in range(count))
-        masks = np.stack([strategy(image_size, generator) for generator in generators])
+        drawn = [draw(strategy, image_size, seed=seed, index=index) for index in range(count)]
+        masks = np.stack(drawn)
         yield cell, average_distance(masks)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from simmim_bench.masking.base import Ratio
+from simmim_bench.masking.schedule import RatioSchedule
 from simmim_bench.masking.strategies import build_strategy
 from simmim_bench.registry import TRANSFORMS
 from simmim_bench.transforms.per_sample import PerSampleTransform
@@ -21,7 +22,9 @@ class GenerateMask(PerSampleTransform):
     depends on (seed, epoch, sample index) alone: it is the same for any number of workers
     and after a resumed run, and differs from epoch to epoch once ``set_epoch`` is called.
 
-    Required keys: ``img`` ((H, W, C) array) and ``sample_idx``, which mmengine datasets set.
+    Required keys: ``img`` ((H, W, C) array) and ``sample_idx``, which mmengine datasets set;
+    ``semantic`` also needs ``gt_seg_map`` ((H, W) array). ``results['words']``, Long (3,), are
+    seed, epoch and index, for algorithms that choose masks themselves.
 
     Args:
         mask_patch_size: Side of a mask patch in pixels.
@@ -29,8 +32,10 @@ class GenerateMask(PerSampleTransform):
             own per sample; rounded up to whole patches.
         token_size: Side of a model token in pixels.
         seed: First word of every sample's random seed.
-        strategy: ``random``, ``blockwise``, ``square``, ``grid``, ``stripes`` or
-            ``hierarchical``.
+        strategy: ``random``, ``blockwise``, ``square``, ``grid``, ``stripes``,
+            ``hierarchical``, ``edge`` or ``semantic``.
+        schedule: ``start`` and ``epochs`` of a ``RatioSchedule`` that ends at ``mask_ratio``,
+            one number then.
         options: What else the strategy takes, such as ``min_block``.
 
     Raises:
@@ -46,6 +51,7 @@ class GenerateMask(PerSampleTransform):
         token_size: int,
         seed: int = 0,
         strategy: str = "random",
+        schedule: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(seed=seed)
@@ -56,17 +62,40 @@ class GenerateMask(PerSampleTransform):
             token_size=token_size,
             **options,
         )
+        self.schedule = scheduled(mask_ratio, schedule)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Add the mask of this sample.
 
         Raises:
-            ValueError: If the mask patch does not divide the image.
+            ValueError: If the mask patch does not divide the image, or a key is missing.
         """
-        rng = np.random.default_rng(self.words(results))
-        mask = self.strategy(results["img"].shape[:2], rng)
-        results["mask"] = torch.from_numpy(mask)
+        words, strategy = self.words(results), self.strategy
+        if self.schedule is not None:
+            strategy = strategy.with_ratio(self.schedule.at(words[1]))
+        numbers = torch.from_numpy(strategy.numbers(results, np.random.default_rng(words)))
+        results["mask"] = strategy.masks(results["img"].shape[:2], numbers.unsqueeze(0))[0]
+        results["words"] = torch.tensor(words)
         return results
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.strategy!r}, seed={self.seed})"
+
+
+def scheduled(mask_ratio: Ratio, schedule: dict[str, Any] | None) -> RatioSchedule | None:
+    """Schedule that ends at ``mask_ratio``; None for none.
+
+    Raises:
+        ValueError: If the ratio is a range, or the schedule is refused.
+    """
+    if schedule is None:
+        return None
+    if not isinstance(mask_ratio, int | float):
+        raise ValueError(
+            f"mask ratio {tuple(mask_ratio)} is a range, and a schedule ends at one number; give "
+            "one of the two"
+        )
+    try:
+        return RatioSchedule(end=mask_ratio, **schedule)
+    except TypeError as error:
+        raise ValueError(f"schedule of the mask ratio: {error}") from error

@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from simmim_bench.masking.base import Grid
+from simmim_bench.masking.base import Grid, MaskStrategy
 from simmim_bench.masking.distance import Cell
+from simmim_bench.masking.examples import draw, sample_of
 from simmim_bench.visualization.figure import new_figure, save_figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00")  # Okabe and Ito
-MARKERS = "os^Dv"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito."""
+MARKERS = "os^DvP*"
 PIXELS = (1, 2, 5, 10, 20, 50, 100)  # labelled distances
 
 
 def draw_sheet(cells: Sequence[Cell], image_size: Grid, path: Path, *, seed: int = 0) -> None:
     """One mask of each cell as a PNG: a row per strategy and patch size, a column per ratio.
+
+    Hidden is black; a strategy that reads the sample shows the scene of the demo that it read.
 
     Args:
         cells: What to draw.
@@ -32,14 +37,23 @@ def draw_sheet(cells: Sequence[Cell], image_size: Grid, path: Path, *, seed: int
     for cell in cells:
         row = rows.index((cell.strategy, cell.mask_patch_size))
         axes = panels[row, ratios.index(cell.mask_ratio)]
-        mask = cell.build()(image_size, np.random.default_rng(seed))
-        axes.imshow(mask, cmap="Greys", vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(_picture(cell.build(), image_size, seed), interpolation="nearest")
         axes.set(xticks=[], yticks=[])
         if row == 0:
             axes.set_title(f"ratio {cell.mask_ratio:g}", fontsize=9)
         if axes is panels[row, 0]:
             axes.set_ylabel(f"{cell.strategy}\n{cell.mask_patch_size} px", fontsize=9)
     save_figure(figure, path)
+
+
+def _picture(strategy: MaskStrategy, image_size: Grid, seed: int) -> NDArray[np.uint8]:
+    """(H, W, 3)."""
+    mask = draw(strategy, image_size, seed=seed, index=0)
+    shown: NDArray[np.uint8] = np.full((*mask.shape, 3), 255, np.uint8)
+    if strategy.reads:
+        shown = sample_of(0, image_size)["img"].copy()
+    shown[mask] = 0
+    return shown
 
 
 def draw_distances(distances: dict[Cell, float | None], path: Path) -> None:
@@ -58,7 +72,7 @@ def draw_distances(distances: dict[Cell, float | None], path: Path) -> None:
                 for cell, value in distances.items()
                 if (cell.strategy, cell.mask_patch_size) == (strategy, size) and value is not None
             )
-            style = {"color": COLOURS[number % 5], "marker": MARKERS[number % 5]}
+            style = {"color": COLOURS[number % 7], "marker": MARKERS[number % 7]}
             axes.plot(*zip(*line, strict=True), label=f"{size} px", markersize=4, **style)
         axes.axhspan(10, 20, color="0.9", zorder=0)
         axes.set(title=strategy, xlabel="mask ratio", yscale="log")

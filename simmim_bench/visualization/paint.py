@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from mmengine.dataset import Compose, default_collate
 
+from simmim_bench.masking.strategies import for_evaluation
 from simmim_bench.registry import TRANSFORMS
 from simmim_bench.visualization.reconstruction import Painted, denormalised
 
@@ -19,7 +20,7 @@ def evaluation_pipeline(cfg: Any, *, seed: int) -> Compose:
     """Load, resize the short edge, crop the centre, mask: no augmentation.
 
     Args:
-        cfg: Config of a pretraining; its image size and masks are used.
+        cfg: Config of a pretraining; its image size and masks are used (``for_evaluation``).
         seed: Of the masks; a mask depends on it and on the image's number.
     """
     stated = cfg.pretraining.image_size
@@ -31,7 +32,7 @@ def evaluation_pipeline(cfg: Any, *, seed: int) -> Compose:
         {"type": "simmim_bench.LoadImage"},
         {"type": "mmpretrain.ResizeEdge", "scale": max(height, width), "edge": "short", **bicubic},
         {"type": "mmpretrain.CenterCrop", "crop_size": (width, height)},
-        {**mask, "seed": seed},
+        {**for_evaluation(mask), "seed": seed},
         {"type": "mmpretrain.PackInputs", "algorithm_keys": ["mask"]},
     ]
     return Compose([TRANSFORMS.build(step) for step in pipeline])

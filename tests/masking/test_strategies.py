@@ -12,7 +12,8 @@ from simmim_bench.masking import draw_batch
 from simmim_bench.masking.strategies import STRATEGIES, build_strategy
 
 EXACT = ["random", "blockwise", "grid", "stripes", "hierarchical"]
-names = st.sampled_from(sorted(STRATEGIES))
+BLIND = sorted(name for name, kind in STRATEGIES.items() if not kind.reads)  # of the image
+names = st.sampled_from(BLIND)
 patches = st.sampled_from([4, 8, 16, 32, 64])
 sides = st.integers(1, 12)
 ratios = st.floats(0.02, 0.98)
@@ -53,7 +54,7 @@ def test_masks_are_whole_patches_and_a_batch_is_its_samples(
 
 
 @pytest.mark.parametrize("ratio", [0.6, (0.3, 0.7)])
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("name", BLIND)
 def test_masks_are_made_where_their_numbers_are(name, ratio):
     """As on a GPU: no tensor is made on the default device, none is read element by element."""
     strategy = build(name, 16, ratio)
@@ -196,7 +197,7 @@ def test_a_grid_keeps_as_many_of_every_four_patches(ratio, kept):
     assert len({tuple(mask.flatten().tolist()) for mask in masks}) > 1  # the grid is shifted
 
 
-@pytest.mark.parametrize("name", sorted(STRATEGIES))
+@pytest.mark.parametrize("name", BLIND)
 def test_the_generator_alone_decides(name):
     strategy = build(name)
     first, again, other = (strategy((64, 96), np.random.default_rng(s)) for s in (1, 1, 2))

@@ -1,0 +1,67 @@
+"""Adaptive masks: a score of each patch decides which ones are hidden. Not in the SimMIM paper.
+
+Hard Patches Mining (https://arxiv.org/abs/2304.05919, section 3.3) hides a part of the patches by
+their score and the others at random; AttMask (https://arxiv.org/abs/2203.12719) hides what a
+teacher attends to most.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of
+
+
+class GuidedMask(MaskStrategy):
+    """Mask the patches of the highest score, then others at random up to the exact count.
+
+    The scores of a mask's patches stand behind its random numbers: ``masks`` takes
+    ``torch.cat([noise, scores], dim=1)`` with scores (B, patches), row by row.
+
+    Args:
+        mask_patch_size: Side of a mask patch in pixels.
+        mask_ratio: Share of masked patches, or (low, high); see ``MaskStrategy``.
+        token_size: Side of a model token in pixels.
+        guided: Share of the masked patches that the score chooses, 0 to 1, rounded down; equal
+            scores are drawn at random.
+
+    Raises:
+        ValueError: As ``MaskStrategy``, or if ``guided`` is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        mask_patch_size: int,
+        mask_ratio: Ratio,
+        token_size: int,
+        guided: float = 0.5,
+    ) -> None:
+        super().__init__(
+            mask_patch_size=mask_patch_size, mask_ratio=mask_ratio, token_size=token_size
+        )
+        if not 0 <= guided <= 1:
+            raise ValueError(f"guided {guided} is not in [0, 1]; use for example 0.5")
+        self.guided = guided
+
+    def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:
+        """An order of the patches."""
+        return generator.random(grid[0] * grid[1])
+
+    def _masked_patches(self, grid: Grid, share: Tensor, noise: Tensor) -> Tensor:
+        patches = grid[0] * grid[1]
+        if noise.shape[1] != 2 * patches:
+            raise ValueError(
+                f"{type(self).__name__} needs a score of each of {patches} patches behind its "
+                f"{patches} random numbers, {noise.shape[1]} numbers came; use `numbers`"
+            )
+        order, score = noise[:, :patches], noise[:, patches:]
+        wanted = count_of(share, grid).unsqueeze(1)
+        shuffled = order.argsort(dim=1)
+        best = score.gather(1, shuffled).argsort(dim=1, descending=True, stable=True)
+        place = shuffled.gather(1, best).argsort(dim=1)  # 0 has the highest score
+        first = place < (self.guided * wanted).floor()
+        chosen = (order - first.to(order)).argsort(dim=1).argsort(dim=1) < wanted
+        return chosen.unflatten(1, grid)
