@@ -1,7 +1,18 @@
 """Algorithms: put backbone, masking, decoder and loss together."""
 
+from simmim_bench.algorithms.adaptive_simmim import AdaptiveSimMIM
 from simmim_bench.algorithms.dalle import DallETokenizer
+from simmim_bench.algorithms.pixel_simmim import PixelSimMIM
+from simmim_bench.algorithms.scores import ReconstructionErrorScore, TeacherAttentionScore
 from simmim_bench.algorithms.simmim import SimMIM
 from simmim_bench.algorithms.sparse_simmim import SparseSimMIM
 
-__all__ = ["DallETokenizer", "SimMIM", "SparseSimMIM"]
+__all__ = [
+    "AdaptiveSimMIM",
+    "DallETokenizer",
+    "PixelSimMIM",
+    "ReconstructionErrorScore",
+    "SimMIM",
+    "SparseSimMIM",
+    "TeacherAttentionScore",
+]
