@@ -1,0 +1,36 @@
+# SimMIM with masks by attention on a plain ViT: half of the hidden patches are those that a moving
+# average of the backbone looks at, and the ratio grows from 0.4 to 0.6 in three epochs. After
+# AttMask (https://arxiv.org/abs/2203.12719).
+_base_ = ["./simmim_plain-vit-demo.py"]
+pretraining = dict(method="simmim-adaptive-attention")
+
+model = dict(
+    type="simmim_bench.AdaptiveSimMIM",
+    # AttMask has 0.996 over 100 epochs; here a step counts for more, there are 935
+    score=dict(type="simmim_bench.TeacherAttentionScore", momentum=0.02),
+    mask_patch_size=16,
+    mask_ratio=0.6,
+    guided=0.5,
+    schedule=dict(start=0.4, epochs=3),
+)
+# The pipeline's own mask is that of evaluation; words are what a sample draws from.
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(
+                type="RandomResizedCrop",
+                scale=64,
+                crop_ratio_range=(0.67, 1.0),
+                interpolation="bicubic",
+            ),
+            dict(
+                type="simmim_bench.GenerateMask",
+                mask_patch_size=16,
+                mask_ratio=0.6,
+                token_size=8,
+            ),
+            dict(type="PackInputs", algorithm_keys=["mask", "words"]),
+        ]
+    )
+)

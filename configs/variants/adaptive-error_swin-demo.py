@@ -1,0 +1,35 @@
+# SimMIM with masks by reconstruction error: half of the hidden patches are those that the model so
+# far paints worst, and the ratio grows from 0.4 to 0.6 in three epochs. After Hard Patches Mining
+# (https://arxiv.org/abs/2304.05919), which predicts the error.
+_base_ = ["../demo/simmim_swin-demo.py"]
+pretraining = dict(method="simmim-adaptive-error")
+
+model = dict(
+    type="simmim_bench.AdaptiveSimMIM",
+    score=dict(type="simmim_bench.ReconstructionErrorScore"),
+    mask_patch_size=16,
+    mask_ratio=0.6,
+    guided=0.5,  # Hard Patches Mining, section 3.3: alpha_T
+    schedule=dict(start=0.4, epochs=3),
+)
+# The pipeline's own mask is that of evaluation; words are what a sample draws from.
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(
+                type="RandomResizedCrop",
+                scale=64,
+                crop_ratio_range=(0.67, 1.0),
+                interpolation="bicubic",
+            ),
+            dict(
+                type="simmim_bench.GenerateMask",
+                mask_patch_size=16,
+                mask_ratio=0.6,
+                token_size=4,
+            ),
+            dict(type="PackInputs", algorithm_keys=["mask", "words"]),
+        ]
+    )
+)
