@@ -62,6 +62,6 @@ class GuidedMask(MaskStrategy):
         shuffled = order.argsort(dim=1)
         best = score.gather(1, shuffled).argsort(dim=1, descending=True, stable=True)
         place = shuffled.gather(1, best).argsort(dim=1)  # 0 has the highest score
-        first = place < (self.guided * wanted).floor()
+        first = place < (self.guided * wanted.double()).floor()
         chosen = (order - first.to(order)).argsort(dim=1).argsort(dim=1) < wanted
         return chosen.unflatten(1, grid)

@@ -86,7 +86,9 @@ class SemanticMask(MaskStrategy):
             )
         by_region, order, region = noise.unflatten(1, (3, patches)).unbind(1)
         wanted = count_of(share, grid)
-        taken = _fitting(by_region, region.long(), (self.region_share * wanted).floor().long())
+        taken = _fitting(
+            by_region, region.long(), (self.region_share * wanted.double()).floor().long()
+        )
         place = (order - taken.to(order)).argsort(dim=1).argsort(dim=1)
         return (place < wanted.unsqueeze(1)).unflatten(1, grid)
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
@@ -139,6 +139,7 @@ def test_edges_are_hidden_first():
 
 @settings(deadline=None)
 @given(st.integers(2, 9), st.integers(2, 9), ratios, shares, seeds)
+@example(4, 2, 0.25, 0.9999999999999999, 0)
 def test_whole_regions_are_hidden_while_they_fit(rows, columns, ratio, region_share, seed):
     """The greedy choice, written as a loop over one image's regions."""
     strategy, given_sample = (
