@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.hooks import Hook
 
@@ -46,7 +47,7 @@ class FiniteLossHook(Hook):
         """Check the summed loss of this iteration.
 
         Raises:
-            BenchError: With the iteration and the learning rate.
+            BenchError: With the first such iteration and the learning rate.
         """
         if not (
             self.every_n_train_iters(runner, self.interval)
@@ -56,7 +57,7 @@ class FiniteLossHook(Hook):
             return
         loss = outputs["loss"].detach()
         if not torch.isfinite(loss):
-            raise _diverged(runner, f"the loss is {float(loss)}", runner.iter + 1)
+            raise _diverged(runner, f"the loss is {float(loss)}", _first_broken(runner))
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Check the weights: a step with a finite loss may still have broken them.
@@ -68,6 +69,14 @@ class FiniteLossHook(Hook):
             if value.is_floating_point() and not value.isfinite().all():
                 what = f"the weights hold NaN or infinity (first in {key})"
                 raise _diverged(runner, what, runner.iter)
+
+
+def _first_broken(runner: Any) -> int:
+    """The first iteration, from 1, of those that had no finite loss up to now."""
+    losses, _ = runner.message_hub.get_scalar("train/loss").data
+    finite = np.flatnonzero(np.isfinite(losses))
+    broken = len(losses) - (finite[-1] + 1 if len(finite) else 0)
+    return int(runner.iter + 2 - broken)
 
 
 def _diverged(runner: Any, what: str, iteration: int) -> DivergedError:
