@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.checkpoint.config_text import parse_config_text
 from simmim_bench.checkpoint.identity import read_identity
 from simmim_bench.checkpoint.safe_io import load_checkpoint
+from simmim_bench.checkpoint.save import save_whole
 from simmim_bench.checkpoint.whole import difference
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_path, atomic_write_json, sha256_file
+from simmim_bench.io import atomic_write_json, sha256_file
 from simmim_bench.registry import MODELS
 
 PREFIX = "backbone."
@@ -57,8 +57,7 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     check_finite(state, checkpoint)
     adapter = _build(config, state, checkpoint)
     weights = out / "backbone.pth"
-    with atomic_path(weights) as temporary, temporary.open("wb") as stream:
-        torch.save(state, stream)
+    save_whole(state, weights)
     card = out / "backbone.json"
     atomic_write_json(
         card,

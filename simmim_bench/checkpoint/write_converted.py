@@ -7,14 +7,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from simmim_bench.backbones import adapter_for
 from simmim_bench.checkpoint.conversion import Conversion
 from simmim_bench.checkpoint.export import FORMAT, FORMAT_VERSION
 from simmim_bench.checkpoint.library_models import loaded_backbone
+from simmim_bench.checkpoint.save import save_whole
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_path, atomic_write_json, sha256_file
+from simmim_bench.io import atomic_write_json, sha256_file
 
 UNKNOWN = "not stated"
 
@@ -53,8 +52,7 @@ def write_conversion(conversion: Conversion, destination: Path, *, method: str |
     else:
         wrapper = conversion.layout.wrapper
         content = {wrapper: conversion.state} if wrapper else conversion.state
-        with atomic_path(destination) as temporary, temporary.open("wb") as stream:
-            torch.save(content, stream)
+        save_whole(content, destination)
     atomic_write_json(report_path(destination), conversion.report.to_dict())
 
 
@@ -63,8 +61,7 @@ def _write_folder(conversion: Conversion, destination: Path, method: str | None)
     staging = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
     try:
         weights = staging / "backbone.pth"
-        with atomic_path(weights) as temporary, temporary.open("wb") as stream:
-            torch.save(conversion.state, stream)
+        save_whole(conversion.state, weights)
         atomic_write_json(staging / "backbone.json", {**card, "sha256": sha256_file(weights)})
         staging.chmod(0o755)
         staging.replace(destination)
