@@ -23,6 +23,7 @@ setup(
         "simmim_bench": [
             "py.typed",
             "suite/Snakefile",
+            "analysis/*.html",
             "results/web/*.html",
             "results/web/*.css",
             "results/web/*.js",

@@ -1,0 +1,1 @@
+"""What a trained backbone has become: attention, similarity, rank, neighbourhoods, evidence."""

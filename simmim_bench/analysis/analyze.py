@@ -1,0 +1,122 @@
+"""Run an analysis from a command line: read models, look, write figures and the page."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_write_json, atomic_write_text
+from simmim_bench.progress import progress_bar
+
+PAGE, FACTS = "analysis.html", "analysis.json"
+MOST_MODELS = 6  # that colours tell apart
+
+
+def analyze(args: argparse.Namespace, console: Console) -> None:
+    """Write ``analysis.html``, ``analysis.json`` and a CSV file per section into ``args.out``.
+
+    Args:
+        args: Namespace of ``tools/analyze.py``.
+        console: Where the names of the written files go.
+
+    Raises:
+        BenchError: If an image, a model, a class or a layer is not usable.
+    """
+    _check(args)
+    from simmim_bench.engine.failures import explained
+    from simmim_bench.engine.process import prepare
+
+    prepare("none", "mmpretrain")
+    from simmim_bench.analysis import page
+    from simmim_bench.analysis.pictures import choose
+    from simmim_bench.analysis.section import write_rows
+    from simmim_bench.analysis.subject import read_subject
+
+    pictures = choose(args.images, count=args.count)
+    with explained("analysis"):
+        subjects = [read_subject(given, seed=args.seed) for given in args.model]
+        if not any(subject.classifier for subject in subjects):
+            _refuse_without_classifier(args)
+        sections = _looks(subjects, pictures, args) if subjects else []
+        if args.over_checkpoints:
+            sections.append(_over_checkpoints(pictures, args))
+    classes = f" of {len(set(pictures.classes))} classes" if pictures.classes else ""
+    words = {
+        "title": "Analysis: " + (", ".join(s.name for s in subjects) or "checkpoints"),
+        "subtitle": f"{len(pictures.paths)} images{classes}, seed {args.seed}",
+    }
+    text = page.render(subjects, sections, **words)
+    args.out.mkdir(parents=True, exist_ok=True)
+    for section in sections:
+        write_rows(section, args.out)
+    known: dict[str, Any] = {
+        "models": [page.facts(subject) for subject in subjects],
+        "images": [str(path) for path in pictures.paths],
+        "classes": list(pictures.classes),
+        "seed": args.seed,
+        "files": [section.file for section in sections if section.file],
+    }
+    atomic_write_json(args.out / FACTS, known)
+    atomic_write_text(args.out / PAGE, text)
+    console.print(f"written: {args.out / PAGE}", soft_wrap=True)
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse what can be refused before torch is imported."""
+    if not args.model and not args.over_checkpoints:
+        raise BenchError("nothing to analyse; give --model NAME=FILE or --over-checkpoints DIR")
+    names = [given.partition("=")[0] for given in args.model]
+    if len(set(names)) < len(names):
+        raise BenchError(f"models are called {', '.join(names)}; give each a name of its own")
+    if len(names) > MOST_MODELS:
+        raise BenchError(f"{len(names)} models are given, a page compares at most {MOST_MODELS}")
+    if args.knn and not args.over_checkpoints:
+        raise BenchError("--knn belongs to --over-checkpoints DIR, which is not given")
+
+
+def _refuse_without_classifier(args: argparse.Namespace) -> None:
+    for flag, value in (("--target-class", args.target_class), ("--cam-layer", args.cam_layer)):
+        if value is not None:
+            raise BenchError(
+                f"{flag} is about Grad-CAM, which explains a classifier, and no --model is one; "
+                f"give the checkpoint or the folder of a finished classification"
+            )
+
+
+def _looks(subjects: Sequence[Any], pictures: Any, args: argparse.Namespace) -> list[Any]:
+    from simmim_bench.analysis import sections
+    from simmim_bench.analysis.look import look
+
+    with progress_bar("images", len(subjects) * len(pictures.paths)) as advance:
+        looks = [look(subject, pictures, advance) for subject in subjects]
+    made = [
+        sections.attention_section(looks),
+        sections.alignment_section(looks),
+        sections.rank_section(looks),
+        sections.neighbourhood_section(looks, pictures, seed=args.seed),
+    ]
+    if any(subject.classifier for subject in subjects):
+        how = {"target": args.target_class, "layer": args.cam_layer}
+        made.append(sections.evidence_section(looks, pictures, **how))
+    return made
+
+
+def _over_checkpoints(pictures: Any, args: argparse.Namespace) -> Any:
+    from simmim_bench.analysis import over_checkpoints as over
+    from simmim_bench.analysis.checkpoint_section import checkpoint_section
+
+    found = over.checkpoints_below(args.over_checkpoints)
+    configs = {
+        name: over.knn_config(args.over_checkpoints, paths[0], args.knn)
+        for name, paths in found.items()
+    }
+    with progress_bar("checkpoints", sum(map(len, found.values()))) as advance:
+        lines = {
+            name: over.measure(paths, configs[name], pictures.paths, advance, seed=args.seed)
+            for name, paths in found.items()
+        }
+    return checkpoint_section(lines, configs)

@@ -1,0 +1,78 @@
+"""Grad-CAM: which part of an image speaks for a class (https://arxiv.org/abs/1610.02391, eq. 1, 2).
+
+The map is that of a block: by default the deepest with at least 4 x 4 positions, since the last
+stage of a small model has fewer.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from simmim_bench.analysis.layers import OUTPUT, as_map, extra_tokens, watched
+from simmim_bench.errors import BenchError
+
+FEWEST = 4  # positions along a side
+
+
+def grad_cam(
+    classifier: Any, images: Tensor, *, classes: Tensor | None = None, layer: str | None = None
+) -> tuple[Tensor, Tensor]:
+    """Evidence for a class at each position of a layer's map.
+
+    With A the map of the layer and y the class's logit: weights are the means over positions of
+    dy/dA, and the result is the positive part of the weighted sum of A's channels.
+
+    Args:
+        classifier: With ``backbone``, in evaluation mode; ``classifier(images)`` are logits.
+        images: Normalised, (B, 3, H, W).
+        classes: What is explained, (B,), int64; None: what the classifier says.
+        layer: Name of a block; None: see above.
+
+    Returns:
+        (B, h, w), float32, at least 0, and the logits, (B, number of classes).
+
+    Raises:
+        BenchError: If the layer does not exist.
+        ValueError: If the layer has no positions.
+    """
+    seen = images.detach().clone().requires_grad_()  # also a frozen backbone then has gradients
+    with torch.enable_grad(), watched(classifier.backbone) as outputs:
+        logits = classifier(seen)
+        how: dict[str, Any] = {
+            "extra": extra_tokens(classifier.backbone),
+            "size": tuple(images.shape[2:]),
+        }
+        chosen = outputs[_chosen(outputs, layer, how)]
+        index = logits.argmax(dim=1) if classes is None else classes
+        explained = logits.gather(1, index[:, None]).sum()
+        [slope] = torch.autograd.grad(explained, chosen)
+    maps, slopes = as_map(chosen.detach(), **how), as_map(slope, **how)
+    weights = slopes.mean(dim=(2, 3), keepdim=True)
+    return (weights * maps).sum(dim=1).relu(), logits.detach()
+
+
+def class_index(name: str, classes: Sequence[str]) -> int:
+    """Number of the class called ``name``.
+
+    Raises:
+        BenchError: If there is none; the message has the nearest names.
+    """
+    if name in classes:
+        return list(classes).index(name)
+    near = difflib.get_close_matches(name, classes, n=3) or list(classes[:5])
+    raise BenchError(f"no class is called {name!r}; did you mean {', '.join(near)}?")
+
+
+def _chosen(outputs: dict[str, Tensor], layer: str | None, how: dict[str, Any]) -> str:
+    blocks = [name for name in outputs if name != OUTPUT]
+    if layer is not None:
+        if layer not in blocks:
+            raise BenchError(f"the model has no layer {layer!r}; it has {', '.join(blocks)}")
+        return layer
+    fine = [name for name in blocks if min(as_map(outputs[name], **how).shape[2:]) >= FEWEST]
+    return (fine or blocks or [OUTPUT])[-1]

@@ -1,0 +1,91 @@
+"""Layers of a backbone whose outputs are compared: its blocks, and what it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+from mmpretrain.models.backbones import ConvNeXt, ResNet
+from torch import Tensor, nn
+
+from simmim_bench.backbones.columnar import ColumnarAdapter
+from simmim_bench.backbones.lookup import adapter_for
+from simmim_bench.backbones.swin import SwinAdapter
+
+OUTPUT = "output"
+
+
+def blocks_of(backbone: Any) -> dict[str, nn.Module]:
+    """Blocks by name, first to last: ``3`` of a ViT, ``2.1`` (stage 2, block 1) of the others.
+
+    None for a backbone of timm, whose inner names differ from model to model.
+    """
+    adapter = adapter_for(backbone)
+    if isinstance(adapter, ColumnarAdapter):
+        return {str(number): block for number, block in enumerate(backbone.layers, 1)}
+    if isinstance(adapter, SwinAdapter):
+        stages = [stage.blocks for stage in backbone.stages]
+    elif isinstance(backbone, ResNet):
+        stages = [getattr(backbone, name) for name in backbone.res_layers]
+    elif isinstance(backbone, ConvNeXt):
+        stages = list(backbone.stages)
+    else:
+        stages = []
+    return {
+        f"{number}.{place}": block
+        for number, stage in enumerate(stages, 1)
+        for place, block in enumerate(stage, 1)
+    }
+
+
+@contextmanager
+def watched(backbone: Any) -> Iterator[dict[str, Tensor]]:
+    """Within the context, ``backbone(images)`` fills the dict with the output of each layer.
+
+    Tensors are (B, N, C), (B, C, H, W), or, for what a ViT returns to a classifier, (B, C); the
+    last is the backbone's deepest output, under ``'output'``. They are the very tensors of the
+    graph: ``pooled`` and ``as_map`` leave out the class token.
+    """
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str, _module: nn.Module, _args: Any, output: Any) -> None:
+        outputs[name] = output[-1] if isinstance(output, (tuple, list)) else output
+
+    with ExitStack() as stack:
+        for name, block in {**blocks_of(backbone), OUTPUT: backbone}.items():
+            stack.callback(block.register_forward_hook(partial(keep, name)).remove)
+        yield outputs
+
+
+def extra_tokens(backbone: Any) -> int:
+    """Number of tokens without a place, such as the class token, that precede the others."""
+    return int(getattr(backbone, "num_extra_tokens", 0))
+
+
+def pooled(output: Tensor, *, extra: int) -> Tensor:
+    """Mean over positions: (B, extra + N, C) or (B, C, H, W) -> (B, C)."""
+    if output.ndim == 4:
+        return output.mean(dim=(2, 3))
+    return output[:, extra:].mean(dim=1) if output.ndim == 3 else output
+
+
+def as_map(output: Tensor, *, extra: int, size: tuple[int, int]) -> Tensor:
+    """Tokens as a map, (B, C, h, w); maps stay.
+
+    Args:
+        output: (B, extra + N, C) or (B, C, h, w).
+        extra: Tokens without a place.
+        size: Height and width of the image in pixels.
+
+    Raises:
+        ValueError: If the output has no positions.
+    """
+    if output.ndim == 4:
+        return output
+    if output.ndim != 3:
+        raise ValueError("the output is an average over positions; choose a block")
+    tokens = output[:, extra:]
+    rows = round((tokens.shape[1] * size[0] / size[1]) ** 0.5)
+    return tokens.transpose(1, 2).unflatten(2, (rows, -1))

@@ -1,0 +1,98 @@
+"""One pass of a model over the images: features of each layer, attention distance of each head."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from simmim_bench.analysis.attention_capture import Attention, captured, has_attention
+from simmim_bench.analysis.attention_distance import grid_distances, summed_distance
+from simmim_bench.analysis.layers import extra_tokens, pooled, watched
+from simmim_bench.analysis.pictures import Pictures, as_seen, normalised
+from simmim_bench.analysis.subject import Subject
+
+Array = np.ndarray[Any, np.dtype[Any]]
+BATCH = 16
+HIDDEN = 1e-20
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far the heads of an attention layer look, in pixels.
+
+    Args:
+        heads: Mean distance of each head.
+        uniform: What it would be if a head weighed all it may see alike.
+    """
+
+    heads: tuple[float, ...]
+    uniform: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one model showed.
+
+    Args:
+        subject: The model.
+        features: By layer, (images, channels) averages over positions, float32.
+        reach: By number of the attention layer, from 1; empty without attention.
+    """
+
+    subject: Subject
+    features: dict[str, Array]
+    reach: tuple[Reach, ...]
+
+
+@torch.no_grad()
+def look(subject: Subject, pictures: Pictures, advance: Callable[[int], None]) -> Look:
+    """Show all images to one model.
+
+    Args:
+        subject: The model.
+        pictures: Images.
+        advance: Called with the number of images that were just seen.
+    """
+    features: dict[str, list[Array]] = defaultdict(list)
+    sums: dict[str, list[tuple[Array, float, int]]] = defaultdict(list)
+    attentive, extra = has_attention(subject.backbone), extra_tokens(subject.backbone)
+    for start in range(0, len(pictures.paths), BATCH):
+        paths = pictures.paths[start : start + BATCH]
+        images = normalised(as_seen(paths, subject.image_size), subject)
+        with ExitStack() as stack:
+            outputs = stack.enter_context(watched(subject.backbone))
+            attention = stack.enter_context(captured(subject.backbone)) if attentive else []
+            subject.backbone(images)
+        for name, output in outputs.items():
+            features[name].append(pooled(output, extra=extra).numpy())
+        for layer in attention:
+            sums[layer.layer].append(_summed(layer))
+        advance(len(paths))
+    return Look(
+        subject,
+        {name: np.concatenate(parts) for name, parts in features.items()},
+        tuple(_mean(parts) for parts in sums.values()),
+    )
+
+
+def _summed(layer: Attention) -> tuple[Array, float, int]:
+    """Sums over queries: distance of each head, of uniform attention, and how many there are."""
+    distances = grid_distances(layer.rows, layer.columns, layer.pixels)
+    weights, real = layer.weights.numpy(), layer.real.numpy()
+    heads, count = summed_distance(weights, distances, real)
+    # a window's mask lowers logits by 100; what has weight in any head is what may be seen
+    seen = (weights > HIDDEN).any(axis=1, keepdims=True)
+    [alike], _ = summed_distance(seen, distances, real)
+    return heads, float(alike), count
+
+
+def _mean(parts: list[tuple[Array, float, int]]) -> Reach:
+    count = sum(number for _, _, number in parts)
+    heads = np.sum([part for part, _, _ in parts], axis=0) / count
+    return Reach(tuple(heads.tolist()), sum(part for _, part, _ in parts) / count)

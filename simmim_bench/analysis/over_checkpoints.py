@@ -1,0 +1,206 @@
+"""Reconstruction error against a downstream figure, over the checkpoints of pretrainings.
+
+The error is the mean absolute difference of masked pixels, in normalised RGB, on held-out images
+under fixed masks: SimMIM's loss, whatever loss a variant trains with. The downstream figure is the
+suite's k-NN under a config, with its training images as memory and its validation images as
+questions. (Xie et al. 2022, https://arxiv.org/abs/2206.04664, compare loss and fine-tuning so.)
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import default_collate
+from mmengine.registry import DefaultScope
+from mmengine.runner import Runner
+
+from simmim_bench.checkpoint.config_text import parse_config_text
+from simmim_bench.checkpoint.export import export_backbone
+from simmim_bench.checkpoint.safe_io import load_checkpoint
+from simmim_bench.checkpoint.whole import load_whole
+from simmim_bench.engine.data_check import check_data
+from simmim_bench.engine.settings import load_config
+from simmim_bench.errors import BenchError
+from simmim_bench.finetune.pretrained import load_pretrained
+from simmim_bench.losses import MaskedL1Loss
+from simmim_bench.registry import METRICS, MODELS
+from simmim_bench.results.manifest import SUPERSEDED
+from simmim_bench.suite.plan import Plan
+from simmim_bench.visualization.paint import evaluation_pipeline
+
+NUMBER = re.compile(r"epoch_(\d+)\.pth")
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Point:
+    """One checkpoint.
+
+    Args:
+        epoch: Epochs trained.
+        error: Mean absolute difference of masked pixels, normalised RGB.
+        accuracy: The k-NN protocol's primary figure, percent.
+    """
+
+    epoch: int
+    error: float
+    accuracy: float
+
+
+def checkpoints_below(folder: Path) -> dict[str, list[Path]]:
+    """Checkpoints of each pretraining in ``folder`` or below it, by its folder, in epoch order.
+
+    Raises:
+        BenchError: If there is no folder, or none with two checkpoints.
+    """
+    if not folder.is_dir():
+        raise BenchError(f"{folder} does not exist; give the work dir of a pretraining or a suite")
+    found: dict[Path, list[Path]] = {}
+    for path in sorted(folder.rglob("epoch_*.pth")):
+        if SUPERSEDED not in path.relative_to(folder).parts:
+            found.setdefault(path.parent, []).append(path)
+    kept = {
+        run.relative_to(folder).as_posix(): sorted(paths, key=_epoch)
+        for run, paths in found.items()
+        if len(paths) > 1 and "pretraining" in _config(paths[0])
+    }
+    if not kept:
+        raise BenchError(
+            f"{folder} holds no pretraining with two epoch_N.pth or more; pretrain with "
+            f"--cfg-options default_hooks.checkpoint.max_keep_ckpts=-1, which keeps all of them"
+        )
+    return kept
+
+
+def knn_config(folder: Path, checkpoint: Path, given: str | None) -> str:
+    """Config of the k-NN of a pretraining.
+
+    Args:
+        folder: Work dir, perhaps of a suite, whose plan may have a k-NN task.
+        checkpoint: Of the pretraining.
+        given: ``--knn``; ``{backbone}`` in it stands for the name of the backbone.
+
+    Raises:
+        BenchError: If none is given and the folder's suite has none with this backbone.
+    """
+    backbone = _config(checkpoint)["pretraining"]["backbone"]
+    if given is not None:
+        return given.replace("{backbone}", backbone)
+    plan = folder / ".suite" / "plan.json"
+    stages = Plan.read(plan).stages if plan.is_file() else ()
+    for config in dict.fromkeys(stage.config for stage in stages if stage.config):
+        cfg = load_config(config)
+        if _is_knn(cfg) and cfg.backbone_name == backbone:
+            return config
+    raise BenchError(
+        f"{folder} has no k-NN task of {backbone}; give one with --knn, for example "
+        f"--knn 'configs/small/cifar10-knn_{{backbone}}.py'"
+    )
+
+
+def measure(
+    checkpoints: Sequence[Path],
+    config: str,
+    images: Sequence[Path],
+    advance: Callable[[int], None],
+    *,
+    seed: int,
+) -> list[Point]:
+    """Error and k-NN figure of each checkpoint of one pretraining.
+
+    Args:
+        checkpoints: ``epoch_N.pth``.
+        config: Of a k-NN classifier with the pretraining's backbone.
+        images: Held-out images.
+        advance: Called with 1 after each checkpoint.
+        seed: Of the masks, the same for all checkpoints.
+
+    Raises:
+        BenchError: If the config is of no k-NN, or a checkpoint does not fit.
+    """
+    points = []
+    for path in checkpoints:
+        points.append(Point(_epoch(path), masked_l1(path, images, seed=seed), knn(path, config)))
+        advance(1)
+    return points
+
+
+@torch.no_grad()
+def masked_l1(checkpoint: Path, images: Sequence[Path], *, seed: int) -> float:
+    """Mean absolute difference of masked pixels, in normalised RGB.
+
+    Raises:
+        BenchError: If the model predicts no pixels.
+    """
+    content, cfg = load_checkpoint(checkpoint), Config(_config(checkpoint))
+    model = _built(cfg.model, cfg.default_scope)
+    if not model.target.paints:
+        raise BenchError(f"{checkpoint} predicts no pixels, so it has no error in pixels")
+    load_whole(model, content, checkpoint=checkpoint, config="the config inside it")
+    model.eval()
+    pipeline, loss = evaluation_pipeline(cfg, seed=seed), MaskedL1Loss()
+    total = hidden = 0.0
+    for start in range(0, len(images), BATCH):
+        part = enumerate(images[start : start + BATCH], start)
+        samples = [pipeline({"img_path": str(path), "sample_idx": place}) for place, path in part]
+        data = model.data_preprocessor(default_collate(samples), False)
+        shown = model(data["inputs"], data["data_samples"], mode="predict")
+        weight = float(shown["mask"].sum())
+        error = loss(shown["reconstruction"], shown["images"], shown["mask"])
+        total, hidden = total + weight * float(error), hidden + weight
+    return total / hidden
+
+
+@torch.no_grad()
+def knn(checkpoint: Path, config: str) -> float:
+    """Primary figure of a k-NN config with the backbone of ``checkpoint``, as its record has it."""
+    cfg = load_config(config)
+    if not _is_knn(cfg):
+        raise BenchError(f"{config} is no k-NN; give one such as configs/imagenet/swin-b_knn.py")
+    check_data(cfg)
+    model = _built(cfg.model, cfg.default_scope)
+    with tempfile.TemporaryDirectory() as folder:
+        load_pretrained(model.backbone, export_backbone(checkpoint, Path(folder)).weights)
+    model.eval()
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        remembered, asked = (
+            Runner.build_dataloader(cfg[f"{name}_dataloader"], seed=0) for name in ("train", "val")
+        )
+        evaluator = METRICS.build(cfg.val_evaluator)
+    model.reserve(len(remembered.dataset))
+    for batch in remembered:
+        data = model.data_preprocessor(batch, False)
+        model(data["inputs"], data["data_samples"], mode="loss")
+    for batch in asked:
+        data = model.data_preprocessor(batch, False)
+        voted = model(data["inputs"], data["data_samples"], mode="predict")
+        evaluator.process(batch, [sample.to_dict() for sample in voted])
+    figures = evaluator.compute_metrics(evaluator.results)
+    return float(figures[cfg.protocol.metrics[cfg.protocol.primary]])
+
+
+def _config(checkpoint: Path) -> dict[str, Any]:
+    """Config inside a checkpoint; empty if there is none."""
+    text = (load_checkpoint(checkpoint).get("meta") or {}).get("cfg")
+    return parse_config_text(text) if isinstance(text, str) else {}
+
+
+def _is_knn(cfg: Any) -> bool:
+    return str(cfg.model.type).endswith("KNNClassifier")
+
+
+def _built(config: Any, scope: str) -> Any:
+    with DefaultScope.overwrite_default_scope(scope):
+        return MODELS.build(config)
+
+
+def _epoch(path: Path) -> int:
+    found = NUMBER.fullmatch(path.name)
+    return int(found.group(1)) if found else -1

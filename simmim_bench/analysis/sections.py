@@ -1,0 +1,149 @@
+"""What the looks of one or more models say: attention, similarity, rank, neighbourhoods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
+
+from simmim_bench.analysis import charts
+from simmim_bench.analysis.cka import aligned
+from simmim_bench.analysis.effective_rank import effective_rank, most_rank
+from simmim_bench.analysis.evidence import evidence
+from simmim_bench.analysis.layers import OUTPUT
+from simmim_bench.analysis.look import Look
+from simmim_bench.analysis.neighbourhoods import FEWEST, nearest_alike, neighbourhoods
+from simmim_bench.analysis.pictures import Pictures
+from simmim_bench.analysis.section import Picture, Section
+from simmim_bench.results.pictures import as_address
+
+MOST_CLASSES = 36  # that colours and marks tell apart
+
+
+def attention_section(looks: Sequence[Look]) -> Section:
+    """Distance of each head of each attention layer."""
+    heading = "Attention distance"
+    without = [look.subject.name for look in looks if not look.reach]
+    left_out = f"Left out, since it has no attention that can be read: {', '.join(without)}."
+    if len(without) == len(looks):
+        return Section(heading, (left_out,))
+    text = (
+        "How far a head looks: distance between the centres of a query's and a key's patch, "
+        "weighted by attention, mean over queries and images, in pixels of the model's input. "
+        "A dot is a head, the line their mean, dashed what equal weights would give. Windows "
+        "bound what Swin's heads can reach."
+    )
+    rows = [
+        [look.subject.name, layer, head, distance, reach.uniform]
+        for look in looks
+        for layer, reach in enumerate(look.reach, 1)
+        for head, distance in enumerate(reach.heads, 1)
+    ]
+    most = 1.08 * max(max(*reach.heads, reach.uniform) for look in looks for reach in look.reach)
+    colours = charts.colour_of([look.subject.name for look in looks])
+    drawn = tuple(
+        ("", charts.reach_chart(look, colour=colours[look.subject.name], most=most))
+        for look in looks
+        if look.reach
+    )
+    header = ["model", "attention_layer", "head", "distance_pixels", "uniform_pixels"]
+    return Section(
+        heading,
+        (text, left_out) if without else (text,),
+        charts=drawn,
+        rows=[header, *rows],
+        file="attention_distance.csv",
+    )
+
+
+def alignment_section(looks: Sequence[Look]) -> Section:
+    """CKA of all layers of each model with themselves and with those of the others."""
+    rows: list[list[object]] = [["model", "layer", "other_model", "other_layer", "cka"]]
+    drawn = []
+    for first, second in combinations_with_replacement(looks, 2):
+        values = aligned(list(first.features.values()), list(second.features.values()))
+        drawn.append(("", charts.alignment_chart(first, second, values)))
+        rows += [
+            [first.subject.name, layer, second.subject.name, other, values[row, column]]
+            for row, layer in enumerate(first.features)
+            for column, other in enumerate(second.features)
+        ]
+    text = (
+        "Linear CKA, debiased, of features averaged over positions: 1 if two layers see the same "
+        "images as alike, up to rotation and scale; near 0 if not at all. A bright block means "
+        "that its layers hardly change anything."
+    )
+    return Section("Similarity of layers", (text,), tuple(drawn), rows=rows, file="cka.csv")
+
+
+def rank_section(looks: Sequence[Look]) -> Section:
+    """Effective rank of each layer."""
+    rows: list[list[object]] = [["model", "layer", "effective_rank", "most", "channels"]]
+    shares = []
+    for look in looks:
+        ranks = {name: effective_rank(layer) for name, layer in look.features.items()}
+        most = {name: most_rank(layer) for name, layer in look.features.items()}
+        shares.append([100 * ranks[name] / most[name] for name in ranks])
+        rows += [
+            [look.subject.name, name, rank, most[name], look.features[name].shape[1]]
+            for name, rank in ranks.items()
+        ]
+    text = (
+        "How many directions the images spread over: exponential of the entropy of the singular "
+        "values of centred features, averaged over positions, in percent of the most that channels "
+        "and the number of images allow."
+    )
+    drawn = (("", charts.rank_chart([look.subject.name for look in looks], shares)),)
+    return Section("Effective rank", (text,), drawn, rows=rows, file="effective_rank.csv")
+
+
+def neighbourhood_section(looks: Sequence[Look], pictures: Pictures, *, seed: int) -> Section:
+    """t-SNE of the deepest output."""
+    heading = "Neighbourhoods (t-SNE)"
+    if len(pictures.paths) < FEWEST:
+        return Section(heading, (f"Left out: it takes at least {FEWEST} images.",))
+    classes = list(pictures.classes) or [""] * len(pictures.paths)
+    few = 0 < len(set(pictures.classes)) <= MOST_CLASSES
+    rows: list[list[object]] = [["model", "image", "class", "x", "y"]]
+    drawn = []
+    for look in looks:
+        features = look.features[OUTPUT]
+        places = neighbourhoods(features, seed=seed)
+        caption = look.subject.name
+        if pictures.classes:
+            right = nearest_alike(features, classes)
+            caption += f": {right:.1f} % have their nearest neighbour in their own class"
+        drawn.append((caption, charts.map_chart(places, classes if few else [])))
+        rows += [
+            [look.subject.name, str(path), name, float(x), float(y)]
+            for path, name, (x, y) in zip(pictures.paths, classes, places, strict=True)
+        ]
+    text = [
+        "The backbone's output, averaged over positions and scaled to unit length, in the plane: "
+        "images near each other are alike to the model. Distances between far groups mean nothing."
+    ]
+    if not pictures.classes:
+        text.append("The images lie in no folders by class, so none is coloured.")
+    elif not few:
+        text.append(f"More than {MOST_CLASSES} classes, which colours would not tell apart.")
+    return Section(heading, tuple(text), tuple(drawn), rows=rows, file="tsne.csv")
+
+
+def evidence_section(
+    looks: Sequence[Look], pictures: Pictures, *, target: str | None, layer: str | None
+) -> Section:
+    """Grad-CAM of each classifier."""
+    rows: list[list[object]] = [["model", "image", "class", "explained", "probability_percent"]]
+    shown = []
+    for subject in (look.subject for look in looks if look.subject.classifier):
+        for item in evidence(subject, pictures, target=target, layer=layer):
+            rows.append([subject.name, item.image, item.true, item.explained, item.probability])
+            caption = f"{subject.name}: {item.explained} {item.probability:.0f} %"
+            caption += f", is {item.true}" if item.true else ""
+            shown.append(Picture(as_address(item.jpeg), item.image, caption))
+    text = (
+        "Grad-CAM: bright where the image speaks for the class that is named, each image scaled by "
+        "its largest value; all dark where nothing does. The percentage is the classifier's."
+    )
+    return Section(
+        "Evidence (Grad-CAM)", (text,), pictures=tuple(shown), rows=rows, file="grad_cam.csv"
+    )
