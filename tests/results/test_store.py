@@ -75,6 +75,55 @@ def test_one_changed_digit_anywhere_stops_the_table(make_record, tmp_path):
             read_records(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("path_of_field", "value", "said"),
+    [
+        ("cost.wall_seconds", -1.0, "greater than or equal to 0"),
+        ("cost.colour", "red", "not permitted"),
+        ("notes", "by hand", "not permitted"),
+        ("metrics.box_ap", 100.1, "less than or equal to 100"),
+        ("metrics.box_ap", "34.7", "valid number"),
+        ("metrics.mask_ap", float("nan"), "finite"),
+        ("protocol.id", "No Protocol", "match pattern"),
+        ("protocol.image_size", 0, "greater than 0"),
+        ("pretraining.checkpoint_sha256", "abc", "match pattern"),
+        ("environment.git_commit", "main", "match pattern"),
+        ("provenance.kind", "guessed", "'measured', 'reproduced' or 'published'"),
+        ("curves.loss.points.1.0", None, "valid number"),
+        ("date", "2025-01-31T12:00:00", "UTC"),
+    ],
+)
+def test_a_bad_field_is_named_with_its_path_and_the_remedy(
+    make_simmim, tmp_path, path_of_field, value, said
+):
+    loss = {"loss": {"against": "iteration", "points": [[1.0, 3.0], [2.0, 1.0]]}}
+    content = make_simmim(curves=loss).as_json()
+    *outer, last = (int(key) if key.isdigit() else key for key in path_of_field.split("."))
+    node = content
+    for key in outer:
+        node = node[key]
+    node[last] = value
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BenchError) as refused:
+        read_record(path)
+    message = str(refused.value)
+    assert message.startswith(f"{path}: {path_of_field}")
+    assert said in message
+    assert message.endswith("restore the file, or delete it and collect again with "
+                            "`tools/leaderboard.py build`")  # fmt: skip
+
+
+@pytest.mark.parametrize("field", ["provenance", "protocol", "sha256", "metrics"])
+def test_a_missing_field_is_named(make_simmim, tmp_path, field):
+    content = make_simmim().as_json()
+    del content[field]
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(BenchError, match=f"{field} is missing; restore the file"):
+        read_record(path)
+
+
 def test_a_copied_record_is_not_counted_twice(make_record, tmp_path):
     record = make_record()
     add_record(tmp_path, record, source=SOURCE)
