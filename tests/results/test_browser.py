@@ -1,6 +1,8 @@
 """The leaderboard page as a browser shows it."""
 
 import shutil
+from pathlib import Path
+from urllib.parse import urlparse
 
 import pytest
 
@@ -106,6 +108,20 @@ def test_details_unfold_below_their_row(page):
     assert facts.bounding_box()["x"] < row.bounding_box()["x"] + 50
     row.locator("summary").click()
     facts.wait_for(state="hidden")
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_rows_are_shown_without_the_library_too(browser, file, broken, tmp_path):
+    """Where scripts do not run, and where the library does not load."""
+    context = browser.new_context(offline=True, java_script_enabled=broken)
+    opened = context.new_page()
+    text = Path(urlparse(file).path).read_text("utf-8")
+    path = tmp_path / "index.html"
+    path.write_text(text.replace("import(url)", 'import("missing.js")') if broken else text)
+    opened.goto(path.as_uri())
+    opened.locator("#board tbody tr").first.wait_for(state="visible")
+    assert opened.locator(".dt-container").count() == 0
+    context.close()
 
 
 def test_a_hostile_name_is_shown_and_not_run(page):

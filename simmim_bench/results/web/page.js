@@ -18,6 +18,8 @@ const table = new DataTable("#board", {
   language: { search: "Search" },
 });
 
+document.documentElement.classList.remove("waiting");
+
 const protocol = document.getElementById("protocol");
 const group = document.getElementById("group");
 const choose = () => {
