@@ -7,8 +7,10 @@ import pytest
 
 from simmim_bench.results.aggregate import aggregate
 from simmim_bench.results.web.charts import charts_of
+from simmim_bench.results.web.drawing import legend
 from simmim_bench.results.web.lines import lines_of
 from simmim_bench.results.web.page import render_web
+from simmim_bench.visualization.figure import new_figure
 
 HOSTILE = '<script>alert(1)<|script> $x^2$ & "q" </td>'.replace("/", "|").replace("|", "\u2215")
 
@@ -108,6 +110,19 @@ def test_a_task_stands_against_another_task(make_record, make_simmim, toy):
     assert [text for text in headings if " against " in text] == [
         "classification top-1 against detection APᵇᵒˣ"
     ]
+
+
+def test_a_legend_fits_into_its_figure():
+    """However many and long the names are."""
+    figure = new_figure(width=5.0, height=3.0)
+    axes = figure.subplots()
+    for number in range(12):
+        axes.plot([0], [0], "o", label=f"a method of {'very ' * number} many words")
+    legend(figure)
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.x1
 
 
 def test_charts_take_the_pages_colours(records):

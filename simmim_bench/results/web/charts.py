@@ -110,7 +110,7 @@ def _against_time(table: Table, best: dict[ColumnKey, list[Row]], looks: dict[st
     across = min(PANELS, len(best))
     down = -(-len(best) // across)
     with styled():
-        figure = new_figure(width=3.0 * across, height=2.8 * down)
+        figure = new_figure(width=max(5.0, 3.0 * across), height=2.8 * down)
         panels = figure.subplots(down, across, squeeze=False).flat
         for axes in panels[len(best) :]:
             axes.axis("off")
@@ -132,7 +132,7 @@ def _task_against_task(
 ) -> str:
     primaries = [table.columns[key].primary for key in keys]
     with styled():
-        figure = new_figure(width=4.2, height=3.2)
+        figure = new_figure(width=5.0, height=3.2)
         axes = figure.subplots()
         for row in rows:
             x, y = (_value(row, key, name) for key, name in zip(keys, primaries, strict=True))

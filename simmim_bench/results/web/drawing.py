@@ -12,6 +12,9 @@ from typing import Any
 # without its black and yellow, which vanish on dark and light.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+CHARACTERS = 12  # of a legend, on an inch
+MARK = 7  # characters that an entry's mark and the gap after it take
+MOST_COLUMNS = 4
 INK = "#123457"  # stands for the page's own text colour
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -48,13 +51,21 @@ def looks_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def legend(figure: Any) -> None:
-    """One legend for all axes, with names as they are."""
+    """One legend for all axes, with names as they are; what is wider than the figure is cut."""
     found = {
         label: handle
         for axes in figure.axes
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(found.values(), found.keys(), loc="outside upper center", ncols=4, frameon=False)
+    fitting = int(figure.get_figwidth() * CHARACTERS)
+    names = [shorten(name, fitting - MARK) for name in found]
+    columns = max(1, min(MOST_COLUMNS, fitting // (MARK + max(map(len, names), default=1))))
+    figure.legend(found.values(), names, loc="outside upper center", ncols=columns, frameon=False)
+
+
+def shorten(text: str, most: int) -> str:
+    """At most ``most`` characters, the last one an ellipsis where some are left out."""
+    return text if len(text) <= most else f"{text[: most - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def styled() -> Any:
