@@ -26,6 +26,7 @@ from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.checkpoint.safe_io import load_checkpoint
 from simmim_bench.checkpoint.whole import load_whole
 from simmim_bench.engine.data_check import check_data
+from simmim_bench.engine.process import imports
 from simmim_bench.engine.settings import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.finetune.pretrained import load_pretrained
@@ -169,11 +170,12 @@ def knn(checkpoint: Path, config: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         load_pretrained(model.backbone, export_backbone(checkpoint, Path(folder)).weights)
     model.eval()
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+    with DefaultScope.overwrite_default_scope(cfg.default_scope), imports():
         remembered, asked = (
             Runner.build_dataloader(cfg[f"{name}_dataloader"], seed=0) for name in ("train", "val")
         )
-        evaluator = METRICS.build(cfg.val_evaluator)
+        # a metric without a prefix warns; it stands in names that are not used here
+        evaluator = METRICS.build({**cfg.val_evaluator, "prefix": "knn"})
     model.reserve(len(remembered.dataset))
     for batch in remembered:
         data = model.data_preprocessor(batch, False)
