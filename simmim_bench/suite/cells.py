@@ -16,7 +16,7 @@ def list_cells(suite: Suite) -> list[Cell]:
         Cell(method, backbone, task, seed)
         for seed in range(suite.seeds)
         for backbone in suite.backbones
-        for method in (*suite.methods(), *suite.baselines)
+        for method in (*suite.methods(), *suite.weights, *suite.baselines)
         for task in suite.tasks
     ]
     kept = [cell for cell in product if not any(part.matches(cell) for part in suite.exclude)]
@@ -91,7 +91,7 @@ def included(suite: Suite, part: Include) -> Iterator[Cell]:
 
 def include_mistakes(suite: Suite, part: Include) -> Iterator[str]:
     """Names in ``part`` that ``suite`` does not have, in sentences."""
-    methods = [*suite.methods(), *suite.baselines]
+    methods = [*suite.methods(), *suite.weights, *suite.baselines]
     if part.method not in methods:
         known = ", ".join(methods)
         yield f"no method is called {part.method!r}; there are {known}"
@@ -109,7 +109,7 @@ def _painting_mistakes(suite: Suite) -> Iterator[str]:
             continue
         if any(step_of(suite, cell).overrides for cell in cells):
             yield f"task {name!r} has overrides; a painting protocol is measured as it stands"
-        if unable := sorted({cell.method for cell in cells} & set(suite.baselines)):
+        if unable := sorted({cell.method for cell in cells} - set(suite.methods())):
             yield (
                 f"task {name!r} paints with the decoder of a pretraining, and {unable[0]} has "
                 f"none; exclude that method for the task"

@@ -62,8 +62,9 @@ def examine_suite(
         return None, mistakes
     mistakes += _name_mistakes(read, whole=whole)
     suite = with_right_names(read)
-    whole = whole and suite.pretrain == read.pretrain and suite.tasks == read.tasks
-    if whole and (suite.pretrain or suite.baselines):
+    parts = ("pretrain", "weights", "tasks")
+    whole = whole and all(getattr(suite, part) == getattr(read, part) for part in parts)
+    if whole and (suite.pretrain or suite.weights or suite.baselines):
         mistakes += cell_mistakes(read.model_copy(update={"backbones": suite.backbones}))
     wrong = dict(_config_mistakes(suite, root))
     return without_cells(suite, wrong), [*mistakes, *wrong.values()]
@@ -116,18 +117,19 @@ def _name_mistakes(suite: Suite, *, whole: bool) -> list[str]:
         for mistake in axis_mistakes(name, step.config, step.axes)
     ]
     methods = [variant.method for variant, _ in suite.variants()]
+    methods += suite.weights
     twice = sorted({method for method in methods if methods.count(method) > 1})
-    mistakes += [f"two pretrainings are called {method!r}" for method in twice]
+    mistakes += [f"two methods are called {method!r}" for method in twice]
     if SCRATCH in methods:
-        mistakes.append(f"a pretraining cannot be called {SCRATCH!r}; that is the baseline")
+        mistakes.append(f"a method with weights cannot be called {SCRATCH!r}; that is the baseline")
     if PRETRAIN in suite.tasks:
         mistakes.append(f"a task cannot be called {PRETRAIN!r}; that selects pretrainings")
     for field in ("backbones", "baselines"):
         values = getattr(suite, field)
         twice = sorted({value for value in values if values.count(value) > 1})
         mistakes += [f"{field!r} names {value!r} twice" for value in twice]
-    if whole and not suite.pretrain and not suite.baselines:
-        mistakes.append("neither 'pretrain' nor 'baselines' names anything to compare")
+    if whole and not (suite.pretrain or suite.weights or suite.baselines):
+        mistakes.append("none of 'pretrain', 'weights' and 'baselines' names anything to compare")
     return mistakes
 
 

@@ -18,6 +18,7 @@ from simmim_bench.suite.resources import Resources
 from simmim_bench.suite.schema import SCRATCH, Step, Suite
 from simmim_bench.suite.selectors import PRETRAIN, Cell
 from simmim_bench.suite.sources import hash_sources
+from simmim_bench.suite.weights import fingerprint
 
 # A number is raised when that tool starts to compute something else from the same input:
 # every stage that it made then runs again.
@@ -134,7 +135,11 @@ class _Builder:
         """Arguments and inputs that say where the backbone comes from."""
         if export is not None:
             return ["--pretrained", self._shown(self.folder / export.id / "backbone.pth")], {}
-        return ([], {}) if cell.task == PRETRAIN else (["--from-scratch"], {"start": SCRATCH})
+        if cell.task == PRETRAIN:
+            return [], {}
+        if given := self.suite.given(cell.method, cell.backbone):
+            return ["--pretrained", given], {"weights": fingerprint(self.root, given)}
+        return ["--from-scratch"], {"start": SCRATCH}
 
     def _share(self, step: Step, resources: Resources) -> dict[str, Any]:
         """Fields of a stage that say what it may use."""

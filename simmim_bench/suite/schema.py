@@ -61,7 +61,7 @@ class Pretrain(Step):
 
 
 class Suite(Strict):
-    """A matrix of runs: (pretrainings + baselines) x backbones x tasks x seeds.
+    """A matrix of runs: (pretrainings + weights + baselines) x backbones x tasks x seeds.
 
     Attributes:
         name: Folder under ``work_dirs``.
@@ -70,6 +70,8 @@ class Suite(Strict):
         data: Embedded dataset that is prepared first, if the configs need one.
         backbones: Names that fill ``{backbone}`` in config paths.
         pretrain: Method name to its pretraining; a name with ``{axis}`` stands for several.
+        weights: Method name to a ``backbone.pth`` that is there: a path from the project's root,
+            with ``{backbone}``, as tools/convert_checkpoint.py writes it.
         baselines: Starting points that need no pretraining.
         tasks: Task name to its downstream config, the same for all methods.
         resources: Of every stage that states none of its own.
@@ -85,6 +87,7 @@ class Suite(Strict):
     data: Literal["demo"] | None = None
     backbones: list[Name] = Field(min_length=1)
     pretrain: dict[Template, Pretrain] = {}
+    weights: dict[Name, str] = {}
     baselines: list[Literal["scratch"]] = []
     tasks: dict[Name, Task] = Field(min_length=1)
     resources: Resources = Resources()
@@ -112,6 +115,11 @@ class Suite(Strict):
     def methods(self) -> dict[str, Step]:
         """Method name to its pretraining, axes multiplied out."""
         return {variant.method: step for variant, step in self.variants()}
+
+    def given(self, method: str, backbone: str) -> str | None:
+        """Path of the weights that are there for ``method``; None if it has a pretraining."""
+        path = self.weights.get(method)
+        return path.replace("{backbone}", backbone) if path else None
 
 
 def _spelled(value: Scalar | list[Scalar]) -> str:

@@ -16,7 +16,7 @@ from simmim_bench.suite.selectors import PRETRAIN, Cell, Selector
 
 Place = tuple[int | str, ...]
 # Without one of their entries nothing can be said about what selects cells.
-_MATRIX = ("pretrain", "tasks", "backbones", "baselines", "seeds", "include")
+_MATRIX = ("pretrain", "weights", "tasks", "backbones", "baselines", "seeds", "include")
 
 
 def sound_part(raw: dict[str, Any]) -> tuple[Suite | None, list[ErrorDetails], bool]:
@@ -55,7 +55,10 @@ def with_right_names(suite: Suite) -> Suite:
     }
     tasks = {name: task for name, task in suite.tasks.items() if name != PRETRAIN}
     once = {name: list(dict.fromkeys(getattr(suite, name))) for name in ("backbones", "baselines")}
-    named = suite.model_copy(update={**once, "pretrain": pretrain, "tasks": tasks})
+    taken = {SCRATCH, *suite.methods()}
+    weights = {name: path for name, path in suite.weights.items() if name not in taken}
+    right = {"pretrain": pretrain, "weights": weights, "tasks": tasks}
+    named = suite.model_copy(update={**once, **right})
     include = [part for part in named.include if not list(include_mistakes(named, part))]
     return named.model_copy(update={"include": include})
 

@@ -11,10 +11,11 @@ from simmim_bench.data.layouts import data_root
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.suite.schema import Suite
+from simmim_bench.suite.weights import weights_mistakes
 
 
 def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str]:
-    """What would fail later: configs, overrides, data, budget; one sentence each.
+    """What would fail later: configs, overrides, data, weights, budget; one sentence each.
 
     Args:
         plan: Of ``suite``.
@@ -34,7 +35,8 @@ def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str
     for stage in trainings.values():
         for key, mistake in _training_mistakes(plan, stage, prepared, told):
             mistakes.setdefault(key, mistake)
-    found = [*mistakes.values(), *_cost_mistakes(stages, suite)]
+    found = [*mistakes.values(), *weights_mistakes(plan, stages, suite)]
+    found += _cost_mistakes(stages, suite)
     return found + _argument_mistakes(plan, trainings.values())
 
 

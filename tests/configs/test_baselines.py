@@ -16,6 +16,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.finetune.layer_decay import LayerDecayOptimWrapperConstructor
 from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS
+from simmim_bench.suite.cells import group_cells
 from simmim_bench.suite.load import load_suite
 
 ROOT = Path(__file__).parents[2] / "configs"
@@ -195,18 +196,25 @@ def test_it_uses_our_data(name):
     assert config.pretraining.method == name.split("_")[0]
 
 
-def test_the_suite_compares_methods_on_one_backbone():
+def test_the_suite_has_every_method_and_compares_on_one_backbone():
     suite = load_suite(ROOT / "suites" / "baselines.yaml", root=ROOT.parent)
-    [backbone] = suite.backbones
-    for method, step in suite.methods().items():
-        stated = Config.fromfile(ROOT.parent / step.path(backbone)).pretraining
-        assert (stated.method, stated.backbone) == (method, backbone)
-    protocols = [
-        Config.fromfile(ROOT.parent / task.path(backbone)) for task in suite.tasks.values()
-    ]
-    assert {config.backbone_name for config in protocols} == {backbone}
-    assert {config.protocol.task for config in protocols} == {
-        "classification",
-        "detection",
-        "segmentation",
+    methods = {backbone: set() for backbone in suite.backbones}
+    for _, backbone, method in group_cells(suite):
+        methods[backbone].add(method)
+        if step := suite.methods().get(method):
+            stated = Config.fromfile(ROOT.parent / step.path(backbone)).pretraining
+            assert (stated.method, stated.backbone) == (method, backbone)
+    assert methods == {
+        "plain-vit-b": {"scratch", "supervised", "mae", "mocov3", "simmim"},
+        "vit-b": {"scratch", "beit", "simmim"},
     }
+    for backbone in methods:
+        protocols = [
+            Config.fromfile(ROOT.parent / task.path(backbone)) for task in suite.tasks.values()
+        ]
+        assert {config.backbone_name for config in protocols} == {backbone}
+        assert {config.protocol.task for config in protocols} == {
+            "classification",
+            "detection",
+            "segmentation",
+        }

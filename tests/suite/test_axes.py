@@ -73,5 +73,5 @@ def test_mistakes(project, name, changes, said):
 
 def test_two_entries_of_one_name(project):
     entry = {"config": ENTRY["config"], "axes": {"masking": ["random"]}}
-    with pytest.raises(BenchError, match="two pretrainings are called 'simmim-random'"):
+    with pytest.raises(BenchError, match="two methods are called 'simmim-random'"):
         load(project, {"simmim-{masking}": entry, "simmim-random": ENTRY["config"]})
