@@ -21,7 +21,7 @@ protocol = dict(
     split="val",
     image_size=1024,
     epochs=100,
-    metrics=dict(box_ap="coco/bbox_mAP", mask_ap="coco/segm_mAP"),
+    metrics=_base_.figures,
     primary="box_ap",
 )
 

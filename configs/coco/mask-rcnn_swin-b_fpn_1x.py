@@ -18,7 +18,7 @@ protocol = dict(
     split="val",
     image_size=[800, 1333],
     epochs=12,
-    metrics=dict(box_ap="coco/bbox_mAP", mask_ap="coco/segm_mAP"),
+    metrics=_base_.figures,
     primary="box_ap",
 )
 

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from simmim_bench.errors import BenchError
+from simmim_bench.results.manifest import BY_SIZE
 
 
 def protocol_metrics(
     protocol: Mapping[str, Any] | None, measured: Mapping[str, float] | None
 ) -> dict[str, float]:
     """The protocol's metrics in percent, by their names in records; none without a protocol.
+
+    COCO's figures of a size of which the data have no object are left out.
 
     Args:
         protocol: With ``metrics``, from names of records to keys of the evaluator.
@@ -30,6 +33,8 @@ def protocol_metrics(
                 f"{', '.join(measured) or 'nothing'}"
             )
         value = float(measured[key])
+        if value == -1 and key.endswith(BY_SIZE) and name != protocol["primary"]:
+            continue  # these data have no object of that size
         named[name] = in_percent(key, value)
         if not 0 <= named[name] <= 100:
             raise BenchError(

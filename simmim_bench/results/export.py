@@ -26,8 +26,11 @@ TASKS = {
 NAMES = {  # as OpenMMLab's model indices and result lists spell them
     "top1": "Top 1 Accuracy",
     "top5": "Top 5 Accuracy",
-    "box_ap": "box AP",
-    "mask_ap": "mask AP",
+    **{
+        f"{kind}_ap{part}": f"{kind} AP{part.upper()}"
+        for kind in ("box", "mask")
+        for part in ("", "50", "75", "s", "m", "l")
+    },
     "miou": "mIoU",
     "macc": "mAcc",
     "aacc": "aAcc",

@@ -30,6 +30,7 @@ from simmim_bench.results.schema import (
 FILE_NAME = "manifest.json"
 SUPERSEDED = "superseded"  # folder of runs that a suite has replaced
 SCRATCH = "scratch"
+BY_SIZE = ("_mAP_s", "_mAP_m", "_mAP_l")  # COCO's figures of small, medium and large objects
 CPU = "CPU "  # how the device of a cost begins that is no GPU
 REMEDY = "delete it and run its stage again"
 
@@ -217,12 +218,13 @@ def check_origin(method: str | None, pretraining: Pretraining | None) -> None:
 
 
 def check_metrics(metrics: dict[str, float], protocol: Protocol) -> None:
-    """Refuse metrics that are not exactly the protocol's.
+    """Refuse metrics that are not exactly the protocol's, but for what data may not have.
 
     Raises:
         ValueError: Names both sets.
     """
-    if set(metrics) != set(protocol.metrics):
+    by_size = {name for name, key in protocol.metrics.items() if key.endswith(BY_SIZE)}
+    if set(metrics) | by_size - {protocol.primary} != set(protocol.metrics):
         raise ValueError(
             f"metrics are {', '.join(sorted(metrics)) or 'empty'}, protocol "
             f"{protocol.id}@{protocol.version} has {', '.join(sorted(protocol.metrics))}"

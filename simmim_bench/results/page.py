@@ -40,6 +40,8 @@ PAINTINGS = {
     "super": "super-resolved",
     "bicubic": "bicubic",
 }
+DETAILS = {f"{kind}_ap{part}" for kind in ("box", "mask") for part in ("50", "75", "s", "m", "l")}
+"""Metrics that records hold and tables, which they would make too wide, leave out."""
 METRICS = {
     "top1": "top-1",
     "top5": "top-5",
@@ -110,7 +112,8 @@ def _results(table: Table, notes: Notes) -> Grid:
         (key, name)
         for key, protocol in table.columns.items()
         for name in protocol.metrics
-        if any(key in row.cells and name in row.cells[key].metrics for row in table.rows)
+        if name not in DETAILS
+        and any(key in row.cells and name in row.cells[key].metrics for row in table.rows)
     ]
     headers = [Entry("method"), Entry("backbone"), Entry("pretraining")]
     headers += [

@@ -45,6 +45,15 @@ def comparison(make_record, make_simmim, toy):
     return [*scratch, *simmim, alone]
 
 
+def test_details_of_ap_stand_in_records_and_not_in_the_table(make_record, toy):
+    metrics = {"box_ap": "coco/bbox_mAP", "box_ap50": "coco/bbox_mAP_50", "box_aps": "x_mAP_s"}
+    record = make_record(
+        protocol=toy.protocol(metrics=metrics), metrics={"box_ap": 30.0, "box_ap50": 50.0}
+    )
+    results, _ = tables_of(render_markdown(make_page([record])))
+    assert [title for title in results[0] if "AP" in title] == ["detection APᵇᵒˣ ¹"]
+
+
 def test_results_read_as_in_a_paper(comparison):
     results, _ = tables_of(render_markdown(make_page(comparison)))
     assert results == [

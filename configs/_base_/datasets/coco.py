@@ -45,6 +45,23 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type="simmim_bench.CocoMetric", metric=["bbox", "segm"])
 test_evaluator = val_evaluator
 
+# The leaves' metrics: AP over overlaps of 0.5 to 0.95, at 0.5, at 0.75; of small, medium and large
+# objects. https://cocodataset.org/#detection-eval
+figures = dict(
+    box_ap="coco/bbox_mAP",
+    box_ap50="coco/bbox_mAP_50",
+    box_ap75="coco/bbox_mAP_75",
+    box_aps="coco/bbox_mAP_s",
+    box_apm="coco/bbox_mAP_m",
+    box_apl="coco/bbox_mAP_l",
+    mask_ap="coco/segm_mAP",
+    mask_ap50="coco/segm_mAP_50",
+    mask_ap75="coco/segm_mAP_75",
+    mask_aps="coco/segm_mAP_s",
+    mask_apm="coco/segm_mAP_m",
+    mask_apl="coco/segm_mAP_l",
+)
+
 # Several scales, as DETR: half of the images are cropped between two resizings.
 # Swin-Transformer-Object-Detection, configs/swin/mask_rcnn_swin_small_*_3x_coco.py.
 sides = [(side, 1333) for side in range(480, 801, 32)]
