@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from mmpretrain.datasets import CustomDataset
 
+from simmim_bench.datasets.image_list import listed_images
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
 
@@ -19,17 +20,22 @@ class FewShotDataset(CustomDataset):
     """``mmpretrain.CustomDataset`` with some images of every class.
 
     Which ones follows from the SHA-256 of each image's path below the data root and the number
-    of the list alone: no random generator, no stored list, the same on any machine.
+    of the list alone: no random generator, the same on any machine. Or a file lists them, as
+    https://github.com/google-research/simclr/tree/master/imagenet_subsets does for 1 % and 10 %
+    of ImageNet. A training writes the list of its images into its folder.
 
     Args:
         share: Share of each class's images, rounded up; as 0.01 and 0.1 of ImageNet.
         shots: Instead, this many images of each class.
+        list_file: Instead, a text file that names one image a line: its file name, or its path
+            below ``data_prefix``.
         list_number: Another list for every number.
         kwargs: See ``mmpretrain.CustomDataset``.
 
     Raises:
-        BenchError: If not one of ``share`` and ``shots`` is given, it is out of range, or a class
-            has fewer images than ``shots``.
+        BenchError: If not one of ``share``, ``shots`` and ``list_file`` is given, it is out of
+            range, a class has fewer images than ``shots``, or the file cannot be read, is empty
+            or names what is not there.
     """
 
     def __init__(
@@ -37,23 +43,31 @@ class FewShotDataset(CustomDataset):
         *,
         share: float | None = None,
         shots: int | None = None,
+        list_file: str | None = None,
         list_number: int = 0,
         **kwargs: Any,
     ) -> None:
-        if (share is None) == (shots is None):
-            raise BenchError(f"give share or shots, one of the two (share={share}, shots={shots})")
+        if sum(given is not None for given in (share, shots, list_file)) != 1:
+            raise BenchError(
+                f"give share, shots or list_file, one of them (share={share}, shots={shots}, "
+                f"list_file={list_file})"
+            )
         if share is not None and not 0 < share <= 1:
             raise BenchError(f"share {share} is not between 0 and 1; 0.01 is one percent")
         if shots is not None and shots < 1:
             raise BenchError(f"shots {shots} is less than 1")
         self.share = share
         self.shots = shots
+        self.list_file = list_file
         self.list_number = list_number
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """The chosen images, in the order of the whole dataset."""
         everything: list[dict[str, Any]] = super().load_data_list()
+        if self.list_file is not None:
+            names = [self._below(entry["img_path"]) for entry in everything]
+            return [everything[i] for i in sorted(listed_images(Path(self.list_file), names))]
         by_class: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for entry in everything:
             by_class[entry["gt_label"]].append(entry)
@@ -63,6 +77,13 @@ class FewShotDataset(CustomDataset):
             for entry in sorted(entries, key=self._rank)[: self._count(label, len(entries))]
         }
         return [entry for entry in everything if id(entry) in chosen]
+
+    def chosen_images(self) -> list[str]:
+        """Path of each image below ``data_prefix``, in the order of the dataset."""
+        return [self._below(self.get_data_info(i)["img_path"]) for i in range(len(self))]
+
+    def _below(self, path: str) -> str:
+        return PurePath(path).relative_to(self.img_prefix).as_posix()
 
     def _count(self, label: int, available: int) -> int:
         if self.share is not None:

@@ -262,6 +262,7 @@ def _hooks(
         return hooks
     if args.try_iterations is None:  # which shows a few images of other classes
         hooks.append({"type": f"{scope}.ClassesHook"})
+        hooks.append({"type": f"{scope}.ImageListHook"})
         task = facts["protocol"]["task"]
         hooks.append({"type": f"{scope}.ClassReportHook", "task": task})
         hooks.append({"type": f"{scope}.SamplePredictionsHook", "task": task})

@@ -27,6 +27,8 @@ FULL_SIZE = {
     "fewshot/imagenet-10percent_vit-b.py",
     "fewshot/imagenet-1percent_swin-b.py",
     "fewshot/imagenet-1percent_vit-b.py",
+    "fewshot/imagenet-5shot_swin-b.py",
+    "fewshot/imagenet-5shot_vit-b.py",
     "ade20k/upernet_convnext-b_160k.py",
     "ade20k/upernet_resnet-50_160k.py",
     "ade20k/upernet_swin-l_160k_640.py",

@@ -2,10 +2,12 @@
 
 import hashlib
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
+from simmim_bench.engine.hooks.image_list import IMAGE_LIST, ImageListHook
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
 
@@ -63,11 +65,50 @@ def test_lists_are_the_same_elsewhere_nested_and_numbered(root, tmp_path):
     assert chosen(root, share=0.2, list_number=1) != chosen(root, share=0.2)
 
 
+def test_a_list_chooses_and_what_a_training_writes_is_such_a_list(root, tmp_path):
+    options = {"data_root": str(root), "data_prefix": "train"}
+    few = {"type": "simmim_bench.FewShotDataset", **options}
+    dataset = DATASETS.build({**few, "share": 0.1, "list_number": 3})
+    loader = SimpleNamespace(dataset=dataset)
+    runner = SimpleNamespace(train_dataloader=loader, work_dir=tmp_path)
+    ImageListHook().before_train(runner)
+    written = tmp_path / IMAGE_LIST
+    assert written.read_text("utf-8").splitlines() == chosen(root, share=0.1, list_number=3)
+    assert chosen(root, list_file=str(written)) == chosen(root, share=0.1, list_number=3)
+    loader.dataset = DATASETS.build({"type": "mmpretrain.CustomDataset", **options})
+    written.unlink()
+    ImageListHook().before_train(runner)  # all images: no list
+    assert not written.exists()
+
+
+def test_a_published_list_names_files_without_folders(root, tmp_path):
+    listed = tmp_path / "1percent.txt"
+    listed.write_text("038.png\ncat/003.png\n\n", "utf-8")
+    assert chosen(root, list_file=str(listed)) == ["cat/003.png", "cat/038.png"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cat/999.png\ncat/003.png\n", "1 of the 2 images .* first is cat/999.png"),
+        ("003.png\n", "003.png, which 3 folders have; .* for example cat/003.png"),
+        ("\n", "names no image"),
+        (None, "is no list of images"),
+    ],
+)
+def test_lists_that_do_not_fit(root, tmp_path, text, said):
+    listed = tmp_path / "list.txt"
+    if text is not None:
+        listed.write_text(text, "utf-8")
+    with pytest.raises(BenchError, match=said):
+        chosen(root, list_file=str(listed))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "give share or shots"),
-        ({"share": 0.1, "shots": 3}, "one of the two"),
+        ({}, "give share, shots or list_file"),
+        ({"share": 0.1, "shots": 3}, "one of them"),
         ({"share": 1.5}, "share 1.5 is not between 0 and 1"),
         ({"shots": 0}, "shots 0 is less than 1"),
         ({"shots": 11}, "class eel has 10 images, shots=11 asks for more"),

@@ -6,6 +6,7 @@ from simmim_bench.engine.hooks.energy import EnergyHook
 from simmim_bench.engine.hooks.finite_loss import FiniteLossHook
 from simmim_bench.engine.hooks.fully_shard import FullyShardHook
 from simmim_bench.engine.hooks.identity import IdentityHook
+from simmim_bench.engine.hooks.image_list import ImageListHook
 from simmim_bench.engine.hooks.manifest import ManifestHook
 from simmim_bench.engine.hooks.mean_loss import MeanLossHook
 from simmim_bench.engine.hooks.memory import PeakMemoryHook
@@ -25,6 +26,7 @@ __all__ = [
     "FiniteLossHook",
     "FullyShardHook",
     "IdentityHook",
+    "ImageListHook",
     "ManifestHook",
     "MeanLossHook",
     "PeakMemoryHook",

@@ -21,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from simmim_bench.checkpoint.identity import BLOCK
 from simmim_bench.engine.figures import protocol_metrics
 from simmim_bench.engine.hooks.energy import energy_of
+from simmim_bench.engine.hooks.image_list import IMAGE_LIST
 from simmim_bench.engine.hooks.memory import peak_memory_mb
 from simmim_bench.engine.run_curves import curves_of
 from simmim_bench.engine.runner import latest_checkpoint
@@ -129,7 +130,7 @@ class ManifestHook(Hook):
         Manifest(
             **self.facts,
             status="complete",
-            outputs={"checkpoint": FileRef(path=final.name, sha256=sha256_file(final))},
+            outputs=_outputs(final),
             metrics=protocol_metrics(self.facts.get("protocol"), self.metrics),
             cost=self._cost(runner),
             curves=curves_of(work_dir, self.facts.get("protocol"), by_epoch=_by_epoch(runner)),
@@ -160,6 +161,15 @@ class ManifestHook(Hook):
             flops=self.flops,
             **energy_of(runner),
         )
+
+
+def _outputs(checkpoint: Path) -> dict[str, FileRef]:
+    files = {"checkpoint": checkpoint, "training_images": checkpoint.with_name(IMAGE_LIST)}
+    return {
+        name: FileRef(path=file.name, sha256=sha256_file(file))
+        for name, file in files.items()
+        if file.is_file()
+    }
 
 
 def _by_epoch(runner: Any) -> bool:
