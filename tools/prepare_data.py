@@ -5,8 +5,10 @@ from pathlib import Path
 
 from simmim_bench import cli
 from simmim_bench.data.layouts import LAYOUTS
+from simmim_bench.errors import BenchError
 
 PACKS = ("shards", "lmdb")
+UNLABELLED = ("images", *PACKS)
 
 
 def parse() -> argparse.Namespace:
@@ -14,9 +16,10 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "dataset",
-        choices=[*LAYOUTS, *PACKS],
+        choices=[*LAYOUTS, *UNLABELLED],
         help="demo is built from installed packages; imagenet and cityscapes need --source; shards "
-        "and lmdb pack the images of a folder (--source FOLDER --out FOLDER)",
+        "and lmdb pack the images of a folder (--source FOLDER --out FOLDER); these and images, a "
+        "folder of any, are verified as pretraining sources (--source FOLDER --verify)",
     )
     parser.add_argument(
         "--out", type=Path, metavar="ROOT", help="data root (default: SIMMIM_BENCH_DATA, or data)"
@@ -45,6 +48,12 @@ def run() -> int:
     from rich.console import Console
 
     console = Console()
+    if args.dataset in UNLABELLED and (args.verify or args.dataset not in PACKS):
+        from simmim_bench.data.prepare import verify_unlabelled
+
+        if not args.verify:
+            raise BenchError("images are only verified; add --verify, or pack them with shards")
+        return verify_unlabelled(args.dataset, sources=args.source, console=console)
     if args.dataset in PACKS:
         from simmim_bench.data.pack import pack
 

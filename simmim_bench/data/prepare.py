@@ -86,8 +86,34 @@ def _verify(dataset: str, root: Path, console: Console) -> int:
             require(dataset, root)  # says what to do
         with progress_bar("verifying", image_total(dataset, folder)) as advance:
             parts = check_layout(dataset, folder, advance)
+    return _report(str(folder), parts, console)
+
+
+def verify_unlabelled(kind: str, *, sources: list[str], console: Console) -> int:
+    """Open every image of a pretraining source; returns the exit code.
+
+    Args:
+        kind: ``images``, ``shards`` or ``lmdb``.
+        sources: The folder.
+        console: Where to write.
+
+    Raises:
+        BenchError: If not one folder is given, or nothing of that kind lies there.
+    """
+    from simmim_bench.data.check_unlabelled import check_sources, list_sources
+
+    if len(sources) != 1:
+        raise BenchError(f"{kind} --verify takes one --source FOLDER")
+    listed = list_sources(kind, Path(sources[0]))
+    with progress_bar("verifying", sum(len(each.pieces) for each in listed)) as advance:
+        parts = check_sources(listed, advance)
+    return _report(sources[0], parts, console)
+
+
+def _report(title: str, parts: list[Part], console: Console) -> int:
+    """Print a table and the first problems; the exit code."""
     problems = [problem for part in parts for problem in part.problems]
-    console.print(_table(folder, parts))
+    console.print(_table(title, parts))
     for problem in problems[:_SHOWN]:
         console.print(problem, soft_wrap=True, highlight=False, markup=False)
     if len(problems) > _SHOWN:
@@ -95,8 +121,8 @@ def _verify(dataset: str, root: Path, console: Console) -> int:
     return 1 if problems else 0
 
 
-def _table(folder: Path, parts: list[Part]) -> Table:
-    table = Table("part", title=str(folder))
+def _table(title: str, parts: list[Part]) -> Table:
+    table = Table("part", title=title)
     for heading in ("expected", "found", "problems"):
         table.add_column(heading, justify="right")
     for part in parts:

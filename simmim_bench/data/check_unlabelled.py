@@ -1,0 +1,109 @@
+"""Open every image of a pretraining source: a folder, tar shards or an LMDB."""
+
+from __future__ import annotations
+
+import io
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from simmim_bench.data.check import BROKEN, Part, Seen, examine, image_files
+from simmim_bench.data.lmdb_store import lmdb_keys, open_lmdb
+from simmim_bench.data.parallel import Advance, in_parallel
+from simmim_bench.data.shards import shard_files, shard_index
+from simmim_bench.errors import BenchError
+
+KINDS = ("images", "shards", "lmdb")
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One image: a file, the bytes ``where`` of a shard, or a key of an LMDB."""
+
+    path: Path
+    name: str = ""
+    where: tuple[int, int] | None = None
+    """Offset and size in bytes."""
+    key: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A part of a pretraining source, before its images were opened."""
+
+    name: str
+    pieces: list[Piece]
+    problems: list[str]
+
+
+def list_sources(kind: str, place: Path) -> list[Source]:
+    """What lies at ``place``, without a look into the images.
+
+    Args:
+        kind: One of ``KINDS``.
+        place: Folder of images or of shards, or an LMDB.
+
+    Raises:
+        BenchError: If there is nothing of that kind.
+    """
+    if not place.exists():
+        raise BenchError(f"{place} does not exist; give the folder that --source names")
+    if kind == "shards":
+        return [_shard(path) for path in shard_files(place)]
+    if kind == "lmdb":
+        keys = lmdb_keys(place)
+        shown = [(key, key.decode("utf-8", "backslashreplace")) for key in keys]
+        return [Source(place.name, [Piece(place, name, key=key) for key, name in shown], [])]
+    return [Source(place.name, [Piece(path) for path in image_files(place)], [])]
+
+
+def check_sources(sources: list[Source], advance: Advance) -> list[Part]:
+    """Decode every image to its last byte.
+
+    Args:
+        sources: Of ``list_sources``.
+        advance: Told how many more images have been opened.
+    """
+    seen = iter(in_parallel(look, [piece for each in sources for piece in each.pieces], advance))
+    parts = []
+    for source in sources:
+        own = [next(seen) for _ in source.pieces]
+        problems = [*source.problems, *(one.problem for one in own if one.problem)]
+        if not problems and not own:
+            problems.append(f"{source.name}: holds no image")
+        parts.append(Part(source.name, len(own), problems=problems))
+    return parts
+
+
+def look(piece: Piece) -> Seen:
+    """Decode one image to its last byte."""
+    if piece.where is None and piece.key is None:
+        return examine(piece.path)
+    try:
+        with Image.open(io.BytesIO(_content(piece))) as image:
+            image.load()
+            return Seen(size=image.size)
+    except BROKEN as error:
+        return Seen(f"{piece.path}: {piece.name} cannot be read ({error})")
+
+
+def _content(piece: Piece) -> bytes:
+    if piece.where is not None:
+        offset, size = piece.where
+        with piece.path.open("rb") as stream:
+            stream.seek(offset)
+            return stream.read(size)
+    with closing(open_lmdb(piece.path)) as environment, environment.begin() as transaction:
+        return bytes(transaction.get(piece.key))
+
+
+def _shard(path: Path) -> Source:
+    try:
+        entries = shard_index(path)
+    except BenchError as error:
+        return Source(path.name, [], [str(error)])
+    return Source(
+        path.name, [Piece(path, name, (start, size)) for name, start, size in entries], []
+    )
