@@ -6,6 +6,7 @@ OF_OTHERS = {  # folder of configs to the folder that has their recipe
     "fewshot": "imagenet",
     "cifar10": "imagenet",
     "cifar100": "imagenet",
+    "camvid": "ade20k",
     "cityscapes": "ade20k",
     "transfer": "simmim",
 }
@@ -22,6 +23,7 @@ FULL_SIZE = {
     "cifar10/vit-b_8xb128_ft-100e.py",
     "cifar100/swin-b_8xb128_ft-100e.py",
     "cifar100/vit-b_8xb128_ft-100e.py",
+    "camvid/upernet_swin-b_20k.py",
     "cityscapes/upernet_swin-b_80k.py",
     "fewshot/imagenet-10percent_swin-b.py",
     "fewshot/imagenet-10percent_vit-b.py",
@@ -158,3 +160,4 @@ EVALUATED = {
     "simmim_bench.KNNAccuracy": {f"knn/top1_k{k}" for k in (10, 20, 100, 200)},
 }
 EPOCHS = {"1x": 12, "3x": 36}
+CROPS = {"camvid": [360, 480], "cityscapes": [512, 1024]}  # height and width of segmentation

@@ -15,6 +15,7 @@ from simmim_bench.registry import MODELS
 from simmim_bench.results.manifest import Pretraining, Protocol
 from tests.configs.expected import (
     ARCHITECTURES,
+    CROPS,
     EPOCHS,
     EVALUATED,
     FINE_TUNING,
@@ -191,7 +192,7 @@ def test_the_name_says_what_the_values_are(name, cfg):
     if found := re.search(r"_(\d+)k(?:_(\d+))?$", stem):
         assert cfg.train_cfg.max_iters == 1000 * int(found.group(1))
         size = cfg.protocol.image_size
-        assert size == (int(found.group(2) or 512) if folder == "ade20k" else [512, 1024])
+        assert size == (int(found.group(2) or 512) if folder == "ade20k" else CROPS[folder])
         assert list(cfg.model.data_preprocessor.size) == (
             size if folder != "ade20k" else [size] * 2
         )
