@@ -63,6 +63,7 @@ class SegLayoutDataset(BaseSegDataset):
                 image=sample["data_samples"].get("img_path", "an image"),
                 classes=len(self.metainfo["classes"]),
                 ignored=self.ignore_index,
+                reduced=self.reduce_zero_label,
             )
         return sample
 

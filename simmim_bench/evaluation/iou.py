@@ -38,6 +38,7 @@ class IoUMetric(mmseg.evaluation.IoUMetric):
                 image=sample.get("img_path", "an image"),
                 classes=classes,
                 ignored=self.ignore_index,
+                reduced=bool(self.dataset_meta.get("reduce_zero_label")),
             )
         super().process(data_batch, data_samples)
 

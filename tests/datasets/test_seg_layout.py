@@ -104,5 +104,5 @@ PIPELINE = [
 def test_a_label_that_is_no_class_is_refused_before_a_loss_meets_it(build):
     assert build(pipeline=PIPELINE)[0]["data_samples"].gt_sem_seg.data.max() == 255
     one_class = build(num_classes=1, pipeline=PIPELINE)
-    with pytest.raises(BenchError, match=r"a\.jpg holds label 1, but there are 1 classes"):
+    with pytest.raises(BenchError, match=r"a\.jpg holds label 2, but there are 1 classes, 1 to 1"):
         one_class[0]
