@@ -2,8 +2,10 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tests.e2e.conftest import CONFIGS, PRETRAIN, TINY, Tools
 
@@ -92,6 +94,49 @@ def test_a_corrupt_image(tools, data, tmp_path):
     )  # fmt: skip
     assert victim.name in said
     assert "--verify" in said
+
+
+@pytest.mark.parametrize("split", ["train2017", "val2017"])
+def test_a_corrupt_image_of_a_detector_and_the_same_command_after_it_is_repaired(
+    tools, data, tmp_path, split
+):
+    copy, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(data, copy)
+    victim = sorted((copy / "demo" / "coco" / split).glob("*.jpg"))[1]
+    content = victim.read_bytes()
+    victim.write_bytes(content[:300])
+    command = [
+        "tools/train.py", CONFIGS["detection"], "--from-scratch", "--resume", "--work-dir", run,
+        "--kind", "smoke", "--cfg-options", *TINY, "train_cfg.max_epochs=1",
+        "train_cfg.val_interval=1", "train_dataloader.num_workers=1",
+    ]  # fmt: skip
+    said = refusal(Tools(copy), *command)
+    assert victim.name in said
+    assert "--verify" in said
+    assert not (run / "manifest.json").exists()
+    assert (run / "epoch_1.pth").exists() == (split == "val2017")  # the epoch is not lost
+    victim.write_bytes(content)
+    Tools(copy).succeed(*command)
+    assert (run / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("split", ["training", "validation"])
+def test_a_label_that_is_no_class(data, tmp_path, split):
+    copy = tmp_path / "data"
+    shutil.copytree(data, copy)
+    maps = copy / "demo" / "ade" / "ADEChallengeData2016" / "annotations" / split
+    victim = sorted(maps.glob("*.png"))[0]
+    with Image.open(victim) as image:
+        labels = np.array(image)
+    labels[:3] = 37
+    Image.fromarray(labels).save(victim)
+    said = refusal(
+        Tools(copy), "tools/train.py", CONFIGS["segmentation"], "--from-scratch", "--kind", "smoke",
+        "--work-dir", tmp_path / "run", "--cfg-options", *TINY, "train_cfg.max_epochs=1",
+        "train_cfg.val_interval=1",
+    )  # fmt: skip
+    assert victim.stem in said
+    assert "holds label 37, but there are 11 classes, 1 to 11 (0 and 255 ignored)" in said
 
 
 def test_an_image_size_that_the_mask_patch_does_not_divide(tools, tmp_path):

@@ -12,6 +12,7 @@ from simmim_bench.results.schema import read_model
 from tests.e2e.conftest import CONFIGS
 
 pytestmark = pytest.mark.slow
+TABLES = ("per_class", "confusion", "worst")
 ONE_EPOCH = ["train_cfg.max_epochs=1", "train_cfg.val_interval=1"]
 
 
@@ -105,6 +106,27 @@ def test_two_processes_train_and_test_to_the_same_figures(tools, tmp_path):
     assert figures[0]["accuracy/top1"] == manifest.metrics["top1"]
     records = [read_model(Record, tmp_path / n / "record.json", remedy="") for n in "12"]
     assert records[0].metrics == records[1].metrics == manifest.metrics
+
+
+@pytest.mark.skipif(os.cpu_count() < 2, reason="needs two cores")
+@pytest.mark.parametrize("task", ["detection", "segmentation"])
+def test_five_images_on_two_processes_give_the_figures_of_one(tools, tmp_path, task):
+    trained = tools.train(
+        CONFIGS[task], tmp_path / "run", "--from-scratch", options=["train_cfg.max_epochs=1"]
+    )
+    found = []
+    for processes in ("1", "2"):
+        out = tmp_path / processes
+        tools.succeed(
+            "bash", "tools/dist_test.sh", CONFIGS[task], tmp_path / "run" / "epoch_1.pth",
+            processes, "--work-dir", out,
+        )  # fmt: skip
+        record = read_model(Record, out / "record.json", remedy="")
+        tables = [(out / "classes" / f"{name}.csv").read_text() for name in TABLES]
+        found.append((json.loads((out / "test.json").read_text()), record.metrics, tables))
+    assert found[0] == found[1]
+    assert found[0][1] == trained.metrics
+    assert len(found[0][0]) == {"detection": 24, "segmentation": 3}[task]
 
 
 def test_try_runs_a_full_size_config_and_records_nothing(tools, tmp_path):
