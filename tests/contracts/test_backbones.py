@@ -37,6 +37,17 @@ class TestSwin(BackboneContract):
         ):
             assert output.shape[1:] == (channels, SIZE[0] // stride, SIZE[1] // stride)
 
+    def test_a_task_leaves_out_norms_of_stages_that_only_a_decoder_read(
+        self, save_pretraining, tmp_path
+    ):
+        config = {**self.config(), "out_indices": (0, 1, 2, 3)}
+        weights = export_backbone(save_pretraining(config), tmp_path / "export").weights
+        report = load_pretrained(MODELS.build(self.config()), weights)
+        assert report.missing == ()
+        assert set(report.unexpected) == {
+            f"norm{stage}.{name}" for stage in range(3) for name in ("weight", "bias")
+        }
+
     def test_linear_layers_and_bias_tables_have_a_deviation_of_002(self, model):
         drawn = {
             name: value
