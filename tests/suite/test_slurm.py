@@ -121,33 +121,25 @@ def test_a_job_of_a_stage_that_failed_for_good_is_not_tried_again(jobs):
     assert len(jobs.project.take_calls()) == 1
 
 
-def test_a_whole_suite_runs_as_jobs(project, slurm, monkeypatch):
-    pytest.importorskip(PLUGIN)
-    monkeypatch.setenv("SBATCH_PARTITION", slurm)
-    project.write_suite(override=[{"task": "pretrain", "resources": {"gpus": 2}}])
-    code, printed = project.run(launcher="slurm")
-    assert code == 0, printed
-    calls = project.take_calls()
-    assert f"{PRETRAIN} rank 1" in calls
-    assert len(calls) == 9
-    assert project.table() == "cells: 4\n"
-
-
-def test_a_cancelled_job_of_a_running_suite_is_submitted_again(project, slurm, monkeypatch):
+def test_a_whole_suite_runs_as_jobs_and_what_was_cancelled_again(project, slurm, monkeypatch):
     pytest.importorskip(PLUGIN)
     monkeypatch.setenv("SBATCH_PARTITION", slurm)
     project.config("simmim_net", "steps = 50\nseconds = 0.1\n")
-    project.write_suite(data=None)
-    options = ("--launcher", "slurm", "--only", "pretrain")
-    suite = project.start(*options, HOME=os.environ["HOME"])  # Snakemake's cache in a job
+    project.write_suite(override=[{"task": "pretrain", "resources": {"gpus": 2}}])
+    # Snakemake has a cache at home, also in a job.
+    suite = project.start("--launcher", "slurm", HOME=os.environ["HOME"])
     deadline = time.monotonic() + 120
     while steps_done(project) < 3:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     ask("scancel", *ask("squeue", "-h", "-t", "R", "-o", "%A").split())
-    printed, _ = suite.communicate(timeout=200)
+    printed, _ = suite.communicate(timeout=300)
     assert suite.returncode == 0, printed
-    assert "interrupted; fake: preempted" in printed
-    first, second = project.take_calls()
-    assert first == f"{PRETRAIN} from 0"
-    assert 3 <= int(second.rsplit(maxsplit=1)[1]) < 50
+    calls = project.take_calls()
+    steps = sorted(int(call.split()[-1]) for call in calls if call.startswith(f"{PRETRAIN} from"))
+    assert len(steps) == 2
+    assert steps[0] == 0
+    assert 3 <= steps[1] < 50
+    assert calls.count(f"{PRETRAIN} rank 1") == 2
+    assert len({call.split()[0] for call in calls}) == 8
+    assert project.table() == "cells: 4\n"
