@@ -11,6 +11,13 @@ from typing import Any
 
 from simmim_bench.errors import BenchError
 
+COMPARING = {
+    "simmim_bench.ImageTextAligner",
+    "simmim_bench.MultiViewContrast",
+    "simmim_bench.MultiViewSimMIM",
+    "SimCLR",
+    "MoCoV3",
+}
 COUNTED = ("begin", "end", "T_max", "warmup", "milestones", "step_size")  # in schedulers
 
 
@@ -60,14 +67,15 @@ def has_batch_norm(node: Any) -> bool:
         return any(has_batch_norm(child) for child in node)
     if not hasattr(node, "items"):
         return False
-    return node.get("type") in {"BN", "SyncBN"} or any(
+    return node.get("type") in {"BN", "BN1d", "SyncBN"} or any(
         has_batch_norm(child) for child in node.values()
     )
 
 
 def has_in_batch_negatives(model: Any) -> bool:
     """Whether a model's loss compares the images of a step with each other."""
-    return bool(model.get("type") == "simmim_bench.ImageTextAligner")
+    own = model.get("type") in COMPARING
+    return own or model.get("distance", {}).get("type") == "simmim_bench.InfoNCE"
 
 
 def _accumulate(cfg: Any, count: int) -> None:

@@ -12,6 +12,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.results.manifest import SCRATCH, Pretraining, Protocol
 from simmim_bench.results.schema import validate
 
+PAINTERS = {"SimMIM", "SimilaritySimMIM", "MultiViewSimMIM"}  # whose reconstructions are shown
 METHOD_OVERRIDE = "pretraining.method="  # names an ablation; changes nothing of the recipe
 
 
@@ -257,7 +258,7 @@ def _hooks(
     if args.try_iterations is None:
         hooks.append({"type": f"{scope}.ManifestHook", "facts": facts})
     if facts["stage"] == "pretrain":
-        if cfg.model.type == f"{scope}.SimMIM":
+        if cfg.model.type in {f"{scope}.{name}" for name in PAINTERS}:
             hooks.append({"type": f"{scope}.ReconstructionHook", "epochs": args.paint_every})
         return hooks
     if args.try_iterations is None:  # which shows a few images of other classes

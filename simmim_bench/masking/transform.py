@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,11 @@ class GenerateMask(PerSampleTransform):
     depends on (seed, epoch, sample index) alone: it is the same for any number of workers
     and after a resumed run, and differs from epoch to epoch once ``set_epoch`` is called.
 
-    Required keys: ``img`` ((H, W, C) array) and ``sample_idx``, which mmengine datasets set;
-    ``semantic`` also needs ``gt_seg_map`` ((H, W) array). ``results['words']``, Long (3,), are
-    seed, epoch and index, for algorithms that choose masks themselves.
+    Of several views of an image (``MultiView``) each has a mask of its own: (views, rows, columns).
+
+    Required keys: ``img`` ((H, W, C) array, or a list of such) and ``sample_idx``, which mmengine
+    datasets set; ``semantic`` also needs ``gt_seg_map`` ((H, W) array). ``results['words']``,
+    Long (3,), are seed, epoch and index, for algorithms that choose masks themselves.
 
     Args:
         mask_patch_size: Side of a mask patch in pixels.
@@ -65,18 +68,31 @@ class GenerateMask(PerSampleTransform):
         self.schedule = scheduled(mask_ratio, schedule)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Add the mask of this sample.
+        """Add the mask of this sample, or of each of its views.
 
         Raises:
             ValueError: If the mask patch does not divide the image, or a key is missing.
         """
-        words, strategy = self.words(results), self.strategy
-        if self.schedule is not None:
-            strategy = strategy.with_ratio(self.schedule.at(words[1]))
-        numbers = torch.from_numpy(strategy.numbers(results, np.random.default_rng(words)))
-        results["mask"] = strategy.masks(results["img"].shape[:2], numbers.unsqueeze(0))[0]
+        image, words = results["img"], self.words(results)
+        if isinstance(image, list):
+            views = [{**results, "img": view} for view in image]
+            masks = [self._draw(view, words, [number]) for number, view in enumerate(views)]
+            results["mask"] = torch.stack(masks)
+        else:
+            results["mask"] = self._draw(results, words)
         results["words"] = torch.tensor(words)
         return results
+
+    def _draw(
+        self, results: dict[str, Any], words: list[int], view: Sequence[int] = ()
+    ) -> torch.Tensor:
+        """Mask of one image; ``view`` is its number among several views."""
+        strategy = self.strategy
+        if self.schedule is not None:
+            strategy = strategy.with_ratio(self.schedule.at(words[1]))
+        rng = np.random.default_rng([*words, *view])
+        numbers = torch.from_numpy(strategy.numbers(results, rng))
+        return strategy.masks(results["img"].shape[:2], numbers.unsqueeze(0))[0]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.strategy!r}, seed={self.seed})"

@@ -5,19 +5,15 @@ Negatives are the other pairs of the batch, over all processes.
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F  # noqa: N812
-from mmengine.dist import get_rank, get_world_size
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
+
+from simmim_bench.losses.in_batch import in_batch_cross_entropy
 
 
 def symmetric_contrastive(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
     """Mean of the cross-entropies from images to texts and from texts to images.
 
-    Each process has its own rows against the columns of all. The mean over processes, which DDP
-    takes of the gradients, is the loss of the whole batch in one process; gathering passes
-    gradients back.
+    Over processes as ``in_batch_cross_entropy``.
 
     Args:
         images: Unit vectors of this process's images, (B, D).
@@ -35,12 +31,5 @@ def symmetric_contrastive(images: Tensor, texts: Tensor, scale: Tensor) -> Tenso
             f"images are {tuple(images.shape)} and texts {tuple(texts.shape)}, expected the same "
             "(B, D)"
         )
-    own = torch.arange(len(images), device=images.device) + len(images) * get_rank()
-    to_texts = scale * images @ _of_all(texts).T  # (B, B * processes)
-    to_images = scale * texts @ _of_all(images).T
-    return (F.cross_entropy(to_texts, own) + F.cross_entropy(to_images, own)) / 2
-
-
-def _of_all(rows: Tensor) -> Tensor:
-    """Rows of all processes in the order of their ranks."""
-    return torch.cat(all_gather(rows)) if get_world_size() > 1 else rows
+    to_texts = in_batch_cross_entropy(images, texts, scale)
+    return (to_texts + in_batch_cross_entropy(texts, images, scale)) / 2

@@ -1,0 +1,161 @@
+"""Train configs of configs/variants a little on your images: what their losses, time and memory do.
+
+    python benchmarks/variants.py FOLDER --steps 60
+    python benchmarks/variants.py FOLDER --only cosine infonce
+
+FOLDER has images in it or below. Data, augmentation, batch and optimiser are the config's; the
+learning rate rises over the first steps. Plain SimMIM (configs/demo/simmim_swin-demo.py) is the
+first row, which the others are compared with. On a CPU seconds are the process's CPU time with one
+thread, which other processes disturb little; the median step without loading. Memory is what a step
+holds at its peak beyond weights and optimiser states, as torch's allocator counts it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from simmim_bench import cli
+from simmim_bench.errors import BenchError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+PLAIN = CONFIGS / "demo" / "simmim_swin-demo.py"
+AVERAGED = 10  # steps at the start and at the end
+WARMUP = 20  # steps
+MEGABYTE = 2**20
+SUFFIXES = {".jpg", ".jpeg", ".png"}
+HEADER = (
+    "| config | loss at start | at end | parts at start | at end | s / step | x plain | MB |"
+    " x plain |\n"
+    "|---|---:|---:|---|---|---:|---:|---:|---:|"
+)
+
+
+def parse() -> argparse.Namespace:
+    """Command line of the comparison."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("images", type=Path, help="folder with images in it or below")
+    parser.add_argument("--only", nargs="+", default=[""], help="configs whose names hold one")
+    parser.add_argument("--steps", type=int, default=60, help="of each row (default: 60)")
+    parser.add_argument("--batch-size", type=int, default=64, help="images (default: 64)")
+    parser.add_argument(
+        "--frozen", metavar="FILE", help="exported backbone.pth for the perceptual one"
+    )
+    return parser.parse_args()
+
+
+def run() -> None:
+    """Print a table, row by row."""
+    args = parse()
+    import torch
+    from mmengine.logging import MMLogger
+
+    from simmim_bench import ops
+
+    ops.install()
+    torch.set_num_threads(1)
+    MMLogger.get_instance("variants", log_level="WARNING")  # no line for each parameter
+    found = sorted((CONFIGS / "variants").glob("*-demo.py"))
+    chosen = [path for path in found if any(word in path.stem for word in args.only)]
+    print(HEADER)
+    plain: tuple[float, float] | None = None
+    for path in (PLAIN, *chosen):
+        logged, seconds, held = train(path, args)
+        plain = plain or (seconds, held)
+        ends = [_means(logged[:AVERAGED]), _means(logged[-AVERAGED:])]
+        parts = [", ".join(f"{k} {v:.3f}" for k, v in end.items() if k != "loss") for end in ends]
+        print(
+            f"| {path.stem} | {ends[0]['loss']:.3f} | {ends[1]['loss']:.3f} | {parts[0]} | "
+            f"{parts[1]} | {seconds:.3f} | {seconds / plain[0]:.2f} | {held:.0f} | "
+            f"{held / plain[1]:.2f} |",
+            flush=True,
+        )
+
+
+def train(path: Path, args: argparse.Namespace) -> tuple[list[dict[str, float]], float, float]:
+    """What each step logged, the median of their seconds, and MiB held at the peak of the last."""
+    from mmengine.config import Config
+    from mmengine.dataset import Compose
+    from mmengine.logging import MessageHub
+    from mmengine.optim import build_optim_wrapper
+    from mmengine.registry import TRANSFORMS, DefaultScope
+    from mmengine.runner import set_random_seed
+
+    from simmim_bench.registry import MODELS
+
+    cfg = Config.fromfile(path)
+    if args.frozen and cfg.model.get("features", {}).get("checkpoint"):
+        cfg.model.features.checkpoint = args.frozen
+    set_random_seed(0)
+    hub = MessageHub.get_instance(path.stem)
+    hub.update_info("max_iters", args.steps)
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        model = MODELS.build(cfg.model)
+        model.init_weights()
+        steps = [TRANSFORMS.build(step) for step in cfg.train_dataloader.dataset.pipeline]
+    batches = _batches(Compose(steps), args)
+    model.train()
+    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    lr, logged, seconds = cfg.optim_wrapper.optimizer.lr, list[dict[str, float]](), []
+    for step, batch in enumerate(itertools.islice(batches, args.steps)):
+        hub.update_info("iter", step)
+        for group in wrapper.optimizer.param_groups:
+            group["lr"] = lr * min(1.0, (step + 1) / WARMUP)
+        begin = time.process_time()
+        values = model.train_step(batch, wrapper)
+        seconds.append(time.process_time() - begin)
+        logged.append({name: float(value) for name, value in values.items()})
+    data = next(batches)
+    held = _peak(functools.partial(model.train_step, data, wrapper)) / MEGABYTE
+    return logged, statistics.median(seconds), held
+
+
+def _batches(pipeline: Callable[..., Any], args: argparse.Namespace) -> Iterator[Any]:
+    """Batches of images below the folder through the pipeline, without end."""
+    import torch
+    from mmengine.dataset import default_collate
+
+    found = args.images.rglob("*")
+    paths = sorted(path for path in found if path.suffix.lower() in SUFFIXES)
+    if len(paths) < args.batch_size:
+        raise BenchError(
+            f"{args.images} has {len(paths)} images, a batch is {args.batch_size}; give a folder "
+            "with more, or a smaller --batch-size"
+        )
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        order = torch.randperm(len(paths), generator=generator).tolist()
+        for start in range(0, len(order) - args.batch_size + 1, args.batch_size):
+            yield default_collate(
+                [
+                    pipeline({"img_path": str(paths[number]), "sample_idx": number})
+                    for number in order[start : start + args.batch_size]
+                ]
+            )
+
+
+def _means(logged: list[dict[str, float]]) -> dict[str, float]:
+    return {name: statistics.mean(each[name] for each in logged) for name in logged[0]}
+
+
+def _peak(step: Callable[[], Any]) -> int:
+    """Most bytes that a step held beyond what was there before it."""
+    import torch
+
+    with torch.profiler.profile(profile_memory=True) as profile:
+        step()
+    events = profile.profiler.kineto_results.events()
+    changes = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]")
+    return max(itertools.accumulate(change for _, change in changes))
+
+
+if __name__ == "__main__":
+    cli.main(run)

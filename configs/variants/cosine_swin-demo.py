@@ -1,0 +1,12 @@
+# Similarity-guided SimMIM on the demo images: what is painted must also have the features of the
+# original, by the encoder itself, whose weights count as constants there (docs/similarity.md).
+_base_ = ["../demo/simmim_swin-demo.py"]
+pretraining = dict(method="simmim-cosine")
+
+model = dict(
+    type="simmim_bench.SimilaritySimMIM",
+    features=dict(type="simmim_bench.OwnFeatures", learn=False),
+    distance=dict(type="simmim_bench.CosineDistance"),
+    # not tuned; features mean little at first
+    weight=dict(value=0.5, schedule="linear", until=0.2),
+)

@@ -1,0 +1,18 @@
+# Similarity-guided SimMIM on the demo images: perceptual distance by four levels of a frozen Swin
+# that plain SimMIM pretrained, so that no download is needed. Make it first:
+#   python tools/train.py configs/demo/simmim_swin-demo.py
+#   python tools/export_backbone.py work_dirs/simmim_swin-demo --out data/teachers/simmim_swin-demo
+# from elsewhere: --cfg-options model.features.checkpoint=FILE
+_base_ = ["../demo/simmim_swin-demo.py"]
+pretraining = dict(method="simmim-perceptual")
+
+model = dict(
+    type="simmim_bench.SimilaritySimMIM",
+    features=dict(
+        type="simmim_bench.FrozenFeatures",
+        checkpoint="{{$SIMMIM_BENCH_DATA:data}}/teachers/simmim_swin-demo/backbone.pth",
+        levels=[0, 1, 2, 3],
+    ),
+    distance=dict(type="simmim_bench.PerceptualDistance"),
+    weight=dict(value=0.1),  # not tuned
+)

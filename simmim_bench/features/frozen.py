@@ -1,0 +1,114 @@
+"""Features of several layers of a frozen network, as perceptual losses compare them.
+
+Paper: https://arxiv.org/abs/1603.08155
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from simmim_bench.backbones import BackboneAdapter
+from simmim_bench.errors import BenchError
+from simmim_bench.features.base import Levels, PairFeatures
+from simmim_bench.features.networks import VGG_WEIGHTS, build_network, maps_of, open_network
+from simmim_bench.registry import MODELS
+
+
+@MODELS.register_module()
+class FrozenFeatures(PairFeatures):
+    """Feature maps of a network that does not learn.
+
+    The network is no submodule: it is not in the state dict, has no trainable parameter and stays
+    in eval mode; it follows the model to its device. Gradients pass through it to the
+    reconstruction.
+
+    Args:
+        checkpoint: Its weights: ``backbone.pth`` that the suite exported, or ``.pth`` or
+            ``.safetensors`` of another network; every weight must be in it.
+        model: Its config, see ``open_network``.
+        levels: Which maps, see ``open_network``.
+        random: Whether random weights are meant: then there is no checkpoint.
+        seed: Of random weights, which a resumed run draws again.
+        network_mean: Normalisation that it was trained with, 0 to 255; None: as the encoder's.
+        network_std: Same.
+        mean: Normalisation of the encoder's images, 0 to 255; needed with ``network_mean``.
+        std: Same.
+
+    Raises:
+        BenchError: If there is neither a checkpoint nor ``random``, or both; if the checkpoint is
+            missing or does not match the model to the last key; if only a part of the
+            normalisation is known.
+    """
+
+    network: nn.Module
+
+    def __init__(
+        self,
+        *,
+        checkpoint: str | None = None,
+        model: dict[str, Any] | None = None,
+        levels: Sequence[int] | None = None,
+        random: bool = False,
+        seed: int = 0,
+        network_mean: Sequence[float] | None = None,
+        network_std: Sequence[float] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+    ) -> None:
+        super().__init__()
+        if random == (checkpoint is not None):
+            raise BenchError(
+                f"frozen network with checkpoint {checkpoint} and random={random}: give the path "
+                f"of its weights (VGG-16's are at {VGG_WEIGHTS}), or random=True if random "
+                "weights are meant"
+            )
+        if checkpoint is None:
+            with torch.random.fork_rng():
+                torch.manual_seed(seed)
+                network = build_network(model, levels)
+        else:
+            network = open_network(Path(checkpoint), model, levels)
+        network.eval()  # mmpretrain's return nothing, so calls cannot be chained
+        network.requires_grad_(False)
+        # past nn.Module's registration, see above
+        object.__setattr__(self, "network", network)
+        self.rescaled = network_mean is not None or network_std is not None
+        if self.rescaled:
+            self._remember_scale(network_mean, network_std, mean, std)
+
+    def forward(
+        self,
+        painted: Tensor,
+        original: Tensor,
+        adapter: BackboneAdapter,  # noqa: ARG002
+    ) -> tuple[Levels, Levels]:
+        """See ``PairFeatures.forward``."""
+        own = maps_of(self.network, self._scaled(painted))
+        with torch.no_grad():
+            other = maps_of(self.network, self._scaled(original))
+        return own, other
+
+    def _remember_scale(self, *scales: Sequence[float] | None) -> None:
+        """Slope and offset from the encoder's normalisation to the network's."""
+        if any(scale is None for scale in scales):
+            raise BenchError(
+                "network_mean and network_std of a frozen network belong together, and to a "
+                "data_preprocessor with mean and std; give all of them"
+            )
+        theirs, their_std, mean, std = (torch.tensor(scale).view(1, -1, 1, 1) for scale in scales)
+        self.register_buffer("slope", std / their_std, persistent=False)
+        self.register_buffer("offset", (mean - theirs) / their_std, persistent=False)
+
+    def _scaled(self, images: Tensor) -> Tensor:
+        return images * self.slope + self.offset if self.rescaled else images
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FrozenFeatures:
+        """Take the network along to another device or dtype."""
+        super()._apply(fn, recurse)
+        self.network._apply(fn, recurse)
+        return self

@@ -1,0 +1,129 @@
+"""Open a network whose feature maps of several levels are wanted, with all of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from simmim_bench.checkpoint.export import read_card
+from simmim_bench.errors import BenchError
+from simmim_bench.finetune.pretrained import load_pretrained
+from simmim_bench.registry import MODELS
+from simmim_bench.targets.missing import require_file
+from simmim_bench.targets.teacher_model import TIMM, build_teacher, teacher_weights
+
+VGG = "torchvision.vgg16"
+VGG_LEVELS = (3, 8, 15, 22)  # relu1_2, 2_2, 3_3, 4_3 (https://arxiv.org/abs/1603.08155, section 4)
+VGG_WEIGHTS = "https://download.pytorch.org/models/vgg16-397923af.pth"
+
+
+class VGG16Levels(nn.Module):
+    """Convolutions of torchvision's VGG-16, under its keys.
+
+    Args:
+        levels: Indices into ``features``.
+    """
+
+    def __init__(self, levels: Sequence[int]) -> None:
+        super().__init__()
+        from torchvision.models.vgg import cfgs, make_layers
+
+        self.features = make_layers(cfgs["D"])
+        self.levels = tuple(levels)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Maps (B, C, h, w) after each of the levels."""
+        found, maps = images, []
+        for number, layer in enumerate(self.features[: max(self.levels) + 1]):
+            found = layer(found)
+            if number in self.levels:
+                maps.append(found)
+        return maps
+
+
+class TimmLevels(nn.Module):
+    """Intermediate maps of a timm model.
+
+    Args:
+        model: It.
+        levels: Their indices; None: all.
+    """
+
+    def __init__(self, model: Any, levels: Sequence[int] | None) -> None:
+        super().__init__()
+        self.model = model
+        self.levels = None if levels is None else list(levels)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Maps (B, C, h, w)."""
+        maps: list[Tensor] = self.model.forward_intermediates(
+            images, indices=self.levels, output_fmt="NCHW", intermediates_only=True
+        )
+        return maps
+
+
+def open_network(
+    checkpoint: Path, model: dict[str, Any] | None, levels: Sequence[int] | None
+) -> nn.Module:
+    """Build a network and load every weight of it.
+
+    Args:
+        checkpoint: Exported ``backbone.pth`` with its card, or a file of weights.
+        model: Config; ``type`` is ``timm.NAME``, ``torchvision.vgg16`` or a registered backbone.
+            None: what the card says, and without a card VGG-16.
+        levels: Which maps; None: VGG-16's four, else all that the model gives.
+
+    Returns:
+        Module that gives a sequence of maps (B, C, h, w) for images (B, 3, H, W).
+
+    Raises:
+        BenchError: If the file is missing, damaged, or does not hold exactly the weights.
+    """
+    remedy = f"give the path of weights; those of VGG-16 are at {VGG_WEIGHTS}"
+    require_file(checkpoint, "checkpoint of the frozen network", remedy)
+    if checkpoint.with_suffix(".json").is_file():
+        config = model or {"_scope_": "mmpretrain", **read_card(checkpoint)["backbone_config"]}
+        network = build_network(config, levels)
+        load_pretrained(network, checkpoint)
+        return network
+    network = build_network(model, levels)
+    teacher_weights(checkpoint).load_into(getattr(network, "model", network))
+    return network
+
+
+def build_network(model: dict[str, Any] | None, levels: Sequence[int] | None) -> nn.Module:
+    """Build with random weights; see ``open_network``.
+
+    Raises:
+        BenchError: If timm does not know the name.
+    """
+    config = dict(model or {"type": VGG})
+    if config["type"] == VGG:
+        return VGG16Levels(VGG_LEVELS if levels is None else levels)
+    if config["type"].startswith(TIMM):
+        return TimmLevels(build_teacher(config), levels)
+    chosen = {} if levels is None else {"out_indices": tuple(levels)}
+    built: nn.Module = MODELS.build({**config, **chosen})
+    return built
+
+
+def maps_of(network: nn.Module, images: Tensor) -> Sequence[Tensor]:
+    """Feature maps of images (B, 3, H, W).
+
+    Raises:
+        BenchError: If the network returns something else.
+    """
+    outputs = network(images)
+    maps = outputs if isinstance(outputs, list | tuple) else [outputs]
+    for found in maps:
+        if not isinstance(found, torch.Tensor) or found.ndim != 4:
+            shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise BenchError(
+                f"frozen network {type(network).__name__} returns {shape}, not feature maps "
+                "(B, C, h, w); give a ViT out_type='featmap'"
+            )
+    return maps
