@@ -17,7 +17,7 @@ from simmim_bench.targets.missing import require_file
 from simmim_bench.targets.teacher_model import TIMM, build_teacher, teacher_weights
 
 VGG = "torchvision.vgg16"
-VGG_LEVELS = (3, 8, 15, 22)  # relu1_2, 2_2, 3_3, 4_3 (https://arxiv.org/abs/1603.08155, section 4)
+VGG_LEVELS = (3, 8, 15, 22)  # relu1_2, 2_2, 3_3, 4_3: https://arxiv.org/abs/1603.08155, section 4
 VGG_WEIGHTS = "https://download.pytorch.org/models/vgg16-397923af.pth"
 
 

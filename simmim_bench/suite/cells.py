@@ -74,6 +74,7 @@ def cell_mistakes(suite: Suite) -> list[str]:
         for seed, backbone, method in group_cells(suite)
         if method in methods
     ]
+    mistakes += dict.fromkeys(_use_mistakes(suite))
     mistakes += _painting_mistakes(suite)
     for number, change in enumerate(suite.override, 1):
         if not any(change.matches(cell) for cell in (*list_cells(suite), *pretrainings)):
@@ -99,6 +100,20 @@ def include_mistakes(suite: Suite, part: Include) -> Iterator[str]:
         if task not in suite.tasks:
             known = ", ".join(suite.tasks)
             yield f"no task is called {task!r}; there are {known}"
+
+
+def _use_mistakes(suite: Suite) -> Iterator[str]:
+    """Exported backbones that are used and not there, or not yet."""
+    methods, before = suite.methods(), set[Group]()
+    for seed, backbone, method in group_cells(suite):
+        for used in methods[method].uses.values() if method in methods else ():
+            if used not in methods or (seed, backbone, used) not in before:
+                yield (
+                    f"{method!r} uses the backbone of {used!r}, which no pretraining before it "
+                    f"with {backbone} makes; list {used!r} first under pretrain, with the same "
+                    "backbones and a task"
+                )
+        before.add((seed, backbone, method))
 
 
 def _painting_mistakes(suite: Suite) -> Iterator[str]:

@@ -105,7 +105,8 @@ class _Builder:
     def _train(self, identifier: str, cell: Cell, export: Stage | None) -> Stage:
         """A run of ``tools/train.py``: pretraining, or fine-tuning from ``export`` or scratch."""
         step = step_of(self.suite, cell)
-        config, options, seed = step.path(cell.backbone), step.options(), str(cell.seed)
+        config, seed, used = step.path(cell.backbone), str(cell.seed), self._used(step, cell)
+        options = [*step.options(), *(f"{key}={path}" for key, (_, path) in used.items())]
         resources = step.resources or self.suite.resources
         origin, start = self._origin(cell, export)
         tool = self._tool(
@@ -118,7 +119,11 @@ class _Builder:
             id=identifier,
             command=self.profile.command(tool, resources),
             result=self._manifest(identifier),
-            needs=(*(["data"] if self.suite.data else []), *([export.id] if export else [])),
+            needs=(
+                *(["data"] if self.suite.data else []),
+                *([export.id] if export else []),
+                *(needed for needed, _ in used.values()),
+            ),
             inputs={
                 **{"tool": _version("train"), "kind": self.suite.kind, "seed": seed, **start},
                 **{"config": config, "overrides": " ".join(options)},
@@ -130,6 +135,14 @@ class _Builder:
             options=tuple(options),
             **self._share(step, resources),
         )
+
+    def _used(self, step: Step, cell: Cell) -> dict[str, tuple[str, str]]:
+        """Config key to the export that it takes: the stage and the path of the weights."""
+        found = {}
+        for key, method in step.uses.items():
+            stage = f"export/{method}__{cell.backbone}/seed{cell.seed}"
+            found[key] = (stage, self._shown(self.folder / stage / "backbone.pth"))
+        return found
 
     def _origin(self, cell: Cell, export: Stage | None) -> tuple[list[str], dict[str, str]]:
         """Arguments and inputs that say where the backbone comes from."""

@@ -20,12 +20,15 @@ class Step(Strict):
     Attributes:
         config: Path from the project's root; ``{backbone}`` stands for the backbone's name.
         overrides: Dotted config key to value, as ``--cfg-options`` takes them.
+        uses: Dotted config key to the method whose exported backbone, of the same backbone and
+            seed, it is set to; that method stands before.
         resources: Instead of the suite's.
         gpu_hours: What one run of it is estimated to cost, GPUs times hours; for the plan.
     """
 
     config: str
     overrides: Overrides = {}
+    uses: dict[str, Name] = {}
     resources: Resources | None = None
     gpu_hours: float | None = Field(default=None, ge=0)
 
@@ -104,6 +107,7 @@ class Suite(Strict):
                 Step(
                     config=variant.config,
                     overrides=variant.overrides,
+                    uses=step.uses,
                     resources=step.resources,
                     gpu_hours=step.gpu_hours,
                 ),

@@ -19,6 +19,16 @@ SWIN = {
     "window_size": 2,
     "drop_path_rate": 0.0,
 }
+OTHERS = {
+    "vit": {
+        "type": "mmpretrain.VisionTransformer",
+        "arch": {"embed_dims": 24, "num_layers": 2, "num_heads": 2, "feedforward_channels": 48},
+        "img_size": 64,
+        "patch_size": 16,
+        "out_type": "featmap",
+    },
+    "resnet": {"type": "mmpretrain.ResNet", "depth": 18, "out_indices": (3,)},
+}
 FROZEN = {
     "type": "simmim_bench.FrozenFeatures",
     "model": SWIN,
@@ -137,6 +147,20 @@ def test_the_similarity_alone_teaches_the_decoder(kind):
     model(**data, mode="loss")["loss_similarity"].backward()
     assert model.decoder.projection.weight.grad.abs().sum() > 0
     assert model.mask_token.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("name", ["vit", "resnet"])
+def test_other_backbones(kind, name):
+    model = build(kind, backbone=OTHERS[name])
+    data = model.data_preprocessor(batch_of(2))
+    side = 64 // model.adapter.token_size
+    for sample in data["data_samples"]:
+        sample.set_mask(torch.arange(side * side).reshape(side, side) % 3 == 0)
+    losses = model(**data, mode="loss")
+    assert losses["distance"] > 0
+    losses["loss_similarity"].backward()
+    assert model.mask_token.grad.isfinite().all()
+    assert model.decoder.projection.weight.grad.abs().sum() > 0
 
 
 def test_checkpoint_and_export_are_plain_simmims(kind, save_pretraining, tmp_path):

@@ -95,6 +95,15 @@ def test_an_override_may_name_another_config(project):
             {"tasks": {"paint": {**PAINT, "overrides": {"painting.ratio": 0.5}}}, "baselines": []},
             "task 'paint' has overrides; a painting protocol is measured as it stands",
         ),
+        (
+            {
+                "pretrain": {
+                    "guided": {"config": "configs/simmim_net.py", "uses": {"steps": "simmim"}},
+                    "simmim": "configs/simmim_net.py",
+                }
+            },
+            "'guided' uses the backbone of 'simmim', which no pretraining before it with net makes",
+        ),
         ({"tasks": {"pretrain": "configs/cls_net.py"}}, "a task cannot be called 'pretrain'"),
         ({"resources": {"memory": "16"}}, "should be a number with a unit (mb, gb, tb), as 16 GB"),
         ({"resources": {"time": "2 weeks"}}, "should be a number with a unit (s, min, m, h, d)"),

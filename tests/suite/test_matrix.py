@@ -66,6 +66,18 @@ def test_fine_tuning_starts_from_its_own_seed(project):
         assert stage.command[stage.command.index("--seed") + 1] == str(seed)
 
 
+def test_a_pretraining_may_use_the_export_of_another_of_its_seed(project):
+    guided = {"config": "configs/simmim_net.py", "uses": {"steps": "simmim"}}
+    project.write_suite(pretrain={"simmim": "configs/simmim_net.py", "guided": guided}, seeds=2)
+    plan = project.plan()
+    stage = plan.stage("pretrain/guided__net/seed1")
+    assert stage.needs == ("data", "export/simmim__net/seed1")
+    weights = "work_dirs/tiny/export/simmim__net/seed1/backbone.pth"
+    assert stage.command[-2:] == ("--cfg-options", f"steps={weights}")
+    assert stage.inputs["overrides"] == f"steps={weights}"
+    assert plan.stage("pretrain/simmim__net/seed1").needs == ("data",)
+
+
 def test_a_painting_takes_the_whole_pretraining_and_its_overrides(project, monkeypatch):
     project.config("paint_net", "painting = dict()\n")
     paint = {"config": "configs/paint_{backbone}.py", "tool": "evaluate_painting"}
