@@ -61,7 +61,7 @@ class Project:
         (self.root / "configs" / f"{name}.py").write_text(text, "utf-8")
 
     def write_suite(self, **changes: object) -> None:
-        self.suite.write_text(yaml.safe_dump({**SUITE, **changes}), "utf-8")
+        self.suite.write_text(yaml.safe_dump({**SUITE, **changes}, sort_keys=False), "utf-8")
 
     def plan(self, seeds: int | None = None) -> Plan:
         suite = load_suite(self.suite, root=self.root, seeds=seeds)
