@@ -185,6 +185,7 @@ def run() -> None:
     if args.steps < 2 * AVERAGED:
         raise BenchError(f"{args.steps} steps are too few; use {2 * AVERAGED} or more")
     from mmengine.registry import init_default_scope
+    from mmengine.runner import set_random_seed
 
     from simmim_bench.engine.process import prepare
     from simmim_bench.io import atomic_write_text
@@ -193,6 +194,7 @@ def run() -> None:
     prepare("none", "mmpretrain")
     init_default_scope("mmpretrain")
     config = _config(args)
+    set_random_seed(args.seed)
     batches = list(_batches(config, args.steps))  # the same for every row
     print(HEADER, flush=True)
     lines = [HEADER]
