@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from mmengine.structures import BaseDataElement
 from torch import Tensor
@@ -14,7 +14,7 @@ from simmim_bench.contrast import ViewContrast, masks_of_views, stack_views
 from simmim_bench.losses.weight import LossWeight
 from simmim_bench.registry import MODELS
 
-Views = Tensor | Sequence[Tensor]
+Views: TypeAlias = Tensor | Sequence[Tensor]
 
 
 @MODELS.register_module()
