@@ -28,7 +28,8 @@ class CocoLayoutDataset(CocoDataset):
 
     Raises:
         BenchError: If the annotation file has no categories, or not ``num_classes`` of them; if it
-            lists no images, or none that is left after filtering.
+            lists no images, or none that is left after filtering; if it is there to measure
+            with and has no object.
     """
 
     METAINFO: dict[str, Any] = {}
@@ -66,6 +67,12 @@ class CocoLayoutDataset(CocoDataset):
         path = self._metainfo["ann_file"]
         if not self.data_list:
             raise BenchError(f"{path} lists no images; COCO's layout has them under 'images'")
+        if self.test_mode and not any(entry["instances"] for entry in self.data_list):
+            raise BenchError(
+                f"none of the {len(self.data_list)} images of {path} has an object, so nothing "
+                "could be measured; check that 'annotations' refer to the ids under 'images' and "
+                "'categories'"
+            )
         kept: list[dict[str, Any]] = super().filter_data()
         if not kept:
             raise BenchError(

@@ -33,7 +33,8 @@ class SegLayoutDataset(BaseSegDataset):
 
     Raises:
         BenchError: If ``classes.txt`` does not name ``num_classes`` classes, or the images are
-            not all of one suffix; for a sample, if its label map holds a label that is no class.
+            not all of one suffix; for a sample, if its label map is missing or corrupt, or holds a
+            label that is no class.
     """
 
     def __init__(
@@ -56,7 +57,14 @@ class SegLayoutDataset(BaseSegDataset):
 
     def prepare_data(self, idx: int) -> Any:
         """Sample ``idx`` after the pipeline, its labels checked."""
-        sample = super().prepare_data(idx)
+        try:
+            sample = super().prepare_data(idx)
+        except (OSError, SyntaxError) as error:  # Pillow's; images say it themselves
+            path = self.get_data_info(idx)["seg_map_path"]
+            raise BenchError(
+                f"the label map {path} cannot be read ({error}); restore it, or remove its image, "
+                "and check the others with `python tools/prepare_data.py DATASET --verify`"
+            ) from error
         if isinstance(sample, dict) and "gt_sem_seg" in sample.get("data_samples", ()):
             check_labels(
                 sample["data_samples"].gt_sem_seg.data,

@@ -78,7 +78,10 @@ def _run(cfg: Any, args: argparse.Namespace) -> dict[str, float]:
 
     from simmim_bench.checkpoint.safe_io import load_checkpoint
     from simmim_bench.checkpoint.whole import load_whole
-    from simmim_bench.engine.evaluation_record import write_record
+    from simmim_bench.engine.process import imports
+
+    with imports():  # some hooks report on tasks of other libraries
+        from simmim_bench.engine.evaluation_record import write_record
     from simmim_bench.engine.failures import explained
     from simmim_bench.engine.runner import BenchRunner
 

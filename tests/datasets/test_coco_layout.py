@@ -103,4 +103,9 @@ def test_annotations_of_other_images_leave_nothing_to_learn_from(build):
     elsewhere = [annotation(1, 100, 90)]
     with pytest.raises(BenchError, match=r"none of the 3 images of .*val\.json has an object"):
         build(annotations=elsewhere, test_mode=False, filter_cfg={"filter_empty_gt": True})
-    assert len(build(annotations=elsewhere)) == 3  # to be evaluated: there is nothing to find
+
+
+def test_a_split_without_objects_cannot_be_measured_with(build):
+    with pytest.raises(BenchError, match=r"none of the 3 images .* nothing could be measured"):
+        build(annotations=[annotation(1, 100, 90)])
+    assert len(build(annotations=[annotation(1, 9, 2)])) == 3

@@ -106,3 +106,16 @@ def test_a_label_that_is_no_class_is_refused_before_a_loss_meets_it(build):
     one_class = build(num_classes=1, pipeline=PIPELINE)
     with pytest.raises(BenchError, match=r"a\.jpg holds label 2, but there are 1 classes, 1 to 1"):
         one_class[0]
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "no image"])
+def test_a_label_map_that_cannot_be_read_is_named(build, tmp_path, damage):
+    victim = tmp_path / "labels" / "scene" / "b.png"
+    dataset = build(pipeline=PIPELINE)
+    content = victim.read_bytes()
+    victim.unlink()
+    if damage != "missing":
+        victim.write_bytes(content[:45] if damage == "truncated" else b"no image")
+    dataset[0]
+    with pytest.raises(BenchError, match=rf"the label map {victim} cannot be read .*--verify"):
+        dataset[1]
