@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +79,15 @@ def _run(cfg: Any, args: argparse.Namespace) -> dict[str, float]:
 
     from simmim_bench.checkpoint.safe_io import load_checkpoint
     from simmim_bench.checkpoint.whole import load_whole
-    from simmim_bench.engine.process import imports
-
-    with imports():  # some hooks report on tasks of other libraries
-        from simmim_bench.engine.evaluation_record import write_record
+    from simmim_bench.engine.evaluation_record import write_record
     from simmim_bench.engine.failures import explained
+    from simmim_bench.engine.process import imports
     from simmim_bench.engine.runner import BenchRunner
 
     checkpoint = Path(args.checkpoint)
     content = load_checkpoint(checkpoint)
+    with imports():  # some hooks report on tasks of other libraries
+        import_module("simmim_bench.engine.hooks")
     with explained(args.config):
         runner = BenchRunner.from_cfg(cfg)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
