@@ -1,5 +1,7 @@
 """Small backbones of every kind that has attention, and images."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -53,6 +55,15 @@ def build(config, **changes):
             torch.nn.init.normal_(parameter, std=0.5)
     backbone.eval()  # returns None
     return backbone
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment():
+    """What the tool sets for its own process does not outlive its tests."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

@@ -81,6 +81,8 @@ def test_every_backbone_has_a_size_test():
         "swin-demo",
         "vit-demo",
         "plain-vit-demo",
+        "resnet-demo",
+        "cnn-demo",
         "text-demo",
     }
     assert {path.stem for path in MODELS_DIR.glob("*.py")} - parts == tested
