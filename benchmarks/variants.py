@@ -112,7 +112,7 @@ def train(path: Path, args: argparse.Namespace) -> tuple[list[dict[str, float]],
         begin = time.process_time()
         values = model.train_step(batch, wrapper)
         seconds.append(time.process_time() - begin)
-        logged.append({name: float(value) for name, value in values.items()})
+        logged.append({name: value.item() for name, value in values.items()})
     data = next(batches)
     held = _peak(functools.partial(model.train_step, data, wrapper)) / MEGABYTE
     return logged, statistics.median(seconds), held

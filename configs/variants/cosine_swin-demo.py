@@ -7,6 +7,7 @@ model = dict(
     type="simmim_bench.SimilaritySimMIM",
     features=dict(type="simmim_bench.OwnFeatures", learn=False),
     distance=dict(type="simmim_bench.CosineDistance"),
-    # not tuned; features mean little at first
-    weight=dict(value=0.5, schedule="linear", until=0.2),
+    # of 0.5, 0.1 and 0.02 the largest that left the L1 of 80 steps on photographs as it is without;
+    # rises, since features mean little at first
+    weight=dict(value=0.1, schedule="linear", until=0.2),
 )
