@@ -28,7 +28,7 @@ def test_ready_suites_are_valid():
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "configs" / "suites").glob("[!b]*.yaml")), ids=lambda path: path.stem
+    "path", sorted((ROOT / "configs" / "suites").glob("*.yaml")), ids=lambda path: path.stem
 )
 def test_ready_suites_name_their_schema_and_estimate_every_training(path):
     assert path.read_text("utf-8").startswith("# yaml-language-server: $schema=../../docs/suite")
