@@ -96,7 +96,6 @@ def render(
     records = read_records(out / "records")
     cited = cited_for(records, published, everything=everything_cited)
     tables = aggregate(records)
-    page = make_page(records, cited, tables=tables)
     folder = out / "leaderboard"
 
     def write_web() -> None:
@@ -104,6 +103,7 @@ def render(
         atomic_write_text(folder / WEB, web)
 
     with beside(write_web, worth_it=len(records) >= MANY):
+        page = make_page(records, cited, tables=tables)
         atomic_write_text(folder / MARKDOWN, render_markdown(page))
         atomic_write_text(folder / LATEX, render_latex(page))
         export(records, folder / CSV, form="csv")
