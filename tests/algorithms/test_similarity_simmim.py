@@ -258,7 +258,7 @@ def test_two_processes_have_the_loss_and_the_gradients_of_one(tmp_path):
     single, *data = in_double("infonce")
     whole = single(*data)
     whole.backward()
-    mp.start_processes(one_of_two, args=(tmp_path, "infonce"), nprocs=2, start_method="fork")
+    mp.start_processes(one_of_two, args=(tmp_path, "infonce"), nprocs=2, start_method="spawn")
     losses, found = zip(*(torch.load(tmp_path / f"{rank}.pt") for rank in range(2)), strict=True)
     assert losses[0] != losses[1]
     torch.testing.assert_close(sum(losses) / 2, whole.detach())
