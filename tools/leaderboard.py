@@ -60,4 +60,4 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    cli.main(run)
+    cli.main(run, at_once=True)

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+MANY = 5000  # records, from which on a second process is worth it
+
 
 @contextmanager
 def beside(work: Callable[[], None], *, worth_it: bool) -> Iterator[None]:

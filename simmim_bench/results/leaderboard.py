@@ -8,7 +8,7 @@ from pathlib import Path
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.results.aggregate import aggregate
-from simmim_bench.results.beside import beside
+from simmim_bench.results.beside import MANY, beside
 from simmim_bench.results.collect import Collected, collect
 from simmim_bench.results.export import export
 from simmim_bench.results.grid import Page
@@ -26,7 +26,7 @@ from simmim_bench.results.web.reports import renew_reports
 
 MARKDOWN, WEB = "README.md", "index.html"
 PICTURES = "pictures"
-MANY = 5000  # records, from which on the web page is made beside the rest
+
 LATEX, CSV = "leaderboard.tex", "leaderboard.csv"
 
 

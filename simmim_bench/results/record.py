@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 from typing_extensions import Self
 
-from simmim_bench.results.canonical import model_sha256
+from simmim_bench.results.canonical import has_sha256, model_sha256
 from simmim_bench.results.curve import Curve
 from simmim_bench.results.manifest import (
     ConfigRef,
@@ -30,6 +30,9 @@ from simmim_bench.results.schema import (
     Title,
     UtcTime,
 )
+
+SEAL_CHECKED_BESIDE = {"seal": "checked in another process"}
+"""Context of a validation that leaves run id and hash, a third of its time, to somebody else."""
 
 
 class Provenance(StrictModel):
@@ -110,7 +113,10 @@ class RecordBody(StrictModel):
 
     def make_sha256(self) -> str:
         """SHA-256 of everything but run id and hash."""
-        return model_sha256(self.model_dump(mode="json", exclude=set(SEAL)))
+        return model_sha256(self._sealed())
+
+    def _sealed(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude=set(SEAL))
 
 
 class Record(RecordBody):
@@ -120,13 +126,16 @@ class Record(RecordBody):
     sha256: Sha256
 
     @model_validator(mode="after")
-    def _check_seal(self) -> Self:
-        found, run_id = self.make_sha256(), self.make_run_id()
-        if self.sha256 != found:
+    def _check_seal(self, info: ValidationInfo) -> Self:
+        if info.context is SEAL_CHECKED_BESIDE:
+            return self
+        if not has_sha256(self._sealed(), self.sha256):
+            found = self.make_sha256()
             raise ValueError(
                 f"sha256 is {self.sha256[:12]}... but the content hashes to {found[:12]}...; the "
                 f"record was changed after it was written"
             )
+        run_id = self.make_run_id()
         if self.run_id != run_id:
             raise ValueError(f"run_id is {self.run_id!r}, its inputs give {run_id!r}")
         return self

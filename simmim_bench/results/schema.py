@@ -107,8 +107,16 @@ def validate(model: type[Model], value: Any, *, source: str, remedy: str) -> Mod
         raise BenchError(f"{source}: {error}; {remedy}") from error
 
 
-def read_model(model: type[Model], path: Path, *, remedy: str) -> Model:
+def read_model(
+    model: type[Model], path: Path, *, remedy: str, context: dict[str, str] | None = None
+) -> Model:
     """Read a JSON file as ``model``.
+
+    Args:
+        model: Class to validate against.
+        path: File.
+        remedy: What to do about a bad file, for the error.
+        context: Passed on to the validators of ``model``.
 
     Raises:
         BenchError: If the file is missing, unreadable, no JSON or not valid.
@@ -121,7 +129,8 @@ def read_model(model: type[Model], path: Path, *, remedy: str) -> Model:
     except OSError as error:
         raise BenchError(f"{path} is not readable ({error}); {remedy}") from error
     try:
-        return model.model_validate_json(content)  # five times as fast as what follows
+        # five times as fast as what follows
+        return model.model_validate_json(content, context=context)
     except ValidationError:
         return _read_slowly(model, content, source=str(path), remedy=remedy)
 

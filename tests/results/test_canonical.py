@@ -7,7 +7,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simmim_bench.results.canonical import content_sha256, model_sha256, quick_text
+from simmim_bench.results.canonical import (
+    content_sha256,
+    has_sha256,
+    model_sha256,
+    quick_text,
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -33,6 +38,8 @@ def test_the_quick_text_is_the_canonical_one_or_none(value):
     text = quick_text(value)
     assert text is None or text == canonical(value)
     assert model_sha256(value) == content_sha256(value)
+    assert has_sha256(value, model_sha256(value))
+    assert not has_sha256([value], model_sha256(value))
     assert content_sha256(value) == hashlib.sha256(canonical(value)).hexdigest()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from simmim_bench.errors import BenchError
+from simmim_bench.results import store
 from simmim_bench.results.store import add_record, read_record, read_records, record_path
 
 SOURCE = Path("work/manifest.json")
@@ -43,6 +44,20 @@ def test_an_edited_record_stops_the_table(make_record, tmp_path):
     content = json.loads(path.read_text())
     content["metrics"]["box_ap"] = 99.9
     path.write_text(json.dumps(content))
+    with pytest.raises(BenchError, match="changed after it was written") as refused:
+        read_records(tmp_path)
+    assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_an_edited_record_among_many_stops_the_table(make_record, tmp_path, monkeypatch, number):
+    monkeypatch.setattr(store, "MANY", 4)  # seals are checked in two processes from here on
+    for seed in range(4):
+        add_record(tmp_path, make_record(seed=seed), source=SOURCE)
+    found = read_records(tmp_path)
+    assert sorted(record.seed for record in found) == list(range(4))
+    path = record_path(tmp_path, found[number])
+    path.write_text(path.read_text().replace('"seed": ', '"seed": 1'))
     with pytest.raises(BenchError, match="changed after it was written") as refused:
         read_records(tmp_path)
     assert str(path) in str(refused.value)
