@@ -1,6 +1,7 @@
 """Algorithms: put backbone, masking, decoder and loss together."""
 
 from simmim_bench.algorithms.adaptive_simmim import AdaptiveSimMIM
+from simmim_bench.algorithms.colour_tokenizer import ColourTokenizer
 from simmim_bench.algorithms.dalle import DallETokenizer
 from simmim_bench.algorithms.multi_view import MultiViewContrast, MultiViewSimMIM
 from simmim_bench.algorithms.pixel_simmim import PixelSimMIM
@@ -11,6 +12,7 @@ from simmim_bench.algorithms.sparse_simmim import SparseSimMIM
 
 __all__ = [
     "AdaptiveSimMIM",
+    "ColourTokenizer",
     "DallETokenizer",
     "MultiViewContrast",
     "MultiViewSimMIM",

@@ -28,6 +28,7 @@ VARIANTS = {
     "fill-noise_resnet": {MODEL},
     # encoders
     "simmim_plain-vit": {MODEL, MASK},
+    "simmim_vit": {MODEL, MASK},
     "simmim_resnet": {MODEL},
     "simmim_cnn": {MODEL},
     "sparse_resnet": {MODEL, MASK},
@@ -62,7 +63,7 @@ def mask_step(cfg):
 def test_it_changes_what_is_listed(name, cfg):
     own, demo = cfg.to_dict(), load("demo/simmim_swin-demo.py").to_dict()
     changed = {key for key in own if key not in demo or own[key] != demo[key]}
-    changed -= {"pretraining", "plain_vit_demo", "resnet_demo", "cnn_demo"}
+    changed -= {"pretraining", "vit_demo", "plain_vit_demo", "resnet_demo", "cnn_demo"}
     allowed = {MODEL: {"model"}, MASK: {"train_dataloader"}}
     allowed[DATA] = {"train_dataloader", "param_scheduler", "train_cfg"}
     assert changed == set().union(*(allowed[part] for part in VARIANTS[name]))
