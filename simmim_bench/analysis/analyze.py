@@ -109,7 +109,13 @@ def _over_checkpoints(pictures: Any, args: argparse.Namespace) -> Any:
     from simmim_bench.analysis import over_checkpoints as over
     from simmim_bench.analysis.checkpoint_section import checkpoint_section
 
-    found = over.checkpoints_below(args.over_checkpoints)
+    below = over.checkpoints_below(args.over_checkpoints)
+    found = {name: paths for name, paths in below.items() if over.has_error(paths[0])}
+    if not found:
+        raise BenchError(
+            f"none of {len(below)} pretrainings below {args.over_checkpoints} predicts pixels, so "
+            f"there is no error; give SimMIM's"
+        )
     configs = {
         name: over.knn_config(args.over_checkpoints, paths[0], args.knn)
         for name, paths in found.items()
@@ -119,4 +125,4 @@ def _over_checkpoints(pictures: Any, args: argparse.Namespace) -> Any:
             name: over.measure(paths, configs[name], pictures.paths, advance, seed=args.seed)
             for name, paths in found.items()
         }
-    return checkpoint_section(lines, configs)
+    return checkpoint_section(lines, configs, without=sorted(below.keys() - found.keys()))

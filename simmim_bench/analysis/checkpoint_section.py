@@ -13,12 +13,15 @@ from simmim_bench.analysis.section import Section
 FEWEST = 3  # points of a correlation
 
 
-def checkpoint_section(lines: Mapping[str, Sequence[Point]], configs: Mapping[str, str]) -> Section:
+def checkpoint_section(
+    lines: Mapping[str, Sequence[Point]], configs: Mapping[str, str], *, without: Sequence[str] = ()
+) -> Section:
     """Charts, rows and correlation of error and accuracy.
 
     Args:
         lines: Points in epoch order, by pretraining.
         configs: Config of the k-NN, by pretraining.
+        without: Pretrainings that predict no pixels, to be named.
     """
     over, against = checkpoint_charts(lines, "k-NN top-1 (%)")
     text = [
@@ -32,6 +35,8 @@ def checkpoint_section(lines: Mapping[str, Sequence[Point]], configs: Mapping[st
         for name, points in lines.items()
         if len(points) >= FEWEST and not np.isnan(value := rank_correlation(points))
     ]
+    if without:
+        text.append(f"Without such an error, since they predict no pixels: {', '.join(without)}.")
     rows = [
         [name, point.epoch, point.error, point.accuracy]
         for name, points in lines.items()

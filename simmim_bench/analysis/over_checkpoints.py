@@ -34,7 +34,7 @@ from simmim_bench.losses import MaskedL1Loss
 from simmim_bench.registry import METRICS, MODELS
 from simmim_bench.results.manifest import SUPERSEDED
 from simmim_bench.suite.plan import Plan
-from simmim_bench.visualization.paint import evaluation_pipeline
+from simmim_bench.visualization.paint import evaluation_pipeline, paints
 
 NUMBER = re.compile(r"epoch_(\d+)\.pth")
 BATCH = 32
@@ -78,6 +78,12 @@ def checkpoints_below(folder: Path) -> dict[str, list[Path]]:
             f"--cfg-options default_hooks.checkpoint.max_keep_ckpts=-1, which keeps all of them"
         )
     return kept
+
+
+def has_error(checkpoint: Path) -> bool:
+    """Whether a pretraining predicts pixels, so that it has an error in pixels."""
+    cfg = Config(_config(checkpoint))
+    return paints(_built(cfg.model, cfg.default_scope))
 
 
 def knn_config(folder: Path, checkpoint: Path, given: str | None) -> str:
@@ -142,7 +148,7 @@ def masked_l1(checkpoint: Path, images: Sequence[Path], *, seed: int) -> float:
     """
     content, cfg = load_checkpoint(checkpoint), Config(_config(checkpoint))
     model = _built(cfg.model, cfg.default_scope)
-    if not model.target.paints:
+    if not paints(model):
         raise BenchError(f"{checkpoint} predicts no pixels, so it has no error in pixels")
     load_whole(model, content, checkpoint=checkpoint, config="the config inside it")
     model.eval()

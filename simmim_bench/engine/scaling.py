@@ -1,8 +1,9 @@
 """Keep a recipe's effective batch on another number of devices.
 
 A config is written for ``auto_scale_lr.base_batch_size`` images per optimiser step
-(``8xb128`` = 1024). With fewer devices gradients are accumulated over several iterations;
-``--auto-scale-lr`` changes the learning rate by the linear scaling rule instead.
+(``8xb128`` = 1024). With fewer devices gradients are accumulated over several iterations, with more
+each has fewer images; ``--auto-scale-lr`` changes the learning rate by the linear scaling rule
+instead.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def keep_recipe(cfg: Any, world_size: int, *, auto_scale_lr: bool) -> str | None
         A sentence for the log and the record, or None if nothing had to change.
 
     Raises:
-        BenchError: If the batch of the recipe is not a multiple of what one iteration sees.
+        BenchError: If the batch of the recipe cannot be had on this many processes.
     """
     base = cfg.get("auto_scale_lr", {}).get("base_batch_size")
     batch = cfg.train_dataloader.batch_size
@@ -46,7 +47,13 @@ def keep_recipe(cfg: Any, world_size: int, *, auto_scale_lr: bool) -> str | None
             f"learning rate x {seen / base:g} by the linear scaling rule: batch {seen} "
             f"({world_size} x {batch}) instead of {base}"
         )
-    if seen > base or base % seen:
+    if seen > base and base % world_size == 0:
+        cfg.train_dataloader.batch_size = base // world_size
+        return (
+            f"{base // world_size} images per process instead of {batch}: {world_size} x "
+            f"{base // world_size} = {base} images per optimiser step, as in the recipe"
+        )
+    if base % seen:
         fitting = [size for size in range(1, batch + 1) if base % (size * world_size) == 0]
         smaller = f", or --cfg-options train_dataloader.batch_size={fitting[-1]}" if fitting else ""
         raise BenchError(

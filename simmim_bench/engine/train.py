@@ -12,7 +12,14 @@ from simmim_bench.errors import BenchError
 from simmim_bench.results.manifest import SCRATCH, Pretraining, Protocol
 from simmim_bench.results.schema import validate
 
-PAINTERS = {"SimMIM", "SimilaritySimMIM", "MultiViewSimMIM"}  # whose reconstructions are shown
+PAINTERS = {  # whose reconstructions are shown
+    "AdaptiveSimMIM",
+    "MultiViewSimMIM",
+    "PixelSimMIM",
+    "SimMIM",
+    "SimilaritySimMIM",
+    "SparseSimMIM",
+}
 METHOD_OVERRIDE = "pretraining.method="  # names an ablation; changes nothing of the recipe
 
 
@@ -111,10 +118,11 @@ def _scale(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size
     shrunk = use_smaller_batch(cfg, Path(cfg.work_dir), world_size) if args.resume else None
     facts["deviations"] += [shrunk] if shrunk else []
     note = keep_recipe(cfg, world_size, auto_scale_lr=args.auto_scale_lr)
+    accumulated = cfg.optim_wrapper.get("accumulative_counts", 1) > 1
     if note and has_batch_norm(cfg.model):
         note += "; batch norm sees fewer images at a time than in the recipe"
         facts["deviations"].append(note)
-    elif note and has_in_batch_negatives(cfg.model):
+    elif note and accumulated and has_in_batch_negatives(cfg.model):
         note += "; the contrastive loss has fewer negatives than in the recipe"
         facts["deviations"].append(note)
     elif note and args.auto_scale_lr:
@@ -189,6 +197,16 @@ def _check_origin(args: argparse.Namespace, cfg: Any) -> None:
         )
 
 
+def _stated(override: str) -> str:
+    """An override; an exported backbone by its method, since each seed of a row has its own."""
+    key, _, value = override.partition("=")
+    if not (value.endswith(".pth") and Path(value).with_suffix(".json").is_file()):
+        return override
+    from simmim_bench.checkpoint.export import read_card
+
+    return f"{key}=backbone of {read_card(Path(value))['method']}"
+
+
 def _facts(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
     """Fields of the manifest that are known before the run."""
     pretraining = cfg.get("pretraining")
@@ -204,7 +222,7 @@ def _facts(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
             "sha256": resolved_hash(cfg),
             "overrides": overrides,
         },
-        "deviations": [f"override {item}" for item in overrides],
+        "deviations": [f"override {_stated(item)}" for item in overrides],
         "protocol": protocol.to_dict() if protocol else None,
         "inputs": {},
     }

@@ -71,7 +71,7 @@ def run_inpaint(args: argparse.Namespace, console: Console) -> None:
     given = read_marks(args.mask) if args.mask else None
     painter = load_painter(args.config, args.checkpoint, args.cfg_options)
     marks = [_marks(given, painter, image, args, n) for n, image in enumerate(images)]
-    name = f"mask {args.mask}"
+    name = f"mask {args.mask}" if args.mask else f"a random mask of --ratio {args.ratio}"
     painted = [
         inpaint(painter, image, mark, name=name) for image, mark in zip(images, marks, strict=True)
     ]

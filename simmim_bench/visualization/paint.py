@@ -16,6 +16,11 @@ from simmim_bench.visualization.reconstruction import Painted, denormalised
 MASK_STEP = "simmim_bench.GenerateMask"
 
 
+def paints(model: Any) -> bool:
+    """Whether a model predicts images; contrastive methods have no target, others' may be none."""
+    return bool(getattr(getattr(model, "target", None), "paints", False))
+
+
 def evaluation_pipeline(cfg: Any, *, seed: int) -> Compose:
     """Load, resize the short edge, crop the centre, mask: no augmentation.
 

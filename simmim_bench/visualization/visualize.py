@@ -103,14 +103,16 @@ def load_model(cfg: Any, checkpoint: Path, config: str) -> Any:
     from simmim_bench.checkpoint.safe_io import load_checkpoint
     from simmim_bench.checkpoint.whole import load_whole, written_by
     from simmim_bench.registry import MODELS
+    from simmim_bench.visualization.paint import paints
 
     file = written_by(checkpoint)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
-    if not model.target.paints:
+    if not paints(model):
+        what = type(getattr(model, "target", model)).__name__
         raise BenchError(
-            f"{config} predicts {type(model.target).__name__}, which is no image; give a config "
-            f"whose target is made of colours"
+            f"{config} trains {what}, which predicts no image; give a config whose target is made "
+            f"of colours"
         )
     load_whole(model, load_checkpoint(file), checkpoint=file, config=config)
     return model.eval()

@@ -54,9 +54,18 @@ def test_linear_scaling_is_left_to_mmengine():
     assert "0.125" in note
 
 
+def test_more_devices_have_fewer_images_each():
+    cfg = recipe()
+    note = keep_recipe(cfg, 16, auto_scale_lr=False)
+    assert cfg.train_dataloader.batch_size == 2
+    assert "accumulative_counts" not in cfg.optim_wrapper
+    assert "2 images per process instead of 4: 16 x 2 = 32" in note
+
+
 def test_a_batch_that_does_not_divide_is_refused_with_one_that_does():
+    cfg = recipe(train_dataloader={"batch_size": 3})
     with pytest.raises(BenchError, match=r"batch is 32 images.*batch_size=2$"):
-        keep_recipe(recipe(), 16, auto_scale_lr=False)
+        keep_recipe(cfg, 4, auto_scale_lr=False)
 
 
 def test_where_no_batch_divides_linear_scaling_is_the_only_remedy():

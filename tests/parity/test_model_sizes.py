@@ -118,6 +118,16 @@ def test_flops_are_the_published_ones(name, options, billions):
     assert counted / 2 / 1e9 == pytest.approx(billions, abs=0.1)
 
 
+def test_a_backbone_that_takes_a_mask_is_counted_without():
+    options = {"img_size": 64, "use_rel_pos_bias": False, "out_type": "raw"}
+    plain = build("vit-s", options)
+    config = {**Config.fromfile(MODELS_DIR / "vit-s.py").vit_s, **options}
+    config.pop("with_cls_token")
+    config.pop("bias", None)
+    taking = MODELS.build({**config, "type": "mmpretrain.BEiTPretrainViT"})
+    assert backbone_flops(taking, (64, 64)) == backbone_flops(plain, (64, 64))
+
+
 def test_attention_is_counted_on_a_cpu(monkeypatch):
     on_meta = backbone_flops(build("plain-vit-s", PLAIN), (224, 224))
     with torch.device("cpu"):

@@ -15,6 +15,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils._pytree import tree_map
 
 from simmim_bench.engine.blocks import repeated_blocks
+from simmim_bench.engine.restrictions import refuse_sharded
 from simmim_bench.registry import HOOKS
 
 
@@ -33,7 +34,12 @@ class FullyShardHook(Hook):
         self.whole: dict[str, Any] = {}
 
     def before_train(self, runner: Any) -> None:
-        """Shard the model, and the optimizer's state with it."""
+        """Shard the model, and the optimizer's state with it.
+
+        Raises:
+            BenchError: If the model would then compute something else.
+        """
+        refuse_sharded(runner.model)
         old = {id(value): name for name, value in runner.model.named_parameters()}
         for block in repeated_blocks(runner.model.backbone).values():
             fully_shard(block)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import platform
 import time
@@ -182,15 +183,16 @@ def backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
     Matrix products, attention and convolutions are counted, as papers do.
 
     Args:
-        backbone: Any backbone of this suite.
+        backbone: Any backbone of this suite; one that takes a mask sees the whole image here.
         size: Height and width of the image in pixels.
     """
     image = next(backbone.parameters()).new_zeros(1, 3, *size)
+    whole = {"mask": None} if "mask" in inspect.signature(backbone.forward).parameters else {}
     was_training = backbone.training
     backbone.eval()
     # The counter does not know the CPU's own attention kernel.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
-        backbone(image)
+        backbone(image, **whole)
     backbone.train(was_training)
     return int(counter.get_total_flops())
 

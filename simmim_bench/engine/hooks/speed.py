@@ -10,6 +10,7 @@ from mmengine.model import is_model_wrapper
 from torch.utils.checkpoint import checkpoint
 
 from simmim_bench.engine.blocks import repeated_blocks
+from simmim_bench.engine.restrictions import refuse_recomputed
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
 
@@ -34,10 +35,11 @@ class SpeedHook(Hook):
         """Do it.
 
         Raises:
-            BenchError: If the backbone has no blocks.
+            BenchError: If the backbone has no blocks, or they cannot be computed again.
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         if self.recompute:
+            refuse_recomputed(model)
             blocks = repeated_blocks(model.backbone)
             if not blocks:
                 raise BenchError(
