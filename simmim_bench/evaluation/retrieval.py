@@ -13,9 +13,11 @@ import torch
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
+from simmim_bench.errors import BenchError
 from simmim_bench.registry import METRICS
 
 ROWS = 256  # compared at once
+EMBEDDINGS = ("image_embedding", "caption_embeddings")
 
 
 @METRICS.register_module()
@@ -35,10 +37,20 @@ class RetrievalRecall(BaseMetric):
         self.ranks = tuple(ranks)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002
-        """Keep the embeddings of a batch."""
+        """Keep the embeddings of a batch.
+
+        Raises:
+            BenchError: If one is not finite: NaN is below nothing, so it would count as found.
+        """
         for sample in data_samples:
-            pair = sample["image_embedding"], sample["caption_embeddings"]
-            self.results.append(tuple(each.detach().float().cpu() for each in pair))
+            pair = tuple(sample[name].detach().float().cpu() for name in EMBEDDINGS)
+            for name, embedding in zip(EMBEDDINGS, pair, strict=True):
+                if not embedding.isfinite().all():
+                    raise BenchError(
+                        f"{name} of image {len(self.results)} holds NaN or infinity, expected "
+                        f"unit vectors; train again with a lower learning rate, or in float32"
+                    )
+            self.results.append(pair)
 
     def compute_metrics(self, results: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
         """Recall over all images and captions."""

@@ -65,6 +65,17 @@ def test_equal_embeddings_of_everything_score_nothing():
     assert set(metric.evaluate(20).values()) == {0.0}
 
 
+@pytest.mark.parametrize("spoilt", ["image_embedding", "caption_embeddings"])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf])
+def test_embeddings_that_are_not_finite_are_refused(spoilt, value):
+    metric, found = RetrievalRecall(), samples()[:8]
+    found[6][spoilt] = found[6][spoilt].clone()
+    found[6][spoilt][..., 1] = value
+    metric.process(None, found[:5])
+    with pytest.raises(BenchError, match=rf"{spoilt} of image 6 .*expected .*unit vectors; train"):
+        metric.process(None, found[5:])
+
+
 def answered(*pairs):
     return [
         {"question_type": kind, "gt_label": torch.tensor([truth]), "pred_label": torch.tensor([p])}
