@@ -92,7 +92,9 @@ class ImageTextAligner(BaseModel):
             return self.embed_images(inputs)
         if mode == "loss":
             texts = self.embed_texts([sample.captions[0] for sample in data_samples])
-            scale = self.log_scale.exp().clamp(max=MAX_SCALE)
+            with torch.no_grad():  # a bound on the scale alone would have no gradient beyond it
+                self.log_scale.clamp_(max=math.log(MAX_SCALE))
+            scale = self.log_scale.exp()
             loss = symmetric_contrastive(self.embed_images(inputs), texts, scale)
             return {"loss": loss, "temperature": 1 / scale.detach()}
         if mode == "predict":

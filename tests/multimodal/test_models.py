@@ -1,5 +1,7 @@
 """Text encoder, aligner and answerer: what they see, what they predict, what they refuse."""
 
+import math
+
 import pytest
 import torch
 from mmpretrain.structures import DataSample
@@ -127,6 +129,21 @@ def test_the_temperature_is_learned_and_bounded(aligner):
     with torch.no_grad():
         aligner.log_scale.fill_(9.0)
     assert aligner(images, samples, mode="loss")["temperature"].item() == pytest.approx(0.01)
+
+
+def test_a_temperature_beyond_its_bound_comes_back(aligner):
+    """One caption for two images: the likelihood grows as the scale falls."""
+    samples = [DataSample() for _ in range(2)]
+    for sample in samples:
+        sample.set_field(["a cat"], "captions")
+    with torch.no_grad():
+        aligner.log_scale.fill_(9.0)
+    optimizer = torch.optim.SGD([aligner.log_scale], lr=0.1)
+    aligner(torch.randn(2, 3, 64, 64), samples, mode="loss")["loss"].backward()
+    assert aligner.log_scale.item() == pytest.approx(math.log(100))
+    assert aligner.log_scale.grad > 0
+    optimizer.step()
+    assert aligner.log_scale.item() < math.log(100) - 1e-4
 
 
 def test_an_answer_depends_on_image_and_question(answerer):
