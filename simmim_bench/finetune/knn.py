@@ -101,7 +101,8 @@ class KNNClassifier(FrozenBackbone, BaseModel):
             ValueError: If the mode is another one.
         """
         with torch.no_grad():
-            features = F.normalize(self.neck(self.backbone(inputs))[-1], dim=1)
+            # float as the memory is, also under autocast
+            features = F.normalize(self.neck(self.backbone(inputs))[-1].float(), dim=1)
         if mode == "tensor" or data_samples is None:
             return features
         if mode == "loss":

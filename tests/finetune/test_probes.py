@@ -130,6 +130,17 @@ def test_it_remembers_each_image_in_its_row(classifier):
     assert [sample.knn_label[0].item() for sample in found] == [0, 1, 2, 0, 1, 2]
 
 
+def test_it_remembers_what_bfloat16_computes(classifier):
+    classifier.reserve(2)
+    classifier.train()
+    images = torch.randn(2, 3, 64, 64)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        classifier(images, samples([0, 1]), mode="loss")
+    assert classifier.labels.tolist() == [0, 1]
+    assert torch.allclose(classifier.features, classifier(images), atol=0.02)
+    assert torch.allclose(classifier.features.norm(dim=1), torch.ones(2), atol=1e-6)
+
+
 def test_processes_share_their_memories(monkeypatch):
     """Rows 0 and 2 were seen here, 1 and 2 elsewhere."""
     rows = torch.nn.functional.normalize(torch.randn(3, 4), dim=1)
