@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class Painter:
         strategy = build_strategy(self._strategy, **self._mask)
         self.grid = strategy.patch_grid(image_size)
         self._tokens = strategy.mask_patch_size // strategy.token_size
+        self._lock = threading.Lock()  # masks enter the model by hooks, which all threads share
 
     def random_patches(self, *, ratio: float, seed: Sequence[int]) -> Marks:
         """Hidden patches drawn as in the pretraining, with a ratio of one's own.
@@ -59,7 +61,7 @@ class Painter:
 
     @torch.no_grad()
     def paint(self, images: Pixels, patches: Marks) -> Pixels:
-        """What the model predicts, visible patches included.
+        """What the model predicts, visible patches included; threads take turns.
 
         Args:
             images: (B, H, W, 3), uint8, RGB, at ``image_size``.
@@ -70,10 +72,11 @@ class Painter:
         """
         tokens = torch.from_numpy(patches).repeat_interleave(self._tokens, 1)
         tokens = tokens.repeat_interleave(self._tokens, 2)
-        parts = [
-            self._paint(images[start : start + BATCH], tokens[start : start + BATCH])
-            for start in range(0, len(images), BATCH)
-        ]
+        with self._lock:
+            parts = [
+                self._paint(images[start : start + BATCH], tokens[start : start + BATCH])
+                for start in range(0, len(images), BATCH)
+            ]
         return np.concatenate(parts)
 
     def _paint(self, images: Pixels, tokens: Tensor) -> Pixels:

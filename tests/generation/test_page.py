@@ -1,6 +1,7 @@
 """The page: what its functions give, and what a browser shows."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -24,6 +25,17 @@ def drawn(image, marks):
 
 def test_what_is_drawn_is_painted(painter, drawn, image, marks):
     assert (paint_drawn(painter, drawn) == inpaint(painter, image, marks)).all()
+
+
+def test_two_visitors_at_once_get_what_each_would_get_alone(painter):
+    """Masks enter a model by hooks, of which two calls at once would see both."""
+    images = np.random.default_rng(2).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    masks = [painter.random_patches(ratio=0.5, seed=(number,))[None] for number in (0, 1)]
+    given = list(zip(images[:, None], masks, strict=True)) * 10
+    alone = [painter.paint(*each) for each in given]
+    with ThreadPoolExecutor(2) as visitors:
+        together = list(visitors.map(lambda each: painter.paint(*each), given))
+    assert (np.stack(together) == np.stack(alone)).all()
 
 
 def test_what_the_page_refuses(painter, drawn):
