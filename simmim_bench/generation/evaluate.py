@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import resource
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,6 +14,7 @@ from rich.console import Console
 
 from simmim_bench.engine.figures import protocol_metrics
 from simmim_bench.engine.hooks.manifest import PACKAGES, device_name
+from simmim_bench.engine.hooks.memory import device_of, largest_memory_mb
 from simmim_bench.engine.settings import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.generation.figures import compare
@@ -150,11 +150,12 @@ def _mean_fill(image: Pixels, marks: Marks) -> Pixels:
 
 
 def _cost(painter: Painter, seconds: float, images: int) -> Cost:
+    device = device_of(painter.model)
     return Cost(
-        device=device_name(),
+        device=device_name(device),
         device_count=1,
         wall_seconds=seconds,
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,  # Linux: KiB
+        peak_memory_mb=largest_memory_mb(device),
         images_per_second=images / seconds,
         parameters=sum(each.numel() for each in painter.model.parameters()),
     )

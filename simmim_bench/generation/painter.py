@@ -95,7 +95,7 @@ class Painter:
 
 
 def load_painter(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -> Painter:
-    """Build the model of a pretraining and load every key of its checkpoint.
+    """Build the model of a pretraining, on the GPU if there is one, with all of its weights.
 
     Args:
         config: Config of a pretraining.
@@ -106,6 +106,8 @@ def load_painter(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -
         BenchError: If the config is no pretraining, its target is no image, or the checkpoint
             does not fit.
     """
+    from mmengine.device import get_device
+
     from simmim_bench.engine.failures import explained
     from simmim_bench.engine.process import prepare
     from simmim_bench.visualization.visualize import load_model, pretraining_config
@@ -113,7 +115,7 @@ def load_painter(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -
     cfg = pretraining_config(config, overrides)
     prepare("none", cfg.default_scope)
     with explained(config):
-        model = load_model(cfg, checkpoint, config)
+        model = load_model(cfg, checkpoint, config).to(get_device())
         stated = cfg.pretraining.image_size
         size = (stated, stated) if isinstance(stated, int) else tuple(stated)
         steps = cfg.train_dataloader.dataset.pipeline

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 from rich.console import Console
 
 from simmim_bench.errors import BenchError
 from simmim_bench.generation import evaluate as module
-from simmim_bench.results.manifest import Manifest, Protocol
+from simmim_bench.generation.painter import load_painter
+from simmim_bench.results.manifest import CPU, Manifest, Protocol
 from simmim_bench.results.record import Record
+from tests.e2e.conftest import PRETRAIN
 
 FOLDER = Path(__file__).parents[2] / "configs" / "generation"
 PROTOCOLS = sorted(FOLDER.glob("*.py"))
@@ -68,6 +71,34 @@ def test_the_gallery_shows_a_row_for_each_image(images):
     assert drawn.shape == (2 * 68, 6 * 68, 3)
     assert (drawn[68:132, :64] == images[1]).all()
     assert (drawn[:64, 5 * 68 : 5 * 68 + 64] == results["super"][0]).all()
+
+
+def test_painting_is_on_the_device_of_trainings(checkpoint, monkeypatch):
+    monkeypatch.setattr("mmengine.device.get_device", lambda: "meta")
+    model = load_painter(str(PRETRAIN), checkpoint).model
+    assert {value.device.type for value in model.parameters()} == {"meta"}
+    assert model.data_preprocessor.mean.device.type == "meta"
+
+
+def test_the_cost_is_that_of_the_device_that_painted(painter, monkeypatch):
+    """A model on the CPU of a machine that has a GPU."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "a GPU")
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda *_: 5 * 2**20)
+    cost = module._cost(painter, 2.0, 3)
+    assert cost.device.startswith(CPU)
+    assert cost.peak_memory_mb > 50  # torch itself
+    elsewhere = argparse.Namespace(model=OnGpu())
+    assert module._cost(elsewhere, 2.0, 3).device == "a GPU"
+    assert module._cost(elsewhere, 2.0, 3).peak_memory_mb == 5
+
+
+class OnGpu:
+    """As far as its parameters say."""
+
+    def parameters(self):
+        weight = argparse.Namespace(device=torch.device("cuda", 0), numel=lambda: 7)
+        return iter([weight])
 
 
 @pytest.fixture

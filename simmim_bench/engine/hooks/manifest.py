@@ -23,7 +23,7 @@ from simmim_bench.checkpoint.identity import BLOCK
 from simmim_bench.engine.figures import protocol_metrics
 from simmim_bench.engine.hooks.energy import energy_of
 from simmim_bench.engine.hooks.image_list import IMAGE_LIST
-from simmim_bench.engine.hooks.memory import peak_memory_mb
+from simmim_bench.engine.hooks.memory import device_of, peak_memory_mb
 from simmim_bench.engine.run_curves import curves_of
 from simmim_bench.engine.runner import latest_checkpoint
 from simmim_bench.errors import BenchError
@@ -153,7 +153,7 @@ class ManifestHook(Hook):
             min(runner.iter, runner.max_iters) * runner.train_dataloader.batch_sampler.batch_size
         )
         return Cost(
-            device=device_name(),
+            device=device_name(device_of(model)),
             device_count=get_world_size(),
             wall_seconds=wall,
             peak_memory_mb=peak_memory_mb(runner),
@@ -197,8 +197,8 @@ def backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
     return int(counter.get_total_flops())
 
 
-def device_name() -> str:
-    """Name of the GPU, or of the CPU with its threads."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
+def device_name(device: torch.device) -> str:
+    """Name of a GPU, or of the CPU with its threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
     return f"{CPU}{platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} threads"

@@ -17,7 +17,7 @@ INFO = "peak_memory_mb"
 class PeakMemoryHook(Hook):
     """Hold the largest memory of this process in the message hub, also over a resume.
 
-    Of the GPU if there is one, else resident memory; MiB.
+    Of the GPU if the model is on one, else resident memory; MiB.
     """
 
     priority = "ABOVE_NORMAL"  # before the logger
@@ -40,9 +40,19 @@ def peak_memory_mb(runner: Any) -> float:
     return float(runner.message_hub.get_info(INFO, default=0.0))
 
 
+def largest_memory_mb(device: torch.device) -> float:
+    """Largest memory so far, MiB: allocated on a GPU, else resident in this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux: KiB
+
+
+def device_of(model: Any) -> torch.device:
+    """Device of a module's parameters."""
+    device: torch.device = next(model.parameters()).device
+    return device
+
+
 def _keep(runner: Any) -> None:
-    if torch.cuda.is_available():
-        now = torch.cuda.max_memory_allocated() / 2**20
-    else:
-        now = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    now = largest_memory_mb(device_of(runner.model))
     runner.message_hub.update_info(INFO, max(now, peak_memory_mb(runner)))
