@@ -33,6 +33,9 @@ class VGG16Levels(nn.Module):
         from torchvision.models.vgg import cfgs, make_layers
 
         self.features = make_layers(cfgs["D"])
+        for layer in self.features:
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = False  # else it overwrites the map of the level before it
         self.levels = tuple(levels)
 
     def forward(self, images: Tensor) -> list[Tensor]:

@@ -5,6 +5,7 @@ import pytest
 import timm
 import torch
 from torch import nn
+from torch.nn import functional
 
 from simmim_bench.backbones import adapter_for
 from simmim_bench.checkpoint.export import export_backbone
@@ -65,6 +66,15 @@ def test_vgg_has_torchvisions_keys_and_gives_four_levels(vgg, images):
     ]
     for number, level in zip((3, 8, 15, 22), own, strict=True):
         torch.testing.assert_close(level, network.features[: number + 1](images[0]))
+
+
+def test_levels_before_a_rectifier_keep_their_negative_values(vgg, images):
+    network, path = vgg
+    _, other = levels_of(FrozenFeatures(checkpoint=str(path), levels=[2, 8]), images)
+    assert other[0].min() < 0
+    with torch.no_grad():
+        first = functional.relu(network.features[0](images[1]))
+        torch.testing.assert_close(other[0], network.features[2](first))
 
 
 def test_the_suites_own_backbone_needs_no_config(exported, images):
