@@ -1,7 +1,8 @@
 """Grad-CAM: which part of an image speaks for a class (https://arxiv.org/abs/1610.02391, eq. 1, 2).
 
 The map is that of a block: by default the deepest with at least 4 x 4 positions, since the last
-stage of a small model has fewer.
+stage of a small model has fewer. Where the class token is read, its own block is left out: patch
+tokens speak through the attention of later blocks alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simmim_bench.analysis.layers import OUTPUT, as_map, extra_tokens, watched
+from simmim_bench.analysis.layers import OUTPUT, as_map, blocks_of, extra_tokens, watched
 from simmim_bench.errors import BenchError
 
 FEWEST = 4  # positions along a side
@@ -37,7 +38,7 @@ def grad_cam(
         (B, h, w), float32, at least 0, and the logits, (B, number of classes).
 
     Raises:
-        BenchError: If the layer does not exist.
+        BenchError: If the layer does not exist, or its positions do not reach the logits.
         ValueError: If the layer has no positions.
     """
     seen = images.detach().clone().requires_grad_()  # also a frozen backbone then has gradients
@@ -47,7 +48,7 @@ def grad_cam(
             "extra": extra_tokens(classifier.backbone),
             "size": tuple(images.shape[2:]),
         }
-        chosen = outputs[_chosen(outputs, layer, how)]
+        chosen = outputs[_chosen(outputs, layer, how, unread=_unread(classifier.backbone))]
         index = logits.argmax(dim=1) if classes is None else classes
         explained = logits.gather(1, index[:, None]).sum()
         [slope] = torch.autograd.grad(explained, chosen)
@@ -68,11 +69,29 @@ def class_index(name: str, classes: Sequence[str]) -> int:
     raise BenchError(f"no class is called {name!r}; did you mean {', '.join(near)}?")
 
 
-def _chosen(outputs: dict[str, Tensor], layer: str | None, how: dict[str, Any]) -> str:
+def _unread(backbone: Any) -> list[str]:
+    """Blocks whose patch tokens do not reach the logits, as these read the class token."""
+    if getattr(backbone, "out_type", None) != "cls_token":
+        return []
+    return list(blocks_of(backbone))[max(backbone.out_indices) :]
+
+
+def _chosen(
+    outputs: dict[str, Tensor], layer: str | None, how: dict[str, Any], *, unread: Sequence[str]
+) -> str:
     blocks = [name for name in outputs if name != OUTPUT]
-    if layer is not None:
-        if layer not in blocks:
-            raise BenchError(f"the model has no layer {layer!r}; it has {', '.join(blocks)}")
-        return layer
-    fine = [name for name in blocks if min(as_map(outputs[name], **how).shape[2:]) >= FEWEST]
-    return (fine or blocks or [OUTPUT])[-1]
+    if layer is not None and layer not in blocks:
+        raise BenchError(f"the model has no layer {layer!r}; it has {', '.join(blocks)}")
+    read = [name for name in blocks if name not in unread]
+    if unread and not read:
+        raise BenchError(
+            "the classifier reads the class token of its first block, so that patch tokens of no "
+            "block reach the logits; give a model of more blocks"
+        )
+    if layer in unread:
+        raise BenchError(
+            f"patch tokens of layer {layer!r} do not reach the logits, which are made of the "
+            f"class token; give one of {', '.join(read)}"
+        )
+    fine = [name for name in read if min(as_map(outputs[name], **how).shape[2:]) >= FEWEST]
+    return layer or (fine or read or [OUTPUT])[-1]

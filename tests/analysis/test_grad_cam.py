@@ -7,7 +7,7 @@ from torch import nn
 from simmim_bench.analysis.grad_cam import class_index, grad_cam
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
-from tests.analysis.conftest import BEIT, RESNET, SWIN, build
+from tests.analysis.conftest import BEIT, RESNET, SWIN, VIT, build
 
 
 class Linear(nn.Module):
@@ -72,6 +72,37 @@ def test_a_frozen_backbone_is_explained_too(batch):
     heat, logits = grad_cam(probe, batch)
     assert logits.shape == (2, 3)
     assert heat.max() > 0
+
+
+class OfClassToken(nn.Module):
+    """Linear layer on the backbone's class token."""
+
+    def __init__(self, backbone):
+        super().__init__()
+        torch.manual_seed(2)
+        self.backbone, self.head = backbone, nn.Linear(16, 5)
+
+    def forward(self, images):
+        return self.head(self.backbone(images)[-1])
+
+
+@pytest.mark.parametrize(("reads", "deepest"), [(-1, "2"), (1, "1")])
+def test_a_class_token_is_explained_by_patches_that_reach_it(batch, reads, deepest):
+    """Patch tokens of the block whose class token is read have no successor."""
+    backbone = build(VIT, out_type="cls_token", out_indices=[reads])
+    model = OfClassToken(backbone).eval()
+    heat, _ = grad_cam(model, batch)
+    assert heat.amax(dim=(1, 2)).min() > 0
+    again, _ = grad_cam(model, batch, layer=deepest)
+    assert torch.equal(heat, again)
+    with pytest.raises(BenchError, match=rf"layer '3' .* class token; give one of .*{deepest}$"):
+        grad_cam(model, batch, layer="3")
+
+
+def test_a_class_token_of_the_only_block_is_not_explained(batch):
+    backbone = build(VIT, arch={**VIT["arch"], "num_layers": 1}, out_type="cls_token")
+    with pytest.raises(BenchError, match="reads the class token of its first block"):
+        grad_cam(OfClassToken(backbone).eval(), batch)
 
 
 def test_refuses_unknown_layers_and_classes(batch):
