@@ -28,7 +28,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-demo: setup ## Pretrain, three downstream tasks, leaderboard: 20 minutes on two cores
+demo: setup ## Pretrain, three downstream tasks, leaderboard: 22 minutes on two cores
 	$(BIN)/python tools/run_suite.py configs/suites/demo.yaml --seeds $(SEEDS)
 
 leaderboard: setup ## Write the tables of results/records and results/published anew

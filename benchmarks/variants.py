@@ -16,6 +16,7 @@ import argparse
 import functools
 import itertools
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,6 +66,7 @@ def run() -> None:
     MMLogger.get_instance("variants", log_level="WARNING")  # no line for each parameter
     found = sorted((CONFIGS / "variants").glob("*-demo.py"))
     chosen = [path for path in found if any(word in path.stem for word in args.only)]
+    chosen = [path for path in chosen if _can_run(path, args)]
     print(HEADER)
     plain: tuple[float, float] | None = None
     for path in (PLAIN, *chosen):
@@ -78,6 +80,20 @@ def run() -> None:
             f"{held / plain[1]:.2f} |",
             flush=True,
         )
+
+
+def _can_run(path: Path, args: argparse.Namespace) -> bool:
+    """Whether a folder of images is all that a config needs; says so if not."""
+    from mmengine.config import Config
+
+    cfg = Config.fromfile(path)
+    steps = [step.type for step in cfg.train_dataloader.dataset.pipeline]
+    lacks = "label maps" if any("Annotations" in step for step in steps) else ""
+    if cfg.model.get("features", {}).get("checkpoint") and not args.frozen:
+        lacks = "a frozen network; give --frozen"
+    if lacks:
+        sys.stderr.write(f"left out: {path.stem} needs {lacks}\n")
+    return not lacks
 
 
 def train(path: Path, args: argparse.Namespace) -> tuple[list[dict[str, float]], float, float]:

@@ -1,5 +1,5 @@
 # UperNet on Swin-L, 160 000 iterations at 640 px, batch 16.
-# Values: https://arxiv.org/abs/2103.14030, section 4.3 (640 px for Swin-L), and
+# Values: https://arxiv.org/abs/2103.14030, appendix A2.3 (640 px, there after ImageNet-22K), and
 # Swin-Transformer-Semantic-Segmentation,
 # configs/swin/upernet_swin_base_patch4_window7_512x512_160k_ade20k.py; the window is that of the
 # ImageNet fine-tuning.

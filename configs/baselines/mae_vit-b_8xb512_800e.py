@@ -62,7 +62,8 @@ train_dataloader = dict(
     ),
 )
 
-# Biases, norms, position and tokens do not decay: timm's param_groups_weight_decay.
+# Biases and norms do not decay, as in MAE (timm's add_weight_decay), nor does the class token,
+# which does there; the mask token decays in both, and position embeddings are constants.
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",

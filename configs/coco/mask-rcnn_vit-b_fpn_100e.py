@@ -1,6 +1,8 @@
 # Mask R-CNN on ViT-B through a simple feature pyramid (ViTDet), 100 epochs, batch 64.
 # Values: https://arxiv.org/abs/2203.16527; detectron2, projects/ViTDet/configs/COCO/
 # mask_rcnn_vitdet_b_100ep.py; mmdetection 3.3, projects/ViTDet/configs/lsj-100e_coco-instance.py.
+# The class token stays, which ViTDet drops; position biases are BEiT's, not ViTDet's decomposed
+# ones.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/vit-b.py",

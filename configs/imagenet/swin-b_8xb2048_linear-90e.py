@@ -1,4 +1,5 @@
-# Linear probe of Swin-B at 224 px, MAE's recipe, batch 16384. Another layer:
+# Linear probe of Swin-B at 224 px, MAE's recipe on averaged features, batch 16384.
+# Another layer:
 # --cfg-options model.backbone.out_indices=[INDEX] and its channels in model.head.in_channels.
 # SGD: optim_wrapper.optimizer.type=SGD; no batch norm: model.head.type=LinearClsHead.
 # Values: https://arxiv.org/abs/2111.06377, table 10; https://github.com/facebookresearch/mae,

@@ -1,4 +1,4 @@
-# k-NN of ViT-B at 224 px: nothing is learned.
+# k-NN of ViT-B at 224 px on average-pooled features: nothing is learned.
 # Values: https://github.com/facebookresearch/dino, eval_knn.py.
 _base_ = [
     "../_base_/runtime/default.py",

@@ -102,6 +102,8 @@ def _schedule(cfg: Any) -> str:
         "MultiStepLR": "steps",
         "PolyLR": "linear",
     }
+    if last["type"].endswith("PolyLR") and last.get("power", 1.0) != 1.0:
+        return f"poly {last['power']:g}"
     return words[last["type"].split(".")[-1]]
 
 

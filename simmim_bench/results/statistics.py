@@ -73,8 +73,9 @@ def _welch(one: Stat, others: Sequence[Stat]) -> tuple[list[float], list[float],
     squares = spreads**2 / counts
     total = squares[0] + squares[1:]
     with np.errstate(invalid="ignore", divide="ignore"):
-        each = squares**2 / (counts - 1)
-        freedom = total**2 / (each[0] + each[1:])
+        share = squares[0] / total  # squares of it do not underflow
+        rest = (1 - share) ** 2 / (counts[1:] - 1)
+        freedom = 1 / (share**2 / (counts[0] - 1) + rest)
         p = 2 * stdtr(freedom, -np.abs(means[0] - means[1:]) / np.sqrt(total))
     p = np.where(total == 0, means[0] == means[1:], p)
     return np.sqrt(total).tolist(), freedom.tolist(), p.tolist()

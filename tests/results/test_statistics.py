@@ -79,7 +79,7 @@ def test_mean_ranks_share_ties():
 STATS = st.builds(
     Stat,
     st.floats(0, 100),
-    st.none() | st.floats(0, 10) | st.just(0.0),
+    st.none() | st.floats(1e-9, 10) | st.just(0.0),  # squares of less underflow in the reference
     st.integers(2, 9),
 )
 
@@ -93,6 +93,13 @@ def test_ties_all_at_once_are_those_of_one_test_each(best, rivals):
         multipletests([welch(best, r) for r in known], method="holm")[1] if known else []
     )
     assert ties(best, rivals) == [rival in known and next(corrected) >= 0.05 for rival in rivals]
+
+
+def test_the_smallest_spread_is_one():
+    apart = difference(Stat(50.0, 0.0, 2), Stat(40.0, 1e-130, 2))
+    assert apart.p < 0.05
+    assert apart.interval == (10.0, 10.0)
+    assert ties(Stat(50.0, 0.0, 2), [Stat(50.0, 1e-130, 2)]) == [True]
 
 
 def welch(ours, theirs):

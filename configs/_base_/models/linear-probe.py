@@ -1,4 +1,5 @@
-# One linear layer on frozen, average-pooled features: MAE, main_linprobe.py.
+# One linear layer on frozen features: MAE, main_linprobe.py, but on the average of the last map,
+# since Swin has no class token, which MAE probes.
 model = dict(
     type="simmim_bench.LinearProbe",
     neck=dict(type="GlobalAveragePooling"),

@@ -1,5 +1,6 @@
 # ViTDet's 100 epochs for ViT-B, batch 64: https://arxiv.org/abs/2203.16527; detectron2,
-# projects/ViTDet/configs/COCO/mask_rcnn_vitdet_b_100ep.py.
+# projects/ViTDet/configs/COCO/mask_rcnn_vitdet_b_100ep.py. Biases do not decay, as in SimMIM's
+# code; in detectron2 they do.
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",

@@ -3,6 +3,8 @@
 optim_wrapper = dict(
     type="OptimWrapper",
     optimizer=dict(type="LARS", lr=6.4, weight_decay=0.0, momentum=0.9),
+    # util/lars.py: the rate of a parameter of one dimension is not scaled
+    paramwise_cfg=dict(custom_keys={"bias": dict(lars_exclude=True)}),
 )
 param_scheduler = [
     dict(type="LinearLR", start_factor=1e-4, by_epoch=True, end=10, convert_to_iter_based=True),
