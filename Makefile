@@ -33,6 +33,7 @@ demo: setup ## Pretrain, three downstream tasks, leaderboard: 22 minutes on two 
 
 leaderboard: setup ## Write the tables of results/records and results/published anew
 	$(BIN)/python tools/leaderboard.py build --out results --readme README.md
+	$(BIN)/python tools/leaderboard.py build --out results/variants --published results/variants/published
 
 smoke: setup ## The same flow with toy schedules, in three minutes
 	$(BIN)/python tools/run_suite.py configs/suites/smoke.yaml

@@ -14,6 +14,8 @@ from typing import NoReturn
 
 from simmim_bench.errors import BenchError
 
+MOST_SEED = 2**32 - 1  # of NumPy
+
 
 def main(run: Callable[[], int | None], *, at_once: bool = False) -> NoReturn:
     """Call ``run`` and exit with its code; a ``BenchError`` becomes one line and code 2.
@@ -43,6 +45,35 @@ def main(run: Callable[[], int | None], *, at_once: bool = False) -> NoReturn:
     sys.exit(code)
 
 
+def seed(text: str) -> int:
+    """A random seed, for ``type=`` of an argument: 0 to 2**32 - 1, which every library takes.
+
+    Raises:
+        ArgumentTypeError: If it is another number, or none.
+    """
+    return _whole(text, 0, MOST_SEED)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, for ``type=`` of an argument.
+
+    Raises:
+        ArgumentTypeError: If it is another number, or none.
+    """
+    return _whole(text, 1, None)
+
+
+def _whole(text: str, least: int, most: int | None) -> int:
+    upper = f" to {most}" if most is not None else " or more"
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least or (most is not None and value > most):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of {least}{upper}")
+    return value
+
+
 def config_arguments() -> argparse.ArgumentParser:
     """Parent with a config, what may be changed in it, and where the data are."""
     parent = argparse.ArgumentParser(add_help=False)
@@ -67,7 +98,7 @@ def run_arguments() -> argparse.ArgumentParser:
     """Parent with what belongs to one run: folder, seed, launcher."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("--work-dir", help="output folder (default: work_dirs/<config name>)")
-    parent.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    parent.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
     parent.add_argument(
         "--launcher",
         choices=["none", "pytorch", "slurm"],

@@ -29,7 +29,7 @@ def parse() -> argparse.Namespace:
         help="a pretraining or a suite: error on the images and k-NN for every checkpoint",
     )
     add("--knn", metavar="CONFIG", help="config of that k-NN (default: the suite's)")
-    add("--seed", type=int, default=0, help="of random weights, masks and t-SNE (default: 0)")
+    add("--seed", type=cli.seed, default=0, help="of random weights, masks and t-SNE (default: 0)")
     return parser.parse_args()
 
 

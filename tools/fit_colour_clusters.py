@@ -15,7 +15,7 @@ def parse() -> argparse.Namespace:
         "--clusters", type=int, default=512, metavar="K", help="colours (default: 512, as iGPT)"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON to write")
-    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    parser.add_argument("--seed", type=cli.seed, default=0, help="random seed (default: 0)")
     return parser.parse_args()
 
 

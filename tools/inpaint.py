@@ -15,7 +15,7 @@ def parse() -> argparse.Namespace:
     add("images", type=Path, nargs="+", help="image files, or folders of them")
     add("--mask", type=Path, help="PNG of the image's size, white = paint (default: random)")
     add("--ratio", type=float, default=0.6, help="hidden share of a random mask (default: 0.6)")
-    add("--seed", type=int, default=0, help="seed of the random masks (default: 0)")
+    add("--seed", type=cli.seed, default=0, help="seed of the random masks (default: 0)")
     add("--out", type=Path, required=True, metavar="DIR", help="folder of the painted PNGs")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
     return parser.parse_args()

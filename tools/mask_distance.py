@@ -26,7 +26,7 @@ def parse() -> argparse.Namespace:
     add("--mask-ratios", nargs="+", type=float, default=[n / 10 for n in range(1, 10)])
     add("--image-size", type=int, default=192, metavar="PIXELS", help="side of the image")
     add("--count", type=int, default=50, metavar="N", help="masks per combination")
-    add("--seed", type=int, default=0, help="random seed")
+    add("--seed", type=cli.seed, default=0, help="random seed")
     add("--out", type=Path, default=Path("work_dirs/masks"), help="output folder")
     return parser.parse_args()
 

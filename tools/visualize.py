@@ -14,8 +14,8 @@ def parse() -> argparse.Namespace:
     add("checkpoint", type=Path, help="epoch_N.pth, or the folder of a finished run")
     add("images", type=Path, nargs="+", help="image files, or folders of them")
     add("--out", type=Path, default=Path("reconstruction.png"), help="PNG (default: %(default)s)")
-    add("--scale", type=int, default=1, help="enlarge the picture this many times")
-    add("--seed", type=int, default=0, help="seed of the masks (default: 0)")
+    add("--scale", type=cli.positive, default=1, help="enlarge the picture this many times")
+    add("--seed", type=cli.seed, default=0, help="seed of the masks (default: 0)")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
     return parser.parse_args()
 

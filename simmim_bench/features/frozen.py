@@ -29,7 +29,8 @@ class FrozenFeatures(PairFeatures):
 
     Args:
         checkpoint: Its weights: ``backbone.pth`` that the suite exported, or ``.pth`` or
-            ``.safetensors`` of another network; every weight must be in it.
+            ``.safetensors`` of another network; every weight must be in it (of an exported backbone
+            only the norms of earlier levels may be missing, which then are the identity).
         model: Its config, see ``open_network``.
         levels: Which maps, see ``open_network``.
         random: Whether random weights are meant: then there is no checkpoint.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
 from simmim_bench.checkpoint.export import read_card
@@ -91,7 +92,8 @@ def open_network(
     if checkpoint.with_suffix(".json").is_file():
         config = model or {"_scope_": "mmpretrain", **read_card(checkpoint)["backbone_config"]}
         network = build_network(config, levels)
-        load_pretrained(network, checkpoint)
+        report = load_pretrained(network, checkpoint)
+        MMLogger.get_current_instance().info(f"frozen network: {report.summary()}")
         return network
     network = build_network(model, levels)
     teacher_weights(checkpoint).load_into(getattr(network, "model", network))

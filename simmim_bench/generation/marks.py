@@ -58,7 +58,7 @@ def check_marks(marks: Marks, size: tuple[int, ...], grid: Grid, *, name: str) -
     if touched_patches(marks, grid).all():
         raise BenchError(
             f"{name} touches all {grid[0] * grid[1]} patches of the model ({grid[0]} rows of "
-            f"{grid[1]}), so nothing stays to paint from; leave some of them black"
+            f"{grid[1]}), so nothing stays to paint from; hide fewer of them"
         )
 
 

@@ -25,11 +25,20 @@ def serve(args: argparse.Namespace, console: Console) -> None:
         console: Where the address goes.
 
     Raises:
-        BenchError: If Gradio is missing, or config or checkpoint are not usable.
+        BenchError: If Gradio is missing, config or checkpoint are not usable, or the port is not
+            free.
     """
     page = make_page(load_painter(args.config, args.checkpoint, args.cfg_options))
+    where = {"server_name": args.host, "server_port": args.port}
+    try:
+        page.launch(**where, quiet=True, prevent_thread_lock=True)
+    except OSError as error:
+        raise BenchError(
+            f"{args.host}:{args.port} cannot be served from: the port is in use, or not this "
+            f"machine's; give another --port or --host"
+        ) from error
     console.print(f"serving: http://{args.host}:{args.port}", soft_wrap=True)
-    page.launch(server_name=args.host, server_port=args.port, quiet=True)
+    page.block_thread()
 
 
 def make_page(painter: Painter) -> Any:

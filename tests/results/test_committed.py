@@ -23,11 +23,12 @@ def records():
     return read_records(ROOT / "results" / "records")
 
 
-def test_the_leaderboard_is_made_of_the_records(tmp_path):
-    shutil.copytree(ROOT / "results" / "records", tmp_path / "records")
-    render(tmp_path, published=ROOT / "results" / "published", everything_cited=True)
+@pytest.mark.parametrize("folder", ["results", "results/variants"])
+def test_the_leaderboard_is_made_of_the_records(tmp_path, folder):
+    shutil.copytree(ROOT / folder / "records", tmp_path / "records")
+    render(tmp_path, published=ROOT / folder / "published", everything_cited=True)
     for name in ("README.md", "leaderboard.csv", "leaderboard.tex"):  # by `make leaderboard`
-        committed = ROOT / "results" / "leaderboard" / name
+        committed = ROOT / folder / "leaderboard" / name
         assert committed.read_bytes() == (tmp_path / "leaderboard" / name).read_bytes(), name
 
 
