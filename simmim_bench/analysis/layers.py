@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from simmim_bench.backbones.columnar import ColumnarAdapter
 from simmim_bench.backbones.lookup import adapter_for
+from simmim_bench.backbones.plain_cnn import PlainCNN
 from simmim_bench.backbones.swin import SwinAdapter
 
 OUTPUT = "output"
@@ -29,7 +30,7 @@ def blocks_of(backbone: Any) -> dict[str, nn.Module]:
         stages = [stage.blocks for stage in backbone.stages]
     elif isinstance(backbone, ResNet):
         stages = [getattr(backbone, name) for name in backbone.res_layers]
-    elif isinstance(backbone, ConvNeXt):
+    elif isinstance(backbone, ConvNeXt | PlainCNN):
         stages = list(backbone.stages)
     else:
         stages = []

@@ -11,6 +11,7 @@ CONVNEXT = {
     "arch": {"depths": [1, 1, 2, 1], "channels": [8, 8, 8, 8]},
     "gap_before_final_norm": False,
 }
+CNN = {"type": "simmim_bench.PlainCNN", "channels": [8, 8, 8, 8], "depths": [1, 2, 1, 1]}
 TWO_EACH = [f"{stage}.{block}" for stage in (1, 2, 3, 4) for block in (1, 2)]
 
 
@@ -21,6 +22,7 @@ TWO_EACH = [f"{stage}.{block}" for stage in (1, 2, 3, 4) for block in (1, 2)]
         (SWIN_V2, TWO_EACH),
         (RESNET, TWO_EACH),
         (CONVNEXT, ["1.1", "2.1", "3.1", "3.2", "4.1"]),
+        (CNN, ["1.1", "2.1", "2.2", "3.1", "4.1"]),
         (BEIT, ["1", "2", "3"]),
         (VIT, ["1", "2", "3"]),
     ],
