@@ -26,7 +26,6 @@ from simmim_bench.results.web.reports import renew_reports
 
 MARKDOWN, WEB = "README.md", "index.html"
 PICTURES = "pictures"
-
 LATEX, CSV = "leaderboard.tex", "leaderboard.csv"
 
 
