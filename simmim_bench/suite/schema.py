@@ -67,6 +67,7 @@ class Suite(Strict):
     """A matrix of runs: (pretrainings + weights + baselines) x backbones x tasks x seeds.
 
     Attributes:
+        base: Suite file, by its path from this one, whose keys hold that this one does not state.
         name: Folder under ``work_dirs``.
         kind: ``smoke`` for toy schedules, whose records never stand beside full ones.
         seeds: Count; they are 0, 1, ...
@@ -84,6 +85,7 @@ class Suite(Strict):
         override: What is different for some cells; a later one wins.
     """
 
+    base: str | None = None
     name: Name
     kind: Literal["full", "smoke"] = "full"
     seeds: int = Field(default=1, ge=1)

@@ -14,9 +14,25 @@ from simmim_bench.errors import BenchError
 def read_suite_file(path: Path) -> dict[str, Any]:
     """Content of a suite file; steps that are a config alone are written out.
 
+    Where it names a ``base``, that file's keys hold that this one does not state.
+
     Raises:
-        BenchError: If the file is missing or no YAML mapping.
+        BenchError: If the file or its base is missing or no YAML mapping, or the base has one.
     """
+    raw = _read(path)
+    base = raw.get("base")
+    if isinstance(base, str):
+        beneath = _read(path.parent / base)
+        if "base" in beneath:
+            raise BenchError(
+                f"base {base!r} of suite file {path} has a base itself; give the file that has none"
+            )
+        raw = {**beneath, **raw}
+    _expand(raw)
+    return raw
+
+
+def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         others = sorted(path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, [other.name for other in others], n=3, cutoff=0)
@@ -40,7 +56,6 @@ def read_suite_file(path: Path) -> dict[str, Any]:
         raise BenchError(
             f"suite file {path} holds {_kind(raw)}; expected keys such as name, backbones, tasks"
         )
-    _expand(raw)
     return raw
 
 

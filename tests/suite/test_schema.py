@@ -114,6 +114,31 @@ def test_a_missing_suite_names_its_neighbours(project):
         load_suite(project.suite.with_name("tinny.yaml"), root=project.root)
 
 
+def test_a_base_gives_what_a_suite_does_not_state(project):
+    beneath = load_suite(project.suite, root=project.root)
+    upper = project.suite.with_name("upper.yaml")
+    upper.write_text("base: tiny.yaml\nname: upper\ntasks: {t: configs/cls_net.py}\n")
+    suite = load_suite(upper, root=project.root)
+    changed = {"base": "tiny.yaml", "name": "upper", "tasks": suite.tasks}
+    assert suite == beneath.model_copy(update=changed)
+    assert [task.config for task in suite.tasks.values()] == ["configs/cls_net.py"]
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("tinny.yaml", r"tinny\.yaml does not exist; that folder has tiny\.yaml"),
+        ("upper.yaml", r"base 'upper\.yaml' of suite file .* has a base itself"),
+        ("[tiny.yaml]", "'base' should be a valid string"),
+    ],
+)
+def test_a_wrong_base_gets_a_sentence(project, base, said):
+    upper = project.suite.with_name("upper.yaml")
+    upper.write_text(f"base: {base}\n{BASE}")
+    with pytest.raises(BenchError, match=said):
+        load_suite(upper, root=project.root)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [("name: a\x07b\n", "not valid YAML: "), ("? [a, b]\n: 1\n", "a key is a list or a mapping")],
