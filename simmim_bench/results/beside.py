@@ -22,7 +22,7 @@ def beside(work: Callable[[], None], *, worth_it: bool) -> Iterator[None]:
         worth_it: Whether there is enough to do for a process.
 
     Raises:
-        Exception: What ``work`` raises.
+        Exception: What ``work`` raises, also where the block raises something, too.
     """
     can_fork = "fork" in multiprocessing.get_all_start_methods()
     if not (worth_it and can_fork and threading.active_count() == 1):
@@ -35,5 +35,5 @@ def beside(work: Callable[[], None], *, worth_it: bool) -> Iterator[None]:
         yield
     finally:
         process.join()
-    if process.exitcode:
-        work()  # again, for its exception
+        if process.exitcode:
+            work()  # again, for its exception

@@ -16,7 +16,13 @@ from simmim_bench.results.page import make_page
 from simmim_bench.results.protocols import check_known
 from simmim_bench.results.published import read_published
 from simmim_bench.results.record import Record
-from simmim_bench.results.store import add_record, read_record, read_records, record_path
+from simmim_bench.results.store import (
+    add_record,
+    read_record,
+    read_records,
+    record_path,
+    records_under,
+)
 from simmim_bench.results.terminal import print_page
 
 RESULTS = Path("results")
@@ -47,26 +53,29 @@ def add(args: argparse.Namespace) -> list[str]:
 @collector_paused()
 def check(args: argparse.Namespace) -> list[str]:
     """Read all records and cited figures."""
-    records = read_records(args.records)
-    for record in records:
-        check_known(record, record_path(args.records, record))
-    cited = read_published(args.published)
-    check_protocols([*records, *cited])
+    with records_under(args.records) as records:
+        for record in records:
+            check_known(record, record_path(args.records, record))
+        cited = read_published(args.published)
+        check_protocols([*records, *cited])
     return [f"{len(records)} records and {len(cited)} cited figures are sound"]
 
 
 @collector_paused()
 def show(args: argparse.Namespace) -> list[str]:
     """Print the tables."""
-    records = read_records(args.records)
-    print_page(make_page(records, cited_for(records, args.published, everything=False)))
+    with records_under(args.records) as records:
+        page = make_page(records, cited_for(records, args.published, everything=False))
+    print_page(page)
     return []
 
 
 @collector_paused()
 def compare(args: argparse.Namespace) -> list[str]:
     """Print the difference of two methods."""
-    print_page(compare_methods(read_records(args.records), args.ours, args.theirs))
+    with records_under(args.records) as records:
+        page = compare_methods(records, args.ours, args.theirs)
+    print_page(page)
     return []
 
 

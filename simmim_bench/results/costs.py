@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from simmim_bench.results.aggregate import ColumnKey, MeanCost, Row, Table
 from simmim_bench.results.grid import Entry, Grid, Notes, name_entry, show_minutes
@@ -40,6 +41,7 @@ def cost_grid(table: Table, notes: Notes) -> Grid:
     return Grid(title, [*headers, Entry("device")], rows, frozenset({0, 1, 2, len(headers)}))
 
 
+@lru_cache(maxsize=64)  # a pretraining is described with each of its tasks
 def describe_cost(cost: MeanCost) -> str:
     """What is known of a cost, in one line: ``time 10.2 min, memory 1983 MiB``."""
     shown = ((column, column.show(cost)) for column in COLUMNS)

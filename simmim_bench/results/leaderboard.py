@@ -20,7 +20,7 @@ from simmim_bench.results.pictures import keep_pictures
 from simmim_bench.results.published import read_published
 from simmim_bench.results.readme import insert_results
 from simmim_bench.results.record import Record
-from simmim_bench.results.store import read_records
+from simmim_bench.results.store import records_under
 from simmim_bench.results.web.page import render_web
 from simmim_bench.results.web.reports import renew_reports
 
@@ -92,9 +92,9 @@ def render(
     Raises:
         BenchError: If there are no records, or something is not valid.
     """
-    records = read_records(out / "records")
-    cited = cited_for(records, published, everything=everything_cited)
-    tables = aggregate(records)
+    with records_under(out / "records") as records:
+        cited = cited_for(records, published, everything=everything_cited)
+        tables = aggregate(records)
     folder = out / "leaderboard"
 
     def write_web() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +19,8 @@ from simmim_bench.results.schema import read_model
 
 REMEDY = "restore the file, or delete it and collect again with `tools/leaderboard.py build`"
 LOCK_SECONDS = 60
+BESIDE = 0.85
+"""Share of many records whose seals another process checks; it takes as long as all of the rest."""
 
 Outcome = Literal["added", "present", "repeated"]
 
@@ -49,26 +53,24 @@ def read_records(folder: Path) -> list[Record]:
     Raises:
         BenchError: If there is none, or one is not valid or not where it belongs.
     """
+    with records_under(folder) as records:
+        return records
+
+
+@contextmanager
+def records_under(folder: Path) -> Iterator[list[Record]]:
+    """The same for a block that writes nothing: seals of many records are checked beside it.
+
+    Raises:
+        BenchError: As ``read_records``, for a broken seal at the end of the block.
+    """
     paths = _paths(folder)
     if not paths:
         raise BenchError(
             f"{folder} holds no records; run `python tools/leaderboard.py build --work-dir DIR` on "
             f"the work dir of a finished suite"
         )
-    records = _read_sealed(paths)
-    for path, record in zip(paths, records, strict=True):
-        if path.parts[-2:] != (_folder_name(record), f"{record.run_id}.json"):
-            place = record_path(folder, record)
-            raise BenchError(f"{path} belongs at {place}; move it there, or delete the copy")
-    return records
-
-
-def _read_sealed(paths: list[Path]) -> list[Record]:
-    """Read records; of many, the seals of three quarters are checked in a process beside.
-
-    That many take it as long as this process takes for all of the rest.
-    """
-    others = paths[: len(paths) * 3 // 4] if len(paths) >= MANY else []
+    others = paths[: int(len(paths) * BESIDE)] if len(paths) >= MANY else []
 
     def check_others() -> None:
         for path in others:
@@ -76,7 +78,16 @@ def _read_sealed(paths: list[Path]) -> list[Record]:
 
     with collector_paused(), beside(check_others, worth_it=bool(others)):
         quick = [read_record(path, context=SEAL_CHECKED_BESIDE) for path in others]
-        return [*quick, *(read_record(path) for path in paths[len(others) :])]
+        records = [*quick, *(read_record(path) for path in paths[len(others) :])]
+        _check_places(paths, records)
+        yield records
+
+
+def _check_places(paths: list[Path], records: list[Record]) -> None:
+    for path, record in zip(paths, records, strict=True):
+        if (path.parent.name, path.name) != (_folder_name(record), f"{record.run_id}.json"):
+            place = record_path(path.parents[1], record)
+            raise BenchError(f"{path} belongs at {place}; move it there, or delete the copy")
 
 
 def _paths(folder: Path) -> list[Path]:

@@ -26,3 +26,15 @@ def test_what_fails_is_told(worth_it, tmp_path):
         pass
     with pytest.raises(KeyError, match="block"), beside(lambda: None, worth_it=worth_it):
         raise KeyError("block")
+
+
+def test_what_the_work_raises_goes_first():
+    def work():
+        raise OSError("disk full")
+
+    forked = threading.active_count() == 1
+    with (
+        pytest.raises(OSError if forked else KeyError),
+        beside(work, worth_it=True),
+    ):
+        raise KeyError("block")

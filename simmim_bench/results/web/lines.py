@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table
 from simmim_bench.results.costs import describe_cost
@@ -56,10 +56,10 @@ def _lines(table: Table) -> Iterator[Line]:
             if cell and protocol.primary in cell.metrics:
                 second = "second" if number in place.second else ""
                 emphasis = "best" if number in place.best else second
-                yield replace(_line(table, key, row, cell), emphasis=emphasis)
+                yield _line(table, key, row, cell, emphasis)
 
 
-def _line(table: Table, key: ColumnKey, row: Row, cell: Cell) -> Line:
+def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> Line:
     protocol = table.columns[key]
     cited = row.provenance.kind != "measured"
     stat = cell.metrics[protocol.primary]
@@ -79,7 +79,7 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell) -> Line:
         primary=METRICS.get(protocol.primary, protocol.primary),
         figure=show(stat, cited=cited),
         order=stat.mean,
-        emphasis="",
+        emphasis=emphasis,
         others=", ".join(others),
         minutes=show_minutes(cell.cost.minutes) if cell.cost else "",
         provenance=row.provenance.kind,
