@@ -25,14 +25,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from simmim_bench.results.manifest import Protocol
 from simmim_bench.results.protocols import known_protocols
 from simmim_bench.results.record import Record, RecordBody
 from simmim_bench.results.store import add_record, read_records, record_path
 
 TIME = "2025-01-31T12:00:00+00:00"
-SEEDS, PROTOCOLS = 5, 10
+SEEDS = 5
 TOOL = (sys.executable, "tools/leaderboard.py")
-TASK = {"task": "classification", "metrics": {"top1": "accuracy/top1"}, "primary": "top1"}
 
 
 def sha(text: str) -> str:
@@ -41,15 +41,16 @@ def sha(text: str) -> str:
 
 
 @cache
-def _known() -> list[str]:
-    """Protocols that configs define; ``add`` and ``check`` refuse others."""
-    return sorted(known_protocols())
+def _known() -> list[Protocol]:
+    """Protocols of one metric that configs define; ``add`` and ``check`` refuse others."""
+    return [protocol for protocol in known_protocols().values() if len(protocol.metrics) == 1]
 
 
 def synthetic(number: int) -> Record:
     """Record ``number``: seeds within protocols within methods."""
-    method, rest = divmod(number, SEEDS * PROTOCOLS)
-    protocol, seed = divmod(rest, SEEDS)
+    method, rest = divmod(number, SEEDS * len(_known()))
+    place, seed = divmod(rest, SEEDS)
+    protocol = _known()[place]
     draw = random.Random(number)
     origin = {
         "method": f"method-{method}", "backbone": "swin-toy", "dataset": "toy", "epochs": 5,
@@ -65,10 +66,9 @@ def synthetic(number: int) -> Record:
         "backbone": "swin-toy",
         "seed": seed,
         "config": {"path": "configs/toy.py", "sha256": sha("config")},
-        "protocol": {"id": _known()[protocol], "version": 1, "dataset": "toy", "split": "val",
-                     "image_size": 64, "epochs": 3, **TASK},
+        "protocol": protocol.as_json(),
         "pretraining": origin,
-        "metrics": {"top1": draw.gauss(50 + method % 40, 0.3)},
+        "metrics": {protocol.primary: draw.gauss(50 + method % 40, 0.3)},
         "cost": cost,
         "pretraining_cost": cost,
         "environment": {"python": "3.11.7", "torch": "2.14.1", "platform": "Linux"},

@@ -23,7 +23,7 @@ def store(tmp_path, make_record, toy):
     """Two record files of a protocol that configs define, and an empty store."""
     files = []
     for seed in (0, 1):
-        protocol = toy.protocol(id="demo-mask-rcnn")
+        protocol = known_protocols()["demo-mask-rcnn"].as_json()
         record = make_record(seed=seed, protocol=protocol)
         path = tmp_path / f"record{seed}.json"
         path.write_text(json.dumps(record.as_json()))
@@ -32,7 +32,7 @@ def store(tmp_path, make_record, toy):
 
 
 def test_ids_of_protocols_are_read_from_the_configs():
-    assert {"demo-upernet", "imagenet-finetune-224-100e", "small-cifar10"} <= known_protocols()
+    assert {"demo-upernet", "imagenet-finetune-224-100e", "small-cifar10"} <= set(known_protocols())
 
 
 def test_add_check_and_export(store, tmp_path):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from simmim_bench.errors import BenchError
 from simmim_bench.results.record import Record
+from simmim_bench.results.protocols import known_protocols
 from simmim_bench.results.store import add_record, read_record, read_records
 
 ROOT = Path(__file__).parents[2]
@@ -42,8 +43,8 @@ def test_nothing_is_lost_or_doubled(make_simmim, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_killed_writer_leaves_whole_records(make_record, toy, tmp_path):
-    protocol = toy.protocol(id="demo-mask-rcnn")
+def test_a_killed_writer_leaves_whole_records(make_record, tmp_path):
+    protocol = known_protocols()["demo-mask-rcnn"].as_json()
     new = tmp_path / "new"
     new.mkdir()
     for seed in range(KILLED):

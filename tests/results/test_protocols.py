@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from simmim_bench.errors import BenchError
 from simmim_bench.results.manifest import Pretraining, Protocol
+from simmim_bench.results.protocols import check_known, known_protocols
+from simmim_bench.results.record import Record, RecordBody
+
+SOURCE = Path("record.json")
 
 ROOT = Path(__file__).parents[2]
 LEAVES = sorted(
@@ -39,3 +44,56 @@ def test_a_protocol_version_means_one_thing(configs):
             first = meanings.setdefault((made.id, made.version), (path, made))
             assert made == first[1], f"{path} and {first[0]} differ"
     assert len(meanings) >= 3
+
+
+def test_protocols_are_read_as_mmengine_reads_them(configs):
+    made = {
+        config.protocol.id: Protocol.model_validate(config.protocol.to_dict())
+        for config in configs.values()
+        if config.get("protocol")
+    }
+    assert known_protocols() == made
+
+
+@pytest.fixture
+def make_known(make_record):
+    """A measured record of the demo's classification."""
+
+    def make(*, deviations=(), **changes):
+        protocol = known_protocols()["demo-classification"].as_json() | changes
+        metrics = dict.fromkeys(protocol["metrics"], 50.0)
+        body = make_record(deviations=list(deviations)).as_json()
+        for seal in ("run_id", "sha256"):
+            del body[seal]
+        body |= {"protocol": protocol, "metrics": metrics}
+        return Record.seal(RecordBody.model_validate(body))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"version": 1, "epochs": 5}], ids=["as it is", "as it is, spelled out"]
+)
+def test_what_a_config_defines_is_known(make_known, changes):
+    check_known(make_known(**changes), SOURCE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"dataset": "my ten images"}, "protocol.dataset is 'my ten images', configs define"),
+        ({"epochs": 50}, "protocol.epochs is 50, configs define 5 for demo-classification@1"),
+        ({"version": 99}, "protocol.version is 99, the newest that configs define .* is 1"),
+        ({"id": "demo-clasification"}, "did you mean demo-classification"),
+        ({"task": "segmentation"}, "protocol.task is 'segmentation'"),
+    ],
+)
+def test_another_protocol_under_a_known_id_is_refused(make_known, changes, said):
+    with pytest.raises(BenchError, match=said):
+        check_known(make_known(**changes), SOURCE)
+
+
+def test_a_deviating_run_keeps_what_is_measured(make_known):
+    check_known(make_known(dataset="my ten images", deviations=["other images"]), SOURCE)
+    with pytest.raises(BenchError, match=r"protocol\.task is 'segmentation'"):
+        check_known(make_known(task="segmentation", deviations=["other images"]), SOURCE)
