@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 from simmim_bench.engine.figures import protocol_metrics
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
-from simmim_bench.results.collect import make_record
-from simmim_bench.results.manifest import FILE_NAME, Manifest, Protocol
+from simmim_bench.results.canonical import content_sha256
+from simmim_bench.results.collect import make_record, makers_of
+from simmim_bench.results.manifest import FILE_NAME, ConfigRef, Manifest, Protocol
 
 RECORD = "record.json"
 
@@ -21,7 +22,8 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
     """Write ``record.json`` into the work dir, if it is known where the checkpoint comes from.
 
     Cost, seed and pretraining are those of the training run, whose manifest lies beside the
-    checkpoint. Test-time augmentation and overrides that training had not are deviations.
+    checkpoint. Test-time augmentation and overrides that training had not are deviations, and
+    change the hash of the config, so that the record is another than the training's.
 
     Args:
         args: Namespace of ``tools/test.py``.
@@ -44,12 +46,36 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
         update={
             "metrics": protocol_metrics(cfg.protocol, measured),
             "deviations": [*run.deviations, *more],
+            "config": _evaluated_config(run.config, more),
             "finished": datetime.now(timezone.utc),
         }
     )
     target = Path(cfg.work_dir) / RECORD
-    atomic_write_json(target, make_record(evaluated, source, {}).as_json())
+    makers = makers_of(_origins(run, source.parent))
+    atomic_write_json(target, make_record(evaluated, source, makers).as_json())
     return f"record: {target}"
+
+
+def _evaluated_config(trained: ConfigRef | None, more: list[str]) -> ConfigRef | None:
+    if trained is None or not more:
+        return trained
+    return trained.model_copy(
+        update={
+            "sha256": content_sha256([trained.sha256, *more]),
+            "overrides": [*trained.overrides, *more],
+        }
+    )
+
+
+def _origins(run: Manifest, folder: Path) -> Iterator[Manifest]:
+    """Manifests of the export and the pretraining that ``run`` came from, where they still lie."""
+    for given in run.inputs.values():
+        beside = (folder / given.path).parent
+        if (beside / FILE_NAME).is_file():
+            made = Manifest.read(beside / FILE_NAME)
+            if given.sha256 in {output.sha256 for output in made.outputs.values()}:
+                yield made
+                yield from _origins(made, beside)
 
 
 def _mismatch(checkpoint: Path, source: Path, protocol: dict[str, Any]) -> str | None:

@@ -52,7 +52,7 @@ def collect(work_dir: Path, records: Path) -> Collected:
             f"{work_dir} holds no complete fine-tuning ({len(manifests)} manifests of other "
             f"stages); run `python tools/run_suite.py SUITE.yaml` first"
         )
-    makers = _makers(manifests.values())
+    makers = makers_of(manifests.values())
     made = {path: make_record(run, path, makers) for path, run in complete.items()}
     collected = Collected(skipped=[path for path in runs if path not in complete])
     for path, record in made.items():
@@ -98,7 +98,8 @@ def _put_aside(path: Path, work_dir: Path) -> bool:
     return SUPERSEDED in path.relative_to(work_dir).parts
 
 
-def _makers(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+def makers_of(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
+    """Manifest of the pretraining or export that wrote a file, by the file's SHA-256."""
     return {
         output.sha256: manifest
         for manifest in manifests

@@ -8,8 +8,11 @@ from mmengine.config import Config
 
 from simmim_bench.engine.evaluation_record import write_record
 from simmim_bench.io import sha256_file
+from simmim_bench.results.collect import make_record
+from simmim_bench.results.manifest import Manifest
 from simmim_bench.results.record import Record
 from simmim_bench.results.schema import read_model
+from simmim_bench.results.store import add_record
 
 MEASURED = {"coco/bbox_mAP": 0.5, "coco/segm_mAP": 0.25, "coco/bbox_mAP_50": 0.75}
 
@@ -59,6 +62,57 @@ def test_what_the_run_did_not_do_is_a_deviation(evaluation):
     assert record.deviations == [
         "override a.b=1", "override c=2 in the evaluation", "test-time augmentation",
     ]  # fmt: skip
+
+
+def test_it_stands_beside_the_record_of_the_run(evaluation, tmp_path):
+    _, plain = evaluation.record()
+    _, augmented = evaluation.record(tta=True)
+    _, changed = evaluation.record(overrides=["c=2"])
+    assert len({plain.run_id, augmented.run_id, changed.run_id}) == 3
+    assert evaluation.record(tta=True)[1].run_id == augmented.run_id
+    run = Manifest.read(evaluation.folder / "manifest.json")
+    trained = make_record(run, evaluation.folder, {})
+    assert plain.run_id == trained.run_id
+    records = tmp_path / "records"
+    assert add_record(records, trained, source=tmp_path) == "added"
+    assert add_record(records, augmented, source=tmp_path) == "added"
+
+
+def test_the_pretraining_is_found_where_the_run_had_it_from(evaluation, toy):
+    sha256 = toy.sha("weights 0")
+    made = {
+        "pretrain": ({"checkpoint": "epoch_5.pth"}, {}),
+        "export": ({"backbone": "backbone.pth"}, {"checkpoint": "pretrain/epoch_5.pth"}),
+    }
+    for stage, (outputs, inputs) in made.items():
+        folder = evaluation.folder / stage
+        folder.mkdir()
+        fields = toy.manifest_fields(
+            stage=stage,
+            method="simmim",
+            protocol=None,
+            metrics={},
+            pretraining=toy.pretraining(checkpoint_sha256=None) if stage == "pretrain" else None,
+            deviations=["fewer images"] if stage == "pretrain" else [],
+            inputs={
+                name: {"path": str(evaluation.folder / path), "sha256": toy.sha("epoch_5.pth")}
+                for name, path in inputs.items()
+            },
+            outputs={
+                name: {"path": path, "sha256": sha256 if stage == "export" else toy.sha(path)}
+                for name, path in outputs.items()
+            },
+        )
+        (folder / "manifest.json").write_text(json.dumps(fields))
+    backbone = str(evaluation.folder / "export" / "backbone.pth")
+    evaluation.finish(
+        method="simmim",
+        pretraining=toy.pretraining(),
+        inputs={"backbone": {"path": backbone, "sha256": sha256}},
+    )
+    _, record = evaluation.record()
+    assert record.pretraining_cost.wall_seconds == 120.0
+    assert record.pretraining_deviations == ["fewer images"]
 
 
 def test_another_checkpoint_of_the_run(evaluation):
