@@ -207,13 +207,18 @@ def _rows(records: list[Record]) -> tuple[list[Row], int]:
 
 
 def _current(records: list[Record]) -> list[Record]:
-    """Records of the newest config, the newest of each seed, ordered by seed."""
-    newest = max(records, key=lambda record: (record.date, record.run_id))
-    by_seed: dict[int, Record] = {}
+    """Records of the config with most seeds, of several the newest; the newest of each seed.
+
+    One seed of a changed config so leaves the earlier ones in place until it has as many.
+    """
+    by_config: dict[str | None, dict[int, Record]] = {}
     for record in sorted(records, key=lambda record: (record.date, record.run_id)):
-        if _config(record) == _config(newest):
-            by_seed[-1 if record.seed is None else record.seed] = record
-    return [by_seed[seed] for seed in sorted(by_seed)]
+        by_seed = by_config.pop(_config(record), {})  # what is newest stands last
+        by_seed[-1 if record.seed is None else record.seed] = record
+        by_config[_config(record)] = by_seed
+    most = max(len(by_seed) for by_seed in by_config.values())
+    *_, current = (by_seed for by_seed in by_config.values() if len(by_seed) == most)
+    return [current[seed] for seed in sorted(current)]
 
 
 def _cell(records: list[Record]) -> Cell:

@@ -29,7 +29,7 @@ LEGEND = (
     "Metrics in percent, as mean ± sample standard deviation (number of seeds); a single seed "
     "has no ±. Bold: best of its column among rows with the same deviations, where there are "
     "two or more, with all that differ from it by no more than noise between seeds (Welch's "
-    "t-test, Holm's correction, 5 %). Blank: not measured. Gain over scratch: difference of the "
+    "t-test, Holm's correction, 5 %); measured and cited rows each for themselves. Blank: not measured. Gain over scratch: difference of the "
     "unrounded means, in points. Minutes are wall time, memory is the peak of one process."
 )
 HEADINGS: dict[Kind, str] = {"full": "Full runs", "smoke": "Smoke runs"}
@@ -100,8 +100,8 @@ def _section(table: Table, heading: str) -> Section:
     listed = list(notes.listed())
     if table.superseded:
         text = (
-            f"{table.superseded} older records are left out: an earlier configuration, or an "
-            f"earlier run with the same seed"
+            f"{table.superseded} records are left out: an earlier configuration or one with fewer "
+            f"seeds, or an earlier run with the same seed"
         )
         listed.append(Note("", text))
     return Section(heading, WARNINGS.get(table.kind), grids, listed)

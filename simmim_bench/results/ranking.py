@@ -19,16 +19,19 @@ class Standing:
 
 
 def standing(table: Table, key: ColumnKey, name: str) -> Standing:
-    """Rank a metric among rows with the same deviations; a row alone is not ranked.
+    """Rank a metric among rows with the same deviations, measured and cited ones apart.
+
+    A row alone is not ranked.
 
     Best are all that show the largest mean, and all that differ from it by no more than noise
     between seeds.
     """
-    rivals: dict[tuple[str, ...], dict[int, Stat]] = {}
+    rivals: dict[tuple[bool, tuple[str, ...]], dict[int, Stat]] = {}
     for number, row in enumerate(table.rows):
         cell = row.cells.get(key)
         if cell and name in cell.metrics:
-            rivals.setdefault(cell.deviations, {})[number] = cell.metrics[name]
+            like = row.provenance.kind == "measured", cell.deviations
+            rivals.setdefault(like, {})[number] = cell.metrics[name]
     best, second = set[int](), set[int]()
     for stats in rivals.values():
         if len(stats) > 1:

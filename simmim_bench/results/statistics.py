@@ -51,12 +51,16 @@ def difference(ours: Stat, theirs: Stat) -> Difference:
 
 
 def ties(best: Stat, rivals: Sequence[Stat]) -> list[bool]:
-    """Which rivals are within seed noise of the best; a single run never is."""
-    repeated = [number for number, rival in enumerate(rivals) if rival.sd is not None]
-    if best.sd is None or not repeated:
+    """Which rivals are within seed noise of the best.
+
+    A single run is taken to vary as much as what it is compared with; of two single runs nothing
+    is known, and they never tie.
+    """
+    known = [n for n, rival in enumerate(rivals) if not best.sd is rival.sd is None]
+    if not known:
         return [False] * len(rivals)
-    *_, p_values = _welch(best, [rivals[number] for number in repeated])
-    corrected = zip(repeated, holm(p_values), strict=True)
+    *_, p_values = _welch(best, [rivals[number] for number in known])
+    corrected = zip(known, holm(p_values), strict=True)
     tied = {number for number, p in corrected if p >= SIGNIFICANCE}
     return [number in tied for number in range(len(rivals))]
 
@@ -64,18 +68,22 @@ def ties(best: Stat, rivals: Sequence[Stat]) -> list[bool]:
 def _welch(one: Stat, others: Sequence[Stat]) -> tuple[list[float], list[float], list[float]]:
     """Standard errors of differences, degrees of freedom, two-sided p values.
 
-    Every deviation is known. Without any spread, p is 1 for equal means and 0 for others.
+    Of each pair one deviation is known at least, and stands for the other of a single run.
+    Without any spread, p is 1 for equal means and 0 for others.
     """
     import numpy as np
     from scipy.special import stdtr
 
     means, spreads, counts = np.array([(s.mean, s.sd, s.n) for s in (one, *others)], float).T
-    squares = spreads**2 / counts
-    total = squares[0] + squares[1:]
+    ours = np.where(counts[0] > 1, spreads[0], spreads[1:])
+    theirs = np.where(counts[1:] > 1, spreads[1:], spreads[0])
+    first, second = ours**2 / counts[0], theirs**2 / counts[1:]
+    total = first + second
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = squares[0] / total  # squares of it do not underflow
-        rest = (1 - share) ** 2 / (counts[1:] - 1)
-        freedom = 1 / (share**2 / (counts[0] - 1) + rest)
+        share = first / total  # squares of it do not underflow
+        parts = share**2 / (counts[0] - 1) + (1 - share) ** 2 / (counts[1:] - 1)
+        single = np.minimum(counts[0], counts[1:]) == 1
+        freedom = np.where(single, np.maximum(counts[0], counts[1:]) - 1, 1 / parts)
         p = 2 * stdtr(freedom, -np.abs(means[0] - means[1:]) / np.sqrt(total))
     p = np.where(total == 0, means[0] == means[1:], p)
     return np.sqrt(total).tolist(), freedom.tolist(), p.tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal
 
@@ -116,8 +117,13 @@ def add_record(folder: Path, record: Record, *, source: Path) -> Outcome:
         ``added``, ``present`` (the very same record) or ``repeated`` (same metrics).
 
     Raises:
-        BenchError: If the same run is recorded with other metrics.
+        BenchError: If the same run is recorded with other metrics, or its date is yet to come.
     """
+    if record.date > datetime.now(timezone.utc) + timedelta(days=1):
+        raise BenchError(
+            f"{source} is dated {record.date:%Y-%m-%d}, which is yet to come; set the clock of the "
+            f"machine that made it, and run it again"
+        )
     path = record_path(folder, record)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / ".lock", timeout=LOCK_SECONDS):

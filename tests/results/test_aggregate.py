@@ -114,6 +114,18 @@ def test_older_records_of_a_seed_or_config_are_superseded(make_record, toy):
         assert table.superseded == 2
 
 
+def test_one_seed_of_a_new_config_hides_nothing(make_record, toy):
+    config = {"path": "configs/toy.py", "sha256": toy.sha("new config")}
+    known = [make_record(seed=seed, metrics=metrics(40 + seed)) for seed in range(2)]
+    later = {"config": config, "date": "2025-03-01T00:00:00+00:00"}
+    new = [make_record(seed=seed, metrics=metrics(80), **later) for seed in range(2)]
+    (table,) = aggregate([*known, new[0]])
+    assert table.rows[0].cells[KEY].metrics["box_ap"] == summarise([40.0, 41.0])
+    assert table.superseded == 1
+    (table,) = aggregate([*known, *new])
+    assert table.rows[0].cells[KEY].metrics["box_ap"] == summarise([80.0, 80.0])
+
+
 def test_a_run_that_was_repeated_from_another_checkpoint_counts_once(make_simmim, toy):
     old, new = (
         make_simmim(

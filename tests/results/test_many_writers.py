@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.record import Record
 from simmim_bench.results.protocols import known_protocols
+from simmim_bench.results.record import Record
 from simmim_bench.results.store import add_record, read_record, read_records
 
 ROOT = Path(__file__).parents[2]

@@ -65,6 +65,19 @@ def test_deviating_runs_compete_with_their_like(runs):
     assert names(table, standing(table, KEY, "box_ap").best) == {"a"}
 
 
+def test_cited_figures_compete_among_themselves(runs, make_published):
+    def cited(method, value):
+        origin = make_published().pretraining.as_json() | {"method": method}
+        return make_published(method=method, pretraining=origin, metrics={"box_ap": value})
+
+    [table] = aggregate(
+        [*runs("a", [50.0]), *runs("b", [40.0]), cited("c", 60.0), cited("d", 55.0)]
+    )
+    place = standing(table, KEY, "box_ap")
+    assert names(table, place.best) == {"a", "c"}
+    assert names(table, place.second) == {"b", "d"}
+
+
 def test_mean_ranks_need_complete_rows(runs, make_simmim, toy):
     def both(method, top1, box_ap):
         origin = {**toy.pretraining(), "method": method}

@@ -144,7 +144,9 @@ def test_equal_as_shown_is_equally_bold(make_record, make_simmim):
 def test_superseded_records_are_told(make_record, toy):
     config = {"path": "configs/toy.py", "sha256": toy.sha("old")}
     old = make_record(config=config, date="2020-01-01T00:00:00+00:00")
-    assert "1 older records are left out" in render_markdown(make_page([old, make_record()]))
+    assert "1 records are left out: an earlier configuration" in render_markdown(
+        make_page([old, make_record()])
+    )
 
 
 def test_hostile_text_stays_text(make_simmim, toy):

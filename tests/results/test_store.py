@@ -37,6 +37,12 @@ def test_other_metrics_of_the_same_run_are_refused(make_record, tmp_path):
     assert path.read_bytes() == before
 
 
+def test_a_record_of_the_future_is_refused(make_record, tmp_path):
+    with pytest.raises(BenchError, match=r"is dated 2999-01-01, which is yet to come"):
+        add_record(tmp_path, make_record(date="2999-01-01T00:00:00+00:00"), source=SOURCE)
+    assert not list(tmp_path.rglob("*.json"))
+
+
 def test_an_edited_record_stops_the_table(make_record, tmp_path):
     record = make_record()
     add_record(tmp_path, record, source=SOURCE)
