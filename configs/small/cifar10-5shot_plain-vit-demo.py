@@ -1,4 +1,4 @@
-# The small CIFAR-10 of five labels a class with a plain ViT; its own norm, ln2, follows the average.
+# The small CIFAR-10 of five labels a class, plain ViT; its own norm, ln2, follows the average.
 _base_ = ["./cifar10-5shot_swin-demo.py", "../_base_/models/plain-vit-demo.py"]
 backbone_name = "plain-vit-demo"
 
