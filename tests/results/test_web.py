@@ -1,13 +1,14 @@
 """The web page: one file, text stays text, the same bytes every time."""
 
 import re
+import warnings
 from html.parser import HTMLParser
 
 import pytest
 
 from simmim_bench.results.aggregate import aggregate
 from simmim_bench.results.web.charts import charts_of
-from simmim_bench.results.web.drawing import legend
+from simmim_bench.results.web.drawing import legend, looks_of, styled
 from simmim_bench.results.web.lines import lines_of
 from simmim_bench.results.web.page import render_web
 from simmim_bench.visualization.figure import new_figure
@@ -123,6 +124,44 @@ def test_a_legend_fits_into_its_figure():
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.x1
+
+
+def test_axes_keep_their_size_below_a_long_legend():
+    sizes = []
+    for count in (2, 26):
+        with styled():
+            figure = new_figure(width=5.0, height=3.0)
+            axes = figure.subplots()
+            for number in range(count):
+                axes.plot([0], [0], "o", label=f"simmim-multiview-momentum-{number}")
+            legend(figure)
+            figure.draw_without_rendering()
+        box = axes.get_window_extent()
+        assert figure.legends[0].get_window_extent().y0 > box.y1
+        sizes.append(box.height)
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.05)
+
+
+def test_charts_of_many_methods_are_laid_out(make_simmim, toy):
+    cost = toy.run_fields()["cost"]
+    curve = {"box_ap": {"against": "epoch", "points": [[1.0, 3.0], [2.0, 10.0]]}}
+    records = [
+        make_simmim(method=name, pretraining_cost=cost, curves=curve,
+                    pretraining=toy.pretraining(method=name))
+        for name in (f"simmim-multiview-momentum-{number}" for number in range(26))
+    ]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns where axes have no room left
+        headings = [chart.heading for chart in charts_of(aggregate(records)[0])]
+    assert headings[1:] == ["What pretraining time buys", "detection APᵇᵒˣ while training"]
+
+
+def test_methods_are_told_apart():
+    """Up to 36, and up to 6 by colour alone and by marker alone."""
+    looks = [(look["color"], look["marker"]) for look in looks_of(map(str, range(36))).values()]
+    assert len(set(looks)) == 36
+    colours, markers = zip(*looks[:6], strict=True)
+    assert len(set(colours)) == len(set(markers)) == 6
 
 
 def test_charts_take_the_pages_colours(records):

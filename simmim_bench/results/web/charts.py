@@ -25,9 +25,9 @@ def charts_of(table: Table) -> Iterator[Chart]:
     A task stands against the next one, by the protocols that are neighbours in the table.
     Each is drawn where there are at least two points to compare, of the best ``MOST_ROWS`` rows.
     """
-    looks = looks_of(row.method for row in table.rows)
     columns = {key: table.columns[key].primary for key in table.columns}
     best = {key: _best(table, key, primary) for key, primary in columns.items()}
+    looks = looks_of(row.method for rows in best.values() for row in rows)
     for key, rows in best.items():
         if len(rows) > 1:
             heading = f"{_axis(table, key)}: runs, mean, 95 % interval"
@@ -90,7 +90,7 @@ def _runs(
     for marker in dict.fromkeys(look["marker"] for *_, look in points):
         values, places, alike = zip(*(p for p in points if p[2]["marker"] == marker), strict=True)
         inks = [look["color"] for look in alike]
-        axes.scatter(values, places, POINT, inks, marker, alpha=0.5, linewidths=0)
+        axes.scatter(values, places, POINT, inks, marker=marker, alpha=0.5, linewidths=0)
 
 
 def _intervals(axes: Any, stats: Sequence[Stat], inks: Sequence[str]) -> None:
@@ -100,17 +100,17 @@ def _intervals(axes: Any, stats: Sequence[Stat], inks: Sequence[str]) -> None:
     ends = [
         [mean + side * half for mean, half in zip(means, halves, strict=True)] for side in SIDES
     ]
-    axes.scatter(means, places, 3 * POINT, inks, "|")
+    axes.scatter(means, places, 3 * POINT, inks, marker="|")
     axes.hlines(places, *ends, colors=inks)
     for end in ends:
-        axes.scatter(end, places, POINT, inks, "|")
+        axes.scatter(end, places, POINT, inks, marker="|")
 
 
 def _against_time(table: Table, best: dict[ColumnKey, list[Row]], looks: dict[str, Any]) -> str:
     across = min(PANELS, len(best))
     down = -(-len(best) // across)
     with styled():
-        figure = new_figure(width=max(5.0, 3.0 * across), height=2.8 * down)
+        figure = new_figure(width=max(6.0, 3.0 * across), height=2.8 * down)
         panels = figure.subplots(down, across, squeeze=False).flat
         for axes in panels[len(best) :]:
             axes.axis("off")
