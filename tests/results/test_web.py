@@ -97,6 +97,38 @@ def test_the_same_records_give_the_same_bytes(records):
     assert render_web(records) == render_web(records[::-1])
 
 
+def test_uncommitted_changes_are_told(make_record, toy):
+    where = {**toy.run_fields()["environment"], "git_commit": "ab" * 20, "git_dirty": True}
+    [line] = lines_of(aggregate([make_record(environment=where)]))
+    assert dict(line.facts)["environment"] == (
+        "Python 3.11.7, torch 2.14.1, Linux, commit abababababab, with uncommitted changes"
+    )
+
+
+def test_seeds_of_several_environments_are_told_apart(make_record, toy):
+    """By commit, or by a package that is not named where all have the same."""
+    where = {**toy.run_fields()["environment"], "versions": {"numpy": "2.2", "torch": "2.14.1"}}
+    changes = [
+        {},
+        {"git_commit": "ab" * 20},
+        {},
+        {"versions": {"numpy": "2.2", "onedl-mmcv": "2.3.6"}},
+    ]
+    records = [make_record(seed=n, environment={**where, **new}) for n, new in enumerate(changes)]
+    texts = [
+        dict(line.facts)["environment"]
+        for some in (records[::2], records[:3], records[2:])
+        for line in lines_of(aggregate(some))
+    ]
+    plain = "Python 3.11.7, torch 2.14.1, Linux"
+    assert texts == [
+        plain,
+        f"seed 0, 2: {plain}; seed 1: {plain}, commit abababababab",
+        "seed 2: Python 3.11.7, torch 2.14.1, onedl-mmcv absent, Linux; "
+        "seed 3: Python 3.11.7, torch 2.14.1, onedl-mmcv 2.3.6, Linux",
+    ]
+
+
 def test_a_task_stands_against_another_task(make_record, make_simmim, toy):
     """Not against another protocol of its own."""
     longer = toy.protocol(id="toy-longer", epochs=30)

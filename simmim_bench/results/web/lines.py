@@ -12,6 +12,7 @@ from simmim_bench.results.page import METRICS, show_origin
 from simmim_bench.results.ranking import Standing, standing
 from simmim_bench.results.record import Record
 from simmim_bench.results.statistics import half_width
+from simmim_bench.results.web.environments import describe_environments
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,5 @@ def _measured(row: Row, cell: Cell) -> Iterator[tuple[str, str]]:
     if row.pretraining_cost:
         yield "pretraining", describe_cost(row.pretraining_cost)
     if first.environment:
-        versions = f"Python {first.environment.python}, torch {first.environment.torch}"
-        commit = first.environment.git_commit
-        yield "environment", versions + (f", commit {commit[:12]}" if commit else "")
+        yield "environment", describe_environments(cell.records)
     yield "records", ", ".join(record.run_id for record in cell.records)

@@ -13,6 +13,7 @@ from simmim_bench.results.manifest import FILE_NAME, SUPERSEDED, Manifest
 from simmim_bench.results.page import METRICS
 from simmim_bench.results.pictures import as_address, as_jpeg, last_reconstruction
 from simmim_bench.results.web.config_difference import config_differences
+from simmim_bench.results.web.environments import describe_environment
 from simmim_bench.results.web.run_curves import run_charts
 
 REPORT = "report.html"
@@ -95,10 +96,7 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for text in manifest.deviations:
         yield "deviation", text
     yield from _cost_facts(manifest)
-    where = manifest.environment
-    commit = f", commit {where.git_commit[:12]}" if where.git_commit else ""
-    dirty = " with uncommitted changes" if where.git_dirty else ""
-    yield "environment", f"Python {where.python}, {where.platform}{commit}{dirty}"
+    yield "environment", describe_environment(manifest.environment)
     yield "finished", manifest.finished.strftime("%Y-%m-%d %H:%M UTC")
 
 
