@@ -62,9 +62,9 @@ def page(browser, file):
 
 def test_columns_sort_as_numbers(page):
     rising = ["9.5 (1)", "30.0 (1)", "34.7 (1)", "50.0 (1)"]
-    page.click("th:has-text('figure (%)')")
+    page.click("th:has-text('figure')")
     page.wait_for_function(SHOWN, arg=[FIGURES, rising])
-    page.click("th:has-text('figure (%)')")
+    page.click("th:has-text('figure')")
     page.wait_for_function(SHOWN, arg=[FIGURES, rising[::-1]])
 
 

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 from simmim_bench.results.aggregate import aggregate
+from simmim_bench.results.page import with_unit
 from simmim_bench.results.web.charts import charts_of
 from simmim_bench.results.web.drawing import legend, looks_of, styled
 from simmim_bench.results.web.lines import lines_of
@@ -143,6 +144,37 @@ def test_a_task_stands_against_another_task(make_record, make_simmim, toy):
     assert [text for text in headings if " against " in text] == [
         "classification top-1 against detection APᵇᵒˣ"
     ]
+
+
+@pytest.fixture
+def painted(make_record, make_simmim, toy):
+    """Records of a protocol whose metrics are no percentages, with curves."""
+    metrics = {f"inpaint_{name}": f"inpaint/{name}" for name in ("psnr", "ssim")}
+    protocol = toy.protocol(task="generation", metrics=metrics, primary="inpaint_psnr")
+    changes = {
+        "protocol": protocol,
+        "metrics": {"inpaint_psnr": 21.0, "inpaint_ssim": 70.0},
+        "pretraining_cost": toy.run_fields()["cost"],
+        "curves": {"inpaint_psnr": {"against": "epoch", "points": [[1.0, 20.0], [2.0, 21.0]]}},
+    }
+    other = {"protocol": toy.classification, "metrics": {"top1": 50.0}}
+    return [make(**some) for make in (make_record, make_simmim) for some in (changes, other)]
+
+
+def test_units_are_those_of_the_metrics(painted):
+    charts = list(charts_of(aggregate(painted)[0]))
+    drawn = " ".join(chart.svg for chart in charts)
+    assert len(charts) == 5
+    assert "classification top-1 (%)" in drawn
+    assert "generation PSNR (dB), inpainted" in drawn
+    assert "inpainted (%)" not in drawn
+    head, *rows = Page(render_web(painted)).rows
+    assert head[5:8] == ["metric", "figure", "others"]
+    assert {row[5] for row in rows} == {
+        "classification top-1 (%)",
+        "generation PSNR (dB), inpainted",
+    }
+    assert with_unit("super_ssim") == "SSIM, super-resolved (\N{MULTIPLICATION SIGN} 100)"
 
 
 def test_a_legend_fits_into_its_figure():

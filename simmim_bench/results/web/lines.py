@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table
 from simmim_bench.results.costs import describe_cost
 from simmim_bench.results.grid import describe, show, show_minutes
-from simmim_bench.results.page import METRICS, show_origin
+from simmim_bench.results.page import METRICS, show_origin, with_unit
 from simmim_bench.results.ranking import Standing, standing
 from simmim_bench.results.record import Record
 from simmim_bench.results.statistics import half_width
@@ -77,7 +77,7 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
         method=row.method,
         backbone=row.backbone,
         pretraining=show_origin(row.pretraining),
-        primary=METRICS.get(protocol.primary, protocol.primary),
+        primary=with_unit(protocol.primary),
         figure=show(stat, cited=cited),
         order=stat.mean,
         emphasis=emphasis,
