@@ -60,7 +60,7 @@ def test_a_line_for_each_method_and_protocol(records):
         ["toy-detection@1", "simmim"],
     ]
     assert [row[6] for row in rows] == ["31.0 ± 1.0 (3)", "45.0 ± 1.0 (3)"]
-    assert "44.00 (seed 0), 45.00 (seed 1), 46.00 (seed 2)" in rows[1][9]
+    assert "44.00 (seed 0), 45.00 (seed 1), 46.00 (seed 2)" in rows[1][-1]
     assert [line.emphasis for line in lines_of(aggregate(records))] == ["second", "best"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table
-from simmim_bench.results.costs import describe_cost
+from simmim_bench.results.costs import MEMORY, PARAMETERS, describe_cost
 from simmim_bench.results.grid import describe, show, show_minutes
 from simmim_bench.results.page import METRICS, show_origin, with_unit
 from simmim_bench.results.ranking import Standing, standing
@@ -19,7 +19,8 @@ from simmim_bench.results.web.environments import describe_environments
 class Line:
     """One line; ``order`` is what its primary metric is sorted by.
 
-    ``emphasis`` is ``best`` (with ties), ``second`` or empty; ``weights`` is the hash of those that
+    ``emphasis`` is ``best`` (with ties), ``second`` or empty; ``minutes``, ``parameters``
+    (millions) and ``memory`` (MiB) are of the fine-tuning; ``weights`` is the hash of those that
     the first run started from; ``facts`` are label and text of what unfolds below it, ``first`` is
     the record of the first run.
     """
@@ -36,7 +37,10 @@ class Line:
     order: float
     emphasis: str
     others: str
+    pretraining_minutes: str
     minutes: str
+    parameters: str
+    memory: str
     provenance: str
     url: str | None
     weights: str | None
@@ -64,6 +68,7 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
     protocol = table.columns[key]
     cited = row.provenance.kind != "measured"
     stat = cell.metrics[protocol.primary]
+    before, cost = row.pretraining_cost, cell.cost
     others = [
         f"{METRICS.get(name, name)} {show(value, cited=cited)}"
         for name, value in cell.metrics.items()
@@ -82,7 +87,10 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
         order=stat.mean,
         emphasis=emphasis,
         others=", ".join(others),
-        minutes=show_minutes(cell.cost.minutes) if cell.cost else "",
+        pretraining_minutes=show_minutes(before.minutes) if before else "",
+        minutes=show_minutes(cost.minutes) if cost else "",
+        parameters=PARAMETERS.show(cost) if cost else "",
+        memory=MEMORY.show(cost) if cost else "",
         provenance=row.provenance.kind,
         url=row.provenance.url,
         weights=_weights(cell),

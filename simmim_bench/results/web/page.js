@@ -14,10 +14,15 @@ const table = new DataTable("#board", {
   paging: many,
   pageLength: 100,
   order: [],
-  columnDefs: [{ targets: 0, visible: false }, { targets: 9, orderable: false }],
+  columnDefs: [{ targets: 0, visible: false }, { targets: -1, orderable: false }],
   language: { search: "Search" },
 });
 
+// Where neither all columns fit nor a line is a card, details alone tell these costs.
+const roomy = window.matchMedia("(max-width: 44rem), (min-width: 76rem)");
+const fit = () => table.columns(".roomy").visible(roomy.matches);
+roomy.addEventListener("change", fit);
+fit();
 document.documentElement.classList.remove("waiting");
 
 const protocol = document.getElementById("protocol");
