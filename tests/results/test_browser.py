@@ -121,6 +121,14 @@ def test_protocols_and_cited_figures_are_chosen(page):
     assert page.locator(METHODS).all_inner_texts() == ["simmim source", "simmim source"]
 
 
+def test_a_protocol_of_cited_figures_alone_is_not_empty(page):
+    page.select_option("#protocol", "toy-detection@1")
+    assert page.input_value("#group") == "measured"
+    page.select_option("#protocol", "toy-cited@1")
+    assert page.locator(METHODS).all_inner_texts() == ["simmim source"]
+    assert page.input_value("#group") == ""
+
+
 def test_search_narrows(page):
     page.fill("input[type=search]", "scratch")
     assert page.locator(METHODS).all_inner_texts() == ["scratch", "scratch"]

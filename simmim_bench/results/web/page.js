@@ -38,7 +38,13 @@ order.addEventListener("change", () => {
   table.order(direction ? [[Number(column), direction]] : []).draw();
 });
 group.addEventListener("change", choose);
-protocol.addEventListener("change", choose);
+const groups = table.column(0).data().toArray();
+const protocols = table.column(1).data().toArray();
+protocol.addEventListener("change", () => {
+  const both = (name, row) => name === protocol.value && groups[row] === group.value;
+  if (protocol.value && !protocols.some(both)) group.value = "";
+  choose();
+});
 choose();
 
 // Details unfold below their row, over the whole width.
