@@ -70,12 +70,14 @@ def _rate(value: float | None) -> str:
     return _shown(value, 1, 0 if value is not None and value >= 10 else 1)
 
 
+PARAMETERS = _Column("params", "(M)", lambda cost: _shown(cost.parameters, 1e6, 1))
+MEMORY = _Column("memory", "(MiB)", lambda cost: _shown(cost.peak_memory_mb, 1, 0))
 COLUMNS = (
     _Column("time", "(min)", lambda cost: show_minutes(cost.minutes)),
     _Column("GPU", "(h)", lambda cost: _shown(cost.gpu_hours, 1, 2)),
     _Column("energy", "(Wh)", lambda cost: _shown(cost.energy_wh, 1, 1)),
-    _Column("params", "(M)", lambda cost: _shown(cost.parameters, 1e6, 1)),
+    PARAMETERS,
     _Column("forward", "(GFLOPs)", lambda cost: _shown(cost.flops, 1e9, 2)),
     _Column("", "images/s", lambda cost: _rate(cost.images_per_second)),
-    _Column("memory", "(MiB)", lambda cost: _shown(cost.peak_memory_mb, 1, 0)),
+    MEMORY,
 )

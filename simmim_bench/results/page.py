@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from simmim_bench.results.aggregate import TASKS, Cell, ColumnKey, Row, Table, aggregate, gains
+from simmim_bench.results.aggregate import (
+    TASKS,
+    TIMES,
+    Cell,
+    ColumnKey,
+    Row,
+    Table,
+    aggregate,
+    gains,
+)
 from simmim_bench.results.costs import cost_grid
 from simmim_bench.results.grid import (
     Entry,
@@ -59,6 +68,18 @@ METRICS = {
         for key, name in {"psnr": "PSNR (dB)", "ssim": "SSIM", "features": "features"}.items()
     },
 }
+UNITS = {
+    f"{task}_{key}": unit
+    for task in PAINTINGS
+    for key, unit in {"psnr": "", "ssim": f"{TIMES} 100", "features": f"{TIMES} 100"}.items()
+}
+"""Units of metrics that are no percentages; empty where the name says it."""
+
+
+def with_unit(name: str) -> str:
+    """A metric as axes and headers say it: ``top-1 (%)``."""
+    unit = UNITS.get(name, "%")
+    return METRICS.get(name, name) + (f" ({unit})" if unit else "")
 
 
 def make_page(

@@ -34,15 +34,19 @@ def browser():
 @pytest.fixture(scope="module")
 def file(tmp_path_factory, make_record, make_simmim, make_published, toy):
     origin = {**toy.pretraining(), "method": HOSTILE}
+    cost = toy.run_fields()["cost"]
     loss = {"loss": {"against": "iteration", "points": [[1.0, 3.0], [2.0, 1.0]]}}
     records = [
         make_record(metrics={"box_ap": 30.0, "mask_ap": 25.0}),
-        make_simmim(metrics={"box_ap": 9.5, "mask_ap": 8.0}, pretraining_curves=loss),
-        make_simmim(method=HOSTILE, pretraining=origin),
+        make_simmim(metrics={"box_ap": 9.5, "mask_ap": 8.0}, pretraining_curves=loss,
+                    pretraining_cost={**cost, "wall_seconds": 6000.0}),
+        make_simmim(method=HOSTILE, pretraining=origin, pretraining_cost=cost,
+                    cost={**cost, "parameters": 12_000_000, "peak_memory_mb": 10_000.0}),
         make_record(protocol=toy.classification, metrics={"top1": 50.0}),
-    ]
+    ]  # fmt: skip
     path = tmp_path_factory.mktemp("web") / "index.html"
-    path.write_text(render_web(records, [make_published()]), "utf-8")
+    cited = [make_published(), make_published(protocol=toy.protocol(id="toy-cited"))]
+    path.write_text(render_web(records, cited), "utf-8")
     return path.as_uri()
 
 
@@ -62,10 +66,41 @@ def page(browser, file):
 
 def test_columns_sort_as_numbers(page):
     rising = ["9.5 (1)", "30.0 (1)", "34.7 (1)", "50.0 (1)"]
-    page.click("th:has-text('figure (%)')")
+    page.click("th:has-text('figure')")
     page.wait_for_function(SHOWN, arg=[FIGURES, rising])
-    page.click("th:has-text('figure (%)')")
+    page.click("th:has-text('figure')")
     page.wait_for_function(SHOWN, arg=[FIGURES, rising[::-1]])
+
+
+@pytest.mark.parametrize(
+    ("head", "place", "rising"),
+    [
+        ("pretrain (min)", 8, ["", "", "2.0", "100"]),
+        ("params (M)", 10, ["3.9", "3.9", "3.9", "12.0"]),
+        ("memory (MiB)", 11, ["900", "900", "900", "10000"]),
+    ],
+)
+def test_costs_sort_as_numbers(page, head, place, rising):
+    cells = f"#board tbody tr td:nth-child({place})"
+    page.click(f"th:has-text('{head}')")
+    page.wait_for_function(SHOWN, arg=[cells, rising])
+    page.click(f"th:has-text('{head}')")
+    page.wait_for_function(SHOWN, arg=[cells, rising[::-1]])
+    page.select_option("#order", str(place) + " asc")
+    page.wait_for_function(SHOWN, arg=[cells, rising])
+
+
+def test_a_window_shows_the_costs_that_fit(page):
+    heads = page.locator("#board thead th")
+    assert heads.count() == 12
+    page.set_viewport_size({"width": 1000, "height": 800})
+    page.wait_for_function("() => document.querySelectorAll('#board thead th').length === 9")
+    assert [head.split("\n")[0] for head in heads.all_inner_texts()][-2:] == [
+        "fine-tune (min)",
+        "details",
+    ]
+    page.set_viewport_size({"width": 1300, "height": 800})
+    page.wait_for_function("() => document.querySelectorAll('#board thead th').length === 12")
 
 
 def test_lines_sort_without_their_heads_too(page):
@@ -83,8 +118,15 @@ def test_protocols_and_cited_figures_are_chosen(page):
     assert page.locator(METHODS).all_inner_texts() == ["scratch"]
     page.select_option("#protocol", "")
     page.select_option("#group", "cited")
-    [method] = page.locator(METHODS).all_inner_texts()
-    assert method == "simmim source"
+    assert page.locator(METHODS).all_inner_texts() == ["simmim source", "simmim source"]
+
+
+def test_a_protocol_of_cited_figures_alone_is_not_empty(page):
+    page.select_option("#protocol", "toy-detection@1")
+    assert page.input_value("#group") == "measured"
+    page.select_option("#protocol", "toy-cited@1")
+    assert page.locator(METHODS).all_inner_texts() == ["simmim source"]
+    assert page.input_value("#group") == ""
 
 
 def test_search_narrows(page):
@@ -157,3 +199,4 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser, file):
     context.close()
     assert wide <= 390
     assert "50.0 (1)" in shown
+    assert shown.endswith("2.0\n3.9\n900\nshow")  # costs, too

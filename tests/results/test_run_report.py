@@ -64,6 +64,25 @@ def test_everything_of_a_run_is_on_its_page(run):
     assert "script" not in page.tags
 
 
+def test_units_and_uncommitted_changes_are_told(tmp_path, toy):
+    metrics = {f"inpaint_{name}": f"inpaint/{name}" for name in ("psnr", "ssim")}
+    painting = toy.protocol(task="generation", metrics=metrics, primary="inpaint_psnr")
+    values = {"inpaint_psnr": 20.0, "inpaint_ssim": 70.0}
+    fields = toy.manifest_fields(protocol=painting, metrics=values)
+    fields["environment"] = {**fields["environment"], "git_commit": "ab" * 20, "git_dirty": True}
+    Manifest.model_validate(fields).write(tmp_path / "manifest.json")
+    log = tmp_path / "20250101" / "vis_data" / "scalars.json"
+    log.parent.mkdir(parents=True)
+    rows = [{"inpaint/psnr": 10.0 * step, "step": step} for step in (1, 2)]
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = write_run_report(tmp_path).read_text("utf-8")
+    assert ["PSNR (dB), inpainted", "SSIM, inpainted (\N{MULTIPLICATION SIGN} 100)"] in Page(
+        text
+    ).rows
+    assert "<figcaption>PSNR (dB), inpainted</figcaption>" in text
+    assert "commit abababababab, with uncommitted changes" in text
+
+
 def test_differences_are_those_of_the_recipe(run):
     manifest = Manifest.read(run / "manifest.json")
     changes, warning = config_differences(run, manifest.config)

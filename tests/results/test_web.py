@@ -1,13 +1,15 @@
 """The web page: one file, text stays text, the same bytes every time."""
 
 import re
+import warnings
 from html.parser import HTMLParser
 
 import pytest
 
 from simmim_bench.results.aggregate import aggregate
+from simmim_bench.results.page import with_unit
 from simmim_bench.results.web.charts import charts_of
-from simmim_bench.results.web.drawing import legend
+from simmim_bench.results.web.drawing import legend, looks_of, styled
 from simmim_bench.results.web.lines import lines_of
 from simmim_bench.results.web.page import render_web
 from simmim_bench.visualization.figure import new_figure
@@ -58,7 +60,7 @@ def test_a_line_for_each_method_and_protocol(records):
         ["toy-detection@1", "simmim"],
     ]
     assert [row[6] for row in rows] == ["31.0 ± 1.0 (3)", "45.0 ± 1.0 (3)"]
-    assert "44.00 (seed 0), 45.00 (seed 1), 46.00 (seed 2)" in rows[1][9]
+    assert "44.00 (seed 0), 45.00 (seed 1), 46.00 (seed 2)" in rows[1][-1]
     assert [line.emphasis for line in lines_of(aggregate(records))] == ["second", "best"]
 
 
@@ -96,6 +98,38 @@ def test_the_same_records_give_the_same_bytes(records):
     assert render_web(records) == render_web(records[::-1])
 
 
+def test_uncommitted_changes_are_told(make_record, toy):
+    where = {**toy.run_fields()["environment"], "git_commit": "ab" * 20, "git_dirty": True}
+    [line] = lines_of(aggregate([make_record(environment=where)]))
+    assert dict(line.facts)["environment"] == (
+        "Python 3.11.7, torch 2.14.1, Linux, commit abababababab, with uncommitted changes"
+    )
+
+
+def test_seeds_of_several_environments_are_told_apart(make_record, toy):
+    """By commit, or by a package that is not named where all have the same."""
+    where = {**toy.run_fields()["environment"], "versions": {"numpy": "2.2", "torch": "2.14.1"}}
+    changes = [
+        {},
+        {"git_commit": "ab" * 20},
+        {},
+        {"versions": {"numpy": "2.2", "onedl-mmcv": "2.3.6"}},
+    ]
+    records = [make_record(seed=n, environment={**where, **new}) for n, new in enumerate(changes)]
+    texts = [
+        dict(line.facts)["environment"]
+        for some in (records[::2], records[:3], records[2:])
+        for line in lines_of(aggregate(some))
+    ]
+    plain = "Python 3.11.7, torch 2.14.1, Linux"
+    assert texts == [
+        plain,
+        f"seed 0, 2: {plain}; seed 1: {plain}, commit abababababab",
+        "seed 2: Python 3.11.7, torch 2.14.1, onedl-mmcv absent, Linux; "
+        "seed 3: Python 3.11.7, torch 2.14.1, onedl-mmcv 2.3.6, Linux",
+    ]
+
+
 def test_a_task_stands_against_another_task(make_record, make_simmim, toy):
     """Not against another protocol of its own."""
     longer = toy.protocol(id="toy-longer", epochs=30)
@@ -112,6 +146,37 @@ def test_a_task_stands_against_another_task(make_record, make_simmim, toy):
     ]
 
 
+@pytest.fixture
+def painted(make_record, make_simmim, toy):
+    """Records of a protocol whose metrics are no percentages, with curves."""
+    metrics = {f"inpaint_{name}": f"inpaint/{name}" for name in ("psnr", "ssim")}
+    protocol = toy.protocol(task="generation", metrics=metrics, primary="inpaint_psnr")
+    changes = {
+        "protocol": protocol,
+        "metrics": {"inpaint_psnr": 21.0, "inpaint_ssim": 70.0},
+        "pretraining_cost": toy.run_fields()["cost"],
+        "curves": {"inpaint_psnr": {"against": "epoch", "points": [[1.0, 20.0], [2.0, 21.0]]}},
+    }
+    other = {"protocol": toy.classification, "metrics": {"top1": 50.0}}
+    return [make(**some) for make in (make_record, make_simmim) for some in (changes, other)]
+
+
+def test_units_are_those_of_the_metrics(painted):
+    charts = list(charts_of(aggregate(painted)[0]))
+    drawn = " ".join(chart.svg for chart in charts)
+    assert len(charts) == 5
+    assert "classification top-1 (%)" in drawn
+    assert "generation PSNR (dB), inpainted" in drawn
+    assert "inpainted (%)" not in drawn
+    head, *rows = Page(render_web(painted)).rows
+    assert head[5:8] == ["metric", "figure", "others"]
+    assert {row[5] for row in rows} == {
+        "classification top-1 (%)",
+        "generation PSNR (dB), inpainted",
+    }
+    assert with_unit("super_ssim") == "SSIM, super-resolved (\N{MULTIPLICATION SIGN} 100)"
+
+
 def test_a_legend_fits_into_its_figure():
     """However many and long the names are."""
     figure = new_figure(width=5.0, height=3.0)
@@ -123,6 +188,44 @@ def test_a_legend_fits_into_its_figure():
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.x1
+
+
+def test_axes_keep_their_size_below_a_long_legend():
+    sizes = []
+    for count in (2, 26):
+        with styled():
+            figure = new_figure(width=5.0, height=3.0)
+            axes = figure.subplots()
+            for number in range(count):
+                axes.plot([0], [0], "o", label=f"simmim-multiview-momentum-{number}")
+            legend(figure)
+            figure.draw_without_rendering()
+        box = axes.get_window_extent()
+        assert figure.legends[0].get_window_extent().y0 > box.y1
+        sizes.append(box.height)
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.05)
+
+
+def test_charts_of_many_methods_are_laid_out(make_simmim, toy):
+    cost = toy.run_fields()["cost"]
+    curve = {"box_ap": {"against": "epoch", "points": [[1.0, 3.0], [2.0, 10.0]]}}
+    records = [
+        make_simmim(method=name, pretraining_cost=cost, curves=curve,
+                    pretraining=toy.pretraining(method=name))
+        for name in (f"simmim-multiview-momentum-{number}" for number in range(26))
+    ]  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # matplotlib warns where axes have no room left
+        headings = [chart.heading for chart in charts_of(aggregate(records)[0])]
+    assert headings[1:] == ["What pretraining time buys", "detection APᵇᵒˣ while training"]
+
+
+def test_methods_are_told_apart():
+    """Up to 36, and up to 6 by colour alone and by marker alone."""
+    looks = [(look["color"], look["marker"]) for look in looks_of(map(str, range(36))).values()]
+    assert len(set(looks)) == 36
+    colours, markers = zip(*looks[:6], strict=True)
+    assert len(set(colours)) == len(set(markers)) == 6
 
 
 def test_charts_take_the_pages_colours(records):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Stat, Table
-from simmim_bench.results.page import METRICS
+from simmim_bench.results.page import METRICS, with_unit
 from simmim_bench.results.statistics import half_width
 from simmim_bench.results.web.drawing import Chart, as_svg, legend, looks_of, styled
 from simmim_bench.results.web.learning import learning_charts
@@ -25,12 +25,12 @@ def charts_of(table: Table) -> Iterator[Chart]:
     A task stands against the next one, by the protocols that are neighbours in the table.
     Each is drawn where there are at least two points to compare, of the best ``MOST_ROWS`` rows.
     """
-    looks = looks_of(row.method for row in table.rows)
     columns = {key: table.columns[key].primary for key in table.columns}
     best = {key: _best(table, key, primary) for key, primary in columns.items()}
+    looks = looks_of(row.method for rows in best.values() for row in rows)
     for key, rows in best.items():
         if len(rows) > 1:
-            heading = f"{_axis(table, key)}: runs, mean, 95 % interval"
+            heading = f"{_heading(table, key)}: runs, mean, 95 % interval"
             known = sum(key in row.cells for row in table.rows)
             more = f" (best {MOST_ROWS} of {known})" if known > MOST_ROWS else ""
             yield Chart(heading + more, _seeds(table, key, rows, looks))
@@ -42,7 +42,7 @@ def charts_of(table: Table) -> Iterator[Chart]:
             continue
         both = [row for row in best[first] if _has(row, second, columns)]
         if len(both) > 1:
-            heading = f"{_axis(table, first)} against {_axis(table, second)}"
+            heading = f"{_heading(table, first)} against {_heading(table, second)}"
             yield Chart(heading, _task_against_task(table, (first, second), both, looks))
     yield from learning_charts(table, best, looks)
 
@@ -73,7 +73,7 @@ def _seeds(table: Table, key: ColumnKey, rows: Sequence[Row], looks: dict[str, A
         labels = [f"{row.method}, {row.backbone}" for row in rows]
         axes.set_yticks(range(len(rows)), labels)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        axes.set_xlabel(f"{METRICS.get(primary, primary)} (%)")
+        axes.set_xlabel(with_unit(primary))
         return as_svg(figure)
 
 
@@ -90,7 +90,7 @@ def _runs(
     for marker in dict.fromkeys(look["marker"] for *_, look in points):
         values, places, alike = zip(*(p for p in points if p[2]["marker"] == marker), strict=True)
         inks = [look["color"] for look in alike]
-        axes.scatter(values, places, POINT, inks, marker, alpha=0.5, linewidths=0)
+        axes.scatter(values, places, POINT, inks, marker=marker, alpha=0.5, linewidths=0)
 
 
 def _intervals(axes: Any, stats: Sequence[Stat], inks: Sequence[str]) -> None:
@@ -100,17 +100,17 @@ def _intervals(axes: Any, stats: Sequence[Stat], inks: Sequence[str]) -> None:
     ends = [
         [mean + side * half for mean, half in zip(means, halves, strict=True)] for side in SIDES
     ]
-    axes.scatter(means, places, 3 * POINT, inks, "|")
+    axes.scatter(means, places, 3 * POINT, inks, marker="|")
     axes.hlines(places, *ends, colors=inks)
     for end in ends:
-        axes.scatter(end, places, POINT, inks, "|")
+        axes.scatter(end, places, POINT, inks, marker="|")
 
 
 def _against_time(table: Table, best: dict[ColumnKey, list[Row]], looks: dict[str, Any]) -> str:
     across = min(PANELS, len(best))
     down = -(-len(best) // across)
     with styled():
-        figure = new_figure(width=max(5.0, 3.0 * across), height=2.8 * down)
+        figure = new_figure(width=max(6.0, 3.0 * across), height=2.8 * down)
         panels = figure.subplots(down, across, squeeze=False).flat
         for axes in panels[len(best) :]:
             axes.axis("off")
@@ -122,7 +122,7 @@ def _against_time(table: Table, best: dict[ColumnKey, list[Row]], looks: dict[st
                     minutes = row.pretraining_cost.minutes if row.pretraining_cost else 0.0
                     axes.plot(minutes, value, linestyle="", label=row.method, **looks[row.method])
             axes.set_xlabel("pretraining (min)")
-            axes.set_ylabel(f"{_axis(table, key)} (%)")
+            axes.set_ylabel(_axis(table, key))
         legend(figure)
         return as_svg(figure)
 
@@ -137,15 +137,19 @@ def _task_against_task(
         for row in rows:
             x, y = (_value(row, key, name) for key, name in zip(keys, primaries, strict=True))
             axes.plot(x, y, linestyle="", label=row.method, **looks[row.method])
-        axes.set_xlabel(f"{_axis(table, keys[0])} (%)")
-        axes.set_ylabel(f"{_axis(table, keys[1])} (%)")
+        axes.set_xlabel(_axis(table, keys[0]))
+        axes.set_ylabel(_axis(table, keys[1]))
         legend(figure)
         return as_svg(figure)
 
 
-def _axis(table: Table, key: ColumnKey) -> str:
+def _heading(table: Table, key: ColumnKey) -> str:
     protocol = table.columns[key]
     return f"{protocol.task} {METRICS.get(protocol.primary, protocol.primary)}"
+
+
+def _axis(table: Table, key: ColumnKey) -> str:
+    return f"{table.columns[key].task} {with_unit(table.columns[key].primary)}"
 
 
 def _has(row: Row, key: ColumnKey, primaries: dict[ColumnKey, str]) -> bool:

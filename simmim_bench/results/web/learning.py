@@ -7,7 +7,7 @@ from typing import Any
 
 from simmim_bench.results.aggregate import ColumnKey, Row, Table
 from simmim_bench.results.curve import Curve
-from simmim_bench.results.page import METRICS
+from simmim_bench.results.page import METRICS, with_unit
 from simmim_bench.results.web.drawing import Chart, as_svg, legend, styled
 from simmim_bench.visualization.figure import new_figure
 
@@ -37,8 +37,8 @@ def learning_charts(
             if name in record.curves
         ]
         if any(len(curve.points) > 1 for _, curve in curves):
-            label = f"{protocol.task} {METRICS.get(name, name)}"
-            yield Chart(f"{label} while training", _draw(curves, f"{label} (%)", looks))
+            heading = f"{protocol.task} {METRICS.get(name, name)} while training"
+            yield Chart(heading, _draw(curves, f"{protocol.task} {with_unit(name)}", looks))
 
 
 def _pretrainings(best: Mapping[ColumnKey, list[Row]]) -> Iterator[tuple[str, Curve]]:

@@ -6,19 +6,21 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table
-from simmim_bench.results.costs import describe_cost
+from simmim_bench.results.costs import MEMORY, PARAMETERS, describe_cost
 from simmim_bench.results.grid import describe, show, show_minutes
-from simmim_bench.results.page import METRICS, show_origin
+from simmim_bench.results.page import METRICS, show_origin, with_unit
 from simmim_bench.results.ranking import Standing, standing
 from simmim_bench.results.record import Record
 from simmim_bench.results.statistics import half_width
+from simmim_bench.results.web.environments import describe_environments
 
 
 @dataclass(frozen=True)
 class Line:
     """One line; ``order`` is what its primary metric is sorted by.
 
-    ``emphasis`` is ``best`` (with ties), ``second`` or empty; ``weights`` is the hash of those that
+    ``emphasis`` is ``best`` (with ties), ``second`` or empty; ``minutes``, ``parameters``
+    (millions) and ``memory`` (MiB) are of the fine-tuning; ``weights`` is the hash of those that
     the first run started from; ``facts`` are label and text of what unfolds below it, ``first`` is
     the record of the first run.
     """
@@ -35,7 +37,10 @@ class Line:
     order: float
     emphasis: str
     others: str
+    pretraining_minutes: str
     minutes: str
+    parameters: str
+    memory: str
     provenance: str
     url: str | None
     weights: str | None
@@ -63,6 +68,7 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
     protocol = table.columns[key]
     cited = row.provenance.kind != "measured"
     stat = cell.metrics[protocol.primary]
+    before, cost = row.pretraining_cost, cell.cost
     others = [
         f"{METRICS.get(name, name)} {show(value, cited=cited)}"
         for name, value in cell.metrics.items()
@@ -76,12 +82,15 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
         method=row.method,
         backbone=row.backbone,
         pretraining=show_origin(row.pretraining),
-        primary=METRICS.get(protocol.primary, protocol.primary),
+        primary=with_unit(protocol.primary),
         figure=show(stat, cited=cited),
         order=stat.mean,
         emphasis=emphasis,
         others=", ".join(others),
-        minutes=show_minutes(cell.cost.minutes) if cell.cost else "",
+        pretraining_minutes=show_minutes(before.minutes) if before else "",
+        minutes=show_minutes(cost.minutes) if cost else "",
+        parameters=PARAMETERS.show(cost) if cost else "",
+        memory=MEMORY.show(cost) if cost else "",
         provenance=row.provenance.kind,
         url=row.provenance.url,
         weights=_weights(cell),
@@ -128,7 +137,5 @@ def _measured(row: Row, cell: Cell) -> Iterator[tuple[str, str]]:
     if row.pretraining_cost:
         yield "pretraining", describe_cost(row.pretraining_cost)
     if first.environment:
-        versions = f"Python {first.environment.python}, torch {first.environment.torch}"
-        commit = first.environment.git_commit
-        yield "environment", versions + (f", commit {commit[:12]}" if commit else "")
+        yield "environment", describe_environments(cell.records)
     yield "records", ", ".join(record.run_id for record in cell.records)

@@ -14,10 +14,15 @@ const table = new DataTable("#board", {
   paging: many,
   pageLength: 100,
   order: [],
-  columnDefs: [{ targets: 0, visible: false }, { targets: 9, orderable: false }],
+  columnDefs: [{ targets: 0, visible: false }, { targets: -1, orderable: false }],
   language: { search: "Search" },
 });
 
+// Where neither all columns fit nor a line is a card, details alone tell these costs.
+const roomy = window.matchMedia("(max-width: 44rem), (min-width: 76rem)");
+const fit = () => table.columns(".roomy").visible(roomy.matches);
+roomy.addEventListener("change", fit);
+fit();
 document.documentElement.classList.remove("waiting");
 
 const protocol = document.getElementById("protocol");
@@ -33,7 +38,13 @@ order.addEventListener("change", () => {
   table.order(direction ? [[Number(column), direction]] : []).draw();
 });
 group.addEventListener("change", choose);
-protocol.addEventListener("change", choose);
+const groups = table.column(0).data().toArray();
+const protocols = table.column(1).data().toArray();
+protocol.addEventListener("change", () => {
+  const both = (name, row) => name === protocol.value && groups[row] === group.value;
+  if (protocol.value && !protocols.some(both)) group.value = "";
+  choose();
+});
 choose();
 
 // Details unfold below their row, over the whole width.

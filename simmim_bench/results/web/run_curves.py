@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simmim_bench.errors import BenchError
 from simmim_bench.results.manifest import Protocol
-from simmim_bench.results.page import METRICS
+from simmim_bench.results.page import with_unit
 from simmim_bench.results.web.drawing import COLOURS, Chart, as_svg, styled
 from simmim_bench.visualization.curves import read_scalars
 from simmim_bench.visualization.figure import new_figure
@@ -31,9 +31,8 @@ def run_charts(folder: Path, protocol: Protocol | None) -> Iterator[Chart]:
             yield from _chart(folder, key, label, "epoch")
         return
     for name, key in protocol.metrics.items():
-        label = METRICS.get(name, name)
         scale = 100.0 if key.startswith("coco/") else 1.0
-        yield from _chart(folder, key, f"{label} (%)", against, scale=scale)
+        yield from _chart(folder, key, with_unit(name), against, scale=scale)
 
 
 def _chart(

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from simmim_bench.io import atomic_write_text
 from simmim_bench.results.manifest import FILE_NAME, SUPERSEDED, Manifest
-from simmim_bench.results.page import METRICS
+from simmim_bench.results.page import with_unit
 from simmim_bench.results.pictures import as_address, as_jpeg, last_reconstruction
 from simmim_bench.results.web.config_difference import config_differences
+from simmim_bench.results.web.environments import describe_environment
 from simmim_bench.results.web.run_curves import run_charts
 
 REPORT = "report.html"
@@ -62,7 +63,7 @@ def write_run_report(folder: Path) -> Path:
         title=" ".join(_title(manifest)),
         style=(resources / "page.css").read_text("utf-8"),
         facts=list(_facts(manifest)),
-        metrics={METRICS.get(name, name): f"{x:.2f}" for name, x in manifest.metrics.items()},
+        metrics={with_unit(name): f"{x:.2f}" for name, x in manifest.metrics.items()},
         charts=list(run_charts(folder, manifest.protocol)),
         classes=_table(folder / "classes" / "per_class.csv"),
         class_pictures=_pictures([folder / "classes" / f"{x}.png" for x in ("confusion", "worst")]),
@@ -95,10 +96,7 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for text in manifest.deviations:
         yield "deviation", text
     yield from _cost_facts(manifest)
-    where = manifest.environment
-    commit = f", commit {where.git_commit[:12]}" if where.git_commit else ""
-    dirty = " with uncommitted changes" if where.git_dirty else ""
-    yield "environment", f"Python {where.python}, {where.platform}{commit}{dirty}"
+    yield "environment", describe_environment(manifest.environment)
     yield "finished", manifest.finished.strftime("%Y-%m-%d %H:%M UTC")
 
 
