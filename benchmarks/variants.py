@@ -2,17 +2,20 @@
 
     python benchmarks/variants.py FOLDER --steps 60
     python benchmarks/variants.py FOLDER --only cosine infonce
+    python benchmarks/variants.py FOLDER --only semantic --maps ADE
 
-FOLDER has images in it or below. Data, augmentation, batch and optimiser are the config's; the
-learning rate rises over the first steps. Plain SimMIM (configs/demo/simmim_swin-demo.py) is the
-first row, which the others are compared with. On a CPU seconds are the process's CPU time with one
-thread, which other processes disturb little; the median step without loading. Memory is what a step
-holds at its peak beyond weights and optimiser states, as torch's allocator counts it.
+FOLDER has images in it or below. ADE has images/training and annotations/training; masks of regions
+train on these. Augmentation, batch and optimiser are the config's; the learning rate rises over the
+first steps. Plain SimMIM (configs/demo/simmim_swin-demo.py) is the first row, which the others are
+compared with. On a CPU seconds are the process's CPU time with one thread, which other processes
+disturb little; the median step without loading. Memory is what a step holds at its peak beyond
+weights and optimiser states, as torch's allocator counts it.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import functools
 import itertools
 import statistics
@@ -50,6 +53,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--frozen", metavar="FILE", help="exported backbone.pth for the perceptual one"
     )
+    parser.add_argument(
+        "--maps", type=Path, metavar="ADE", help="images with label maps for the semantic one"
+    )
     return parser.parse_args()
 
 
@@ -83,12 +89,12 @@ def run() -> None:
 
 
 def _can_run(path: Path, args: argparse.Namespace) -> bool:
-    """Whether a folder of images is all that a config needs; says so if not."""
+    """Whether what a config needs was given; says so if not."""
     from mmengine.config import Config
 
     cfg = Config.fromfile(path)
-    steps = [step.type for step in cfg.train_dataloader.dataset.pipeline]
-    lacks = "label maps" if any("Annotations" in step for step in steps) else ""
+    needs_maps = "seg_map_path" in cfg.train_dataloader.dataset.get("data_prefix", {})
+    lacks = "label maps; give --maps" if needs_maps and not args.maps else ""
     if cfg.model.get("features", {}).get("checkpoint") and not args.frozen:
         lacks = "a frozen network; give --frozen"
     if lacks:
@@ -117,7 +123,8 @@ def train(path: Path, args: argparse.Namespace) -> tuple[list[dict[str, float]],
         model = MODELS.build(cfg.model)
         model.init_weights()
         steps = [TRANSFORMS.build(step) for step in cfg.train_dataloader.dataset.pipeline]
-    batches = _batches(Compose(steps), args)
+    samples = _samples(cfg.train_dataloader.dataset, args)
+    batches = _batches(Compose(steps), samples, args.batch_size)
     model.train()
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     lr, logged, seconds = cfg.optim_wrapper.optimizer.lr, list[dict[str, float]](), []
@@ -134,28 +141,47 @@ def train(path: Path, args: argparse.Namespace) -> tuple[list[dict[str, float]],
     return logged, statistics.median(seconds), held
 
 
-def _batches(pipeline: Callable[..., Any], args: argparse.Namespace) -> Iterator[Any]:
-    """Batches of images below the folder through the pipeline, without end."""
+def _samples(dataset: Any, args: argparse.Namespace) -> list[dict[str, Any]]:
+    """What a dataset's pipeline starts from: images below the folder, or those with label maps."""
+    prefix = dataset.get("data_prefix", {})
+    has_maps = "seg_map_path" in prefix
+    folder = args.maps / prefix["img_path"] if has_maps else args.images
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    if len(paths) < args.batch_size:
+        raise BenchError(
+            f"{folder} has {len(paths)} images, a batch is {args.batch_size}; give a folder "
+            "with more, or a smaller --batch-size"
+        )
+    if not has_maps:
+        return [{"img_path": str(path)} for path in paths]
+    known = {"reduce_zero_label": dataset["reduce_zero_label"], "seg_fields": []}
+    maps = args.maps / prefix["seg_map_path"]
+    files = [maps / path.relative_to(folder).with_suffix(".png") for path in paths]
+    if missing := [path for path in files if not path.is_file()]:
+        raise BenchError(
+            f"{len(missing)} of {len(files)} images below {folder} have no label map, such as "
+            f"{missing[0]}; give --maps a folder in ADE20K's layout"
+        )
+    return [
+        {**known, "img_path": str(path), "seg_map_path": str(file)}
+        for path, file in zip(paths, files, strict=True)
+    ]
+
+
+def _batches(
+    pipeline: Callable[..., Any], samples: list[dict[str, Any]], size: int
+) -> Iterator[Any]:
+    """Batches of ``size`` samples through the pipeline, without end."""
     import torch
     from mmengine.dataset import default_collate
 
-    found = args.images.rglob("*")
-    paths = sorted(path for path in found if path.suffix.lower() in SUFFIXES)
-    if len(paths) < args.batch_size:
-        raise BenchError(
-            f"{args.images} has {len(paths)} images, a batch is {args.batch_size}; give a folder "
-            "with more, or a smaller --batch-size"
-        )
     generator = torch.Generator().manual_seed(0)
     while True:
-        order = torch.randperm(len(paths), generator=generator).tolist()
-        for start in range(0, len(order) - args.batch_size + 1, args.batch_size):
-            yield default_collate(
-                [
-                    pipeline({"img_path": str(paths[number]), "sample_idx": number})
-                    for number in order[start : start + args.batch_size]
-                ]
-            )
+        order = torch.randperm(len(samples), generator=generator).tolist()
+        for start in range(0, len(order) - size + 1, size):
+            numbers = order[start : start + size]
+            batch = [{**copy.deepcopy(samples[number]), "sample_idx": number} for number in numbers]
+            yield default_collate([pipeline(sample) for sample in batch])
 
 
 def _means(logged: list[dict[str, float]]) -> dict[str, float]:

@@ -11,7 +11,7 @@ default_scope = "mmpretrain"
 backbone_name = "swin-demo"
 protocol = dict(
     id="demo-zeroshot",
-    version=1,
+    version=2,
     task="classification",
     dataset="simmim_bench demo, digits on photographs; learned from captions of scenes",
     split="val",
@@ -27,8 +27,9 @@ model = dict(
     text=_base_.text_demo,
     embed_dims=128,
     temperature=0.07,  # CLIP, section 2.5
-    class_names=["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
-    templates=["one handwritten digit, a {}, on a photograph", "from left to right: {}"],
+    class_names=["a 0", "a 1", "a 2", "a 3", "a 4", "a 5", "a 6", "a 7", "an 8", "a 9"],
+    # captions of one digit in the middle, as the training has them
+    templates=["one handwritten digit, {}, on a photograph", "{} at the centre"],
     data_preprocessor=_base_.pixels,
 )
 val_dataloader = dict(

@@ -1,5 +1,6 @@
-# SimMIM with large and small hidden squares together: half of the hidden area is in squares of
-# 16 px, the demo's patch, the rest in squares of 8 px. Ours.
+# SimMIM with large and small hidden squares together: of 39 hidden patches of 8 px 16 (41 %: half,
+# rounded down to whole squares) are four squares of 16 px, the demo's patch, the others are drawn
+# singly. Ours.
 _base_ = ["../demo/simmim_swin-demo.py"]
 pretraining = dict(method="simmim-hierarchical")
 

@@ -1,7 +1,8 @@
 """Symmetric U-shaped decoder with skips from every stage of the backbone.
 
-U-Net (https://arxiv.org/abs/1505.04597) as SparK has it behind a convolutional encoder
-(https://arxiv.org/abs/2301.03580, section 3.3). Not in the SimMIM paper.
+U-Net (https://arxiv.org/abs/1505.04597) after SparK's behind a convolutional encoder
+(https://arxiv.org/abs/2301.03580, section 3.3), with other widths, norms and projections: see
+docs/sparse.md. Not in the SimMIM paper.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ class UNetDecoder(Decoder):
     the first stage the grid grows to the target's without skips, with half the channels a step;
     for a target coarser than the first stage the result is averaged.
 
-    Where a sparse encoder has hidden positions, a stage's map is 0 and the 1x1 convolution's bias
-    stands for them, as SparK's mask embeddings do.
+    Where a sparse encoder has hidden positions, the map of a stage before the last is 0, so that
+    the 1x1 convolution gives its bias there; visible positions get this bias, too. SparK's mask
+    embedding, one a stage, is learned for hidden positions alone.
 
     Args:
         feature_spec: See ``Decoder``; two levels or more.

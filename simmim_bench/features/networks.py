@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.logging import MMLogger
@@ -26,7 +26,10 @@ class VGG16Levels(nn.Module):
     """Convolutions of torchvision's VGG-16, under its keys.
 
     Args:
-        levels: Indices into ``features``.
+        levels: Indices into ``features``, rising.
+
+    Raises:
+        BenchError: If the levels are refused by ``check_levels``.
     """
 
     def __init__(self, levels: Sequence[int]) -> None:
@@ -37,6 +40,7 @@ class VGG16Levels(nn.Module):
         for layer in self.features:
             if isinstance(layer, nn.ReLU):
                 layer.inplace = False  # else it overwrites the map of the level before it
+        check_levels(levels, len(self.features), VGG)
         self.levels = tuple(levels)
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -54,11 +58,16 @@ class TimmLevels(nn.Module):
 
     Args:
         model: It.
-        levels: Their indices; None: all.
+        levels: Their indices in timm's ``feature_info``, rising; None: all.
+
+    Raises:
+        BenchError: If the levels are refused by ``check_levels``.
     """
 
     def __init__(self, model: Any, levels: Sequence[int] | None) -> None:
         super().__init__()
+        if levels is not None:
+            check_levels(levels, len(model.feature_info), f"{TIMM}{type(model).__name__}")
         self.model = model
         self.levels = None if levels is None else list(levels)
 
@@ -79,13 +88,15 @@ def open_network(
         checkpoint: Exported ``backbone.pth`` with its card, or a file of weights.
         model: Config; ``type`` is ``timm.NAME``, ``torchvision.vgg16`` or a registered backbone.
             None: what the card says, and without a card VGG-16.
-        levels: Which maps; None: VGG-16's four, else all that the model gives.
+        levels: Which maps, by rising numbers from 0, since maps come in the network's order;
+            None: VGG-16's four, else all that the model gives.
 
     Returns:
         Module that gives a sequence of maps (B, C, h, w) for images (B, 3, H, W).
 
     Raises:
-        BenchError: If the file is missing, damaged, or does not hold exactly the weights.
+        BenchError: If the file is missing, damaged, or does not hold exactly the weights; if the
+            levels are refused by ``check_levels``.
     """
     remedy = f"give the path of weights; those of VGG-16 are at {VGG_WEIGHTS}"
     require_file(checkpoint, "checkpoint of the frozen network", remedy)
@@ -104,16 +115,54 @@ def build_network(model: dict[str, Any] | None, levels: Sequence[int] | None) ->
     """Build with random weights; see ``open_network``.
 
     Raises:
-        BenchError: If timm does not know the name.
+        BenchError: If timm does not know the name, or the levels are refused by ``check_levels``.
     """
     config = dict(model or {"type": VGG})
     if config["type"] == VGG:
         return VGG16Levels(VGG_LEVELS if levels is None else levels)
     if config["type"].startswith(TIMM):
         return TimmLevels(build_teacher(config), levels)
-    chosen = {} if levels is None else {"out_indices": tuple(levels)}
-    built: nn.Module = MODELS.build({**config, **chosen})
-    return built
+    if levels is None:
+        return cast(nn.Module, MODELS.build(config))
+    with torch.random.fork_rng():  # random weights do not depend on this check
+        check_levels(levels, level_count(MODELS.build(config)), config["type"])
+    return cast(nn.Module, MODELS.build({**config, "out_indices": tuple(levels)}))
+
+
+def check_levels(levels: Sequence[int], count: int, network: str) -> None:
+    """Refuse levels that the network would leave out, repeat or return in another order.
+
+    Args:
+        levels: Which maps.
+        count: How many the network can give.
+        network: Its name.
+
+    Raises:
+        BenchError: Unless there are one or more, each from 0 to ``count - 1``, rising.
+    """
+    known = all(level in range(count) for level in levels)
+    if not levels or not known or list(levels) != sorted(set(levels)):
+        raise BenchError(
+            f"levels {list(levels)} of the frozen network {network}: give one or more of 0 to "
+            f"{count - 1}, each once, in rising order"
+        )
+
+
+def level_count(backbone: nn.Module) -> int:
+    """Maps that a registered backbone can give by ``out_indices``.
+
+    Raises:
+        BenchError: If that is not known of such a backbone.
+    """
+    if hasattr(backbone, "timm_model"):  # mmpretrain.TIMMBackbone
+        return len(backbone.timm_model.feature_info.info)
+    for parts in ("stages", "res_layers", "layers"):  # Swin, ConvNeXt and CNN; ResNet; ViT
+        if hasattr(backbone, parts):
+            return len(getattr(backbone, parts))
+    raise BenchError(
+        f"the levels of a {type(backbone).__name__} are not known; set out_indices in the frozen "
+        "network's model, without levels"
+    )
 
 
 def maps_of(network: nn.Module, images: Tensor) -> Sequence[Tensor]:

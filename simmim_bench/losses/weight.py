@@ -19,12 +19,12 @@ class LossWeight:
     Args:
         value: What it is in the end.
         schedule: ``constant``, ``linear`` or ``cosine``.
-        start: What it is at the first iteration.
-        until: Share of the training, 0 to 1, after which it is ``value``.
+        start: What it is at the first iteration; 0 if not given.
+        until: Share of the training, 0 to 1, after which it is ``value``; 1 if not given.
 
     Raises:
-        ValueError: If a weight is negative, the schedule is another one, or ``until`` is not in
-            (0, 1].
+        ValueError: If a weight is negative or not finite, the schedule is another one, ``until``
+            is not in (0, 1], or a constant weight has ``start`` or ``until``.
     """
 
     def __init__(
@@ -32,13 +32,22 @@ class LossWeight:
         *,
         value: float,
         schedule: str = "constant",
-        start: float = 0.0,
-        until: float = 1.0,
+        start: float | None = None,
+        until: float | None = None,
     ) -> None:
         if schedule not in SCHEDULES:
             raise ValueError(f"unknown schedule {schedule!r}; known are: {', '.join(SCHEDULES)}")
-        if min(value, start) < 0:
-            raise ValueError(f"weight from {start} to {value}; a loss's weight is not negative")
+        if schedule == "constant" and (start, until) != (None, None):
+            raise ValueError(
+                f"start {start} and until {until} with a constant weight, which has neither; add "
+                "schedule='linear' or 'cosine', or leave them out"
+            )
+        start = 0.0 if start is None else start
+        until = 1.0 if until is None else until
+        if not all(math.isfinite(weight) and weight >= 0 for weight in (start, value)):
+            raise ValueError(
+                f"weight from {start} to {value}; a loss's weight is finite and not negative"
+            )
         if not 0 < until <= 1:
             raise ValueError(f"until {until} is not in (0, 1]; it is a share of the training")
         self.value = value

@@ -19,6 +19,7 @@ VARIANTS = {
     # masking
     "pixel_swin": {MODEL, MASK},
     "stripes_swin": {MASK},
+    "blockwise_swin": {MASK},
     "hierarchical_swin": {MASK},
     "adaptive-edge_swin": {MASK},
     "adaptive-error_swin": {MODEL, MASK},
@@ -122,6 +123,17 @@ def test_it_trains(cfg):
     moved = {key for key, value in model.state_dict().items() if not value.equal(before[key])}
     learned = {key for key, value in model.named_parameters() if value.requires_grad}
     assert learned <= moved
+
+
+def test_blocks_leave_room_for_several():
+    """BEiT's smallest block, 16 of its 14 x 14 patches, in the same share of the image."""
+    with DefaultScope.overwrite_default_scope("mmpretrain"):
+        masks = TRANSFORMS.build(mask_step(load("variants/blockwise_swin-demo.py")))
+    patches = (64 // masks.strategy.mask_patch_size) ** 2
+    assert masks.strategy.min_block == round(16 / 14**2 * patches)
+    image = np.zeros((64, 64, 3))
+    drawn = [masks({"sample_idx": index, "img": image})["mask"] for index in range(8)]
+    assert {int(mask.sum()) for mask in drawn} == {39 * 2**2}  # tokens of 4 px in patches of 8
 
 
 def test_a_variant_is_told_by_its_name():

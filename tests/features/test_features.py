@@ -1,5 +1,7 @@
 """Features of frozen networks of four kinds, and of the encoder itself."""
 
+import re
+
 import numpy as np
 import pytest
 import timm
@@ -11,7 +13,7 @@ from simmim_bench.backbones import adapter_for
 from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.errors import BenchError
 from simmim_bench.features import FrozenFeatures, OwnFeatures
-from simmim_bench.features.networks import VGG16Levels
+from simmim_bench.features.networks import VGG16Levels, build_network
 from simmim_bench.registry import MODELS
 
 SWIN = {
@@ -20,6 +22,12 @@ SWIN = {
     "img_size": 64,
     "window_size": 2,
     "drop_path_rate": 0.0,
+}
+VIT = {
+    "type": "mmpretrain.VisionTransformer",
+    "arch": {"embed_dims": 24, "num_layers": 2, "num_heads": 2, "feedforward_channels": 48},
+    "img_size": 64,
+    "patch_size": 16,
 }
 
 
@@ -102,6 +110,40 @@ def test_networks_of_timm_and_mmpretrain(tmp_path, images):
     torch.testing.assert_close(list(levels_of(features, images)[0]), list(swin(images[0])))
 
 
+@pytest.mark.parametrize(
+    ("model", "count"),
+    [
+        (None, 31),  # layers of VGG-16's convolutional part
+        ({"type": "timm.resnet18"}, 5),
+        (SWIN, 4),
+        (VIT, 2),
+        ({"type": "mmpretrain.ResNet", "depth": 18}, 4),
+        ({"type": "simmim_bench.PlainCNN"}, 4),
+        ({"type": "simmim_bench.TimmFeatures", "model_name": "resnet18"}, 5),
+    ],
+)
+def test_levels_that_a_network_would_drop_or_reorder_are_refused(model, count):
+    for levels in ([], [-1], [0, count], [1, 0], [1, 1]):
+        wanted = rf"levels {re.escape(str(levels))} of .*: give one or more of 0 to {count - 1},"
+        with pytest.raises(BenchError, match=wanted):
+            FrozenFeatures(model=model, levels=levels, random=True)
+    build_network(model, [0, count - 1])
+
+
+def test_levels_of_an_unknown_network_are_refused():
+    with pytest.raises(BenchError, match="the levels of a HRNet are not known; set out_indices"):
+        build_network({"type": "mmpretrain.HRNet", "arch": "w18"}, [0])
+
+
+def test_the_check_of_levels_does_not_change_random_weights():
+    torch.manual_seed(4)
+    wanted = MODELS.build({**SWIN, "out_indices": (1, 3)}).state_dict()
+    torch.manual_seed(4)
+    found = build_network(SWIN, [1, 3]).state_dict()
+    assert list(found) == list(wanted)
+    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
+
+
 def test_gradients_reach_the_painted_pixels_and_no_weight(exported, images):
     features = FrozenFeatures(checkpoint=str(exported), levels=[0, 3])
     own, other = levels_of(features, images)
@@ -146,14 +188,8 @@ def test_a_network_without_maps_is_refused(images):
     vit = {"type": "timm.vit_tiny_patch16_224", "img_size": 64, "embed_dim": 24, "depth": 2}
     features = FrozenFeatures(model={**vit, "num_heads": 2}, random=True, levels=[0, 1])
     assert levels_of(features, images)[0][0].shape == (2, 24, 4, 4)
-    plain = {
-        "type": "mmpretrain.VisionTransformer",
-        "arch": {"embed_dims": 24, "num_layers": 2, "num_heads": 2, "feedforward_channels": 48},
-        "img_size": 64,
-        "patch_size": 16,
-    }
     with pytest.raises(BenchError, match=r"VisionTransformer returns .*give a ViT out_type"):
-        levels_of(FrozenFeatures(model=plain, random=True), images)
+        levels_of(FrozenFeatures(model=VIT, random=True), images)
 
 
 def test_the_network_sees_images_in_its_own_normalisation(images):

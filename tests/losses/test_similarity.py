@@ -77,7 +77,11 @@ def test_levels_must_agree(distance, levels):
 
 
 def test_refused_values(levels):
-    with pytest.raises(ValueError, match="temperature 0 is not positive"):
-        InfoNCE(temperature=0)
+    for temperature in (0, -0.1, np.inf, np.nan):
+        with pytest.raises(ValueError, match=f"temperature {temperature} is not positive and fin"):
+            InfoNCE(temperature=temperature)
+    for weights in ([1, np.nan], [np.inf, 1], [-1, 1]):
+        with pytest.raises(ValueError, match="a level's weight is finite and not negative"):
+            PerceptualDistance(level_weights=weights)
     with pytest.raises(ValueError, match="3 level_weights for 2 levels"):
         PerceptualDistance(level_weights=(1, 1, 1))(*levels)

@@ -8,10 +8,13 @@ from mmengine.logging import MessageHub
 from simmim_bench.losses.weight import LossWeight, training_share
 
 
+def test_a_constant_weight_is_what_is_given():
+    assert [LossWeight(value=2.0).at(share) for share in (0, 0.5, 1)] == [2.0, 2.0, 2.0]
+
+
 @pytest.mark.parametrize(
     ("schedule", "wanted"),
     [
-        ("constant", [2.0, 2.0, 2.0, 2.0]),
         ("linear", [1.0, 1.25, 1.5, 2.0]),
         ("cosine", [1.0, 1.5 - math.cos(math.pi / 4) / 2, 1.5, 2.0]),
     ],
@@ -53,8 +56,14 @@ def test_it_follows_the_iteration_of_the_run(hub):
     ("values", "message"),
     [
         ({"schedule": "step"}, "unknown schedule 'step'; known are: constant, linear, cosine"),
-        ({"start": -1.0}, "not negative"),
-        ({"until": 0.0}, r"until 0.0 is not in \(0, 1\]"),
+        ({"schedule": "linear", "start": -1.0}, "from -1.0 to 1.0; .* not negative"),
+        ({"schedule": "linear", "start": math.nan}, "from nan to 1.0; .* is finite"),
+        ({"value": math.nan}, "from 0.0 to nan; .* is finite"),
+        ({"value": math.inf}, "from 0.0 to inf; .* is finite"),
+        ({"schedule": "cosine", "until": 0.0}, r"until 0.0 is not in \(0, 1\]"),
+        ({"schedule": "cosine", "until": math.nan}, r"until nan is not in \(0, 1\]"),
+        ({"start": 5.0, "until": 0.2}, "start 5.0 and until 0.2 with a constant weight"),
+        ({"schedule": "constant", "until": 0.2}, "start None and until 0.2 with a constant"),
     ],
 )
 def test_refused_values(values, message):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -23,13 +24,15 @@ class InfoNCE(FeatureDistance):
         temperature: Divides cosine similarities.
 
     Raises:
-        ValueError: If the temperature is not positive.
+        ValueError: If the temperature is not positive and finite.
     """
 
     def __init__(self, *, temperature: float) -> None:
         super().__init__()
-        if not temperature > 0:
-            raise ValueError(f"temperature {temperature} is not positive; SimCLR uses 0.1 to 0.5")
+        if not 0 < temperature < math.inf:
+            raise ValueError(
+                f"temperature {temperature} is not positive and finite; SimCLR uses 0.1 to 0.5"
+            )
         self.temperature = temperature
 
     def distance(self, painted: Sequence[Tensor], original: Sequence[Tensor]) -> Tensor:

@@ -5,6 +5,7 @@ Paper: Perceptual losses (https://arxiv.org/abs/1603.08155, equation 2).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -22,11 +23,16 @@ class PerceptualDistance(FeatureDistance):
         level_weights: w of each level; None: 1.
 
     Raises:
-        ValueError: In use, if there are not as many weights as levels.
+        ValueError: If a weight is negative or not finite; in use, if there are not as many weights
+            as levels.
     """
 
     def __init__(self, *, level_weights: Sequence[float] | None = None) -> None:
         super().__init__()
+        if not all(math.isfinite(w) and w >= 0 for w in level_weights or ()):
+            raise ValueError(
+                f"level_weights {level_weights}; a level's weight is finite and not negative"
+            )
         self.level_weights = level_weights
 
     def distance(self, painted: Sequence[Tensor], original: Sequence[Tensor]) -> Tensor:
