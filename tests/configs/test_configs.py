@@ -73,10 +73,10 @@ def test_the_full_size_configs_are_these_and_there_are_others():
 def test_bases_are_ours_and_one_level_deep(name):
     bases = base_paths(ROOT / name)
     assert bases
-    if name.startswith("small/"):  # the demo's configs on other data, probes of these, with a ViT
+    if name.startswith("small/"):  # the demo's on other data, probes of these, other backbones
         small, *models = [path.parent for path in bases]
         assert small in (ROOT / "demo", ROOT / "small")
-        assert models == [ROOT / "_base_" / "models"] * ("_vit-demo" in name)
+        assert models == [ROOT / "_base_" / "models"] * ("_swin-demo" not in name)
         return
     if name.split("/")[0] in OF_OTHERS:  # the same recipe on other data
         assert [path.parent.name for path in bases] == [OF_OTHERS[name.split("/")[0]]]
