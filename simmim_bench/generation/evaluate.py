@@ -110,7 +110,9 @@ def paint_all(
         "image": images,
         "marks": marks,
         "mean": np.stack([_mean_fill(*pair) for pair in pairs]),
-        "inpaint": np.stack([inpaint(painter, *pair, name="the protocol's mask") for pair in pairs]),
+        "inpaint": np.stack(
+            [inpaint(painter, *pair, name="the protocol's mask") for pair in pairs]
+        ),
         "small": small.repeat(scale, axis=1).repeat(scale, axis=2),
         "bicubic": np.stack([enlarged(each, scale) for each in small]),
         "super": np.stack([super_resolve(painter, each, scale=scale, seed=seed) for each in small]),

@@ -83,7 +83,8 @@ def check_marks(marks: Marks, size: tuple[int, ...], grid: Grid, *, name: str) -
     if touched_patches(marks, grid).all():
         raise BenchError(
             f"{name} touches all {grid[0] * grid[1]} patches of the model ({grid[0]} rows of "
-            f"{grid[1]}), so nothing stays to paint from; hide fewer of them, or take a model with smaller ones"
+            f"{grid[1]}), so nothing stays to paint from; hide fewer of them, "
+            f"or take a model with smaller ones"
         )
 
 
