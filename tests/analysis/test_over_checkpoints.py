@@ -111,7 +111,7 @@ def test_pretrainings_that_colours_do_not_tell_apart_are_refused(suite, folder, 
         "images": [folder], "model": [], "out": tmp_path / "out", "count": 12, "seed": 0,
         "over_checkpoints": tmp_path, "knn": str(KNN), "target_class": None, "cam_layer": None,
     }  # fmt: skip
-    with pytest.raises(BenchError, match="7 pretrainings .* at most 6; give a folder with fewer"):
+    with pytest.raises(BenchError, match=r"7 pretrainings .* at most 6; give a folder with fewer"):
         analyze(argparse.Namespace(**given), Console(quiet=True))
     assert not (tmp_path / "out").exists()
 
