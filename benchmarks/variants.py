@@ -48,8 +48,8 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("images", type=Path, help="folder with images in it or below")
     parser.add_argument("--only", nargs="+", default=[""], help="configs whose names hold one")
-    parser.add_argument("--steps", type=int, default=60, help="of each row (default: 60)")
-    parser.add_argument("--batch-size", type=int, default=64, help="images (default: 64)")
+    parser.add_argument("--steps", type=cli.positive, default=60, help="of each row (default: 60)")
+    parser.add_argument("--batch-size", type=cli.positive, default=64, help="images (default: 64)")
     parser.add_argument(
         "--frozen", metavar="FILE", help="exported backbone.pth for the perceptual one"
     )
@@ -62,6 +62,7 @@ def parse() -> argparse.Namespace:
 def run() -> None:
     """Print a table, row by row."""
     args = parse()
+    found = _chosen(args.only)
     import torch
     from mmengine.logging import MMLogger
 
@@ -70,9 +71,7 @@ def run() -> None:
     ops.install()
     torch.set_num_threads(1)
     MMLogger.get_instance("variants", log_level="WARNING")  # no line for each parameter
-    found = sorted((CONFIGS / "variants").glob("*-demo.py"))
-    chosen = [path for path in found if any(word in path.stem for word in args.only)]
-    chosen = [path for path in chosen if _can_run(path, args)]
+    chosen = [path for path in found if _can_run(path, args)]
     print(HEADER)
     plain: tuple[float, float] | None = None
     for path in (PLAIN, *chosen):
@@ -86,6 +85,16 @@ def run() -> None:
             f"{held / plain[1]:.2f} |",
             flush=True,
         )
+
+
+def _chosen(words: list[str]) -> list[Path]:
+    """Configs of variants whose names hold one of ``words``."""
+    known = sorted((CONFIGS / "variants").glob("*-demo.py"))
+    for word in words:
+        if not any(word in path.stem for path in known):
+            names = ", ".join(path.stem for path in known)
+            raise BenchError(f"--only {word} is in no config's name; there are {names}")
+    return [path for path in known if any(word in path.stem for word in words)]
 
 
 def _can_run(path: Path, args: argparse.Namespace) -> bool:

@@ -10,11 +10,13 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from simmim_bench.errors import BenchError
 
 MOST_SEED = 2**32 - 1  # of NumPy
+MOST_PORT = 2**16 - 1
 
 
 def main(run: Callable[[], int | None], *, at_once: bool = False) -> NoReturn:
@@ -61,6 +63,28 @@ def positive(text: str) -> int:
         ArgumentTypeError: If it is another number, or none.
     """
     return _whole(text, 1, None)
+
+
+def port(text: str) -> int:
+    """A port to listen at, for ``type=`` of an argument: 0 to 65535; 0 stands for any free one.
+
+    Raises:
+        ArgumentTypeError: If it is another number, or none.
+    """
+    return _whole(text, 0, MOST_PORT)
+
+
+def folder(text: str) -> Path:
+    """A folder to write into, for ``type=`` of an argument; it need not be there yet.
+
+    Raises:
+        ArgumentTypeError: If a file stands in its place or in that of a folder above it.
+    """
+    path = Path(text)
+    for part in (path, *path.parents):
+        if part.exists() and not part.is_dir():
+            raise argparse.ArgumentTypeError(f"{part} is a file, expected a folder; give another")
+    return path
 
 
 def _whole(text: str, least: int, most: int | None) -> int:

@@ -1,16 +1,22 @@
 """What arguments take."""
 
 import argparse
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from simmim_bench import cli
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(("kind", "text"), [(cli.seed, "0"), (cli.seed, "4294967295")])
 def test_a_seed_is_what_every_library_takes(kind, text):
     assert kind(text) == int(text)
     assert cli.positive("1") == 1
+    assert cli.port("65535") == 65535
 
 
 @pytest.mark.parametrize(
@@ -21,6 +27,8 @@ def test_a_seed_is_what_every_library_takes(kind, text):
         (cli.seed, "1.5", "0 to 4294967295"),
         (cli.positive, "0", "1 or more"),
         (cli.positive, "x", "1 or more"),
+        (cli.port, "99999", "0 to 65535"),
+        (cli.port, "-1", "0 to 65535"),
     ],
 )
 def test_others_are_refused_with_what_is_expected(kind, text, expected):
@@ -37,3 +45,52 @@ def test_a_run_has_such_a_seed(capsys):
         parser.parse_args(["--seed", "-1"])
     assert refused.value.code == 2
     assert "argument --seed: '-1' is no whole number" in capsys.readouterr().err
+
+
+def test_a_folder_is_no_file_and_lies_in_none(tmp_path):
+    (tmp_path / "file").write_text("kept")
+    for path in (tmp_path, tmp_path / "new" / "folder"):
+        assert cli.folder(str(path)) == path
+    assert not (tmp_path / "new").exists()
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(argparse.ArgumentTypeError, match="file is a file, expected a folder"):
+            cli.folder(str(path))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["tools/inpaint.py", "config", "checkpoint", "image"],
+        ["tools/super_resolve.py", "config", "checkpoint", "image"],
+        ["tools/evaluate_painting.py", "config", "run", "--protocol", "config"],
+        ["tools/analyze.py", "images"],
+        ["tools/mask_distance.py"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_file_in_the_place_of_the_output_is_refused_at_once(words, tmp_path):
+    (tmp_path / "out").write_text("kept")
+    failed = run(*words, "--out", tmp_path / "out")
+    assert failed.returncode == 2
+    assert failed.stderr.endswith("out is a file, expected a folder; give another\n")
+    assert (tmp_path / "out").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["tools/paint_page.py", "config", "checkpoint", "--port", "99999"], "0 to 65535"),
+        (["benchmarks/variants.py", "images", "--steps", "0"], "'0' is no whole number of 1"),
+        (["benchmarks/variants.py", "images", "--batch-size", "0"], "'0' is no whole number of 1"),
+        (["benchmarks/variants.py", "images", "--only", "none"], "--only none is in no config's"),
+    ],
+)
+def test_arguments_that_mean_nothing_get_a_sentence(words, said):
+    failed = run(*words)
+    assert failed.returncode == 2
+    assert said in failed.stderr.splitlines()[-1]
+
+
+def run(*words):
+    command = [sys.executable, *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)

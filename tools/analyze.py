@@ -18,7 +18,7 @@ def parse() -> argparse.Namespace:
         metavar="NAME=FILE",
         help="exported backbone, checkpoint, folder of a run, or a config (random weights); repeat",
     )
-    add("--out", type=Path, required=True, metavar="DIR", help="folder of page and figures")
+    add("--out", type=cli.folder, required=True, metavar="DIR", help="folder of page and figures")
     add("--count", type=int, default=256, help="most images to look at (default: 256)")
     add("--target-class", metavar="NAME", help="what Grad-CAM explains (default: the prediction)")
     add("--cam-layer", metavar="LAYER", help="block of Grad-CAM, for example 11 or 3.2")

@@ -13,7 +13,7 @@ def parse() -> argparse.Namespace:
     add("config", help="config of the pretraining")
     add("run", type=Path, help="folder of the finished pretraining")
     add("--protocol", required=True, help="one of configs/generation/*.py")
-    add("--out", type=Path, required=True, metavar="DIR", help="folder of record and gallery")
+    add("--out", type=cli.folder, required=True, metavar="DIR", help="folder of record and gallery")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="as the pretraining's")
     add("--rows", type=int, default=8, help="images of the gallery (default: 8)")
     return parser.parse_args()

@@ -16,7 +16,7 @@ def parse() -> argparse.Namespace:
     add("--mask", type=Path, help="PNG of the image's size, white = paint (default: random)")
     add("--ratio", type=float, default=0.6, help="hidden share of a random mask (default: 0.6)")
     add("--seed", type=cli.seed, default=0, help="seed of the random masks (default: 0)")
-    add("--out", type=Path, required=True, metavar="DIR", help="folder of the painted PNGs")
+    add("--out", type=cli.folder, required=True, metavar="DIR", help="folder of the painted PNGs")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
     return parser.parse_args()
 

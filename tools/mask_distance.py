@@ -1,7 +1,6 @@
 """Mask distance: AvgDist of masking strategies, and a contact sheet of their masks."""
 
 import argparse
-from pathlib import Path
 
 from simmim_bench import cli
 
@@ -27,7 +26,7 @@ def parse() -> argparse.Namespace:
     add("--image-size", type=int, default=192, metavar="PIXELS", help="side of the image")
     add("--count", type=int, default=50, metavar="N", help="masks per combination")
     add("--seed", type=cli.seed, default=0, help="random seed")
-    add("--out", type=Path, default=Path("work_dirs/masks"), help="output folder")
+    add("--out", type=cli.folder, default="work_dirs/masks", help="output folder")
     return parser.parse_args()
 
 

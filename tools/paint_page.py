@@ -13,7 +13,7 @@ def parse() -> argparse.Namespace:
     add("config", help="config of a pretraining")
     add("checkpoint", type=Path, help="epoch_N.pth, or the folder of a finished run")
     add("--host", default="127.0.0.1", help="address to listen at (default: this machine only)")
-    add("--port", type=int, default=7860, help="port (default: 7860)")
+    add("--port", type=cli.port, default=7860, help="0: the first free one from 7860, the default")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
     return parser.parse_args()
 

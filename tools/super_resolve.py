@@ -15,7 +15,7 @@ def parse() -> argparse.Namespace:
     add("images", type=Path, nargs="+", help="image files, or folders of them")
     add("--scale", type=int, default=2, help="2 or 4 (default: 2)")
     add("--seed", type=cli.seed, default=0, help="seed of the hidden halves (default: 0)")
-    add("--out", type=Path, required=True, metavar="DIR", help="folder of the enlarged PNGs")
+    add("--out", type=cli.folder, required=True, metavar="DIR", help="folder of the enlarged PNGs")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values")
     return parser.parse_args()
 

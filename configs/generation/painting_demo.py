@@ -1,7 +1,7 @@
 # What a pretraining paints on held-out images, the demo's scenes: nothing is learned.
 protocol = dict(
     id="demo-painting",
-    version=1,
+    version=2,
     task="generation",
     dataset="simmim_bench demo, scenes",
     split="val2017, the first 200 by name",
@@ -23,7 +23,13 @@ protocol = dict(
     ),
     primary="inpaint_psnr",
 )
-painting = dict(count=200, ratio=0.4, scale=2, seed=0)
+painting = dict(
+    count=200,
+    square=16,  # px, marked whatever the method's patches; 32 would leave 6 masks, each of half
+    ratio=0.4,  # of the squares, rounded up: 7 of 16
+    scale=2,
+    seed=0,
+)
 test_dataloader = dict(
     dataset=dict(data_root="{{$SIMMIM_BENCH_DATA:data}}/demo/coco", data_prefix="val2017")
 )

@@ -13,7 +13,7 @@ from simmim_bench.io import atomic_write_json, atomic_write_text
 from simmim_bench.progress import progress_bar
 
 PAGE, FACTS = "analysis.html", "analysis.json"
-MOST_MODELS = 6  # that colours tell apart
+MOST_MODELS = 6  # or pretrainings; that colours tell apart
 
 
 def analyze(args: argparse.Namespace, console: Console) -> None:
@@ -115,6 +115,11 @@ def _over_checkpoints(pictures: Any, args: argparse.Namespace) -> Any:
         raise BenchError(
             f"none of {len(below)} pretrainings below {args.over_checkpoints} predicts pixels, so "
             f"there is no error; give SimMIM's"
+        )
+    if len(found) > MOST_MODELS:
+        raise BenchError(
+            f"{len(found)} pretrainings below {args.over_checkpoints} predict pixels, a page "
+            f"compares at most {MOST_MODELS}; give a folder with fewer"
         )
     configs = {
         name: over.knn_config(args.over_checkpoints, paths[0], args.knn)

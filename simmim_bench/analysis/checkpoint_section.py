@@ -26,7 +26,8 @@ def checkpoint_section(
     over, against = checkpoint_charts(lines, "k-NN top-1 (%)")
     text = [
         "Mean absolute error of masked pixels (normalised RGB, held-out images, the same masks for "
-        "all checkpoints), and k-NN accuracy of the backbone, for every checkpoint that was kept. "
+        "all checkpoints of one pretraining; lines of different maskings do not compare), and k-NN "
+        "accuracy of the backbone, for every checkpoint that was kept. "
         f"k-NN by {', '.join(sorted(set(configs.values())))}."
     ]
     text += [

@@ -127,7 +127,7 @@ def measure(
         config: Of a k-NN classifier with the pretraining's backbone.
         images: Held-out images.
         advance: Called with 1 after each checkpoint.
-        seed: Of the masks, the same for all checkpoints.
+        seed: Of the masks, the same for all of them, drawn as in the pretraining.
 
     Raises:
         BenchError: If the config is of no k-NN, or a checkpoint does not fit.

@@ -18,6 +18,7 @@ TITLES = {
     "segmentation": "Semantic segmentation",
     "retrieval": "Image-text retrieval",
     "vqa": "Visual question answering",
+    "generation": "Inpainting and super-resolution",
 }
 HEADER = (
     "# Recipes and protocols\n\n"
@@ -36,14 +37,13 @@ def describe(folder: Path) -> str:
     files = sorted(
         path
         for path in folder.rglob("*.py")
-        if not {"_base_", "ablations", "generation", "variants"}
-        & set(path.relative_to(folder).parts)
+        if not {"_base_", "ablations", "variants"} & set(path.relative_to(folder).parts)
     )
     configs = {path.relative_to(folder).as_posix(): load_config(str(path)) for path in files}
     blocks = [HEADER]
     for kind, title in TITLES.items():
         members = {name: cfg for name, cfg in configs.items() if _kind(cfg) == kind}
-        columns = PRETRAINING if kind == "pretraining" else DOWNSTREAM
+        columns = COLUMNS.get(kind, DOWNSTREAM)
         blocks += [f"## {title}", render_grid(_grid(title, members, columns)), "Sources:"]
         blocks.append("\n".join(f"- `{name}`: {_source(folder / name)}" for name in members))
     return "\n\n".join(blocks) + "\n"
@@ -132,6 +132,11 @@ def _target(cfg: Any) -> str:
     return str(target["type"]).split(".")[-1]
 
 
+def _painted(cfg: Any) -> str:
+    """As ``_mask``, of a protocol's own squares."""
+    return f"random, {cfg.painting.square} px, {cfg.painting.ratio:g}"
+
+
 def _optimiser(key: str) -> Callable[[Any], str]:
     return lambda cfg: f"{cfg.optim_wrapper.optimizer.get(key, 0):g}"
 
@@ -160,3 +165,12 @@ DOWNSTREAM: tuple[Column, ...] = (
     *SHARED,
     ("layer decay", _layer_decay),
 )
+GENERATION: tuple[Column, ...] = (
+    ("protocol", lambda cfg: f"{cfg.protocol.id}@{cfg.protocol.version}"),
+    ("squares", _painted),
+    ("input", lambda cfg: show_size(cfg.protocol.image_size)),
+    ("images", lambda cfg: str(cfg.painting.count)),
+    ("enlarged", lambda cfg: f"{cfg.painting.scale} times"),
+    ("seed", lambda cfg: str(cfg.painting.seed)),
+)
+COLUMNS = {"pretraining": PRETRAINING, "generation": GENERATION}

@@ -20,7 +20,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.generation.figures import compare
 from simmim_bench.generation.images import Marks, Pixels, read_image
 from simmim_bench.generation.inpaint import inpaint
-from simmim_bench.generation.marks import pixels_of
+from simmim_bench.generation.marks import random_squares
 from simmim_bench.generation.painter import Painter, load_painter
 from simmim_bench.generation.super_resolve import enlarged, reduced, super_resolve
 from simmim_bench.io import atomic_write_json
@@ -56,8 +56,8 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
             f"{args.config} paints at {painter.image_size}, protocol {protocol.protocol.id} is of "
             f"{stated} pixels; give a pretraining of that size"
         )
-    how = {name: protocol.painting[name] for name in ("ratio", "scale", "seed")}
-    results = paint_all(painter, images, **how)
+    how = {name: protocol.painting[name] for name in ("scale", "seed")}
+    results = paint_all(painter, images, marks_of(protocol), **how)
     facts = {"metrics": protocol_metrics(protocol.protocol, figures(results)), "started": started}
     facts["cost"] = _cost(painter, time.monotonic() - begin, len(images))
     facts["config"] = ConfigRef(path=args.protocol, sha256=resolved_hash(protocol))
@@ -81,31 +81,38 @@ def held_out(protocol: Any) -> Pixels:
     return np.stack([_square(read_image(path), side) for path in paths[:count]])
 
 
+def marks_of(protocol: Any) -> Marks:
+    """What is painted in the images of ``protocol``, whatever the method: Bool, (B, S, S)."""
+    side, stated = protocol.protocol.image_size, protocol.painting
+    squares = {"side": stated.square, "ratio": stated.ratio, "seed": stated.seed}
+    return random_squares(stated.count, (side, side), **squares)
+
+
 def paint_all(
-    painter: Painter, images: Pixels, *, ratio: float, scale: int, seed: int
+    painter: Painter, images: Pixels, marks: Marks, *, scale: int, seed: int
 ) -> dict[str, Any]:
     """Everything that the gallery shows and the figures compare, by name.
 
     Args:
         painter: Who paints.
         images: (B, H, W, 3), uint8, at the painter's size.
-        ratio: Share of patches to inpaint.
+        marks: Bool, (B, H, W); the pixels to inpaint. Every patch of the painter that one touches
+            is hidden from it.
         scale: Of the super-resolution; divides H and W.
-        seed: Of masks and halves.
+        seed: Of its halves.
+
+    Raises:
+        BenchError: If an image's marks touch all of the painter's patches.
     """
-    size = images.shape[1:3]
-    marks = np.stack(
-        [
-            pixels_of(painter.random_patches(ratio=ratio, seed=(seed, number)), size)
-            for number in range(len(images))
-        ]
-    )
+    pairs = list(zip(images, marks, strict=True))
     small = np.stack([reduced(image, scale) for image in images])
     return {
         "image": images,
         "marks": marks,
-        "mean": np.stack([_mean_fill(*each) for each in zip(images, marks, strict=True)]),
-        "inpaint": np.stack([inpaint(painter, *each) for each in zip(images, marks, strict=True)]),
+        "mean": np.stack([_mean_fill(*pair) for pair in pairs]),
+        "inpaint": np.stack(
+            [inpaint(painter, *pair, name="the protocol's mask") for pair in pairs]
+        ),
         "small": small.repeat(scale, axis=1).repeat(scale, axis=2),
         "bicubic": np.stack([enlarged(each, scale) for each in small]),
         "super": np.stack([super_resolve(painter, each, scale=scale, seed=seed) for each in small]),

@@ -6,25 +6,26 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path
 
 LEAST_SIDE = 11  # pixels: the window of SSIM
-WHITE = 128  # grey values from here on are marked
+HALF = 128  # of 255: from here on a grey is white, and a pixel opaque
+MOST_DEEP = 2**16 - 1  # of the modes I and I;16, in which Pillow has grey PNGs of 16 bits
 
 Pixels = NDArray[np.uint8]
 Marks = NDArray[np.bool_]
 
 
 def read_image(path: Path) -> Pixels:
-    """The image at ``path``: (H, W, 3), uint8, RGB; an orientation tag is not followed.
+    """The image at ``path``: (H, W, 3), uint8, RGB, turned as its orientation tag says.
 
     Raises:
         BenchError: If the file is missing, no image, or smaller than 11 pixels.
     """
-    pixels = np.asarray(_open(path, "image", "RGB"))
+    pixels = np.asarray(_open(path, "image").convert("RGB"))
     if min(pixels.shape[:2]) < LEAST_SIDE:
         height, width = pixels.shape[:2]
         raise BenchError(
@@ -35,12 +36,16 @@ def read_image(path: Path) -> Pixels:
 
 
 def read_marks(path: Path) -> Marks:
-    """The mask at ``path``: Bool, (H, W); True (white) = to be painted.
+    """The mask at ``path``: Bool, (H, W); True (white and opaque) = to be painted.
 
     Raises:
         BenchError: If the file is missing or no image.
     """
-    return np.asarray(_open(path, "mask", "L")) >= WHITE
+    mask = _open(path, "mask")
+    marks: Marks = (np.asarray(mask.convert("L")) >= HALF) & (
+        np.asarray(mask.getchannel("A")) >= HALF
+    )
+    return marks
 
 
 def write_png(pixels: Pixels, path: Path) -> None:
@@ -73,13 +78,23 @@ def name_outputs(paths: list[Path], folder: Path) -> list[Path]:
     return targets
 
 
-def _open(path: Path, what: str, mode: str) -> Image.Image:
+def _open(path: Path, what: str) -> Image.Image:
+    """The picture in ``path``, turned upright: 8 bits, RGBA."""
     if not path.is_file():
         raise BenchError(f"{what} {path} does not exist or is a folder; give an image file")
     try:
         with Image.open(path) as opened:
-            return opened.convert(mode)
+            upright = ImageOps.exif_transpose(opened)
+            return _eight_bits(upright).convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise BenchError(
             f"{what} {path} cannot be read as an image ({error}); give a PNG or JPEG"
         ) from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Greys of 16 bits scaled to 8, which a conversion would clip; others as they are."""
+    if image.mode != "I" and not image.mode.startswith("I;16"):
+        return image
+    greys = np.asarray(image).clip(0, MOST_DEEP).astype(np.uint16)
+    return Image.fromarray((greys >> 8).astype(np.uint8))

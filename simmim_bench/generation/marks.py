@@ -9,8 +9,33 @@ import numpy as np
 
 from simmim_bench.errors import BenchError
 from simmim_bench.generation.images import Marks
+from simmim_bench.masking.random_patch import RandomPatchMask
 
 Grid = tuple[int, int]
+
+
+def random_squares(count: int, size: Grid, *, side: int, ratio: float, seed: int) -> Marks:
+    """Random squares of a grid, image by image; no model has a say in them.
+
+    Args:
+        count: Number of images.
+        size: Their height and width.
+        side: Of a square, in pixels; divides height and width.
+        ratio: Share of squares, rounded up to whole ones, 0 < ratio < 1.
+        seed: With the number of an image, the seed of its squares.
+
+    Returns:
+        Bool, (count, H, W); True = to be painted.
+
+    Raises:
+        BenchError: If the squares do not divide the image, or the ratio is outside (0, 1).
+    """
+    try:
+        squares = RandomPatchMask(mask_patch_size=side, mask_ratio=ratio, token_size=1)
+        drawn = [squares(size, np.random.default_rng([seed, number])) for number in range(count)]
+    except ValueError as error:
+        raise BenchError(f"squares to be painted: {error}") from error
+    return np.stack(drawn)
 
 
 def touched_patches(marks: Marks, grid: Grid) -> Marks:
@@ -58,7 +83,8 @@ def check_marks(marks: Marks, size: tuple[int, ...], grid: Grid, *, name: str) -
     if touched_patches(marks, grid).all():
         raise BenchError(
             f"{name} touches all {grid[0] * grid[1]} patches of the model ({grid[0]} rows of "
-            f"{grid[1]}), so nothing stays to paint from; hide fewer of them"
+            f"{grid[1]}), so nothing stays to paint from; hide fewer of them, "
+            f"or take a model with smaller ones"
         )
 
 

@@ -29,7 +29,7 @@ def serve(args: argparse.Namespace, console: Console) -> None:
             free.
     """
     page = make_page(load_painter(args.config, args.checkpoint, args.cfg_options))
-    where = {"server_name": args.host, "server_port": args.port}
+    where = {"server_name": args.host, "server_port": args.port or None}
     try:
         page.launch(**where, quiet=True, prevent_thread_lock=True)
     except OSError as error:
@@ -37,7 +37,7 @@ def serve(args: argparse.Namespace, console: Console) -> None:
             f"{args.host}:{args.port} cannot be served from: the port is in use, or not this "
             f"machine's; give another --port or --host"
         ) from error
-    console.print(f"serving: http://{args.host}:{args.port}", soft_wrap=True)
+    console.print(f"serving: http://{args.host}:{page.server_port}", soft_wrap=True)
     page.block_thread()
 
 

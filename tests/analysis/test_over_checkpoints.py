@@ -1,16 +1,20 @@
 """Error and k-NN over checkpoints against the suite's own figures."""
 
+import argparse
 import csv
 import math
+import shutil
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import DefaultScope
+from rich.console import Console
 
 from simmim_bench.analysis import over_checkpoints as over
-from simmim_bench.analysis.checkpoint_section import rank_correlation
+from simmim_bench.analysis.analyze import analyze
+from simmim_bench.analysis.checkpoint_section import checkpoint_section, rank_correlation
 from simmim_bench.analysis.over_checkpoints import Point
 from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.errors import BenchError
@@ -98,6 +102,24 @@ def test_correlation_of_ranks():
     assert rank_correlation(points) == pytest.approx(-1)
     assert rank_correlation([*points[:3], Point(4, 0.39, 31.0)]) == pytest.approx(-0.4)
     assert math.isnan(rank_correlation([Point(1, 0.5, 1.0), Point(2, 0.5, 2.0)]))
+
+
+def test_pretrainings_that_colours_do_not_tell_apart_are_refused(suite, folder, tmp_path):
+    for number in range(7):
+        shutil.copytree(suite / "pretrain" / "simmim", tmp_path / f"seed{number}")
+    given = {
+        "images": [folder], "model": [], "out": tmp_path / "out", "count": 12, "seed": 0,
+        "over_checkpoints": tmp_path, "knn": str(KNN), "target_class": None, "cam_layer": None,
+    }  # fmt: skip
+    with pytest.raises(BenchError, match=r"7 pretrainings .* at most 6; give a folder with fewer"):
+        analyze(argparse.Namespace(**given), Console(quiet=True))
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_page_says_which_errors_compare():
+    points = [Point(1, 0.9, 30.0), Point(2, 0.5, 32.0)]
+    text = checkpoint_section({"a": points, "b": points}, {"a": "knn.py", "b": "knn.py"}).text
+    assert "of one pretraining; lines of different maskings do not compare" in text[0]
 
 
 def test_the_page_of_a_suite(suite, cifar, folder, tmp_path):

@@ -22,3 +22,24 @@ def test_a_row_says_what_its_config_says():
         "imagenet/swinv2-b-w14-224_8xb128_ft-100e", "imagenet-finetune-224-100e@1", "swinv2-b",
         "224 px", "14, 7", "100 ep", "1024", "0.0025", "cosine", "0.05", "0.1", "0.75",
     ]  # fmt: skip
+
+
+def test_a_painting_protocol_is_a_row_of_its_own():
+    lines = describe(ROOT / "configs").splitlines()
+    rows = [line for line in lines if line.startswith("| generation/")]
+    assert [[cell.strip() for cell in row.strip("|").split("|")] for row in rows] == [
+        ["generation/painting_coco", "coco-painting@2", "random, 16 px, 0.4", "64 px", "100",
+         "2 times", "0"],
+        ["generation/painting_demo", "demo-painting@2", "random, 16 px, 0.4", "64 px", "200",
+         "2 times", "0"],
+    ]  # fmt: skip
+
+
+def test_every_protocol_is_described():
+    """Whatever a new folder of configs is called."""
+    left_out = {"_base_", "ablations", "variants", "suites"}
+    text = describe(ROOT / "configs")
+    leaves = [path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.py")]
+    leaves = [path for path in leaves if not left_out & set(path.parts)]
+    assert len(leaves) > 50
+    assert [path for path in leaves if f"| {path.with_suffix('').as_posix()} " not in text] == []

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from simmim_bench.errors import BenchError
 from simmim_bench.generation import evaluate as module
+from simmim_bench.generation.marks import random_squares
 from simmim_bench.generation.painter import load_painter
 from simmim_bench.results.manifest import CPU, Manifest, Protocol
 from simmim_bench.results.record import Record
@@ -26,21 +27,26 @@ PROTOCOLS = sorted(FOLDER.glob("*.py"))
 class Grey:
     """Paints one grey."""
 
-    image_size, grid = (64, 64), (4, 4)
+    image_size = (64, 64)
 
-    def random_patches(self, *, ratio, seed):
-        drawn = np.zeros(16, dtype=bool)
-        drawn[: int(16 * ratio)] = True
-        return np.random.default_rng(seed).permutation(drawn).reshape(4, 4)
+    def __init__(self, grid=(4, 4)):
+        self.grid = grid
+        self.hidden = []
 
     def paint(self, images, patches):
         assert len(images) == len(patches)
+        self.hidden.append(patches)
         return np.full_like(images, 128)
 
 
 @pytest.fixture
 def images():
     return np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def marks():
+    return random_squares(3, (64, 64), side=16, ratio=0.5, seed=0)
 
 
 def test_there_are_protocols_and_they_are_valid():
@@ -52,12 +58,50 @@ def test_there_are_protocols_and_they_are_valid():
         assert str(cfg.painting.count) in protocol.split
 
 
-def test_figures_are_those_that_the_protocols_name(images):
-    results = module.paint_all(Grey(), images, ratio=0.5, scale=2, seed=0)
+@pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.stem)
+def test_every_method_paints_the_same_squares(path):
+    cfg = Config.fromfile(path)
+    marks = module.marks_of(cfg)
+    assert marks.shape == (cfg.painting.count, 64, 64)
+    squares = marks.reshape(-1, 4, 16, 4, 16).transpose(0, 1, 3, 2, 4).reshape(-1, 4, 4, 256)
+    assert (squares.all(axis=3) == squares.any(axis=3)).all()
+    assert (squares.any(axis=3).sum(axis=(1, 2)) == 7).all()  # 0.4 x 16, rounded up
+    assert len(np.unique(marks, axis=0)) > 0.9 * len(marks)
+
+
+@pytest.mark.parametrize("grid", [(32, 32), (8, 8), (4, 4)])
+def test_every_patch_that_a_square_touches_is_hidden(images, grid):
+    """The method's patches change what it sees, never what is painted and counted."""
+    marks = random_squares(3, (64, 64), side=16, ratio=0.2, seed=0)
+    painter = Grey(grid)
+    results = module.paint_all(painter, images, marks, scale=2, seed=0)
+    assert (results["marks"] == marks).all()
+    assert ((results["inpaint"] != images).any(axis=3) <= marks).all()
+    assert (results["inpaint"][marks] == 128).all()
+    for number, hidden in enumerate(painter.hidden[:3]):
+        places = [np.arange(64) * count // 64 for count in grid]
+        for row, column in np.ndindex(grid):
+            inside = np.ix_(places[0] == row, places[1] == column)
+            assert hidden[0, row, column] == marks[number][inside].any()
+
+
+def test_a_method_that_would_see_nothing_is_refused(images, marks):
+    with pytest.raises(BenchError, match="the protocol's mask touches all 4 patches"):
+        module.paint_all(Grey((2, 2)), images, marks, scale=2, seed=0)
+
+
+def test_squares_that_do_not_fit_are_refused():
+    with pytest.raises(BenchError, match="not divisible by mask patch size 24"):
+        random_squares(1, (64, 64), side=24, ratio=0.4, seed=0)
+    with pytest.raises(BenchError, match="ratio"):
+        random_squares(1, (64, 64), side=16, ratio=1.5, seed=0)
+
+
+def test_figures_are_those_that_the_protocols_name(images, marks):
+    results = module.paint_all(Grey(), images, marks, scale=2, seed=0)
     measured = module.figures(results)
     for path in PROTOCOLS:
         assert set(Config.fromfile(path).protocol.metrics.values()) == set(measured)
-    marks = results["marks"]
     errors = [np.mean((images[n][marks[n]] / 255 - 128 / 255) ** 2) for n in range(3)]
     wanted = np.mean([-10 * np.log10(error) for error in errors])
     assert measured["inpaint/psnr"] == pytest.approx(wanted, rel=1e-4)
@@ -65,8 +109,8 @@ def test_figures_are_those_that_the_protocols_name(images):
         assert measured[f"super/{name}"] == pytest.approx(measured[f"bicubic/{name}"])
 
 
-def test_the_gallery_shows_a_row_for_each_image(images):
-    results = module.paint_all(Grey(), images, ratio=0.5, scale=2, seed=0)
+def test_the_gallery_shows_a_row_for_each_image(images, marks):
+    results = module.paint_all(Grey(), images, marks, scale=2, seed=0)
     drawn = module.gallery(results, rows=2)
     assert drawn.shape == (2 * 68, 6 * 68, 3)
     assert (drawn[68:132, :64] == images[1]).all()
@@ -143,7 +187,7 @@ def make_run(tmp_path):
 def test_manifest_and_record_say_whose_weights_were_measured(call):
     out = call()
     record = Record.model_validate(json.loads((out / "record.json").read_text("utf-8")))
-    assert (record.protocol.id, record.protocol.version) == ("demo-painting", 1)
+    assert (record.protocol.id, record.protocol.version) == ("demo-painting", 2)
     assert record.pretraining.checkpoint_sha256 == "a" * 64
     assert (record.method, record.seed, record.kind) == ("simmim", 3, "smoke")
     assert record.pretraining_cost.wall_seconds == 7

@@ -1,13 +1,18 @@
 """The page: what its functions give, and what a browser shows."""
 
+import argparse
+import io
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from simmim_bench.errors import BenchError
+from simmim_bench.generation import page as module
 from simmim_bench.generation.inpaint import inpaint
 from simmim_bench.generation.page import enlarge, make_page, paint_drawn
 
@@ -49,6 +54,19 @@ def test_what_the_page_refuses(painter, drawn):
         enlarge(painter, np.zeros((1025, 1025, 3), np.uint8), 2)
 
 
+@pytest.mark.parametrize(("given", "asked"), [(7900, 7900), (0, None)])
+def test_the_address_is_that_of_the_page(monkeypatch, given, asked):
+    """Gradio takes the first free port where none is given, and cannot serve from port 0."""
+    made = Mock(server_port=7861)
+    monkeypatch.setattr(module, "load_painter", lambda *_: None)
+    monkeypatch.setattr(module, "make_page", lambda _: made)
+    said = io.StringIO()
+    given = {"config": "", "checkpoint": "", "cfg_options": [], "host": "localhost", "port": given}
+    module.serve(argparse.Namespace(**given), Console(file=said))
+    assert made.launch.call_args.kwargs["server_port"] == asked
+    assert said.getvalue() == "serving: http://localhost:7861\n"
+
+
 @pytest.fixture
 def page(painter, monkeypatch):
     """The page in a browser."""
@@ -82,3 +100,31 @@ def test_a_browser_is_refused_without_an_image_and_enlarges_one(page, image, tmp
         "() => Array.from(document.images).some((image) => image.naturalWidth === 182)"
     )
     assert shown.is_visible()
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; Debian's package is chromium")
+def test_a_stroke_drawn_in_a_browser_is_painted(page, tmp_path):
+    red = np.full((240, 320, 3), (200, 30, 30), dtype=np.uint8)
+    Image.fromarray(red).save(tmp_path / "image.png")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Upload", exact=True).click()
+    chooser.value.set_files(tmp_path / "image.png")
+    page.get_by_text("select the draw tool to start").wait_for(state="hidden")
+    page.get_by_role("button", name="Brush", exact=True).click()
+    area = page.locator("canvas").last.bounding_box()
+    x, y = area["x"] + area["width"] / 2, area["y"] + area["height"] / 2
+    page.mouse.move(x - 20, y)
+    page.mouse.down()
+    page.mouse.move(x + 20, y, steps=5)
+    page.mouse.up()
+    page.get_by_role("button", name="Paint", exact=True).click()
+    shown = page.locator("[role=tabpanel]:visible img[src*='/file=']")
+    shown.wait_for()
+    written = page.request.get(shown.get_attribute("src")).body()
+    painted = np.asarray(Image.open(io.BytesIO(written)))
+    changed = (painted != red).any(axis=2)
+    rows, columns = np.nonzero(changed)
+    assert changed[120, 150:170].mean() > 0.9  # the middle, where the stroke is
+    assert (rows.mean(), columns.mean()) == pytest.approx((120, 160), abs=5)
+    assert changed.mean() < 0.2
