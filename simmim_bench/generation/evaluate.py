@@ -31,6 +31,7 @@ from simmim_bench.visualization.reconstruction import save_png
 from simmim_bench.visualization.visualize import find_images
 
 RECORD, GALLERY = "record.json", "gallery.png"
+STATED = ("count", "square", "ratio", "scale", "seed")
 COLUMNS = ("image", "mean", "inpaint", "small", "bicubic", "super")
 
 
@@ -170,8 +171,12 @@ def _cost(painter: Painter, seconds: float, images: int) -> Cost:
 
 def _read_protocol(path: str) -> Any:
     protocol = load_config(path)
-    if "painting" not in protocol:
-        raise BenchError(f"{path} has no `painting`; give one of configs/generation/*.py")
+    missing = [name for name in STATED if name not in protocol.get("painting", {})]
+    if missing:
+        raise BenchError(
+            f"{path} does not state {', '.join(missing)} in `painting`; give one of "
+            f"configs/generation/*.py, or state them as these do"
+        )
     return protocol
 
 

@@ -196,8 +196,12 @@ def test_manifest_and_record_say_whose_weights_were_measured(call):
 
 
 def test_what_the_tool_refuses(call, tmp_path):
-    with pytest.raises(BenchError, match="no `painting`"):
+    with pytest.raises(BenchError, match="does not state count, square, ratio, scale, seed in"):
         call(protocol=str(FOLDER.parent / "demo" / "simmim_swin-demo.py"))
+    first = tmp_path / "first.py"
+    first.write_text((tmp_path / "protocol.py").read_text("utf-8").replace("square=16,", ""))
+    with pytest.raises(BenchError, match=r"does not state square in `painting`"):
+        call(protocol=str(first))
     with pytest.raises(BenchError, match="--rows is 0"):
         call(rows=0)
     (tmp_path / "data" / "val2017" / "0.png").unlink()
