@@ -104,15 +104,16 @@ def timed(*words: str) -> None:
 def scale(args: argparse.Namespace, root: Path) -> None:
     """What the tool takes with many records, in a process of its own each time."""
     store = args.store or root
-    records = store / "records"
+    records, cited = store / "records", store / "published"
+    cited.mkdir(parents=True, exist_ok=True)
     if not records.exists():
         fill(records, range(args.count))
     where = ("--records", str(records))
     for _ in range(args.repeat):
-        timed("check", *where, "--published", str(store / "none"))
-        timed("build", "--out", str(store), "--published", str(store / "none"))
+        timed("check", *where, "--published", str(cited))
+        timed("build", "--out", str(store), "--published", str(cited))
         timed("compare", "method-0", "method-1", *where)
-        timed("export", str(store / "records.csv"), *where)
+        timed("export", str(store / "records.csv"), *where, "--published", str(cited))
 
 
 def _add_range(folder: Path, first: int, count: int) -> None:

@@ -255,7 +255,7 @@ def _mean_cost(given: list[Cost | None]) -> MeanCost | None:
     }
     return MeanCost(
         minutes=statistics.fmean(cost.wall_seconds for cost in costs) / 60,
-        gpu_hours=_mean([_gpu_hours(cost) for cost in costs]),
+        gpu_hours=_mean([gpu_hours(cost) for cost in costs]),
         energy_wh=_mean(
             [None if cost.energy_joules is None else cost.energy_joules / 3600 for cost in costs]
         ),
@@ -267,9 +267,9 @@ def _mean_cost(given: list[Cost | None]) -> MeanCost | None:
     )
 
 
-def _gpu_hours(cost: Cost) -> float | None:
-    on_cpu = cost.device.startswith(CPU)
-    return None if on_cpu else cost.device_count * cost.wall_seconds / 3600
+def gpu_hours(cost: Cost) -> float | None:
+    """Wall time by number of GPUs; None on a CPU."""
+    return None if cost.device.startswith(CPU) else cost.device_count * cost.wall_seconds / 3600
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

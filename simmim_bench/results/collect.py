@@ -10,7 +10,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.results.manifest import FILE_NAME, REMEDY, SUPERSEDED, Manifest
 from simmim_bench.results.record import Record, RecordBody
 from simmim_bench.results.schema import validate
-from simmim_bench.results.store import Outcome, add_record
+from simmim_bench.results.store import Outcome, add_records
 
 COPIED = {
     "kind", "method", "backbone", "pretraining", "protocol", "metrics", "seed", "cost",
@@ -31,7 +31,8 @@ class Collected:
 def collect(work_dir: Path, records: Path) -> Collected:
     """Write a record for every complete fine-tuning under ``work_dir``.
 
-    Nothing is written unless every manifest is valid. Collecting twice adds nothing.
+    Nothing is written unless every manifest is valid and agrees with what is recorded. Collecting
+    twice adds nothing.
 
     Args:
         work_dir: Folder whose subfolders hold ``manifest.json`` files.
@@ -55,8 +56,8 @@ def collect(work_dir: Path, records: Path) -> Collected:
     makers = makers_of(manifests.values())
     made = {path: make_record(run, path, makers) for path, run in complete.items()}
     collected = Collected(skipped=[path for path in runs if path not in complete])
-    for path, record in made.items():
-        collected.records[add_record(records, record, source=path)].append(path)
+    for path, outcome in zip(made, add_records(records, list(made.items())), strict=True):
+        collected.records[outcome].append(path)
     return collected
 
 

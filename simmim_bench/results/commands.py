@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
+from simmim_bench.errors import BenchError
 from simmim_bench.results.aggregate import check_protocols
 from simmim_bench.results.compare import compare as compare_methods
 from simmim_bench.results.export import export as export_records
+from simmim_bench.results.export import form_of
 from simmim_bench.results.heap import collector_paused
 from simmim_bench.results.leaderboard import build as build_board
 from simmim_bench.results.leaderboard import cited_for, render
@@ -17,7 +18,8 @@ from simmim_bench.results.protocols import check_known
 from simmim_bench.results.published import read_published
 from simmim_bench.results.record import Record
 from simmim_bench.results.store import (
-    add_record,
+    add_records,
+    bad_files,
     read_record,
     read_records,
     record_path,
@@ -25,39 +27,48 @@ from simmim_bench.results.store import (
 )
 from simmim_bench.results.terminal import print_page
 
-RESULTS = Path("results")
+GIVEN = "give the record.json of a run as tools/test.py wrote it"
+SHOWN = 20  # bad records that ``check`` names
 
 
 def build(args: argparse.Namespace) -> list[str]:
     """Collect a work dir and write tables; without one, write the tables of existing records."""
     if args.work_dir is None:
-        out = args.out or RESULTS
+        out = args.out or args.results
         print_page(render(out, published=args.published, everything_cited=True, readme=args.readme))
         return [f"leaderboard: {out / 'leaderboard'}"]
-    built = build_board(args.work_dir, args.out, published=args.published)
+    built = build_board(args.work_dir, args.out, published=args.published, readme=args.readme)
     print_page(built.page)
     return built.summary().splitlines()
 
 
 def add(args: argparse.Namespace) -> list[str]:
-    """Add record files; nothing is added unless all of them are valid."""
-    records = [read_record(path) for path in args.files]
-    for record, path in zip(records, args.files, strict=True):
+    """Add record files; nothing is added unless all are valid and agree with what is recorded."""
+    made = [(path, read_record(path, remedy=GIVEN)) for path in args.files]
+    for path, record in made:
         check_known(record, path)
     return [
-        f"{add_record(args.records, record, source=path)}: {path} as {record.run_id}"
-        for record, path in zip(records, args.files, strict=True)
+        f"{outcome}: {path} as {record.run_id}"
+        for outcome, (path, record) in zip(add_records(args.records, made), made, strict=True)
     ]
 
 
 @collector_paused()
 def check(args: argparse.Namespace) -> list[str]:
-    """Read all records and cited figures."""
-    with records_under(args.records) as records:
-        for record in records:
-            check_known(record, record_path(args.records, record))
-        cited = read_published(args.published)
-        check_protocols([*records, *cited])
+    """Read all records and cited figures; of several bad records, all are named."""
+    try:
+        with records_under(args.records) as records:
+            for record in records:
+                check_known(record, record_path(args.records, record))
+            cited = read_published(args.published)
+            check_protocols([*records, *cited])
+    except BenchError:
+        bad = list(bad_files(args.records, check_known))
+        if len(bad) < 2:
+            raise
+        more = [f"and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
+        lines = [f"{len(bad)} files under {args.records} are not sound:", *bad[:SHOWN], *more]
+        raise BenchError("\n".join(lines)) from None
     return [f"{len(records)} records and {len(cited)} cited figures are sound"]
 
 
@@ -81,9 +92,11 @@ def compare(args: argparse.Namespace) -> list[str]:
 
 @collector_paused()
 def export(args: argparse.Namespace) -> list[str]:
-    """Write records in another format."""
-    count = export_records(read_records(args.records), args.out, form=args.format)
-    return [f"{args.out}: {count} records as {args.format}"]
+    """Write records and cited figures in another format."""
+    form = args.format or form_of(args.out)
+    records, cited = read_records(args.records), read_published(args.published)
+    export_records([*records, *cited], args.out, form=form)
+    return [f"{args.out}: {form} of {len(records)} records and {len(cited)} cited figures"]
 
 
 def schema(_args: argparse.Namespace) -> list[str]:

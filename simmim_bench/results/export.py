@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +15,45 @@ import yaml
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path, atomic_write_text
+from simmim_bench.results.aggregate import gpu_hours
+from simmim_bench.results.evaluation_tables import NAMES, TASKS, evaluation_tables
+from simmim_bench.results.manifest import Cost
 from simmim_bench.results.record import Record
+from simmim_bench.results.schema import ImageSize
 
-TASKS = {
-    "classification": "Image Classification",
-    "detection": "Object Detection",
-    "segmentation": "Semantic Segmentation",
-    "retrieval": "Image-Text Retrieval",
-    "vqa": "Visual Question Answering",
-    "generation": "Image Generation",
+COST = (
+    "wall_seconds",
+    "images_per_second",
+    "energy_joules",
+    "energy_source",
+    "peak_memory_mb",
+    "parameters",
+    "flops",
+)
+COST_VALUES = itemgetter(*COST)
+COST_COLUMNS = {
+    prefix: tuple(f"{prefix}{name}" for name in (*COST, "gpu_hours", "device"))
+    for prefix in ("", "pretraining_")
 }
-NAMES = {  # as OpenMMLab's model indices and result lists spell them
-    "top1": "Top 1 Accuracy",
-    "top5": "Top 5 Accuracy",
-    **{
-        f"{kind}_ap{part}": f"{kind} AP{part.upper()}"
-        for kind in ("box", "mask")
-        for part in ("", "50", "75", "s", "m", "l")
-    },
-    "miou": "mIoU",
-    "macc": "mAcc",
-    "aacc": "aAcc",
+SUFFIXES = {
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".yml": "metafile",
+    ".json": "results",
 }
+
+
+def form_of(path: Path) -> str:
+    """Format that the suffix of ``path`` stands for.
+
+    Raises:
+        BenchError: If it stands for none.
+    """
+    if path.suffix not in SUFFIXES:
+        known = ", ".join(f"{suffix} ({form})" for suffix, form in SUFFIXES.items())
+        raise BenchError(f"{path} has none of the suffixes {known}; give one, or --format")
+    return SUFFIXES[path.suffix]
 
 
 def export(records: Iterable[Record], path: Path, *, form: str) -> int:
@@ -46,14 +65,17 @@ def export(records: Iterable[Record], path: Path, *, form: str) -> int:
         form: A key of ``FORMS``, or ``parquet``.
 
     Returns:
-        How many records were written.
+        How many records were given.
 
     Raises:
-        BenchError: If there is no such format, or it needs a package that is not installed.
+        BenchError: If there is no such format, it needs a package that is not installed, or
+            ``path`` is a folder.
     """
+    if path.is_dir():
+        raise BenchError(f"{path} is a folder; name a file, for example {path / 'results.csv'}")
     known = list(records)
     if form == "parquet":
-        _write_parquet(rows(known), path)
+        _write_parquet(list(rows(known)), path)
     elif form in FORMS:
         atomic_write_text(path, FORMS[form](known))
     else:
@@ -61,15 +83,16 @@ def export(records: Iterable[Record], path: Path, *, form: str) -> int:
     return len(known)
 
 
-def rows(records: Iterable[Record]) -> list[dict[str, Any]]:
+def rows(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
     """One flat row for every metric of every record."""
-    return [
-        _row(record, name, value) for record in records for name, value in record.metrics.items()
-    ]
+    for record in records:
+        for name, value in record.metrics.items():
+            yield _row(record, name, value)
 
 
 def _row(record: Record, metric: str, value: float) -> dict[str, Any]:
-    origin, cost, config = record.pretraining, record.cost, record.config
+    origin, config, environment = record.pretraining, record.config, record.environment
+    protocol = record.protocol
     return {
         "run_id": record.run_id,
         "kind": record.kind,
@@ -77,37 +100,55 @@ def _row(record: Record, metric: str, value: float) -> dict[str, Any]:
         "backbone": record.backbone,
         "pretraining_dataset": origin.dataset if origin else None,
         "pretraining_epochs": float(origin.epochs) if origin and origin.epochs else None,
+        "pretraining_image_size": _size(origin.image_size) if origin else None,
         "pretraining_seed": origin.seed if origin else None,
         "checkpoint_sha256": origin.checkpoint_sha256 if origin else None,
-        "protocol": record.protocol.id,
-        "protocol_version": record.protocol.version,
-        "task": record.protocol.task,
-        "dataset": record.protocol.dataset,
+        "protocol": protocol.id,
+        "protocol_version": protocol.version,
+        "task": protocol.task,
+        "dataset": protocol.dataset,
+        "split": protocol.split,
+        "image_size": _size(protocol.image_size),
         "seed": record.seed,
         "metric": metric,
         "value": value,
         "provenance": record.provenance.kind,
         "source": record.provenance.url,
         "deviations": "; ".join([*record.deviations, *record.pretraining_deviations]),
-        "wall_seconds": cost.wall_seconds if cost else None,
-        "images_per_second": cost.images_per_second if cost else None,
-        "energy_joules": cost.energy_joules if cost else None,
-        "peak_memory_mb": cost.peak_memory_mb if cost else None,
-        "parameters": cost.parameters if cost else None,
-        "flops": cost.flops if cost else None,
-        "device": f"{cost.device_count} x {cost.device}" if cost else None,
+        **_costs(record.cost, ""),
+        **_costs(record.pretraining_cost, "pretraining_"),
         "config": config.path if config else None,
         "config_sha256": config.sha256 if config else None,
+        "git_commit": environment.git_commit if environment else None,
+        "git_dirty": environment.git_dirty if environment else None,
+        "torch": environment.torch if environment else None,
         "date": record.date.isoformat(),
     }
 
 
+def _costs(cost: Cost | None, prefix: str) -> dict[str, Any]:
+    columns = COST_COLUMNS[prefix]
+    if cost is None:
+        return dict.fromkeys(columns)
+    device = f"{cost.device_count} x {cost.device}"
+    values = (*COST_VALUES(cost.__dict__), gpu_hours(cost), device)
+    return dict(zip(columns, values, strict=True))
+
+
+@lru_cache  # a store has few different ones
+def _size(size: ImageSize | None) -> str | None:
+    """``HEIGHTxWIDTH``, so that a column has one type."""
+    if size is None:
+        return None
+    height, width = (size, size) if isinstance(size, int) else size
+    return f"{height}x{width}"
+
+
 def _csv(records: list[Record]) -> str:
-    table = rows(records)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(table[0] if table else [])
-    writer.writerows(row.values() for row in table)
+    writer.writerow(next(rows(records), []))
+    writer.writerows(row.values() for row in rows(records))
     return stream.getvalue()
 
 
@@ -116,8 +157,15 @@ def _jsonl(records: list[Record]) -> str:
 
 
 def _metafile(records: list[Record]) -> str:
-    """OpenMMLab's ``metafile.yml``: a collection for each method, a model for each full run."""
-    full = [record for record in records if record.kind == "full"]
+    """OpenMMLab's ``metafile.yml``: a collection for each method, a model for each full run.
+
+    A cited figure is no model of this project's: it has neither a config here nor weights.
+    """
+    full = [
+        record
+        for record in records
+        if record.kind == "full" and record.provenance.kind == "measured"
+    ]
     methods = sorted({record.method for record in full})
     content = {
         "Collections": [{"Name": method} for method in methods],
@@ -140,7 +188,7 @@ def _model(record: Record) -> dict[str, Any]:
         "Name": f"{record.method}_{record.backbone}_{record.run_id}",
         "In Collection": record.method,
         "Metadata": {key: value for key, value in metadata.items() if value is not None},
-        "Config": record.config.path if record.config else record.provenance.url,
+        "Config": record.config.path if record.config else None,
         "Results": [
             {
                 "Task": TASKS[record.protocol.task],
@@ -149,28 +197,6 @@ def _model(record: Record) -> dict[str, Any]:
             }
         ],
     }
-
-
-def _result_list(records: list[Record]) -> str:
-    """Rows of task, dataset, model and metrics, as sites that collect papers' results take them."""
-    table = [
-        {
-            "task": TASKS[record.protocol.task],
-            "dataset": record.protocol.dataset,
-            "model": f"{record.method} ({record.backbone})",
-            "metrics": {
-                NAMES.get(key, key): f"{value:.2f}" for key, value in record.metrics.items()
-            },
-            "paper_url": record.provenance.url,
-            "uses_additional_data": bool(
-                record.pretraining and record.pretraining.dataset != record.protocol.dataset
-            ),
-            "evaluated_on": record.date.date().isoformat(),
-        }
-        for record in records
-        if record.kind == "full"
-    ]
-    return json.dumps(table, indent=2, ensure_ascii=False) + "\n"
 
 
 def _write_parquet(table: list[dict[str, Any]], path: Path) -> None:
@@ -190,5 +216,5 @@ FORMS: dict[str, Callable[[list[Record]], str]] = {
     "csv": _csv,
     "jsonl": _jsonl,
     "metafile": _metafile,
-    "results": _result_list,
+    "results": evaluation_tables,
 }

@@ -54,13 +54,20 @@ class Built:
         return "\n".join(lines)
 
 
-def build(work_dir: Path, out: Path | None = None, *, published: Path | None = None) -> Built:
+def build(
+    work_dir: Path,
+    out: Path | None = None,
+    *,
+    published: Path | None = None,
+    readme: Path | None = None,
+) -> Built:
     """Collect the manifests of a suite and write records, their renderings and run reports.
 
     Args:
         work_dir: Work dir of a suite.
         out: Folder for ``records/`` and ``leaderboard/``; ``work_dir/results`` by default.
         published: Folder of cited figures; those of the suite's protocols are shown.
+        readme: File that shows the measured results, too.
 
     Raises:
         BenchError: If the work dir holds nothing to collect, or something that is not valid.
@@ -72,7 +79,7 @@ def build(work_dir: Path, out: Path | None = None, *, published: Path | None = N
     out = out or work_dir / "results"
     collected = collect(work_dir, out / "records")
     keep_pictures(work_dir, out / PICTURES)
-    page = render(out, published=published, everything_cited=False)
+    page = render(out, published=published, everything_cited=False, readme=readme)
     renew_reports(work_dir)
     return Built(page, collected, out / "records", out / "leaderboard" / MARKDOWN)
 
@@ -105,7 +112,7 @@ def render(
         page = make_page(records, cited, tables=tables)
         atomic_write_text(folder / MARKDOWN, render_markdown(page))
         atomic_write_text(folder / LATEX, render_latex(page))
-        export(records, folder / CSV, form="csv")
+        export([*records, *cited], folder / CSV, form="csv")
     if readme:
         insert_results(readme, make_page(records, tables=tables))
     return page

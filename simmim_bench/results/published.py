@@ -66,9 +66,17 @@ def read_published(folder: Path) -> list[Record]:
         Records, in the order of files and lines; none if there is no such folder.
 
     Raises:
-        BenchError: If a file is not valid, or names a protocol that ``protocols.yml`` lacks.
+        BenchError: If a file is not valid, names a protocol that ``protocols.yml`` lacks, or is not
+            named as it must be to be read.
     """
-    paths = sorted(path for path in folder.glob("*.yml") if path.name != PROTOCOLS)
+    listed = sorted(folder.iterdir()) if folder.is_dir() else []
+    for path in listed:
+        if path.suffix.lower() in (".yaml", ".yml", ".json") and path.suffix != ".yml":
+            raise BenchError(
+                f"{path} is not read, cited figures are in files *.yml; rename it to "
+                f"{path.stem}.yml, or move it out of {folder}"
+            )
+    paths = [path for path in listed if path.suffix == ".yml" and path.name != PROTOCOLS]
     if not paths:
         return []
     protocols = read_protocols(folder / PROTOCOLS)

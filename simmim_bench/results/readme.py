@@ -17,8 +17,13 @@ def insert_results(readme: Path, page: Page) -> None:
     """Replace what stands between the comments by the first table of ``page`` and its notes.
 
     Raises:
-        BenchError: If the file lacks one of the comments.
+        BenchError: If there is no such file, or it lacks one of the comments.
     """
+    if not readme.is_file():
+        raise BenchError(
+            f"{readme} is no file; name one with the lines {BEGIN!r} and {END!r}, between which "
+            f"the table goes"
+        )
     text = readme.read_text("utf-8")
     head, begin, rest = text.partition(BEGIN)
     _, end, tail = rest.partition(END)

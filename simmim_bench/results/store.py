@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
@@ -35,24 +35,28 @@ def _folder_name(record: Record) -> str:
     return f"{record.method}__{record.backbone}"
 
 
-def read_record(path: Path, *, context: dict[str, str] | None = None) -> Record:
+def read_record(
+    path: Path, *, remedy: str = REMEDY, context: dict[str, str] | None = None
+) -> Record:
     """Read one record.
 
     Args:
         path: File.
+        remedy: What to do about a bad file, for the error.
         context: ``SEAL_CHECKED_BESIDE``, or None.
 
     Raises:
         BenchError: If it is missing, no JSON, not valid or changed since it was written.
     """
-    return read_model(Record, path, remedy=REMEDY, context=context)
+    return read_model(Record, path, remedy=remedy, context=context)
 
 
 def read_records(folder: Path) -> list[Record]:
     """Read every record under ``folder``, in the order of their paths.
 
     Raises:
-        BenchError: If there is none, or one is not valid or not where it belongs.
+        BenchError: If there is none, one is not valid or not where it belongs, or something else
+            lies among them.
     """
     with records_under(folder) as records:
         return records
@@ -65,7 +69,9 @@ def records_under(folder: Path) -> Iterator[list[Record]]:
     Raises:
         BenchError: As ``read_records``, for a broken seal at the end of the block.
     """
-    paths = _paths(folder)
+    paths, strays = _found(folder)
+    if strays:
+        raise BenchError(_out_of_place(strays[0], folder))
     if not paths:
         raise BenchError(
             f"{folder} holds no records; run `python tools/leaderboard.py build --work-dir DIR` on "
@@ -80,27 +86,84 @@ def records_under(folder: Path) -> Iterator[list[Record]]:
     with collector_paused(), beside(check_others, worth_it=bool(others)):
         quick = [read_record(path, context=SEAL_CHECKED_BESIDE) for path in others]
         records = [*quick, *(read_record(path) for path in paths[len(others) :])]
-        _check_places(paths, records)
+        for path, record in zip(paths, records, strict=True):
+            _check_place(path, record)
         yield records
 
 
-def _check_places(paths: list[Path], records: list[Record]) -> None:
-    for path, record in zip(paths, records, strict=True):
-        if (path.parent.name, path.name) != (_folder_name(record), f"{record.run_id}.json"):
-            place = record_path(path.parents[1], record)
-            raise BenchError(f"{path} belongs at {place}; move it there, or delete the copy")
+def bad_files(folder: Path, check: Callable[[Record, Path], None]) -> Iterator[str]:
+    """Say what is wrong with each file under ``folder`` that is no sound record, one by one.
+
+    Args:
+        folder: The store.
+        check: Raises ``BenchError`` for a record that is valid by itself, but not sound.
+    """
+    paths, strays = _found(folder)
+    yield from (_out_of_place(path, folder) for path in strays)
+    for path in paths:
+        try:
+            record = read_record(path)
+            _check_place(path, record)
+            check(record, path)
+        except BenchError as error:
+            yield str(error)
 
 
-def _paths(folder: Path) -> list[Path]:
-    """Files of records, by folder and name."""
+def _check_place(path: Path, record: Record) -> None:
+    if (path.parent.name, path.name) != (_folder_name(record), f"{record.run_id}.json"):
+        place = record_path(path.parents[1], record)
+        raise BenchError(f"{path} belongs at {place}; move it there, or delete the copy")
+
+
+def _out_of_place(path: Path, folder: Path) -> str:
+    return (
+        f"{path} lies where no record belongs, which are {folder}/METHOD__BACKBONE/RUN_ID.json; "
+        f"move it elsewhere and, if it is one, add it with `python tools/leaderboard.py add FILE`"
+    )
+
+
+def _found(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Files where records belong, and whatever else there is, by folder and name."""
     if not folder.is_dir():
-        return []
-    return [path for inner in _listed(folder) if inner.is_dir() for path in _listed(inner, ".json")]
+        return [], []
+    paths: list[Path] = []
+    strays: list[Path] = []
+    for inner in _listed(folder):
+        if not inner.is_dir():
+            strays.append(inner)
+            continue
+        for path in _listed(inner):
+            (paths if path.name.endswith(".json") else strays).append(path)
+    return paths, strays
 
 
-def _listed(folder: Path, suffix: str = "") -> list[Path]:
-    """What a folder holds, by name; sorted as text, which paths are slow at."""
-    return sorted((path for path in folder.iterdir() if path.name.endswith(suffix)), key=os.fspath)
+def _listed(folder: Path) -> list[Path]:
+    """What a folder holds, by name; sorted as text, which paths are slow at.
+
+    No record has a hidden name: those are the lock, and what a killed writer left half written.
+    """
+    return sorted(
+        (path for path in folder.iterdir() if not path.name.startswith(".")), key=os.fspath
+    )
+
+
+def add_records(folder: Path, made: Sequence[tuple[Path, Record]]) -> list[Outcome]:
+    """Add several records, each with the file it was made from, or none of them.
+
+    All are compared with the store and with one another before the first is written. Only what
+    another process adds in between can still stop it half way.
+
+    Raises:
+        BenchError: As ``add_record``.
+    """
+    first: dict[Path, tuple[Path, Record]] = {}
+    for source, record in made:
+        _check_date(record, source)
+        path = record_path(folder, record)
+        if path not in first:
+            first[path] = (path, read_record(path)) if path.exists() else (source, record)
+        _outcome(record, source, *first[path])
+    return [add_record(folder, record, source=source) for source, record in made]
 
 
 def add_record(folder: Path, record: Record, *, source: Path) -> Outcome:
@@ -117,20 +180,36 @@ def add_record(folder: Path, record: Record, *, source: Path) -> Outcome:
         ``added``, ``present`` (the very same record) or ``repeated`` (same metrics).
 
     Raises:
-        BenchError: If the same run is recorded with other metrics, or its date is yet to come.
+        BenchError: If the same run is recorded with other metrics, its date is yet to come, or
+            another process keeps the store locked.
     """
+    _check_date(record, source)
+    path, lock = record_path(folder, record), folder / ".lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(lock, timeout=LOCK_SECONDS):
+            if not path.exists():
+                atomic_write_json(path, record.as_json())
+                return "added"
+            known = read_record(path)
+    except Timeout:
+        raise BenchError(
+            f"{lock} has been held by another process for {LOCK_SECONDS} s, which adds records or "
+            f"hangs; wait for its end or end it, and start again"
+        ) from None
+    return _outcome(record, source, path, known)
+
+
+def _check_date(record: Record, source: Path) -> None:
     if record.date > datetime.now(timezone.utc) + timedelta(days=1):
         raise BenchError(
             f"{source} is dated {record.date:%Y-%m-%d}, which is yet to come; set the clock of the "
             f"machine that made it, and run it again"
         )
-    path = record_path(folder, record)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock", timeout=LOCK_SECONDS):
-        if not path.exists():
-            atomic_write_json(path, record.as_json())
-            return "added"
-        known = read_record(path)
+
+
+def _outcome(record: Record, source: Path, path: Path, known: Record) -> Outcome:
+    """What becomes of ``record`` beside ``known``, which ``path`` has of the same run."""
     if known.sha256 == record.sha256:
         return "present"
     if known.metrics == record.metrics:

@@ -43,6 +43,15 @@ def test_the_same_run_with_other_metrics_is_refused(write_suite, tmp_path):
     assert "box_ap 44.0" in message
 
 
+def test_a_contradiction_leaves_the_records_as_they_are(write_suite, tmp_path):
+    collect(write_suite(seeds=(1,)), tmp_path / "records")
+    before = sorted((tmp_path / "records").rglob("*.json"))
+    work = write_suite(seeds=(0, 1), simmim_ap=45.0)
+    with pytest.raises(BenchError, match="box_ap 46"):
+        collect(work, tmp_path / "records")
+    assert sorted((tmp_path / "records").rglob("*.json")) == before
+
+
 def test_one_bad_manifest_and_nothing_is_written(write_suite, tmp_path):
     work = write_suite()
     bad = work / "finetune" / "detection" / "simmim__swin-toy" / "seed0" / "manifest.json"

@@ -1,5 +1,6 @@
 """tools/leaderboard.py beyond build and show."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from simmim_bench.results.protocols import known_protocols
+from simmim_bench.results.published import read_published
 from simmim_bench.results.record import Record
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +48,14 @@ def test_add_check_and_export(store, tmp_path):
     assert checked.stdout.startswith("2 records and ")
     out = tmp_path / "table.csv"
     assert tool("export", out, "--records", records).returncode == 0
+    cited = read_published(ROOT / "results" / "published")
+    with out.open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert sum(row["provenance"] == "measured" for row in table) == 4
+    assert len(table) == 4 + sum(len(record.metrics) for record in cited)
+    empty = tmp_path / "nothing cited"
+    empty.mkdir()
+    assert tool("export", out, "--records", records, "--published", empty).returncode == 0
     assert len(out.read_text("utf-8").splitlines()) == 1 + 4
 
 
@@ -77,3 +87,71 @@ def test_the_schema_in_the_docs_is_that_of_the_code():
     committed = ROOT / "docs" / "record.schema.json"
     assert shown.stdout == committed.read_text("utf-8")
     assert json.loads(shown.stdout)["title"] == Record.__name__
+
+
+def test_a_folder_of_cited_figures_that_is_given_exists(store, tmp_path):
+    files, records = store
+    tool("add", *files, "--records", records)
+    missing = tmp_path / "missing"
+    for words in (("check",), ("show",), ("export", tmp_path / "x.csv")):
+        refused = tool(*words, "--records", records, "--published", missing)
+        assert refused.returncode == 2
+        assert f"folder {missing} does not exist" in refused.stderr
+
+
+def test_export_takes_the_format_of_the_suffix(store, tmp_path):
+    files, records = store
+    tool("add", *files, "--records", records)
+    parquet = tmp_path / "x.parquet"
+    assert tool("export", parquet, "--records", records).returncode == 0
+    assert parquet.read_bytes().startswith(b"PAR1")
+    assert tool("export", parquet, "--format", "csv", "--records", records).returncode == 0
+    assert parquet.read_text("utf-8").startswith("run_id,")
+    refused = tool("export", tmp_path / "x.xls", "--records", records)
+    assert refused.returncode == 2
+    assert "x.xls has none of the suffixes .csv (csv), .parquet (parquet)" in refused.stderr
+
+
+def test_check_names_every_bad_record(store, make_record, tmp_path):
+    _, records = store
+    folder = records / "scratch__swin-toy"
+    folder.mkdir(parents=True)
+    protocol = known_protocols()["demo-mask-rcnn"].as_json()
+    for seed in range(24):
+        record = make_record(seed=seed, protocol=protocol)
+        path = folder / f"{record.run_id}.json"
+        path.write_text(json.dumps(record.as_json()).replace(": 34.7", ": 99.7"))
+    (records / "x.json").write_text("{}")
+    [last] = [path for path in folder.iterdir() if "-seed23-" in path.name]
+    last.write_text(json.dumps(make_record(seed=23, protocol=protocol).as_json()))
+    refused = tool("check", "--records", records)
+    assert refused.returncode == 2
+    first, *named, more = refused.stderr.splitlines()
+    assert first == f"error: 24 files under {records} are not sound:"
+    assert len(named) == 20
+    assert named[0].startswith(f"{records / 'x.json'} lies where no record belongs")
+    assert all("the record was changed after it was written" in line for line in named[1:])
+    assert more == "and 4 more"
+
+
+def test_nothing_is_added_if_one_contradicts_a_recorded_run(store, make_record):
+    files, records = store
+    tool("add", files[1], "--records", records)
+    protocol = known_protocols()["demo-mask-rcnn"].as_json()
+    other = make_record(seed=1, protocol=protocol, metrics={"box_ap": 1.0, "mask_ap": 1.0})
+    files[1].write_text(json.dumps(other.as_json()))
+    before = list(records.rglob("*.json"))
+    refused = tool("add", *files, "--records", records)
+    assert refused.returncode == 2
+    assert f"{files[1]} says box_ap 1.0" in refused.stderr
+    assert list(records.rglob("*.json")) == before
+
+
+def test_add_tells_nobody_to_delete_a_file_of_theirs(store, tmp_path):
+    _, records = store
+    for name, said in ((tmp_path / "nope.json", "does not exist"), ("README.md", "as JSON")):
+        refused = tool("add", name, "--records", records)
+        assert refused.returncode == 2
+        assert said in refused.stderr
+        assert "; give the record.json of a run as tools/test.py wrote it\n" in refused.stderr
+        assert "delete" not in refused.stderr

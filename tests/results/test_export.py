@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import modelindex
 import pyarrow.parquet as pq
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.export import export, rows
+from simmim_bench.results.export import export, form_of, rows
 from simmim_bench.results.record import Record
 
 
@@ -38,7 +39,28 @@ def test_csv_has_a_line_for_every_metric(records, tmp_path):
 
 def test_parquet_keeps_types(records, tmp_path):
     table = pq.read_table(written(records, tmp_path, "parquet")).to_pylist()
-    assert table == rows(records)
+    assert table == list(rows(records))
+
+
+def test_a_row_has_both_costs_and_where_it_was_run(make_simmim, make_published, toy):
+    cost = {**toy.run_fields()["cost"], "energy_joules": 7.5, "energy_source": "GPU"}
+    gpus = {**cost, "device": "A100", "device_count": 4, "wall_seconds": 1800.0}
+    environment = {**toy.run_fields()["environment"], "git_commit": "a" * 40, "git_dirty": False}
+    measured = make_simmim(cost=cost, pretraining_cost=gpus, environment=environment)
+    first, *_ = rows([measured])
+    names = ("wall_seconds", "images_per_second", "peak_memory_mb", "parameters", "energy_joules")
+    assert [first[name] for name in names] == [120.0, 77.0, 900.5, 3_900_000, 7.5]
+    pretraining = [first[f"pretraining_{name}"] for name in names]
+    assert pretraining == [1800.0, 77.0, 900.5, 3_900_000, 7.5]
+    assert (first["gpu_hours"], first["pretraining_gpu_hours"]) == (None, 2.0)
+    assert (first["device"], first["pretraining_device"]) == ("1 x CPU x86_64", "4 x A100")
+    assert first["energy_source"] == first["pretraining_energy_source"] == "GPU"
+    assert (first["git_commit"], first["git_dirty"], first["torch"]) == ("a" * 40, False, "2.14.1")
+    assert (first["split"], first["image_size"]) == ("val", "96x128")
+    assert first["pretraining_image_size"] == "64x64"
+    cited, *_ = rows([make_published()])
+    assert list(cited) == list(first)
+    assert {cited[name] for name in ("wall_seconds", "pretraining_device", "torch")} == {None}
 
 
 def test_json_lines_are_the_records_themselves(records, tmp_path):
@@ -52,6 +74,7 @@ def test_openmmlabs_metafile(records, tmp_path):
     first = content["Models"][0]
     assert first["In Collection"] == "scratch"
     assert first["Metadata"]["Parameters"] == 3_900_000
+    assert [model["Config"] for model in content["Models"]] == ["configs/toy.py"] * 2
     assert first["Results"] == [
         {
             "Task": "Object Detection",
@@ -61,25 +84,76 @@ def test_openmmlabs_metafile(records, tmp_path):
     ]
 
 
-def test_the_metafile_is_a_model_index_without_smoke_runs(records, make_record, tmp_path):
+def test_the_metafile_is_a_model_index_of_full_measured_runs(records, make_record, tmp_path):
     """As OpenMMLab's own reader sees it."""
     path = tmp_path / "model-index.yml"
     export([*records, make_record(kind="smoke", seed=3)], path, form="metafile")
     index = modelindex.load(str(path))
     assert index.check(silent=True) == []
-    assert len(index.models.data) == len(records)
+    assert len(index.models.data) == 2  # of three: one is cited
     assert index.models[0].results[0].metrics["mask AP"] == 23.2
     assert index.models[0].in_collection == "scratch"
 
 
-def test_the_list_of_results_leaves_smoke_runs_out(records, make_record, tmp_path):
-    path = tmp_path / "out"
-    export([*records, make_record(kind="smoke", seed=3)], path, form="results")
-    table = json.loads(path.read_text("utf-8"))
-    assert len(table) == 3
-    assert table[0]["model"] == "scratch (swin-toy)"
-    assert table[0]["uses_additional_data"] is False
-    assert table[1]["uses_additional_data"] is True
+def tables_of(records, tmp_path):
+    path = tmp_path / "tables.json"
+    export(records, path, form="results")
+    return json.loads(path.read_text("utf-8"))
+
+
+def test_results_are_evaluation_tables(make_record, make_simmim, make_published, toy, tmp_path):
+    """As sota-extractor's schema has them: task, datasets, their metrics and rows."""
+    metrics = [{"box_ap": 44.0, "mask_ap": 33.0}, {"box_ap": 45.0, "mask_ap": 34.0}]
+    seeds = [make_simmim(seed, metrics=found) for seed, found in enumerate(metrics)]
+    smoke = make_record(kind="smoke", seed=3)
+    other = make_record(protocol=toy.classification, metrics={"top1": 81.25})
+    records = [make_record(), *seeds, make_published(), smoke, other]
+    first, second = tables_of(records, tmp_path)
+    assert (first["task"], second["task"]) == ("Image Classification", "Object Detection")
+    [dataset] = second["datasets"]
+    assert dataset["dataset"] == "toy scenes (toy-detection@1)"
+    assert dataset["sota"]["metrics"] == ["box AP", "mask AP"]
+    scratch, simmim, cited = dataset["sota"]["rows"]
+    assert scratch["model_name"] == "scratch (swin-toy)"
+    assert scratch["uses_additional_data"] is False
+    assert simmim == {
+        "model_name": "simmim (swin-toy, toy images, 5 ep, 64 px)",
+        "paper_title": "",
+        "paper_url": "",
+        "paper_date": "2025-01-31",
+        "code_links": [],
+        "model_links": [],
+        "metrics": {"box AP": "44.50", "mask AP": "33.50"},  # means of both seeds
+        "uses_additional_data": True,
+    }
+    assert cited["paper_title"] == "Table 6"
+    assert cited["paper_url"] == "https://example.org/paper"
+    assert cited["paper_date"] is None  # a source says when it was read, not when it appeared
+
+
+def test_pretrainings_and_deviations_tell_models_apart(make_simmim, toy, tmp_path):
+    records = [
+        make_simmim(pretraining=toy.pretraining(epochs=epochs, checkpoint_sha256=toy.sha(epochs)))
+        for epochs in (100, 800)
+    ]
+    [task] = tables_of([*records, make_simmim(deviations=["batch 64"])], tmp_path)
+    assert [row["model_name"] for row in task["datasets"][0]["sota"]["rows"]] == [
+        "simmim (swin-toy, toy images, 100 ep, 64 px)",
+        "simmim (swin-toy, toy images, 5 ep, 64 px, batch 64)",
+        "simmim (swin-toy, toy images, 800 ep, 64 px)",
+    ]
+
+
+def test_the_suffix_gives_the_format(tmp_path):
+    forms = [form_of(Path(f"x.{end}")) for end in ("csv", "parquet", "jsonl", "yml", "json")]
+    assert forms == ["csv", "parquet", "jsonl", "metafile", "results"]
+    with pytest.raises(BenchError, match=r"x\.xls has none of the suffixes \.csv \(csv\), "):
+        form_of(Path("x.xls"))
+
+
+def test_a_folder_is_no_file(records, tmp_path):
+    with pytest.raises(BenchError, match="is a folder; name a file"):
+        export(records, tmp_path, form="csv")
 
 
 def test_an_unknown_format(records, tmp_path):

@@ -1,11 +1,17 @@
+import argparse
+import csv
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.leaderboard import build
+from simmim_bench.results import commands
+from simmim_bench.results.leaderboard import build, render
+from simmim_bench.results.readme import BEGIN, END
+from simmim_bench.results.store import add_record
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,3 +71,57 @@ def test_the_tool_ends_with_a_sentence_and_code_2(write_suite, tmp_path):
         assert failed.returncode == 2
         assert failed.stderr.startswith("error: ")
         assert len(failed.stderr.splitlines()) == 1
+
+
+def test_the_csv_has_the_cited_figures_of_the_page(make_simmim, toy, tmp_path):
+    add_record(tmp_path / "records", make_simmim(), source=Path("x"))
+    result = {
+        "method": "simmim",
+        "backbone": "swin-other",
+        "protocol": "toy-detection",
+        "metrics": {"box_ap": 46.0},
+        "pretraining": {"dataset": "toy images", "epochs": 5},
+    }
+    source = {
+        "kind": "reproduced",
+        "table": "A paper, table 3",
+        "url": "https://example.org/paper",
+        "date": "2026-01-31T00:00:00+00:00",
+        "results": [result],
+    }
+    published = tmp_path / "published"
+    published.mkdir()
+    (published / "paper.yml").write_text(yaml.safe_dump(source))
+    (published / "protocols.yml").write_text(yaml.safe_dump([toy.protocol()]))
+    render(tmp_path, published=published, everything_cited=True)
+    text = (tmp_path / "leaderboard" / "leaderboard.csv").read_text("utf-8")
+    table = list(csv.DictReader(text.splitlines()))
+    cited = [(row["backbone"], row["value"]) for row in table if row["provenance"] != "measured"]
+    assert cited == [("swin-other", "46.0")]
+    assert len(table) == 3
+
+
+def test_a_readme_is_filled_from_a_work_dir_too(write_suite, tmp_path):
+    readme = tmp_path / "rd.md"
+    readme.write_text(f"# Mine\n{BEGIN}\n{END}\nend\n")
+    made = tool("build", "--work-dir", write_suite(), "--readme", readme)
+    assert made.returncode == 0, made.stderr
+    text = readme.read_text("utf-8")
+    assert "gain over scratch" in text
+    assert text.endswith(f"{END}\nend\n")
+    refused = tool("build", "--work-dir", write_suite(), "--readme", tmp_path / "no.md")
+    assert refused.returncode == 2
+    assert "no.md is no file; name one with the lines" in refused.stderr
+
+
+def test_build_alone_is_of_the_projects_results(monkeypatch, tmp_path):
+    """From any folder, as check and show."""
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    monkeypatch.setattr(commands, "render", lambda out, **_: seen.append(out))
+    monkeypatch.setattr(commands, "print_page", lambda _: None)
+    given = argparse.Namespace(
+        work_dir=None, out=None, results=ROOT / "results", published=None, readme=None
+    )
+    assert commands.build(given) == [f"leaderboard: {ROOT / 'results' / 'leaderboard'}"]
+    assert seen == [ROOT / "results"]

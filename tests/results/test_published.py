@@ -119,3 +119,15 @@ def test_broken_yaml_and_missing_protocols(folder):
 
 def test_no_folder_is_no_figures(tmp_path):
     assert read_published(tmp_path / "nothing") == []
+
+
+@pytest.mark.parametrize("name", ["other.yaml", "other.YML", "other.json"])
+def test_a_source_that_would_not_be_read_is_refused(folder, name):
+    where = folder()
+    (where / name).write_text("kind: published")
+    with pytest.raises(BenchError, match=rf"{name} is not read.*rename it to other\.yml"):
+        read_published(where)
+    (where / name).unlink()
+    (where / "README.md").write_text("Where figures come from.")
+    (where / ".gitkeep").touch()
+    assert len(read_published(where)) == 1

@@ -9,6 +9,7 @@ from PIL import Image
 from simmim_bench.engine.settings import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.results.manifest import Manifest
+from simmim_bench.results.web import config_difference
 from simmim_bench.results.web.config_difference import config_differences
 from simmim_bench.results.web.reports import renew_reports, write_reports
 from simmim_bench.results.web.run_report import write_run_report
@@ -92,6 +93,21 @@ def test_differences_are_those_of_the_recipe(run):
         ("pipeline.0.size", "4", "8"),
     ]
     assert warning is None
+
+
+def test_the_config_is_found_from_another_folder(run, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    manifest = Manifest.read(run / "manifest.json")
+    assert config_differences(run, manifest.config)[1].startswith("not known: config toy.py ")
+    monkeypatch.setattr(config_difference, "ROOT", tmp_path)
+    changes, warning = config_differences(run, manifest.config)
+    assert len(changes) == 3
+    assert warning is None
+
+
+def test_the_project_has_its_configs():
+    assert (config_difference.ROOT / "configs" / "simmim").is_dir()
 
 
 def test_a_config_that_changed_since_is_told(run, tmp_path):

@@ -3,10 +3,17 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from simmim_bench.errors import BenchError
 from simmim_bench.results import store
-from simmim_bench.results.store import add_record, read_record, read_records, record_path
+from simmim_bench.results.store import (
+    add_record,
+    add_records,
+    read_record,
+    read_records,
+    record_path,
+)
 
 SOURCE = Path("work/manifest.json")
 
@@ -176,3 +183,50 @@ def test_hostile_names_stay_in_the_store(make_record, make_simmim, tmp_path):
     for name in ("../up", "a/b", "..", ".hidden", "a\\b", " a", "a\nb", ""):
         with pytest.raises(ValueError, match="method"):
             make_record(method=name)
+
+
+@pytest.mark.parametrize(
+    "place", ["x.json", "notes.txt", "a/copy.jsn", "a/b/copy.json", "scratch__swin-toy/x.json.bak"]
+)
+def test_what_lies_where_no_record_belongs_is_refused(make_record, tmp_path, place):
+    add_record(tmp_path, make_record(), source=SOURCE)
+    stray = tmp_path / place
+    stray.parent.mkdir(parents=True, exist_ok=True)
+    stray.write_text("{")
+    with pytest.raises(BenchError, match="lies where no record belongs") as refused:
+        read_records(tmp_path)
+    assert str(refused.value).startswith(str(tmp_path / Path(*Path(place).parts[:2])))
+
+
+def test_what_a_killed_writer_leaves_is_no_record(make_record, tmp_path):
+    record = make_record()
+    add_record(tmp_path, record, source=SOURCE)
+    path = record_path(tmp_path, record)
+    assert (tmp_path / ".lock").exists()
+    path.with_name(f".{path.name}.a1b2.tmp").write_text('{"schema')  # as io.atomic_path names it
+    (tmp_path / "mae__swin-toy").mkdir()
+    assert read_records(tmp_path) == [record]
+
+
+def test_a_store_that_stays_locked_is_a_sentence(make_record, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "LOCK_SECONDS", 0.1)
+    with (
+        FileLock(tmp_path / ".lock"),
+        pytest.raises(BenchError, match=r"\.lock has been held by another process for 0\.1 s"),
+    ):
+        add_record(tmp_path, make_record(), source=SOURCE)
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_several_records_are_added_or_none(make_record, tmp_path, recorded):
+    """One contradicts the store, or one of the others."""
+    new, other = make_record(seed=1), make_record(metrics={"box_ap": 35.0, "mask_ap": 23.2})
+    if recorded:
+        add_record(tmp_path, make_record(), source=SOURCE)
+    before = list(tmp_path.rglob("*.json"))
+    made = [(Path("new.json"), new), (Path("first.json"), make_record()), (Path("bad.json"), other)]
+    with pytest.raises(BenchError, match=r"^bad\.json says box_ap 35\.0"):
+        add_records(tmp_path, made)
+    assert list(tmp_path.rglob("*.json")) == before
+    expected = ["added", "present" if recorded else "added", "present"]
+    assert add_records(tmp_path, [*made[:2], made[1]]) == expected

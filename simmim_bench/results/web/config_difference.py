@@ -15,6 +15,7 @@ from simmim_bench.results.manifest import ConfigRef
 ABSENT = "absent"
 # What every run sets for itself: where it writes, which hooks measure it, where it goes on from.
 OWN = ("work_dir", "custom_hooks", "resume", "load_from", "launcher")
+ROOT = Path(__file__).parents[3]  # of the project, with its configs
 SEEDING = "simmim_bench.SeedSample"  # goes before every pipeline
 
 
@@ -32,14 +33,15 @@ def config_differences(folder: Path, config: ConfigRef) -> tuple[list[Difference
 
     Args:
         folder: Of the run, where mmengine has left the config as it was used.
-        config: The file, relative to the current directory, and its hash at that time.
+        config: The file, relative to the current directory or the project's, and its hash at that
+            time.
 
     Returns:
         Differences in the order of keys, and a sentence where they cannot be trusted or known.
     """
     used = folder / Path(config.path).name
     try:
-        before, after = load_config(config.path), load_config(str(used))
+        before, after = load_config(_located(config.path)), load_config(str(used))
     except BenchError as error:
         return [], f"not known: {error}"
     warning = None
@@ -52,6 +54,12 @@ def config_differences(folder: Path, config: ConfigRef) -> tuple[list[Difference
         for key in keys
         if key.split(".")[0] not in OWN
     ], warning
+
+
+def _located(path: str) -> str:
+    """The file where it is; as it was given if there is none."""
+    inside = ROOT / path
+    return str(inside) if inside.is_file() and not Path(path).is_file() else path
 
 
 def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
