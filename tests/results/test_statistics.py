@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
@@ -86,6 +86,7 @@ STATS = st.builds(
 ) | st.builds(Stat, st.floats(0, 100), st.none(), st.just(1))
 
 
+@settings(deadline=None)  # a machine may be busy
 @given(STATS, st.lists(STATS, max_size=12))
 @example(Stat(50.0, 0.0, 3), [Stat(50.0, 0.0, 3), Stat(40.0, 0.0, 2), Stat(50.0, None, 1)])
 def test_ties_all_at_once_are_those_of_one_test_each(best, rivals):
@@ -113,6 +114,7 @@ def welch(ours, theirs):
     return stats.ttest_ind_from_stats(*pair, equal_var=single).pvalue
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_is_statsmodels(p_values):
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1], abs=1e-12)
@@ -121,6 +123,7 @@ def test_holm_is_statsmodels(p_values):
 RANKED = st.tuples(st.integers(0, 5).map(float), st.integers(0, 3).map(float))
 
 
+@settings(deadline=None)
 @given(st.lists(RANKED, min_size=1, max_size=9))
 def test_mean_ranks_are_scipys(values):
     wanted = np.mean(
