@@ -14,4 +14,5 @@ param_scheduler = [
         convert_to_iter_based=True,
     ),
 ]
-train_cfg = dict(max_epochs=20)
+# one validation: it takes as long as the training, two steps an epoch
+train_cfg = dict(max_epochs=20, val_interval=20)
