@@ -17,7 +17,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path, atomic_write_text
 from simmim_bench.results.aggregate import gpu_hours
 from simmim_bench.results.evaluation_tables import NAMES, TASKS, evaluation_tables
-from simmim_bench.results.manifest import Cost
+from simmim_bench.results.manifest import Cost, Pretraining
 from simmim_bench.results.record import Record
 from simmim_bench.results.schema import ImageSize
 
@@ -31,10 +31,22 @@ COST = (
     "flops",
 )
 COST_VALUES = itemgetter(*COST)
-COST_COLUMNS = {
-    prefix: tuple(f"{prefix}{name}" for name in (*COST, "gpu_hours", "device"))
-    for prefix in ("", "pretraining_")
-}
+COST_COLUMNS = (*COST, "gpu_hours", "device")
+NOTHING = (None,) * len(COST_COLUMNS)
+WHO = itemgetter("run_id", "kind", "method", "backbone")
+PROTOCOL_VALUES = itemgetter("id", "version", "task", "dataset", "split")
+ENVIRONMENT_VALUES = itemgetter("git_commit", "git_dirty", "torch")
+COLUMNS = (
+    *("run_id", "kind", "method", "backbone"),
+    *("pretraining_dataset", "pretraining_epochs", "pretraining_image_size", "pretraining_seed"),
+    "checkpoint_sha256",
+    *("protocol", "protocol_version", "task", "dataset", "split", "image_size"),
+    *("seed", "metric", "value", "provenance", "source", "deviations"),
+    *COST_COLUMNS,
+    *(f"pretraining_{name}" for name in COST_COLUMNS),
+    *("config", "config_sha256", "git_commit", "git_dirty", "torch", "date"),
+)
+"""Of a flat row, in the order of ``_values``."""
 SUFFIXES = {
     ".csv": "csv",
     ".parquet": "parquet",
@@ -85,54 +97,47 @@ def export(records: Iterable[Record], path: Path, *, form: str) -> int:
 
 def rows(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
     """One flat row for every metric of every record."""
+    return (dict(zip(COLUMNS, values, strict=True)) for values in _values(records))
+
+
+def _values(records: Iterable[Record]) -> Iterator[tuple[Any, ...]]:
+    """The same without the names; tuples, for the sake of stores with many records."""
     for record in records:
+        fields, protocol = record.__dict__, record.protocol.__dict__
+        config, environment = record.config, record.environment
+        texts = (*record.deviations, *record.pretraining_deviations)
+        before = (
+            *WHO(fields),
+            *_origin(record.pretraining),
+            *PROTOCOL_VALUES(protocol),
+            _size(record.protocol.image_size),
+            record.seed,
+        )
+        after = (
+            record.provenance.kind,
+            record.provenance.url,
+            "; ".join(texts) if texts else "",
+            *_cost(record.cost),
+            *_cost(record.pretraining_cost),
+            *((config.path, config.sha256) if config else NOTHING[:2]),
+            *(ENVIRONMENT_VALUES(environment.__dict__) if environment else NOTHING[:3]),
+            record.date.isoformat(),
+        )
         for name, value in record.metrics.items():
-            yield _row(record, name, value)
+            yield *before, name, value, *after
 
 
-def _row(record: Record, metric: str, value: float) -> dict[str, Any]:
-    origin, config, environment = record.pretraining, record.config, record.environment
-    protocol = record.protocol
-    return {
-        "run_id": record.run_id,
-        "kind": record.kind,
-        "method": record.method,
-        "backbone": record.backbone,
-        "pretraining_dataset": origin.dataset if origin else None,
-        "pretraining_epochs": float(origin.epochs) if origin and origin.epochs else None,
-        "pretraining_image_size": _size(origin.image_size) if origin else None,
-        "pretraining_seed": origin.seed if origin else None,
-        "checkpoint_sha256": origin.checkpoint_sha256 if origin else None,
-        "protocol": protocol.id,
-        "protocol_version": protocol.version,
-        "task": protocol.task,
-        "dataset": protocol.dataset,
-        "split": protocol.split,
-        "image_size": _size(protocol.image_size),
-        "seed": record.seed,
-        "metric": metric,
-        "value": value,
-        "provenance": record.provenance.kind,
-        "source": record.provenance.url,
-        "deviations": "; ".join([*record.deviations, *record.pretraining_deviations]),
-        **_costs(record.cost, ""),
-        **_costs(record.pretraining_cost, "pretraining_"),
-        "config": config.path if config else None,
-        "config_sha256": config.sha256 if config else None,
-        "git_commit": environment.git_commit if environment else None,
-        "git_dirty": environment.git_dirty if environment else None,
-        "torch": environment.torch if environment else None,
-        "date": record.date.isoformat(),
-    }
+def _origin(origin: Pretraining | None) -> tuple[Any, ...]:
+    if origin is None:
+        return NOTHING[:5]
+    epochs = float(origin.epochs) if origin.epochs else None
+    return origin.dataset, epochs, _size(origin.image_size), origin.seed, origin.checkpoint_sha256
 
 
-def _costs(cost: Cost | None, prefix: str) -> dict[str, Any]:
-    columns = COST_COLUMNS[prefix]
+def _cost(cost: Cost | None) -> tuple[Any, ...]:
     if cost is None:
-        return dict.fromkeys(columns)
-    device = f"{cost.device_count} x {cost.device}"
-    values = (*COST_VALUES(cost.__dict__), gpu_hours(cost), device)
-    return dict(zip(columns, values, strict=True))
+        return NOTHING
+    return *COST_VALUES(cost.__dict__), gpu_hours(cost), f"{cost.device_count} x {cost.device}"
 
 
 @lru_cache  # a store has few different ones
@@ -147,8 +152,8 @@ def _size(size: ImageSize | None) -> str | None:
 def _csv(records: list[Record]) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(next(rows(records), []))
-    writer.writerows(row.values() for row in rows(records))
+    writer.writerow(COLUMNS)
+    writer.writerows(_values(records))
     return stream.getvalue()
 
 

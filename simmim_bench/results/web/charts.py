@@ -9,11 +9,12 @@ from typing import Any
 from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Stat, Table
 from simmim_bench.results.page import METRICS, with_unit
 from simmim_bench.results.statistics import half_width
-from simmim_bench.results.web.drawing import Chart, as_svg, legend, looks_of, styled
+from simmim_bench.results.web.drawing import TOLD_APART, Chart, as_svg, legend, looks_of, styled
 from simmim_bench.results.web.learning import learning_charts
 from simmim_bench.visualization.figure import new_figure
 
 MOST_ROWS = 24
+FEWEST = 3  # of a column, however many columns there are
 PANELS = 4  # side by side
 POINT = 49  # area of a run's mark, in square points
 SIDES = (-1, 1)
@@ -23,38 +24,48 @@ def charts_of(table: Table) -> Iterator[Chart]:
     """Seeds with intervals, figures against pretraining time, task against task, learning.
 
     A task stands against the next one, by the protocols that are neighbours in the table.
-    Each is drawn where there are at least two points to compare, of the best ``MOST_ROWS`` rows.
+    Each is drawn where there are at least two points to compare, of the best ``MOST_ROWS`` rows;
+    with a legend, of so few that all its methods are told apart.
     """
     columns = {key: table.columns[key].primary for key in table.columns}
-    best = {key: _best(table, key, primary) for key, primary in columns.items()}
-    looks = looks_of(row.method for rows in best.values() for row in rows)
+    best = {key: _best(table, key, primary, MOST_ROWS) for key, primary in columns.items()}
+    few = min(MOST_ROWS, max(FEWEST, TOLD_APART // len(columns)))
+    told = {key: _best(table, key, primary, few) for key, primary in columns.items()}
+    looks = looks_of(_methods(best)) | looks_of(_methods(told))
     for key, rows in best.items():
         if len(rows) > 1:
             heading = f"{_heading(table, key)}: runs, mean, 95 % interval"
             known = sum(key in row.cells for row in table.rows)
             more = f" (best {MOST_ROWS} of {known})" if known > MOST_ROWS else ""
             yield Chart(heading + more, _seeds(table, key, rows, looks))
-    timed = {key: [row for row in rows if _has_time(row)] for key, rows in best.items()}
+    timed = {key: [row for row in rows if _has_time(row)] for key, rows in told.items()}
     if any(row.pretraining_cost for rows in timed.values() for row in rows):
-        yield Chart("What pretraining time buys", _against_time(table, timed, looks))
+        more = (
+            f" (best {few} of each)" if any(len(told[key]) < len(best[key]) for key in best) else ""
+        )
+        yield Chart(f"What pretraining time buys{more}", _against_time(table, timed, looks))
     for first, second in itertools.pairwise(columns):
         if table.columns[first].task == table.columns[second].task:
             continue
-        both = [row for row in best[first] if _has(row, second, columns)]
+        both = [row for row in told[first] if _has(row, second, columns)]
         if len(both) > 1:
             heading = f"{_heading(table, first)} against {_heading(table, second)}"
             yield Chart(heading, _task_against_task(table, (first, second), both, looks))
-    yield from learning_charts(table, best, looks)
+    yield from learning_charts(table, told, looks)
 
 
-def _best(table: Table, key: ColumnKey, primary: str) -> list[Row]:
-    """The best rows of a column, in the order of the table."""
+def _methods(chosen: dict[ColumnKey, list[Row]]) -> set[str]:
+    return {row.method for rows in chosen.values() for row in rows}
+
+
+def _best(table: Table, key: ColumnKey, primary: str, most: int) -> list[Row]:
+    """The best ``most`` rows of a column, in the order of the table."""
     known = {
         number: value
         for number, row in enumerate(table.rows)
         if (value := _value(row, key, primary)) is not None
     }
-    kept = sorted(known, key=lambda number: -known[number])[:MOST_ROWS]
+    kept = sorted(known, key=lambda number: -known[number])[:most]
     return [table.rows[number] for number in sorted(kept)]
 
 

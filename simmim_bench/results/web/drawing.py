@@ -12,6 +12,7 @@ from typing import Any
 # without its black and yellow, which vanish on dark and light.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+TOLD_APART = len(COLOURS) * len(MARKERS)  # methods of one legend
 CHARACTERS = 12  # of a legend, on an inch
 MARK = 7  # characters that an entry's mark and the gap after it take
 MOST_COLUMNS = 4
