@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from simmim_bench.results.grid import Entry, Grid, Note, Page, Section
 
+MARKUP = re.compile(r"([\\*\[\]~$])")
+# An underscore inside a word is no markup, and stays readable.
+OUTER_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "`": "&#96;"})
 
 
@@ -22,13 +26,12 @@ def render_markdown(page: Page) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+@lru_cache(maxsize=4096)  # a table says the same words in many rows
 def escape(text: str) -> str:
     """Make ``text`` literal: no HTML, no markup, no table separator, no line break."""
     line = "".join(char if char.isprintable() else " " for char in text)
-    quoted = re.sub(r"([\\*\[\]~$])", r"\\\1", " ".join(line.split()))
-    # An underscore inside a word is no markup, and stays readable.
-    quoted = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", quoted)
-    return quoted.translate(ENTITIES)
+    quoted = MARKUP.sub(r"\\\1", " ".join(line.split()))
+    return OUTER_UNDERSCORE.sub(r"\\_", quoted).translate(ENTITIES)
 
 
 def render_results(section: Section) -> str:
