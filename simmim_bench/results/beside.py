@@ -6,6 +6,10 @@ import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 MANY = 5000  # records, from which on a second process is worth it
 
@@ -29,11 +33,28 @@ def beside(work: Callable[[], None], *, worth_it: bool) -> Iterator[None]:
         yield
         work()
         return
-    process = multiprocessing.get_context("fork").Process(target=work)
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(work, theirs))
     process.start()
+    theirs.close()
     try:
         yield
     finally:
-        process.join()
-        if process.exitcode:
+        if not _is_done(ours):
+            process.join()
             work()  # again, for its exception
+
+
+def _work(work: Callable[[], None], theirs: Connection) -> None:
+    work()
+    theirs.send(True)
+
+
+def _is_done(ours: Connection) -> bool:
+    """Wait for the work, not for the end of its process, which takes a second of much memory."""
+    with ours:
+        try:
+            return bool(ours.recv())
+        except EOFError:
+            return False
