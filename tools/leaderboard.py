@@ -76,7 +76,9 @@ def _export_arguments(export: argparse.ArgumentParser) -> None:
 
 def _folder(text: str) -> Path:
     if not Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"folder {text} does not exist")
+        raise argparse.ArgumentTypeError(
+            f"folder {text} does not exist; give one of *.yml, with cited figures"
+        )
     return Path(text)
 
 

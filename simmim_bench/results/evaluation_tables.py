@@ -67,7 +67,7 @@ def _dataset(key: ColumnKey, protocol: Protocol, table: Table) -> dict[str, Any]
     cells = [(row, row.cells[key]) for row in table.rows if key in row.cells]
     return {
         "dataset": f"{protocol.dataset} ({protocol.id}@{protocol.version})",
-        "description": f"{describe(protocol)}; means over seeds, in percent",
+        "description": f"{describe(protocol)}; means over seeds",
         "sota": {
             "metrics": [NAMES.get(name, name) for name in metrics],
             "rows": [_row(row, cell, protocol) for row, cell in cells],

@@ -35,7 +35,7 @@ from simmim_bench.results.record import Record
 
 TITLE = "Leaderboard"
 LEGEND = (
-    "Metrics in percent, as mean ± sample standard deviation (number of seeds); a single seed "
+    "Metrics in percent where no unit is given, as mean ± sample standard deviation (number of seeds); a single seed "
     "has no ±. Bold: best of its column among rows with the same deviations, where there are "
     "two or more, with all that differ from it by no more than noise between seeds (Welch's "
     "t-test, Holm's correction, 5 %); measured and cited rows each for themselves. Blank: not "
@@ -50,7 +50,11 @@ PAINTINGS = {
     "super": "super-resolved",
     "bicubic": "bicubic",
 }
-DETAILS = {f"{kind}_ap{part}" for kind in ("box", "mask") for part in ("50", "75", "s", "m", "l")}
+BASELINES = ("mean", "bicubic")  # of painting, the same for every method
+DETAILS = {
+    *(f"{kind}_ap{part}" for kind in ("box", "mask") for part in ("50", "75", "s", "m", "l")),
+    *(f"{name}_{key}" for name in BASELINES for key in ("psnr", "ssim", "features")),
+}
 """Metrics that records hold and tables, which they would make too wide, leave out."""
 METRICS = {
     "top1": "top-1",
