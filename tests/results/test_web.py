@@ -228,6 +228,18 @@ def test_methods_are_told_apart():
     assert len(set(colours)) == len(set(markers)) == 6
 
 
+def test_a_wide_interval_leaves_the_axis_within_percent(make_record, make_simmim):
+    runs = [
+        make(seed=seed, metrics={"box_ap": value, "mask_ap": 20.0})
+        for make in (make_record, make_simmim)
+        for seed, value in enumerate((10.0, 40.0))
+    ]
+    first = next(charts_of(aggregate(runs)[0])).svg
+    ticks = [int(text) for text in re.findall(r">(\d+)</text>", first)]
+    assert (min(ticks), max(ticks)) == (0, 100)
+    assert "\N{MINUS SIGN}" not in first
+
+
 def test_charts_take_the_pages_colours(records):
     charts = list(charts_of(aggregate(records)[0]))
     assert [chart.heading for chart in charts] == [

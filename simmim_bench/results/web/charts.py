@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Stat, Table
-from simmim_bench.results.page import METRICS, with_unit
+from simmim_bench.results.page import METRICS, UNITS, with_unit
 from simmim_bench.results.statistics import half_width
 from simmim_bench.results.web.drawing import TOLD_APART, Chart, as_svg, legend, looks_of, styled
 from simmim_bench.results.web.learning import learning_charts
@@ -85,6 +85,9 @@ def _seeds(table: Table, key: ColumnKey, rows: Sequence[Row], looks: dict[str, A
         axes.set_yticks(range(len(rows)), labels)
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.set_xlabel(with_unit(primary))
+        if primary not in UNITS:  # an interval of two seeds may leave what is possible
+            left, right = axes.get_xlim()
+            axes.set_xlim(max(left, 0), min(right, 100))
         return as_svg(figure)
 
 
