@@ -41,6 +41,10 @@ def render() -> str:
             _allow_paths(steps, key)
     for axis in schema["$defs"]["Pretrain"]["properties"]["axes"]["patternProperties"].values():
         axis["anyOf"][0]["items"] = {"type": ["string", "number"]}  # read as text
+    # what a suite does not state, its base may
+    alone = [key for key in schema["required"] if key != "name"]
+    schema["required"] = ["name"]
+    schema["anyOf"] = [{"required": ["base"]}, {"required": alone}]
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "simmim_bench suite"
     return json.dumps(schema, indent=2) + "\n"

@@ -198,3 +198,5 @@ def test_the_json_schema_takes_ready_suites_and_refuses_mistakes():
     ):
         assert not checker.is_valid({**good, **wrong}), wrong
     assert checker.is_valid({**good, "resources": {"memory": "16 GB", "time": "2 h"}})
+    assert checker.is_valid({"base": "demo.yaml", "name": "mine"})
+    assert not checker.is_valid({"name": "mine", "backbones": ["swin-demo"]})
