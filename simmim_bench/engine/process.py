@@ -52,7 +52,7 @@ def prepare(launcher: str, library: str) -> int:
     with imports():
         for name in (library, "mmpretrain"):  # whose backbones all libraries use
             importlib.import_module(f"{name}.datasets")
-    return _start_distributed(launcher)
+    return start_distributed(launcher)
 
 
 @contextlib.contextmanager
@@ -66,8 +66,18 @@ def imports() -> Iterator[None]:
     )
 
 
-def _start_distributed(launcher: str) -> int:
-    """Initialise the process group where mmengine cannot: on machines without a GPU."""
+def start_distributed(launcher: str) -> int:
+    """Initialise the process group where mmengine cannot: on machines without a GPU.
+
+    Args:
+        launcher: ``none``, ``pytorch`` or ``slurm``.
+
+    Returns:
+        Number of processes.
+
+    Raises:
+        BenchError: If the launcher did not start this process, or more than there are GPUs.
+    """
     if launcher == "none":
         return 1
     import torch
@@ -90,6 +100,19 @@ def _start_distributed(launcher: str) -> int:
     if not gpus and not dist.is_initialized():
         dist.init_process_group("gloo")
     return int(os.environ["WORLD_SIZE"])
+
+
+def leave() -> None:
+    """End the process group of a run that went well, if it has one.
+
+    A thread of gloo that frees its last message while Python shuts down aborts the process;
+    ending the group first joins its threads. After an error the others may still wait in a
+    collective, so nobody waits for them here.
+    """
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _read_slurm() -> None:

@@ -33,7 +33,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     if args.tta:
         average_over_views(cfg, args.config)
     check_data(cfg)
-    from simmim_bench.engine.process import adapt_to_cpu, prepare
+    from simmim_bench.engine.process import adapt_to_cpu, leave, prepare
 
     prepare(args.launcher, cfg.default_scope)
 
@@ -52,7 +52,9 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     ]
     if args.draw:
         draw_predictions(cfg, Path(args.draw))
-    return _run(cfg, args)
+    metrics = _run(cfg, args)
+    leave()
+    return metrics
 
 
 def average_over_views(cfg: Any, name: str) -> None:

@@ -41,7 +41,7 @@ def train(args: argparse.Namespace) -> None:
         cfg.model = model  # its files, a palette or a teacher, have no stand-ins
     check_data(cfg)
     _check_origin(args, cfg)
-    from simmim_bench.engine.process import prepare
+    from simmim_bench.engine.process import leave, prepare
 
     world_size = prepare(args.launcher, cfg.default_scope)
     facts = _facts(args, cfg)
@@ -50,6 +50,7 @@ def train(args: argparse.Namespace) -> None:
 
         shrink(cfg, args.try_iterations)
     run(args, cfg, facts, world_size)
+    leave()
 
 
 def _config(args: argparse.Namespace) -> Any:

@@ -13,6 +13,7 @@ from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
+from simmim_bench.engine.process import leave
 from simmim_bench.engine.runner import STOPPED
 from simmim_bench.registry import HOOKS
 from simmim_bench.stop import AGAIN, Stop
@@ -100,6 +101,7 @@ class PreemptionHook(Hook):
         runner.logger.info(message)
         if is_main_process():
             Stop("preempted", message, done).write(Path(runner.work_dir))
+        leave()
         raise SystemExit(AGAIN)
 
 
