@@ -65,6 +65,10 @@ def test_a_folder_is_no_file_and_lies_in_none(tmp_path):
         ["tools/evaluate_painting.py", "config", "run", "--protocol", "config"],
         ["tools/analyze.py", "images"],
         ["tools/mask_distance.py"],
+        ["tools/ablation.py", "suite"],
+        ["tools/leaderboard.py", "build"],
+        ["tools/prepare_data.py", "demo"],
+        ["tools/export_backbone.py", "checkpoint"],
     ],
     ids=lambda words: words[0],
 )

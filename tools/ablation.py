@@ -11,7 +11,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("suite", type=Path, help="suite file, see configs/suites/*ablation*")
     parser.add_argument("--work-dir", type=Path, help="suite's folder (default: work_dirs/<name>)")
-    parser.add_argument("--out", type=Path, help="output folder (default: WORK_DIR/results)")
+    parser.add_argument("--out", type=cli.folder, help="output folder (default: WORK_DIR/results)")
     return parser.parse_args()
 
 

@@ -17,7 +17,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--out",
-        type=Path,
+        type=cli.folder,
         required=True,
         metavar="DIR",
         help="folder for backbone.pth, backbone.json and manifest.json",

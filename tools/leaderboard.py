@@ -54,7 +54,7 @@ def _build_arguments(build: argparse.ArgumentParser) -> None:
         "--work-dir", type=Path, help="work dir of a suite; without it, tables of --out alone"
     )
     build.add_argument(
-        "--out", type=Path, help="output folder (default: WORK_DIR/results, or the project's)"
+        "--out", type=cli.folder, help="output folder (default: WORK_DIR/results, or the project's)"
     )
     build.add_argument(
         "--readme",

@@ -1,7 +1,6 @@
 """Prepare a dataset under the data root: download, unpack or link it, and check what is there."""
 
 import argparse
-from pathlib import Path
 
 from simmim_bench import cli
 from simmim_bench.data.layouts import LAYOUTS
@@ -22,7 +21,10 @@ def parse() -> argparse.Namespace:
         "folder of any, are verified as pretraining sources (--source FOLDER --verify)",
     )
     parser.add_argument(
-        "--out", type=Path, metavar="ROOT", help="data root (default: SIMMIM_BENCH_DATA, or data)"
+        "--out",
+        type=cli.folder,
+        metavar="ROOT",
+        help="data root (default: SIMMIM_BENCH_DATA, or data)",
     )
     parser.add_argument(
         "--source",

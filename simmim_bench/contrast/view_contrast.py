@@ -8,6 +8,7 @@ Each view must find the other views of its image among those of the batch: SimCL
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 
 import torch
@@ -37,7 +38,8 @@ class ViewContrast(nn.Module):
         momentum: Of the teacher at the beginning; None: no teacher.
 
     Raises:
-        ValueError: If there are fewer than two views or the temperature is not positive.
+        ValueError: If there are fewer than two views or the temperature is not positive and
+            finite.
     """
 
     def __init__(
@@ -52,10 +54,10 @@ class ViewContrast(nn.Module):
         momentum: float | None = None,
     ) -> None:
         super().__init__()
-        if views < 2 or not temperature > 0:
+        if views < 2 or not 0 < temperature < math.inf:
             raise ValueError(
                 f"{views} views with temperature {temperature}; two or more views are compared, "
-                "with a positive temperature"
+                "with a positive, finite temperature"
             )
         self.views = views
         self.temperature = temperature

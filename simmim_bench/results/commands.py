@@ -15,7 +15,7 @@ from simmim_bench.results.leaderboard import build as build_board
 from simmim_bench.results.leaderboard import cited_for, render
 from simmim_bench.results.page import make_page
 from simmim_bench.results.protocols import check_known
-from simmim_bench.results.published import read_published
+from simmim_bench.results.published import bad_sources, read_published
 from simmim_bench.results.record import Record
 from simmim_bench.results.store import (
     add_records,
@@ -55,7 +55,7 @@ def add(args: argparse.Namespace) -> list[str]:
 
 @collector_paused()
 def check(args: argparse.Namespace) -> list[str]:
-    """Read all records and cited figures; of several bad records, all are named."""
+    """Read all records and cited figures; of several bad files, all are named."""
     try:
         with records_under(args.records) as records:
             for record in records:
@@ -63,11 +63,12 @@ def check(args: argparse.Namespace) -> list[str]:
             cited = read_published(args.published)
             check_protocols([*records, *cited])
     except BenchError:
-        bad = list(bad_files(args.records, check_known))
+        bad = [*bad_files(args.records, check_known), *bad_sources(args.published)]
         if len(bad) < 2:
             raise
         more = [f"and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
-        lines = [f"{len(bad)} files under {args.records} are not sound:", *bad[:SHOWN], *more]
+        where = f"under {args.records} and {args.published}"
+        lines = [f"{len(bad)} files {where} are not sound:", *bad[:SHOWN], *more]
         raise BenchError("\n".join(lines)) from None
     return [f"{len(records)} records and {len(cited)} cited figures are sound"]
 

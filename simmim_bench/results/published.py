@@ -69,6 +69,14 @@ def read_published(folder: Path) -> list[Record]:
         BenchError: If a file is not valid, names a protocol that ``protocols.yml`` lacks, or is not
             named as it must be to be read.
     """
+    paths = _sources(folder)
+    if not paths:
+        return []
+    protocols = read_protocols(folder / PROTOCOLS)
+    return [record for path in paths for record in _records(path, protocols)]
+
+
+def _sources(folder: Path) -> list[Path]:
     listed = sorted(folder.iterdir()) if folder.is_dir() else []
     for path in listed:
         if path.suffix.lower() in (".yaml", ".yml", ".json") and path.suffix != ".yml":
@@ -76,11 +84,22 @@ def read_published(folder: Path) -> list[Record]:
                 f"{path} is not read, cited figures are in files *.yml; rename it to "
                 f"{path.stem}.yml, or move it out of {folder}"
             )
-    paths = [path for path in listed if path.suffix == ".yml" and path.name != PROTOCOLS]
-    if not paths:
-        return []
-    protocols = read_protocols(folder / PROTOCOLS)
-    return [record for path in paths for record in _records(path, protocols)]
+    return [path for path in listed if path.suffix == ".yml" and path.name != PROTOCOLS]
+
+
+def bad_sources(folder: Path) -> Iterator[str]:
+    """What is wrong, one sentence for each bad source in ``folder``; see ``read_published``."""
+    try:
+        paths = _sources(folder)
+        protocols = read_protocols(folder / PROTOCOLS) if paths else {}
+    except BenchError as error:
+        yield str(error)
+        return
+    for path in paths:
+        try:
+            list(_records(path, protocols))
+        except BenchError as error:
+            yield str(error)
 
 
 def read_protocols(path: Path) -> dict[str, Protocol]:

@@ -31,13 +31,13 @@ PAINT = {
 CONTRAST = {"heads": 4, "hidden": 32, "dims": 12, "temperature": 0.2}
 
 
-def build(views=2, momentum=None, *, paint=True):
+def build(views=2, momentum=None, *, paint=True, **changes):
     torch.manual_seed(0)
     model = MODELS.build(
         {
             "type": f"simmim_bench.{'MultiViewSimMIM' if paint else 'MultiViewContrast'}",
             "backbone": SWIN,
-            "contrast": {**CONTRAST, "views": views, "momentum": momentum},
+            "contrast": {**CONTRAST, "views": views, "momentum": momentum, **changes},
             "data_preprocessor": {
                 "type": "mmpretrain.SelfSupDataPreprocessor",
                 "mean": [100.0, 110.0, 120.0],
@@ -244,6 +244,8 @@ def test_its_backbone_is_exported_and_loads_as_any(paint, save_pretraining, tmp_
 def test_refused_values():
     with pytest.raises(ValueError, match="1 views with temperature"):
         build(views=1)
+    with pytest.raises(ValueError, match="2 views with temperature inf"):
+        build(temperature=float("inf"))
     with pytest.raises(ValueError, match=r"momentum 1.0 is not in \(0, 1\)"):
         build(momentum=1.0)
     model = build(views=3, paint=False)

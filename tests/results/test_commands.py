@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -127,11 +128,26 @@ def test_check_names_every_bad_record(store, make_record, tmp_path):
     refused = tool("check", "--records", records)
     assert refused.returncode == 2
     first, *named, more = refused.stderr.splitlines()
-    assert first == f"error: 24 files under {records} are not sound:"
+    assert first.startswith(f"error: 24 files under {records} and ")
+    assert first.endswith("published are not sound:")
     assert len(named) == 20
     assert named[0].startswith(f"{records / 'x.json'} lies where no record belongs")
     assert all("the record was changed after it was written" in line for line in named[1:])
     assert more == "and 4 more"
+
+
+def test_check_names_every_bad_source(store, tmp_path):
+    _, records = store
+    published = Path(shutil.copytree(ROOT / "results" / "published", tmp_path / "published"))
+    for name in ("simmim.yml", "mae.yml"):
+        (published / name).write_text("kind: rumour")
+    refused = tool("check", "--records", records, "--published", published)
+    assert refused.returncode == 2
+    first, *named = refused.stderr.splitlines()
+    assert first == f"error: 2 files under {records} and {published} are not sound:"
+    assert [line.split(":")[0] for line in named] == [
+        str(published / "mae.yml"), str(published / "simmim.yml"),
+    ]  # fmt: skip
 
 
 def test_nothing_is_added_if_one_contradicts_a_recorded_run(store, make_record):
