@@ -24,7 +24,12 @@ def run() -> None:
     args = parse()
     from rich.console import Console
 
-    from simmim_bench.generation.evaluate import evaluate
+    from simmim_bench import ops
+    from simmim_bench.engine.process import imports
+
+    ops.install()  # before the libraries are imported, which would warn that operators lack
+    with imports():
+        from simmim_bench.generation.evaluate import evaluate
 
     evaluate(args, Console())
 
