@@ -9,12 +9,24 @@ const follow = () => document.documentElement.classList.toggle("dark", dark.matc
 dark.addEventListener("change", follow);
 follow();
 
+// Numbers rise or fall; a blank, which is not known, stays last.
+const blankLast = (sign) => (a, b) =>
+  Number.isNaN(a) - Number.isNaN(b) || (Number.isNaN(a) ? 0 : sign * (a - b));
+DataTable.type("known", {
+  className: "dt-type-numeric",
+  order: { pre: parseFloat, asc: blankLast(1), desc: blankLast(-1) },
+});
+
 const many = document.querySelectorAll("#board tbody tr").length > 200;
 const table = new DataTable("#board", {
   paging: many,
   pageLength: 100,
   order: [],
-  columnDefs: [{ targets: 0, visible: false }, { targets: -1, orderable: false }],
+  columnDefs: [
+    { targets: 0, visible: false },
+    { targets: [7, -1], orderable: false },
+    { targets: "number", type: "known" },
+  ],
   language: { search: "Search" },
 });
 
