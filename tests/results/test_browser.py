@@ -20,6 +20,15 @@ SHOWN = (
     "([where, wanted]) => Array.from(document.querySelectorAll(where))"
     ".map((cell) => cell.innerText).join() === wanted.join()"
 )
+OVERHANG = "((box) => box.scrollWidth - box.clientWidth)"  # pixels to scroll sideways
+TEXTS = """() => Array.from(document.querySelectorAll('figure svg')).map((svg) => {
+  const box = svg.getBoundingClientRect();
+  return Array.from(svg.querySelectorAll('text')).map((text) => {
+    const at = text.getBoundingClientRect(), { a, b } = text.getScreenCTM();
+    const size = parseFloat(getComputedStyle(text).fontSize) * Math.hypot(a, b);
+    return [size, at.left - box.left, box.right - at.right];
+  });
+})"""  # of each text of each chart: CSS pixels of its letters, and to the two edges of the chart
 
 
 @pytest.fixture(scope="module")
@@ -202,3 +211,27 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser, file):
     assert wide <= 390
     assert "50.0 (1)" in shown
     assert shown.endswith("2.0\n3.9\n900\nshow")  # costs, too
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "scrolled"), [(390, 0), (320, 38)])
+def test_a_phone_shows_charts_with_readable_text(browser, file, scheme, width, scrolled):
+    """A narrower screen than most scrolls each chart inside its own box."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, is_mobile=True, color_scheme=scheme
+    )
+    opened = context.new_page()
+    opened.goto(file)
+    opened.wait_for_selector(".dt-container")
+    page_over = opened.evaluate(f"{OVERHANG}(document.documentElement)")
+    over = opened.evaluate(f"() => Array.from(document.querySelectorAll('figure')).map({OVERHANG})")
+    charts = opened.evaluate(TEXTS)
+    context.close()
+    assert page_over <= 0
+    assert len(charts) == len(over) >= 3
+    assert set(over) == {scrolled}
+    for texts in charts:
+        assert texts
+        for size, left, right in texts:
+            assert size >= 11 - 0.1
+            assert min(left, right) >= -1  # no label is cut

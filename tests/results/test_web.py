@@ -131,7 +131,7 @@ def test_seeds_of_several_environments_are_told_apart(make_record, toy):
 
 
 def test_a_task_stands_against_another_task(make_record, make_simmim, toy):
-    """Not against another protocol of its own."""
+    """Not against another protocol of its own, which headings then tell apart."""
     longer = toy.protocol(id="toy-longer", epochs=30)
     ways = [(toy.classification, {"top1": 50.0})]
     ways += [(protocol, {"box_ap": 30.0, "mask_ap": 25.0}) for protocol in (toy.protocol(), longer)]
@@ -142,8 +142,9 @@ def test_a_task_stands_against_another_task(make_record, make_simmim, toy):
     ]
     headings = [chart.heading for chart in charts_of(aggregate(records)[0])]
     assert [text for text in headings if " against " in text] == [
-        "classification top-1 against detection APᵇᵒˣ"
+        "classification top-1 against detection APᵇᵒˣ, toy-detection@1"
     ]
+    assert len(set(headings)) == len(headings)
 
 
 @pytest.fixture
@@ -164,7 +165,7 @@ def painted(make_record, make_simmim, toy):
 def test_units_are_those_of_the_metrics(painted):
     charts = list(charts_of(aggregate(painted)[0]))
     drawn = " ".join(chart.svg for chart in charts)
-    assert len(charts) == 5
+    assert len(charts) == 6
     assert "classification top-1 (%)" in drawn
     assert "generation PSNR (dB), inpainted" in drawn
     assert "inpainted (%)" not in drawn
@@ -217,7 +218,18 @@ def test_charts_of_many_methods_are_laid_out(make_simmim, toy):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns where axes have no room left
         headings = [chart.heading for chart in charts_of(aggregate(records)[0])]
-    assert headings[1:] == ["What pretraining time buys", "detection APᵇᵒˣ while training"]
+    assert headings[1:] == [
+        "detection APᵇᵒˣ against pretraining time",
+        "detection APᵇᵒˣ while training",
+    ]
+
+
+def test_a_long_name_is_cut_before_its_backbone(make_record, make_simmim, toy):
+    origin = toy.pretraining(method="long-" * 20)
+    records = [make_record(), make_simmim(method="long-" * 20, pretraining=origin)]
+    first = next(charts_of(aggregate(records)[0])).svg
+    names = re.findall(r">([^<]*, swin-toy)</text>", first)
+    assert names == ["scratch, swin-toy", "long-long-long-long-long-long-lon\u2026, swin-toy"]
 
 
 def test_methods_are_told_apart():

@@ -9,13 +9,23 @@ from typing import Any
 from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Stat, Table
 from simmim_bench.results.page import METRICS, UNITS, with_unit
 from simmim_bench.results.statistics import half_width
-from simmim_bench.results.web.drawing import TOLD_APART, Chart, as_svg, legend, looks_of, styled
+from simmim_bench.results.web.drawing import (
+    CHARACTERS,
+    TOLD_APART,
+    WIDTH,
+    Chart,
+    as_svg,
+    legend,
+    looks_of,
+    shorten,
+    styled,
+)
 from simmim_bench.results.web.learning import learning_charts
 from simmim_bench.visualization.figure import new_figure
 
 MOST_ROWS = 24
 FEWEST = 3  # of a column, however many columns there are
-PANELS = 4  # side by side
+LINE = 0.38  # inches that a row's name and its line take
 POINT = 49  # area of a run's mark, in square points
 SIDES = (-1, 1)
 
@@ -31,27 +41,28 @@ def charts_of(table: Table) -> Iterator[Chart]:
     best = {key: _best(table, key, primary, MOST_ROWS) for key, primary in columns.items()}
     few = min(MOST_ROWS, max(FEWEST, TOLD_APART // len(columns)))
     told = {key: _best(table, key, primary, few) for key, primary in columns.items()}
+    headings = {key: _heading(table, key) for key in columns}
     looks = looks_of(_methods(best)) | looks_of(_methods(told))
     for key, rows in best.items():
         if len(rows) > 1:
-            heading = f"{_heading(table, key)}: runs, mean, 95 % interval"
+            heading = f"{headings[key]}: runs, mean, 95 % interval"
             known = sum(key in row.cells for row in table.rows)
             more = f" (best {MOST_ROWS} of {known})" if known > MOST_ROWS else ""
             yield Chart(heading + more, _seeds(table, key, rows, looks))
-    timed = {key: [row for row in rows if _has_time(row)] for key, rows in told.items()}
-    if any(row.pretraining_cost for rows in timed.values() for row in rows):
-        more = (
-            f" (best {few} of each)" if any(len(told[key]) < len(best[key]) for key in best) else ""
-        )
-        yield Chart(f"What pretraining time buys{more}", _against_time(table, timed, looks))
+    for key, rows in told.items():
+        timed = [row for row in rows if _has_time(row)]
+        if len(timed) > 1 and any(row.pretraining_cost for row in timed):
+            more = f" (best {few})" if len(rows) < len(best[key]) else ""
+            heading = f"{headings[key]} against pretraining time{more}"
+            yield Chart(heading, _against_time(table, key, timed, looks))
     for first, second in itertools.pairwise(columns):
         if table.columns[first].task == table.columns[second].task:
             continue
         both = [row for row in told[first] if _has(row, second, columns)]
         if len(both) > 1:
-            heading = f"{_heading(table, first)} against {_heading(table, second)}"
+            heading = f"{headings[first]} against {headings[second]}"
             yield Chart(heading, _task_against_task(table, (first, second), both, looks))
-    yield from learning_charts(table, told, looks)
+    yield from learning_charts(table, told, headings, looks)
 
 
 def _methods(chosen: dict[ColumnKey, list[Row]]) -> set[str]:
@@ -74,21 +85,31 @@ def _has_time(row: Row) -> bool:
 
 
 def _seeds(table: Table, key: ColumnKey, rows: Sequence[Row], looks: dict[str, Any]) -> str:
+    """Each row's name stands above its line: beside it, a phone would have no room for both."""
     primary = table.columns[key].primary
     with styled():
-        figure = new_figure(width=6.0, height=0.7 + 0.35 * len(rows))
+        figure = new_figure(width=WIDTH, height=0.6 + LINE * len(rows))
         axes = figure.subplots()
         _runs(axes, rows, key, primary, looks)
         _intervals(axes, [row.cells[key].metrics[primary] for row in rows],
                    [looks[row.method]["color"] for row in rows])  # fmt: skip
-        labels = [f"{row.method}, {row.backbone}" for row in rows]
-        axes.set_yticks(range(len(rows)), labels)
-        axes.set_ylim(len(rows) - 0.5, -0.5)
+        for place, row in enumerate(rows):
+            axes.annotate(_name(row), (0, place), (3, 9), ("axes fraction", "data"),
+                          "offset points", in_layout=False)  # fmt: skip
+        axes.set_yticks([])
+        axes.set_ylim(len(rows) - 0.6, -0.7)
         axes.set_xlabel(with_unit(primary))
         if primary not in UNITS:  # an interval of two seeds may leave what is possible
             left, right = axes.get_xlim()
             axes.set_xlim(max(left, 0), min(right, 100))
         return as_svg(figure)
+
+
+def _name(row: Row) -> str:
+    """Method and backbone; the method, which its colour tells, too, is cut before the backbone."""
+    fitting = int(WIDTH * CHARACTERS)
+    method = shorten(row.method, max(12, fitting - len(f", {row.backbone}")))
+    return shorten(f"{method}, {row.backbone}", fitting)
 
 
 def _runs(
@@ -120,23 +141,17 @@ def _intervals(axes: Any, stats: Sequence[Stat], inks: Sequence[str]) -> None:
         axes.scatter(end, places, POINT, inks, marker="|")
 
 
-def _against_time(table: Table, best: dict[ColumnKey, list[Row]], looks: dict[str, Any]) -> str:
-    across = min(PANELS, len(best))
-    down = -(-len(best) // across)
+def _against_time(table: Table, key: ColumnKey, rows: Sequence[Row], looks: dict[str, Any]) -> str:
+    primary = table.columns[key].primary
     with styled():
-        figure = new_figure(width=max(6.0, 3.0 * across), height=2.8 * down)
-        panels = figure.subplots(down, across, squeeze=False).flat
-        for axes in panels[len(best) :]:
-            axes.axis("off")
-        for axes, (key, rows) in zip(panels, best.items(), strict=False):
-            primary = table.columns[key].primary
-            for row in rows:
-                value = _value(row, key, primary)
-                if value is not None:
-                    minutes = row.pretraining_cost.minutes if row.pretraining_cost else 0.0
-                    axes.plot(minutes, value, linestyle="", label=row.method, **looks[row.method])
-            axes.set_xlabel("pretraining (min)")
-            axes.set_ylabel(_axis(table, key))
+        figure = new_figure(width=WIDTH, height=2.6)
+        axes = figure.subplots()
+        for row in rows:
+            minutes = row.pretraining_cost.minutes if row.pretraining_cost else 0.0
+            value = _value(row, key, primary)
+            axes.plot(minutes, value, linestyle="", label=row.method, **looks[row.method])
+        axes.set_xlabel("pretraining (min)")
+        axes.set_ylabel(_axis(table, key))
         legend(figure)
         return as_svg(figure)
 
@@ -146,7 +161,7 @@ def _task_against_task(
 ) -> str:
     primaries = [table.columns[key].primary for key in keys]
     with styled():
-        figure = new_figure(width=5.0, height=3.2)
+        figure = new_figure(width=WIDTH, height=2.8)
         axes = figure.subplots()
         for row in rows:
             x, y = (_value(row, key, name) for key, name in zip(keys, primaries, strict=True))
@@ -158,8 +173,15 @@ def _task_against_task(
 
 
 def _heading(table: Table, key: ColumnKey) -> str:
+    """Task and metric, with the protocol where others have both, too."""
     protocol = table.columns[key]
-    return f"{protocol.task} {METRICS.get(protocol.primary, protocol.primary)}"
+    alike = [
+        other
+        for other in table.columns.values()
+        if (other.task, other.primary) == (protocol.task, protocol.primary)
+    ]
+    text = f"{protocol.task} {METRICS.get(protocol.primary, protocol.primary)}"
+    return text if len(alike) == 1 else f"{text}, {key[0]}@{key[1]}"
 
 
 def _axis(table: Table, key: ColumnKey) -> str:

@@ -13,9 +13,11 @@ from typing import Any
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 TOLD_APART = len(COLOURS) * len(MARKERS)  # methods of one legend
+WIDTH = 3.7  # inches of a chart: 355 CSS pixels, which a phone shows without making text smaller
 CHARACTERS = 12  # of a legend, on an inch
 MARK = 7  # characters that an entry's mark and the gap after it take
 MOST_COLUMNS = 4
+READABLE = 88  # CSS pixels of an inch at least: text of 9 points is then 11 pixels high
 ROW = 0.2  # inches that a row of a legend takes, with the gap above it
 INK = "#123457"  # stands for the page's own text colour
 STYLE: Any = {
@@ -79,10 +81,15 @@ def styled() -> Any:
 
 
 def as_svg(figure: Any) -> str:
-    """Inline SVG, the same bytes for the same figure, ink as the page's."""
+    """Inline SVG, the same bytes for the same figure, ink as the page's; no smaller than readable.
+
+    Where the page is narrower, the box around it scrolls (``figure`` of ``page.css``).
+    """
     stream = io.StringIO()
     figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = stream.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    least = round(READABLE * figure.get_figwidth())
+    text = text.replace("<svg", f'<svg style="min-width: {least}px"', 1)
     return text.replace(INK, "currentColor")

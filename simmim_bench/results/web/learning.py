@@ -7,8 +7,8 @@ from typing import Any
 
 from simmim_bench.results.aggregate import ColumnKey, Row, Table
 from simmim_bench.results.curve import Curve
-from simmim_bench.results.page import METRICS, with_unit
-from simmim_bench.results.web.drawing import Chart, as_svg, legend, styled
+from simmim_bench.results.page import with_unit
+from simmim_bench.results.web.drawing import WIDTH, Chart, as_svg, legend, styled
 from simmim_bench.visualization.figure import new_figure
 
 LOSS = "loss"
@@ -16,13 +16,17 @@ Named = list[tuple[str, Curve]]  # method and its curve
 
 
 def learning_charts(
-    table: Table, best: Mapping[ColumnKey, list[Row]], looks: Mapping[str, Any]
+    table: Table,
+    best: Mapping[ColumnKey, list[Row]],
+    headings: Mapping[ColumnKey, str],
+    looks: Mapping[str, Any],
 ) -> Iterator[Chart]:
     """A chart of pretrainings and one for each protocol, where records have curves.
 
     Args:
         table: Of one kind.
         best: Rows to draw, by column.
+        headings: Of each column: task and metric.
         looks: Of each method.
     """
     losses = list(_pretrainings(best))
@@ -37,7 +41,7 @@ def learning_charts(
             if name in record.curves
         ]
         if any(len(curve.points) > 1 for _, curve in curves):
-            heading = f"{protocol.task} {METRICS.get(name, name)} while training"
+            heading = f"{headings[key]} while training"
             yield Chart(heading, _draw(curves, f"{protocol.task} {with_unit(name)}", looks))
 
 
@@ -54,13 +58,14 @@ def _pretrainings(best: Mapping[ColumnKey, list[Row]]) -> Iterator[tuple[str, Cu
 
 def _draw(curves: Named, label: str, looks: Mapping[str, Any]) -> str:
     with styled():
-        figure = new_figure(width=6.0, height=3.0)
+        figure = new_figure(width=WIDTH, height=2.8)
         axes = figure.subplots()
         for method, curve in curves:
             look = {**looks[method], "markersize": 4, "markevery": max(1, len(curve.points) // 8)}
             steps, values = zip(*curve.points, strict=True)
             axes.plot(steps, values, label=method, linewidth=1.2, alpha=0.8, **look)
         axes.set_xlabel(curves[0][1].against)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(label)
         legend(figure)
         return as_svg(figure)

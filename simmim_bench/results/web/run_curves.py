@@ -8,7 +8,7 @@ from pathlib import Path
 from simmim_bench.errors import BenchError
 from simmim_bench.results.manifest import Protocol
 from simmim_bench.results.page import with_unit
-from simmim_bench.results.web.drawing import COLOURS, Chart, as_svg, styled
+from simmim_bench.results.web.drawing import COLOURS, WIDTH, Chart, as_svg, styled
 from simmim_bench.visualization.curves import read_scalars
 from simmim_bench.visualization.figure import new_figure
 
@@ -45,7 +45,7 @@ def _chart(
     if len(steps) < 2:
         return
     with styled():
-        figure = new_figure(width=4.2, height=2.4)
+        figure = new_figure(width=WIDTH, height=2.4)
         axes = figure.subplots()
         marker = "o" if len(steps) < 20 else ""
         axes.plot(
@@ -56,5 +56,6 @@ def _chart(
             markersize=4,
         )
         axes.set_xlabel(against)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(label)
         yield Chart(label, as_svg(figure))
