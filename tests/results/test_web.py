@@ -67,8 +67,11 @@ def test_a_line_for_each_method_and_protocol(records):
 def test_nothing_is_loaded_from_elsewhere(records, make_published):
     text = render_web(records, [make_published()])
     page = Page(text)
-    assert [a for a in page.addresses if not a.startswith("data:")] == ["https://example.org/paper"]
-    assert page.tags.count("a") == 1
+    assert [a for a in page.addresses if not a.startswith("data:")] == [
+        "#charts",
+        "https://example.org/paper",
+    ]
+    assert page.tags.count("a") == 2
     assert len(text) < 2_000_000
 
 
@@ -230,6 +233,19 @@ def test_a_long_name_is_cut_before_its_backbone(make_record, make_simmim, toy):
     first = next(charts_of(aggregate(records)[0])).svg
     names = re.findall(r">([^<]*, swin-toy)</text>", first)
     assert names == ["scratch, swin-toy", "long-long-long-long-long-long-lon\u2026, swin-toy"]
+
+
+def test_details_tell_all_metrics_and_the_table_two_others(make_record, toy):
+    metrics = {"box_ap": 30.0, "box_ap50": 50.0, "mask_ap": 25.0, "one": 1.0, "two": 2.0}
+    protocol = toy.protocol(metrics={name: f"coco/{name}" for name in metrics})
+    [line] = lines_of(aggregate([make_record(protocol=protocol, metrics=metrics)]))
+    assert line.others == "AP\u1d50\u1d43\u02e2\u1d4f 25.0 (1); one 1.0 (1)"
+    assert dict(line.facts)["other metrics"].split("; ") == [
+        "box_ap50 50.0 (1)",
+        "AP\u1d50\u1d43\u02e2\u1d4f 25.0 (1)",
+        "one 1.0 (1)",
+        "two 2.0 (1)",
+    ]
 
 
 def test_methods_are_told_apart():

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table
 from simmim_bench.results.costs import MEMORY, PARAMETERS, describe_cost
 from simmim_bench.results.grid import describe, show, show_minutes
-from simmim_bench.results.page import METRICS, show_origin, with_unit
+from simmim_bench.results.page import DETAILS, METRICS, show_origin, with_unit
 from simmim_bench.results.ranking import Standing, standing
 from simmim_bench.results.record import Record
 from simmim_bench.results.statistics import half_width
 from simmim_bench.results.web.environments import describe_environments
+
+MOST_OTHERS = 2  # metrics beside the primary one; details tell all
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,12 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
     cited = row.provenance.kind != "measured"
     stat = cell.metrics[protocol.primary]
     before, cost = row.pretraining_cost, cell.cost
-    others = [
-        f"{METRICS.get(name, name)} {show(value, cited=cited)}"
+    others = {
+        name: f"{METRICS.get(name, name)} {show(value, cited=cited)}"
         for name, value in cell.metrics.items()
         if name != protocol.primary
-    ]
+    }
+    shown = [text for name, text in others.items() if name not in DETAILS][:MOST_OTHERS]
     return Line(
         group="smoke" if table.kind == "smoke" else "cited" if cited else "measured",
         protocol=f"{key[0]}@{key[1]}",
@@ -86,7 +89,7 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
         figure=show(stat, cited=cited),
         order=stat.mean,
         emphasis=emphasis,
-        others=", ".join(others),
+        others="; ".join(shown),
         pretraining_minutes=show_minutes(before.minutes) if before else "",
         minutes=show_minutes(cost.minutes) if cost else "",
         parameters=PARAMETERS.show(cost) if cost else "",
@@ -94,7 +97,7 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
         provenance=row.provenance.kind,
         url=row.provenance.url,
         weights=_weights(cell),
-        facts=tuple(_facts(row, cell, protocol.primary)),
+        facts=tuple(_facts(row, cell, protocol.primary, list(others.values()))),
         first=cell.records[0],
     )
 
@@ -104,7 +107,7 @@ def _weights(cell: Cell) -> str | None:
     return origin.checkpoint_sha256 if origin else None
 
 
-def _facts(row: Row, cell: Cell, primary: str) -> Iterator[tuple[str, str]]:
+def _facts(row: Row, cell: Cell, primary: str, others: Sequence[str]) -> Iterator[tuple[str, str]]:
     stat, records = cell.metrics[primary], cell.records
     half = half_width(stat)
     if half is not None:
@@ -115,6 +118,8 @@ def _facts(row: Row, cell: Cell, primary: str) -> Iterator[tuple[str, str]]:
         if primary in record.metrics
     ]
     yield "runs", ", ".join(values)
+    if others:
+        yield "other metrics", "; ".join(others)
     if row.provenance.table:
         yield "source", row.provenance.table
     for label, texts in (

@@ -22,6 +22,7 @@ const table = new DataTable("#board", {
   paging: many,
   pageLength: 100,
   order: [],
+  autoWidth: false, // the browser's own widths fit, also after columns come and go
   columnDefs: [
     { targets: 0, visible: false },
     { targets: [7, -1], orderable: false },
@@ -30,11 +31,13 @@ const table = new DataTable("#board", {
   language: { search: "Search" },
 });
 
-// Where neither all columns fit nor a line is a card, details alone tell these costs.
-const roomy = window.matchMedia("(max-width: 44rem), (min-width: 76rem)");
-const fit = () => table.columns(".roomy").visible(roomy.matches);
-roomy.addEventListener("change", fit);
-fit();
+// Where neither all columns fit nor a line is a card, details alone tell what these say.
+for (const [columns, width] of [[".roomy", 76], [".cost", 60]]) {
+  const roomy = window.matchMedia(`(max-width: 44rem), (min-width: ${width}rem)`);
+  const fit = () => table.columns(columns).visible(roomy.matches);
+  roomy.addEventListener("change", fit);
+  fit();
+}
 document.documentElement.classList.remove("waiting");
 
 const protocol = document.getElementById("protocol");
