@@ -137,6 +137,12 @@ def _painted(cfg: Any) -> str:
     return f"random, {cfg.painting.square} px, {cfg.painting.ratio:g}"
 
 
+def _judge(cfg: Any) -> str:
+    """Whose features a painting protocol compares."""
+    judge = cfg.painting.get("judge")
+    return Path(judge.checkpoint).name if judge else "random network"
+
+
 def _optimiser(key: str) -> Callable[[Any], str]:
     return lambda cfg: f"{cfg.optim_wrapper.optimizer.get(key, 0):g}"
 
@@ -171,6 +177,7 @@ GENERATION: tuple[Column, ...] = (
     ("input", lambda cfg: show_size(cfg.protocol.image_size)),
     ("images", lambda cfg: str(cfg.painting.count)),
     ("enlarged", lambda cfg: f"{cfg.painting.scale} times"),
+    ("features of", _judge),
     ("seed", lambda cfg: str(cfg.painting.seed)),
 )
 COLUMNS = {"pretraining": PRETRAINING, "generation": GENERATION}

@@ -86,9 +86,9 @@ class FrozenFeatures(PairFeatures):
         self,
         painted: Tensor,
         original: Tensor,
-        adapter: BackboneAdapter,  # noqa: ARG002
+        adapter: BackboneAdapter | None = None,  # noqa: ARG002
     ) -> tuple[Levels, Levels]:
-        """See ``PairFeatures.forward``."""
+        """See ``PairFeatures.forward``; there need be no encoder."""
         own = maps_of(self.network, self._scaled(painted))
         with torch.no_grad():
             other = maps_of(self.network, self._scaled(original))

@@ -15,11 +15,12 @@ from rich.console import Console
 from simmim_bench.engine.figures import protocol_metrics
 from simmim_bench.engine.hooks.manifest import PACKAGES, device_name
 from simmim_bench.engine.hooks.memory import device_of, largest_memory_mb
-from simmim_bench.engine.settings import load_config, resolved_hash
+from simmim_bench.engine.settings import load_config
 from simmim_bench.errors import BenchError
-from simmim_bench.generation.figures import compare
+from simmim_bench.generation.figures import PairLevels, compare
 from simmim_bench.generation.images import Marks, Pixels, read_image
 from simmim_bench.generation.inpaint import inpaint
+from simmim_bench.generation.judge import Judge, load_judge, protocol_hash
 from simmim_bench.generation.marks import random_squares
 from simmim_bench.generation.painter import Painter, load_painter
 from simmim_bench.generation.super_resolve import enlarged, reduced, super_resolve
@@ -43,13 +44,13 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
         console: Where the figures go.
 
     Raises:
-        BenchError: If the protocol, the run or an image is not usable.
+        BenchError: If the protocol, its judge, the run or an image is not usable.
     """
     started, begin = datetime.now(timezone.utc), time.monotonic()
     if args.rows < 1:
         raise BenchError(f"--rows is {args.rows}, expected at least 1; the gallery's images")
     protocol, run = _read_protocol(args.protocol), _read_run(args.run)
-    images = held_out(protocol)
+    judge, images = load_judge(protocol, args.protocol), held_out(protocol)
     painter = load_painter(args.config, args.run, overrides=args.cfg_options)
     stated = protocol.protocol.image_size
     if painter.image_size != (stated, stated):
@@ -59,10 +60,11 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
         )
     how = {name: protocol.painting[name] for name in ("scale", "seed")}
     results = paint_all(painter, images, marks_of(protocol), **how)
-    facts = {"metrics": protocol_metrics(protocol.protocol, figures(results)), "started": started}
+    measured = figures(results, judge=judge.features if judge else None)
+    facts = {"metrics": protocol_metrics(protocol.protocol, measured), "started": started}
     facts["cost"] = _cost(painter, time.monotonic() - begin, len(images))
-    facts["config"] = ConfigRef(path=args.protocol, sha256=resolved_hash(protocol))
-    manifest = _manifest(protocol, run, facts)
+    facts["config"] = ConfigRef(path=args.protocol, sha256=protocol_hash(protocol, judge))
+    manifest = _manifest(protocol, run, judge, facts)
     save_png(gallery(results, rows=args.rows), args.out / GALLERY, scale=2, titles=COLUMNS)
     manifest.write(args.out / FILE_NAME)
     record = make_record(manifest, args.out / FILE_NAME, {run.outputs["checkpoint"].sha256: run})
@@ -120,15 +122,15 @@ def paint_all(
     }
 
 
-def figures(results: dict[str, Any]) -> dict[str, float]:
-    """``<task>/<figure>`` of both tasks and of what each is held against."""
+def figures(results: dict[str, Any], *, judge: PairLevels | None = None) -> dict[str, float]:
+    """``<task>/<figure>`` of both tasks and of what each is held against; see ``compare``."""
     images, marks = results["image"], results["marks"]
     everywhere = np.ones_like(marks)
     counted = {"inpaint": marks, "mean": marks, "super": everywhere, "bicubic": everywhere}
     return {
         f"{task}/{name}": value
         for task, where in counted.items()
-        for name, value in compare(results[task], images, where).items()
+        for name, value in compare(results[task], images, where, judge=judge).items()
     }
 
 
@@ -188,7 +190,7 @@ def _read_run(folder: Path) -> Manifest:
     return run
 
 
-def _manifest(protocol: Any, run: Manifest, facts: dict[str, Any]) -> Manifest:
+def _manifest(protocol: Any, run: Manifest, judge: Judge | None, facts: dict[str, Any]) -> Manifest:
     """Of a run whose weights are the whole pretraining checkpoint, decoder included."""
     weights = run.outputs["checkpoint"]
     origin = run.pretraining and run.pretraining.model_copy(
@@ -203,7 +205,7 @@ def _manifest(protocol: Any, run: Manifest, facts: dict[str, Any]) -> Manifest:
         seed=run.seed,
         protocol=protocol.protocol.to_dict(),
         pretraining=origin,
-        inputs={"checkpoint": weights},
+        inputs={"checkpoint": weights, **({"judge": judge.file} if judge else {})},
         environment=collect_environment(PACKAGES),
         finished=datetime.now(timezone.utc),
         **facts,

@@ -1,15 +1,16 @@
-"""How near painted images come to the true ones: PSNR, SSIM, and features of a random network.
+"""How near painted images come to the true ones: PSNR, SSIM, and features of a network.
 
 The third has the form of LPIPS (Zhang et al. 2018, https://arxiv.org/abs/1801.03924, eq. 1):
 features of several layers, of unit length at each position, compared position by position. LPIPS
-takes a network trained on ImageNet with learned weights of channels; here the network is drawn
-once from a fixed seed and all channels weigh the same, so that no weights need be downloaded and
-no measured method is near to the judge. Its values are not those of LPIPS.
+takes a network trained on ImageNet with learned weights of channels; here all channels weigh the
+same, so values are not those of LPIPS. A protocol may name a trained network, its judge. Without
+one the network is drawn once from a fixed seed, so that no weights need be downloaded and no
+measured method is near to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
 
@@ -18,15 +19,22 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, cosine_similarity, pad, relu
 
+from simmim_bench.features.base import Levels
 from simmim_bench.generation.images import Marks, Pixels
 from simmim_bench.visualization.quality import masked_psnr, masked_ssim
 
 WIDTHS = (3, 32, 64, 128)
 HIGHEST_PSNR = 100.0  # dB, also for equal images, whose ratio is infinite
 SEED = 0
+BATCH = 32  # images that a judge sees at once
+
+PairLevels = Callable[[Tensor, Tensor], tuple[Levels, Levels]]
+"""From two batches of images in [0, 1] to the feature maps of each."""
 
 
-def compare(painted: Pixels, images: Pixels, marks: Marks) -> dict[str, float]:
+def compare(
+    painted: Pixels, images: Pixels, marks: Marks, *, judge: PairLevels | None = None
+) -> dict[str, float]:
     """Means over images; higher is better.
 
     Args:
@@ -34,6 +42,7 @@ def compare(painted: Pixels, images: Pixels, marks: Marks) -> dict[str, float]:
         images: The true ones, same shape.
         marks: Bool, (B, H, W); the pixels that count for PSNR and SSIM. Features are compared
             over the whole image.
+        judge: Whose features; None: of the random network.
 
     Returns:
         ``psnr`` in dB, at most 100; ``ssim`` and ``features`` in percent, not below 0.
@@ -43,22 +52,30 @@ def compare(painted: Pixels, images: Pixels, marks: Marks) -> dict[str, float]:
     return {
         "psnr": float(masked_psnr(first, second, mask).clamp(0, HIGHEST_PSNR).mean()),
         "ssim": 100 * float(masked_ssim(first, second, mask).clamp(0, 1).mean()),
-        "features": 100 * float(feature_similarity(first, second).mean()),
+        "features": 100 * float(feature_similarity(first, second, judge).mean()),
     }
 
 
-def feature_similarity(first: Tensor, second: Tensor) -> Tensor:
+def feature_similarity(first: Tensor, second: Tensor, judge: PairLevels | None = None) -> Tensor:
     """Mean over layers of the mean cosine over positions: (B,), in [0, 1]; 1 for equal images.
 
     Args:
         first: (B, 3, H, W), in [0, 1]; H and W at least 8.
         second: Same shape.
+        judge: Whose layers; None: those of the random network.
     """
-    layers = zip(_features(first), _features(second), strict=True)
+    if judge is None:
+        return _mean_cosine(list(_features(first)), list(_features(second)))
+    pairs = zip(first.split(BATCH), second.split(BATCH), strict=True)
+    return torch.cat([_mean_cosine(*judge(*pair)) for pair in pairs])
+
+
+def _mean_cosine(first: Levels, second: Levels) -> Tensor:
+    """Of feature maps, (B, C, h, w) of each layer: (B,), in [0, 1]."""
     # eps: where both are all zero the cosine is 0, so equal images would not be perfect
     cosines = [
         torch.where((a == b).all(dim=1), 1.0, cosine_similarity(a, b, dim=1)).mean(dim=(1, 2))
-        for a, b in layers
+        for a, b in zip(first, second, strict=True)
     ]
     return torch.stack(cosines).mean(dim=0).clamp(0, 1)
 

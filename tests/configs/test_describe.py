@@ -28,10 +28,12 @@ def test_a_painting_protocol_is_a_row_of_its_own():
     lines = describe(ROOT / "configs").splitlines()
     rows = [line for line in lines if line.startswith("| generation/")]
     assert [[cell.strip() for cell in row.strip("|").split("|")] for row in rows] == [
+        ["generation/painting_coco-vgg16", "coco-painting-vgg16@1", "random, 16 px, 0.4", "64 px",
+         "100", "2 times", "vgg16-397923af.pth", "0"],
         ["generation/painting_coco", "coco-painting@2", "random, 16 px, 0.4", "64 px", "100",
-         "2 times", "0"],
+         "2 times", "random network", "0"],
         ["generation/painting_demo", "demo-painting@2", "random, 16 px, 0.4", "64 px", "200",
-         "2 times", "0"],
+         "2 times", "random network", "0"],
     ]  # fmt: skip
 
 

@@ -1,16 +1,12 @@
 """A protocol on a few images: manifest, record, gallery, and what is refused."""
 
 import argparse
-import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from PIL import Image
-from rich.console import Console
 
 from simmim_bench.errors import BenchError
 from simmim_bench.generation import evaluate as module
@@ -19,29 +15,9 @@ from simmim_bench.generation.painter import load_painter
 from simmim_bench.results.manifest import CPU, Manifest, Protocol
 from simmim_bench.results.record import Record
 from tests.e2e.conftest import PRETRAIN
+from tests.generation.conftest import FOLDER, Grey
 
-FOLDER = Path(__file__).parents[2] / "configs" / "generation"
 PROTOCOLS = sorted(FOLDER.glob("*.py"))
-
-
-class Grey:
-    """Paints one grey."""
-
-    image_size = (64, 64)
-
-    def __init__(self, grid=(4, 4)):
-        self.grid = grid
-        self.hidden = []
-
-    def paint(self, images, patches):
-        assert len(images) == len(patches)
-        self.hidden.append(patches)
-        return np.full_like(images, 128)
-
-
-@pytest.fixture
-def images():
-    return np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
 
 
 @pytest.fixture
@@ -50,7 +26,11 @@ def marks():
 
 
 def test_there_are_protocols_and_they_are_valid():
-    assert {path.stem for path in PROTOCOLS} == {"painting_coco", "painting_demo"}
+    assert {path.stem for path in PROTOCOLS} == {
+        "painting_coco",
+        "painting_coco-vgg16",
+        "painting_demo",
+    }
     for path in PROTOCOLS:
         cfg = Config.fromfile(path)
         protocol = Protocol(**cfg.protocol.to_dict())
@@ -143,45 +123,6 @@ class OnGpu:
     def parameters(self):
         weight = argparse.Namespace(device=torch.device("cuda", 0), numel=lambda: 7)
         return iter([weight])
-
-
-@pytest.fixture
-def call(tmp_path, monkeypatch, images, make_run):
-    """The tool on three images."""
-    for number, image in enumerate(images):
-        (tmp_path / "data" / "val2017").mkdir(parents=True, exist_ok=True)
-        Image.fromarray(image).save(tmp_path / "data" / "val2017" / f"{number}.png")
-    text = (FOLDER / "painting_demo.py").read_text("utf-8")
-    text = text.replace("{{$SIMMIM_BENCH_DATA:data}}/demo/coco", str(tmp_path / "data"))
-    (tmp_path / "protocol.py").write_text(text.replace("count=200", "count=3"))
-    monkeypatch.setattr(module, "load_painter", lambda *_, **__: Grey())
-    monkeypatch.setattr(module, "_cost", lambda *_: make_run.cost)
-
-    def run(**changes):
-        given = {
-            "config": "simmim.py", "run": make_run.folder, "rows": 2, "cfg_options": [],
-            "protocol": str(tmp_path / "protocol.py"), "out": tmp_path / "out", **changes,
-        }  # fmt: skip
-        module.evaluate(argparse.Namespace(**given), Console(file=io.StringIO()))
-        return tmp_path / "out"
-
-    return run
-
-
-@pytest.fixture
-def make_run(tmp_path):
-    """A finished pretraining's folder, its manifest alone."""
-    sha, now = "0" * 64, "2026-01-01T00:00:00Z"
-    manifest = Manifest(
-        stage="pretrain", status="complete", kind="smoke", method="simmim", backbone="swin-demo",
-        seed=3, config={"path": "simmim.py", "sha256": sha},
-        pretraining={"method": "simmim", "backbone": "swin-demo", "dataset": "toy", "seed": 3},
-        outputs={"checkpoint": {"path": "epoch_1.pth", "sha256": "a" * 64}},
-        cost={"device": "CPU", "device_count": 1, "wall_seconds": 7, "peak_memory_mb": 1},
-        environment={"python": "3", "platform": "toy"}, started=now, finished=now,
-    )  # fmt: skip
-    manifest.write(tmp_path / "run" / "manifest.json")
-    return argparse.Namespace(folder=tmp_path / "run", cost=manifest.cost)
 
 
 def test_manifest_and_record_say_whose_weights_were_measured(call):
