@@ -64,6 +64,9 @@ def _training_mistakes(
     kind = _kind_mistake(stage, cfg)
     if kind:
         yield kind, kind
+    judge = _judge_mistake(plan, stage, cfg)
+    if judge:
+        yield judge, judge
     for path, sentence in missing_data(cfg):
         covered = [*told, prepared] if prepared else [*told]
         if not any(path.resolve().is_relative_to(folder) for folder in covered):
@@ -99,6 +102,18 @@ def _tool_mistake(stage: Stage, *, paints: bool) -> str:
     if any(part == f"tools/{tool}.py" for part in stage.command):
         return ""
     return f"{stage.config} is a protocol of tools/{tool}.py; write tool: {tool} under the task"
+
+
+def _judge_mistake(plan: Plan, stage: Stage, cfg: Any) -> str:
+    """Sentence about a painting protocol whose judge has no weights."""
+    judge = cfg.get("painting", {}).get("judge")
+    path = judge.get("checkpoint") if isinstance(judge, dict) else None
+    if not isinstance(path, str) or (plan.root / path).is_file():
+        return ""
+    return (
+        f"{stage.config}: the judge's weights {path} are not there; put them there, as "
+        f"docs/generation.md says"
+    )
 
 
 def _cost_mistakes(stages: list[Stage], suite: Suite) -> Iterator[str]:

@@ -103,6 +103,19 @@ def test_a_protocol_under_the_wrong_tool_is_told_before_anything_runs(project):
         project.run()
 
 
+def test_the_judge_of_a_painting_is_missed_before_anything_runs(project):
+    judge = 'dict(checkpoint="data/vgg16.pth")'
+    project.config("paint_net", f"painting = dict(judge={judge})\n")
+    paint = {"config": "configs/paint_{backbone}.py", "tool": "evaluate_painting"}
+    project.write_suite(tasks={"painting": paint}, baselines=[])
+    with pytest.raises(BenchError, match=r"the judge's weights data/vgg16.pth are not there; put"):
+        project.run()
+    assert not project.folder.exists()
+    (project.root / "data").mkdir(exist_ok=True)
+    (project.root / "data" / "vgg16.pth").touch()
+    assert project.run(dry_run=True)[0] == 0
+
+
 def test_more_seeds_change_no_cell_of_the_first(project):
     one, three = project.plan(seeds=1), project.plan(seeds=3)
     for stage in one.stages[:-1]:
