@@ -1,0 +1,48 @@
+# The training of retrieval_swin-demo.py, evaluated without labels: the demo's single digits are
+# classified by the sentence about each class that is nearest. No labelled image is seen.
+_base_ = [
+    "../models/text-demo.py",
+    "../datasets/demo_captions.py",
+    "../schedules/demo_language.py",
+]
+default_scope = "mmpretrain"
+protocol = dict(
+    id="demo-zeroshot",
+    version=2,
+    task="classification",
+    dataset="simmim_bench demo, digits on photographs; learned from captions of scenes",
+    split="val",
+    image_size=64,
+    epochs=8,
+    metrics=dict(top1="accuracy/top1"),
+    primary="top1",
+)
+
+model = dict(
+    type="simmim_bench.ImageTextAligner",
+    text=_base_.text_demo,
+    embed_dims=128,
+    temperature=0.07,  # CLIP, section 2.5
+    class_names=["a 0", "a 1", "a 2", "a 3", "a 4", "a 5", "a 6", "a 7", "an 8", "a 9"],
+    # captions of one digit in the middle, as the training has them
+    templates=["one handwritten digit, {}, on a photograph", "{} at the centre"],
+    data_preprocessor=_base_.pixels,
+)
+val_dataloader = dict(
+    batch_size=100,
+    num_workers=0,
+    sampler=dict(type="DefaultSampler", shuffle=False),
+    dataset=dict(
+        type="CustomDataset",
+        data_root="{{$SIMMIM_BENCH_DATA:data}}/demo/imagenet",
+        data_prefix="val",
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(type="Resize", scale=(64, 64), interpolation="bicubic"),
+            dict(type="PackInputs"),
+        ],
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type="Accuracy", topk=(1,))
+test_evaluator = val_evaluator

@@ -1,0 +1,8 @@
+# Contrastive alignment of the demo's scenes and captions: retrieval in both directions, 96 px.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/resnet-demo.py",
+    "../_base_/tasks/demo_retrieval.py",
+]
+backbone_name = "resnet-demo"
+model = dict(backbone=_base_.resnet_demo)

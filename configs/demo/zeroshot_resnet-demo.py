@@ -1,0 +1,9 @@
+# The training of retrieval_swin-demo.py, evaluated without labels: the demo's single digits are
+# classified by the sentence about each class that is nearest. No labelled image is seen.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/resnet-demo.py",
+    "../_base_/tasks/demo_zeroshot.py",
+]
+backbone_name = "resnet-demo"
+model = dict(backbone=_base_.resnet_demo)
