@@ -2,7 +2,10 @@
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",
+    "../_base_/models/text-demo.py",
+    "../_base_/datasets/demo_questions.py",
     "../_base_/tasks/demo_vqa_attention.py",
+    "../_base_/schedules/demo_questions.py",
 ]
 backbone_name = "swin-demo"
-model = dict(backbone=_base_.swin_demo)
+model = dict(backbone=_base_.swin_demo, text=_base_.text_demo, data_preprocessor=_base_.pixels)

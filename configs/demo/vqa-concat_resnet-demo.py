@@ -2,7 +2,10 @@
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/resnet-demo.py",
+    "../_base_/models/text-demo.py",
+    "../_base_/datasets/demo_questions.py",
     "../_base_/tasks/demo_vqa_concat.py",
+    "../_base_/schedules/demo_questions.py",
 ]
 backbone_name = "resnet-demo"
-model = dict(backbone=_base_.resnet_demo)
+model = dict(backbone=_base_.resnet_demo, text=_base_.text_demo, data_preprocessor=_base_.pixels)

@@ -1,9 +1,4 @@
 # Contrastive alignment of the demo's scenes and captions: retrieval in both directions, 96 px.
-_base_ = [
-    "../models/text-demo.py",
-    "../datasets/demo_captions.py",
-    "../schedules/demo_language.py",
-]
 default_scope = "mmpretrain"
 protocol = dict(
     id="demo-retrieval",
@@ -27,10 +22,8 @@ protocol = dict(
 
 model = dict(
     type="simmim_bench.ImageTextAligner",
-    text=_base_.text_demo,
     embed_dims=128,
     temperature=0.07,  # CLIP, section 2.5
-    data_preprocessor=_base_.pixels,
 )
 val_dataloader = dict(
     batch_size=50,

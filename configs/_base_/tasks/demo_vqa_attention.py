@@ -1,9 +1,4 @@
 # Questions about the demo's scenes, 96 px: words of the question attend to places of the image.
-_base_ = [
-    "../models/text-demo.py",
-    "../datasets/demo_questions.py",
-    "../schedules/demo_language.py",
-]
 default_scope = "mmpretrain"
 protocol = dict(
     id="demo-vqa-attention",
@@ -27,21 +22,6 @@ protocol = dict(
 
 model = dict(
     type="simmim_bench.QuestionAnswerer",
-    text=_base_.text_demo,
     fusion=dict(type="simmim_bench.CrossAttentionFusion", channels=128, depth=2, num_heads=4),
     num_classes=12,
-    data_preprocessor=_base_.pixels,
 )
-# about five questions an image: 2 epochs see each image as often as 10 of the captions
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.01, by_epoch=False, end=20),
-    dict(
-        type="CosineAnnealingLR",
-        eta_min=1.5e-5,
-        by_epoch=True,
-        end=2,
-        convert_to_iter_based=True,
-    ),
-]
-train_cfg = dict(max_epochs=2, val_interval=2)
-auto_scale_lr = dict(base_batch_size=100)

@@ -1,10 +1,5 @@
 # The training of retrieval_swin-demo.py, evaluated without labels: the demo's single digits are
 # classified by the sentence about each class that is nearest. No labelled image is seen.
-_base_ = [
-    "../models/text-demo.py",
-    "../datasets/demo_captions.py",
-    "../schedules/demo_language.py",
-]
 default_scope = "mmpretrain"
 protocol = dict(
     id="demo-zeroshot",
@@ -20,13 +15,11 @@ protocol = dict(
 
 model = dict(
     type="simmim_bench.ImageTextAligner",
-    text=_base_.text_demo,
     embed_dims=128,
     temperature=0.07,  # CLIP, section 2.5
     class_names=["a 0", "a 1", "a 2", "a 3", "a 4", "a 5", "a 6", "a 7", "an 8", "a 9"],
     # captions of one digit in the middle, as the training has them
     templates=["one handwritten digit, {}, on a photograph", "{} at the centre"],
-    data_preprocessor=_base_.pixels,
 )
 val_dataloader = dict(
     batch_size=100,
