@@ -2,6 +2,9 @@
 
 import argparse
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from simmim_bench.results.record import Record
 from tests.e2e.conftest import PRETRAIN
 from tests.generation.conftest import FOLDER, Grey
 
+ROOT = Path(__file__).parents[2]
 PROTOCOLS = sorted(FOLDER.glob("*.py"))
 
 
@@ -153,3 +157,14 @@ def test_what_the_tool_refuses(call, tmp_path):
     with pytest.raises(BenchError, match="give a pretraining"):
         call()
     assert not (tmp_path / "out").exists()
+
+
+def test_the_tool_says_nothing_but_what_is_wrong(tmp_path):
+    words = ["--protocol", "configs/generation/painting_demo.py", "--out", tmp_path / "out"]
+    command = ["tools/evaluate_painting.py", "configs/demo/simmim_swin-demo.py", tmp_path, *words]
+    done = subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
