@@ -16,6 +16,7 @@ from simmim_bench.results.readme import insert_results
 from simmim_bench.results.store import read_records
 
 ROOT = Path(__file__).parents[2]
+STORES = sorted(path.parent.relative_to(ROOT) for path in (ROOT / "results").rglob("records"))
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def records():
     return read_records(ROOT / "results" / "records")
 
 
-@pytest.mark.parametrize("folder", ["results", "results/variants"])
+@pytest.mark.parametrize("folder", STORES, ids=str)
 def test_the_leaderboard_is_made_of_the_records(tmp_path, folder):
     shutil.copytree(ROOT / folder / "records", tmp_path / "records")
     render(tmp_path, published=ROOT / folder / "published", everything_cited=True)

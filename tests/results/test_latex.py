@@ -16,6 +16,7 @@ from simmim_bench.results.published import read_published
 from simmim_bench.results.store import read_records
 
 ROOT = Path(__file__).parents[2]
+STORES = sorted(path.parent.relative_to(ROOT) for path in (ROOT / "results").rglob("records"))
 
 
 def page_of(*rows):
@@ -104,7 +105,7 @@ def test_a_real_engine_sets_it(make_record, make_simmim, toy, tmp_path):
         set_by_engine(cell, tmp_path)
 
 
-@pytest.mark.parametrize("folder", ["results", "results/variants"])
+@pytest.mark.parametrize("folder", STORES, ids=str)
 def test_a_real_engine_sets_what_the_project_shows(tmp_path, folder):
     records = read_records(ROOT / folder / "records")
     page = make_page(records, read_published(ROOT / "results" / "published"))
