@@ -46,7 +46,7 @@ def run() -> None:
         BenchError: If a figure differs, so that the code is 2.
     """
     args = parse()
-    from simmim_bench.engine.settings import load_config
+    from simmim_bench.config import load_config
 
     task = load_config(args.config).protocol.task
     ours, our_seconds = of_ours(args.config, args.checkpoint)
@@ -83,8 +83,8 @@ def of_stock(config: str, checkpoint: str) -> tuple[dict[str, float], float]:
     """Figures and seconds of mmengine's Runner with the libraries' own parts."""
     from mmengine.runner import Runner
 
+    from simmim_bench.config import load_config
     from simmim_bench.engine.process import adapt_to_cpu, prepare
-    from simmim_bench.engine.settings import load_config
 
     start = time.perf_counter()
     cfg = load_config(config)

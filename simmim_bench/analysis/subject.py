@@ -16,7 +16,7 @@ from simmim_bench.checkpoint.config_text import parse_config_text
 from simmim_bench.checkpoint.export import PREFIX, check_finite, read_card
 from simmim_bench.checkpoint.safe_io import load_checkpoint
 from simmim_bench.checkpoint.whole import difference, load_whole, written_by
-from simmim_bench.engine.settings import load_config
+from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from simmim_bench.config import datasets
 from simmim_bench.data import layouts
-from simmim_bench.engine.settings import datasets
 from simmim_bench.errors import BenchError
 
 FILES = ("ann_file", "question_file", "image_file")

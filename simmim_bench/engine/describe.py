@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.engine.settings import load_config
+from simmim_bench.config import load_config
 from simmim_bench.results.grid import Entry, Grid, show_size
 from simmim_bench.results.markdown import escape, render_grid
 

@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+from simmim_bench.config import load_config
 from simmim_bench.engine.process import imports, prepare
-from simmim_bench.engine.settings import load_config
 
 # What mmengine takes out of a dict before it builds the part, or hands to what is around it.
 OF_THE_BUILDER = {

@@ -7,9 +7,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from simmim_bench.config import load_config
 from simmim_bench.engine.data_check import check_data
 from simmim_bench.engine.drawing import draw_predictions
-from simmim_bench.engine.settings import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 

@@ -12,10 +12,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from simmim_bench.config import datasets, load_config, set_everywhere
 from simmim_bench.data.demo.build import build_demo
 from simmim_bench.data.demo.spec import CLASSES, DemoSpec
 from simmim_bench.engine.data_check import expected_paths
-from simmim_bench.engine.settings import datasets, load_config, set_everywhere
 from simmim_bench.errors import BenchError
 
 FOLDER = Path("work_dirs") / "try"

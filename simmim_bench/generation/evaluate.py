@@ -12,10 +12,10 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
+from simmim_bench.config import load_config
 from simmim_bench.engine.figures import protocol_metrics
 from simmim_bench.engine.hooks.manifest import PACKAGES, device_name
 from simmim_bench.engine.hooks.memory import device_of, largest_memory_mb
-from simmim_bench.engine.settings import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.generation.figures import PairLevels, compare
 from simmim_bench.generation.images import Marks, Pixels, read_image
@@ -25,10 +25,10 @@ from simmim_bench.generation.marks import random_squares
 from simmim_bench.generation.painter import Painter, load_painter
 from simmim_bench.generation.super_resolve import enlarged, reduced, super_resolve
 from simmim_bench.io import atomic_write_json
+from simmim_bench.reconstruction import save_png
 from simmim_bench.results.collect import make_record
 from simmim_bench.results.environment import collect_environment
 from simmim_bench.results.manifest import FILE_NAME, ConfigRef, Cost, Manifest
-from simmim_bench.visualization.reconstruction import save_png
 from simmim_bench.visualization.visualize import find_images
 
 RECORD, GALLERY = "record.json", "gallery.png"

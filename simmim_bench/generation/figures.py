@@ -21,7 +21,7 @@ from torch.nn.functional import avg_pool2d, conv2d, cosine_similarity, pad, relu
 
 from simmim_bench.features.base import Levels
 from simmim_bench.generation.images import Marks, Pixels
-from simmim_bench.visualization.quality import masked_psnr, masked_ssim
+from simmim_bench.reconstruction import masked_psnr, masked_ssim
 
 WIDTHS = (3, 32, 64, 128)
 HIGHEST_PSNR = 100.0  # dB, also for equal images, whose ratio is infinite

@@ -25,7 +25,7 @@ from simmim_bench.generation.images import (
 )
 from simmim_bench.generation.marks import check_marks, pixels_of, touched_patches
 from simmim_bench.generation.painter import Painter, load_painter
-from simmim_bench.visualization.quality import masked_psnr, masked_ssim
+from simmim_bench.reconstruction import masked_psnr, masked_ssim
 from simmim_bench.visualization.visualize import figures_table, find_images
 
 

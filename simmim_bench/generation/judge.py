@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field
 
+from simmim_bench.config import resolved_hash
 from simmim_bench.engine.failures import explained
-from simmim_bench.engine.settings import resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.features import FrozenFeatures
 from simmim_bench.io import sha256_file

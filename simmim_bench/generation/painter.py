@@ -15,8 +15,7 @@ from torch import Tensor
 from simmim_bench.errors import BenchError
 from simmim_bench.generation.images import Marks, Pixels
 from simmim_bench.masking.strategies import build_strategy, for_evaluation
-from simmim_bench.visualization.paint import MASK_STEP
-from simmim_bench.visualization.reconstruction import denormalised
+from simmim_bench.reconstruction import MASK_STEP, denormalised
 
 BATCH = 32
 

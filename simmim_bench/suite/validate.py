@@ -52,8 +52,8 @@ def _training_mistakes(
 
     What lies in a folder that is itself missing, one of ``told``, is not told again.
     """
+    from simmim_bench.config import load_config
     from simmim_bench.engine.data_check import missing_data
-    from simmim_bench.engine.settings import load_config
 
     try:
         cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))

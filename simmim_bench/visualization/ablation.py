@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simmim_bench.plots import new_figure, save_figure
 from simmim_bench.results.aggregate import Stat
 from simmim_bench.suite.ablation import Ablation, Block
-from simmim_bench.visualization.figure import new_figure, save_figure
 
 COLOURS = "cividis"  # reads the same with any colour vision, and in grey
 DARK = 0.5  # share of the colour range below which text is white

@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from simmim_bench.evaluation.class_report import Bad, ClassReport
 from simmim_bench.io import atomic_write_text
-from simmim_bench.visualization.figure import new_figure, save_figure
+from simmim_bench.plots import new_figure, save_figure
 
 MOST_NAMES = 40  # classes that can be named along an axis
 COLUMNS = 4

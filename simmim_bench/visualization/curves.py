@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.errors import BenchError
-from simmim_bench.visualization.figure import new_figure, save_figure
+from simmim_bench.plots import new_figure, save_figure
 
 
 def read_scalars(work_dir: Path, key: str) -> tuple[list[int], list[float]]:

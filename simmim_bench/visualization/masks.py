@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from simmim_bench.masking.base import Grid, MaskStrategy
 from simmim_bench.masking.distance import Cell
 from simmim_bench.masking.examples import draw, sample_of
-from simmim_bench.visualization.figure import new_figure, save_figure
+from simmim_bench.plots import new_figure, save_figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito."""

@@ -11,7 +11,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from simmim_bench.engine.settings import load_config
+from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 
 ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
@@ -36,8 +36,7 @@ def visualize(args: argparse.Namespace, console: Console) -> None:
     prepare("none", cfg.default_scope)
     import torch
 
-    from simmim_bench.visualization.paint import evaluation_pipeline, paint
-    from simmim_bench.visualization.reconstruction import TITLES, Painted, save_png
+    from simmim_bench.reconstruction import TITLES, Painted, evaluation_pipeline, paint, save_png
 
     with explained(args.config):
         model = load_model(cfg, args.checkpoint, args.config)
@@ -102,8 +101,8 @@ def load_model(cfg: Any, checkpoint: Path, config: str) -> Any:
 
     from simmim_bench.checkpoint.safe_io import load_checkpoint
     from simmim_bench.checkpoint.whole import load_whole, written_by
+    from simmim_bench.reconstruction import paints
     from simmim_bench.registry import MODELS
-    from simmim_bench.visualization.paint import paints
 
     file = written_by(checkpoint)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from simmim_bench.analysis.analyze import analyze
-from simmim_bench.engine.settings import load_config
+from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from tests.analysis.conftest import BEIT, RESNET, SWIN

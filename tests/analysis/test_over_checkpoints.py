@@ -18,8 +18,8 @@ from simmim_bench.analysis.checkpoint_section import checkpoint_section, rank_co
 from simmim_bench.analysis.over_checkpoints import Point
 from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.errors import BenchError
+from simmim_bench.reconstruction import evaluation_pipeline
 from simmim_bench.registry import MODELS
-from simmim_bench.visualization.paint import evaluation_pipeline
 from tests.e2e.conftest import PRETRAIN, ROOT, Tools
 
 KNN = ROOT / "configs" / "small" / "cifar10-knn_swin-demo.py"

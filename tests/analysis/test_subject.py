@@ -7,7 +7,7 @@ from mmengine.config import Config
 from simmim_bench.analysis.subject import read_subject
 from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.checkpoint.safe_io import load_checkpoint
-from simmim_bench.engine.settings import load_config
+from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from tests.analysis.conftest import SWIN

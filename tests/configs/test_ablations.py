@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 
-from simmim_bench.engine.settings import load_config
+from simmim_bench.config import load_config
 from simmim_bench.registry import MODELS
 from simmim_bench.suite.load import load_suite
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, METRICS, PARAM_SCHEDULERS, TRANSFORMS, DefaultScope
 
-from simmim_bench.engine.settings import datasets
+from simmim_bench.config import datasets
 from simmim_bench.registry import MODELS
 from simmim_bench.results.manifest import Pretraining, Protocol
 from tests.configs.expected import (

@@ -6,7 +6,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
-from simmim_bench.engine.settings import load_config
+from simmim_bench.config import load_config
 from simmim_bench.registry import MODELS
 
 PROBES = {

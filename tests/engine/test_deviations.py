@@ -3,7 +3,7 @@
 import argparse
 
 from simmim_bench.checkpoint.export import export_backbone
-from simmim_bench.engine.settings import load_config
+from simmim_bench.config import load_config
 from simmim_bench.engine.train import _facts
 
 

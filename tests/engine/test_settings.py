@@ -2,7 +2,7 @@
 
 import pytest
 
-from simmim_bench.engine.settings import load_config, resolved_hash
+from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 
 CONFIG = """

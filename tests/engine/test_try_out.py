@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from simmim_bench.config import datasets, load_config
 from simmim_bench.engine import try_out
 from simmim_bench.engine.data_check import check_data
-from simmim_bench.engine.settings import datasets, load_config
 from simmim_bench.errors import BenchError
 
 ROOT = Path(__file__).parents[2]

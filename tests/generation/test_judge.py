@@ -10,7 +10,7 @@ from mmengine.config import Config
 from torchvision.models import VGG16_Weights, vgg16
 from torchvision.transforms.functional import normalize
 
-from simmim_bench.engine.settings import load_config, resolved_hash
+from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.generation import evaluate as module
 from simmim_bench.generation import figures

@@ -3,15 +3,15 @@
 import pytest
 
 from simmim_bench.algorithms import SimMIM
-from simmim_bench.engine.settings import load_config
+from simmim_bench.config import load_config
 from simmim_bench.generation.evaluate import marks_of
 from simmim_bench.generation.marks import touched_patches
 from simmim_bench.masking.strategies import build_strategy, for_evaluation
+from simmim_bench.reconstruction import MASK_STEP
 from simmim_bench.registry import MODELS
 from simmim_bench.suite.cells import list_cells, step_of
 from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.selectors import PRETRAIN, Cell
-from simmim_bench.visualization.paint import MASK_STEP
 from tests.e2e.conftest import ROOT
 
 PROTOCOL = "configs/generation/painting_demo.py"

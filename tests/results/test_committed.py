@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
-from simmim_bench.engine.settings import load_config, resolved_hash
+from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.results.leaderboard import render
 from simmim_bench.results.manifest import Protocol

@@ -6,7 +6,7 @@ import json
 import pytest
 from PIL import Image
 
-from simmim_bench.engine.settings import load_config, resolved_hash
+from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.results.manifest import Manifest
 from simmim_bench.results.web import config_difference

@@ -6,7 +6,7 @@ import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from simmim_bench.visualization.quality import masked_psnr, masked_ssim
+from simmim_bench.reconstruction import masked_psnr, masked_ssim
 
 
 @pytest.fixture

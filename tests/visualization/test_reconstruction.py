@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from simmim_bench.visualization.reconstruction import GAP, TITLES, denormalised, save_png
+from simmim_bench.reconstruction import GAP, TITLES, denormalised, save_png
 
 MEAN, STD = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
 

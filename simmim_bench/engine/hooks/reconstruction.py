@@ -13,10 +13,9 @@ from mmengine.model import is_model_wrapper
 from simmim_bench.engine.hooks.fully_shard import is_sharded, unsharded
 from simmim_bench.engine.trackers import has_tracker
 from simmim_bench.errors import BenchError
+from simmim_bench.reconstruction import Painted, evaluation_pipeline, paint, save_png
 from simmim_bench.registry import HOOKS
 from simmim_bench.visualization.curves import plot_curve
-from simmim_bench.visualization.paint import evaluation_pipeline, paint
-from simmim_bench.visualization.reconstruction import Painted, save_png
 
 
 @HOOKS.register_module()

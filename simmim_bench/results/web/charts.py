@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from simmim_bench.plots import new_figure
 from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Stat, Table
 from simmim_bench.results.page import METRICS, UNITS, with_unit
 from simmim_bench.results.statistics import half_width
@@ -21,7 +22,6 @@ from simmim_bench.results.web.drawing import (
     styled,
 )
 from simmim_bench.results.web.learning import learning_charts
-from simmim_bench.visualization.figure import new_figure
 
 MOST_ROWS = 24
 FEWEST = 3  # of a column, however many columns there are

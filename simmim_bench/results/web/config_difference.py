@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.engine.settings import load_config, resolved_hash
+from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.results.manifest import ConfigRef
 
