@@ -35,7 +35,7 @@ def run() -> None:
     args = parse()
     from rich.console import Console
 
-    from simmim_bench.masking.survey import survey
+    from simmim_bench.analysis.masks import survey
 
     survey(**vars(args), console=Console())
 

@@ -25,7 +25,7 @@ def run() -> None:
     args = parse()
     from rich.console import Console
 
-    from simmim_bench.visualization.visualize import visualize
+    from simmim_bench.analysis.reconstruct import visualize
 
     visualize(args, Console())
 

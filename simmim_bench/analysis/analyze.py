@@ -32,9 +32,9 @@ def analyze(args: argparse.Namespace, console: Console) -> None:
 
     prepare("none", "mmpretrain")
     from simmim_bench.analysis import page
-    from simmim_bench.analysis.pictures import choose
+    from simmim_bench.analysis.images import choose
+    from simmim_bench.analysis.models import read_subject
     from simmim_bench.analysis.section import write_rows
-    from simmim_bench.analysis.subject import read_subject
 
     pictures = choose(args.images, count=args.count)
     with explained("analysis"):

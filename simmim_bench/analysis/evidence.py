@@ -13,8 +13,8 @@ from PIL import Image
 from torch.nn.functional import interpolate
 
 from simmim_bench.analysis.grad_cam import class_index, grad_cam
-from simmim_bench.analysis.pictures import Pictures, as_seen, normalised
-from simmim_bench.analysis.subject import Subject
+from simmim_bench.analysis.images import Pictures, as_seen, normalised
+from simmim_bench.analysis.models import Subject
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MOST = 12

@@ -13,9 +13,9 @@ import torch
 
 from simmim_bench.analysis.attention_capture import Attention, captured, has_attention
 from simmim_bench.analysis.attention_distance import grid_distances, summed_distance
+from simmim_bench.analysis.images import Pictures, as_seen, normalised
 from simmim_bench.analysis.layers import extra_tokens, pooled, watched
-from simmim_bench.analysis.pictures import Pictures, as_seen, normalised
-from simmim_bench.analysis.subject import Subject
+from simmim_bench.analysis.models import Subject
 
 Array = np.ndarray[Any, np.dtype[Any]]
 BATCH = 16

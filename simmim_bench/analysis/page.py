@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
+from simmim_bench.analysis.models import Subject
 from simmim_bench.analysis.section import Section
-from simmim_bench.analysis.subject import Subject
 
 
 def render(

@@ -9,10 +9,10 @@ from simmim_bench.analysis import charts
 from simmim_bench.analysis.cka import aligned
 from simmim_bench.analysis.effective_rank import effective_rank, most_rank
 from simmim_bench.analysis.evidence import evidence
+from simmim_bench.analysis.images import Pictures
 from simmim_bench.analysis.layers import OUTPUT
 from simmim_bench.analysis.look import Look
 from simmim_bench.analysis.neighbourhoods import FEWEST, nearest_alike, neighbourhoods
-from simmim_bench.analysis.pictures import Pictures
 from simmim_bench.analysis.section import Picture, Section
 from simmim_bench.results.pictures import as_address
 

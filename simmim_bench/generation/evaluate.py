@@ -12,13 +12,13 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
+from simmim_bench.analysis.images import Marks, Pixels, find_images, read_image
 from simmim_bench.config import load_config
 from simmim_bench.engine.figures import protocol_metrics
 from simmim_bench.engine.hooks.manifest import PACKAGES, device_name
 from simmim_bench.engine.hooks.memory import device_of, largest_memory_mb
 from simmim_bench.errors import BenchError
 from simmim_bench.generation.figures import PairLevels, compare
-from simmim_bench.generation.images import Marks, Pixels, read_image
 from simmim_bench.generation.inpaint import inpaint
 from simmim_bench.generation.judge import Judge, load_judge, protocol_hash
 from simmim_bench.generation.marks import random_squares
@@ -29,7 +29,6 @@ from simmim_bench.reconstruction import save_png
 from simmim_bench.results.collect import make_record
 from simmim_bench.results.environment import collect_environment
 from simmim_bench.results.manifest import FILE_NAME, ConfigRef, Cost, Manifest
-from simmim_bench.visualization.visualize import find_images
 
 RECORD, GALLERY = "record.json", "gallery.png"
 STATED = ("count", "square", "ratio", "scale", "seed")

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, cosine_similarity, pad, relu
 
+from simmim_bench.analysis.images import Marks, Pixels
 from simmim_bench.features.base import Levels
-from simmim_bench.generation.images import Marks, Pixels
 from simmim_bench.reconstruction import masked_psnr, masked_ssim
 
 WIDTHS = (3, 32, 64, 128)

@@ -13,20 +13,21 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from simmim_bench.errors import BenchError
-from simmim_bench.generation.images import (
+from simmim_bench.analysis.images import (
     Marks,
     Pixels,
+    find_images,
     name_outputs,
     read_image,
     read_marks,
     resized,
     write_png,
 )
+from simmim_bench.analysis.reconstruct import figures_table
+from simmim_bench.errors import BenchError
 from simmim_bench.generation.marks import check_marks, pixels_of, touched_patches
 from simmim_bench.generation.painter import Painter, load_painter
 from simmim_bench.reconstruction import masked_psnr, masked_ssim
-from simmim_bench.visualization.visualize import figures_table, find_images
 
 
 def inpaint(painter: Painter, image: Pixels, marks: Marks, *, name: str = "the mask") -> Pixels:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from simmim_bench.analysis.images import Marks
 from simmim_bench.errors import BenchError
-from simmim_bench.generation.images import Marks
 from simmim_bench.masking.random_patch import RandomPatchMask
 
 Grid = tuple[int, int]

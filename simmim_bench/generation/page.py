@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from simmim_bench.analysis.images import Marks, Pixels
 from simmim_bench.errors import BenchError
-from simmim_bench.generation.images import Marks, Pixels
 from simmim_bench.generation.inpaint import inpaint
 from simmim_bench.generation.painter import Painter, load_painter
 from simmim_bench.generation.super_resolve import SCALES, super_resolve

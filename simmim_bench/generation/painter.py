@@ -12,8 +12,8 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from simmim_bench.analysis.images import Marks, Pixels
 from simmim_bench.errors import BenchError
-from simmim_bench.generation.images import Marks, Pixels
 from simmim_bench.masking.strategies import build_strategy, for_evaluation
 from simmim_bench.reconstruction import MASK_STEP, denormalised
 
@@ -107,9 +107,9 @@ def load_painter(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -
     """
     from mmengine.device import get_device
 
+    from simmim_bench.analysis.models import load_model, pretraining_config
     from simmim_bench.engine.failures import explained
     from simmim_bench.engine.process import prepare
-    from simmim_bench.visualization.visualize import load_model, pretraining_config
 
     cfg = pretraining_config(config, overrides)
     prepare("none", cfg.default_scope)

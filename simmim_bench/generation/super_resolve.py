@@ -21,10 +21,9 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from simmim_bench.analysis.images import Pixels, find_images, name_outputs, read_image, write_png
 from simmim_bench.errors import BenchError
-from simmim_bench.generation.images import Pixels, name_outputs, read_image, write_png
 from simmim_bench.generation.painter import Painter, load_painter
-from simmim_bench.visualization.visualize import find_images
 
 SCALES = (2, 4)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from simmim_bench.analysis.subject import read_subject
+from simmim_bench.analysis.models import read_subject
 from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.checkpoint.safe_io import load_checkpoint
 from simmim_bench.config import load_config

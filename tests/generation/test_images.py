@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simmim_bench.generation.images import read_image, read_marks
+from simmim_bench.analysis.images import read_image, read_marks
 
 ORIENTATION = 0x0112  # of EXIF
 

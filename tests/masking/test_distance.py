@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simmim_bench.masking.distance import Cell, average_distance, measure
+from simmim_bench.analysis.masks import Cell, average_distance, measure
 
 ROOT = Path(__file__).parents[2]
 

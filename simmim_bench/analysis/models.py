@@ -176,3 +176,49 @@ def _subject(
 
 def _build(config: Mapping[str, Any], scope: str) -> Any:
     return MODELS.build({**config, "_scope_": scope})
+
+
+def pretraining_config(config: str, overrides: Sequence[str]) -> Any:
+    """The config, with ``KEY=VALUE`` overrides, of a pretraining.
+
+    Raises:
+        BenchError: If it is none, or cannot be read.
+    """
+    cfg = load_config(config, overrides=list(overrides))
+    if "pretraining" not in cfg:
+        raise BenchError(
+            f"{config} is no pretraining, so it paints nothing; give a config such as those "
+            f"under configs/simmim"
+        )
+    return cfg
+
+
+def load_model(cfg: Any, checkpoint: Path, config: str) -> Any:
+    """Build the model of a pretraining and load every key of the checkpoint.
+
+    Args:
+        cfg: Config of a pretraining.
+        checkpoint: ``epoch_N.pth``, or the folder of a finished run.
+        config: Name of the config, for errors.
+
+    Raises:
+        BenchError: If the target is no image, or the checkpoint does not fit.
+    """
+    from mmengine.registry import DefaultScope
+
+    from simmim_bench.checkpoint.safe_io import load_checkpoint
+    from simmim_bench.checkpoint.whole import load_whole, written_by
+    from simmim_bench.reconstruction import paints
+    from simmim_bench.registry import MODELS
+
+    file = written_by(checkpoint)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = MODELS.build(cfg.model)
+    if not paints(model):
+        what = type(getattr(model, "target", model)).__name__
+        raise BenchError(
+            f"{config} trains {what}, which predicts no image; give a config whose target is made "
+            f"of colours"
+        )
+    load_whole(model, load_checkpoint(file), checkpoint=file, config=config)
+    return model.eval()

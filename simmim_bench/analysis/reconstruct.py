@@ -1,0 +1,64 @@
+"""Draw what a pretrained model paints on images of one's own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from simmim_bench.analysis.images import find_images
+from simmim_bench.analysis.models import load_model, pretraining_config
+
+BATCH = 8
+
+
+def visualize(args: argparse.Namespace, console: Console) -> None:
+    """Write the grid and print PSNR and SSIM of each image.
+
+    Args:
+        args: Namespace of ``tools/visualize.py``.
+        console: Where the table goes.
+
+    Raises:
+        BenchError: If config, checkpoint or an image is not usable.
+    """
+    cfg = pretraining_config(args.config, args.cfg_options)
+    paths = find_images(args.images)
+    from simmim_bench.engine.failures import explained
+    from simmim_bench.engine.process import prepare
+
+    prepare("none", cfg.default_scope)
+    import torch
+
+    from simmim_bench.reconstruction import TITLES, Painted, evaluation_pipeline, paint, save_png
+
+    with explained(args.config):
+        model = load_model(cfg, args.checkpoint, args.config)
+        pipeline = evaluation_pipeline(cfg, seed=args.seed)
+        parts = [
+            paint(model, pipeline, paths[start : start + BATCH])
+            for start in range(0, len(paths), BATCH)
+        ]
+    fields = ("images", "reconstruction", "mask")
+    painted = Painted(*(torch.cat([getattr(part, name) for part in parts]) for name in fields))
+    save_png(painted.grid(), args.out, scale=args.scale, titles=TITLES)
+    console.print(figures_table(paths, painted.psnr().tolist(), painted.ssim().tolist()))
+    console.print(f"written: {args.out}", soft_wrap=True)
+
+
+def figures_table(paths: Sequence[Path], psnr: Sequence[float], ssim: Sequence[float]) -> Table:
+    """Rows of PSNR and SSIM on the masked part of each image, and their means."""
+    table = Table(box=SIMPLE, title="masked part", title_justify="left")
+    table.add_column("image", overflow="fold")
+    table.add_column("PSNR (dB)", justify="right")
+    table.add_column("SSIM", justify="right")
+    for path, first, second in zip(paths, psnr, ssim, strict=True):
+        table.add_row(path.name, f"{first:.2f}", f"{second:.3f}")
+    table.add_section()
+    count = len(paths)
+    table.add_row(f"mean of {count}", f"{sum(psnr) / count:.2f}", f"{sum(ssim) / count:.3f}")
+    return table
