@@ -29,7 +29,7 @@ def run() -> None:
 
     ops.install()  # before the libraries are imported, which would warn that operators lack
     with imports():
-        from simmim_bench.generation.evaluate import evaluate
+        from simmim_bench.analysis.painting.evaluate import evaluate
 
     evaluate(args, Console())
 

@@ -26,7 +26,7 @@ def run() -> None:
     args = parse()
     from rich.console import Console
 
-    from simmim_bench.generation.inpaint import run_inpaint
+    from simmim_bench.analysis.painting.inpaint import run_inpaint
 
     run_inpaint(args, Console())
 

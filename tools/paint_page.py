@@ -23,7 +23,7 @@ def run() -> None:
     args = parse()
     from rich.console import Console
 
-    from simmim_bench.generation.page import serve
+    from simmim_bench.analysis.painting.page import serve
 
     serve(args, Console())
 

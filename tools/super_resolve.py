@@ -25,7 +25,7 @@ def run() -> None:
     args = parse()
     from rich.console import Console
 
-    from simmim_bench.generation.super_resolve import run_super_resolve
+    from simmim_bench.analysis.painting.super_resolve import run_super_resolve
 
     run_super_resolve(args, Console())
 

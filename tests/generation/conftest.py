@@ -12,8 +12,8 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 from rich.console import Console
 
-from simmim_bench.generation import evaluate as module
-from simmim_bench.generation.painter import Painter
+from simmim_bench.analysis.painting import evaluate as module
+from simmim_bench.analysis.painting.painter import Painter
 from simmim_bench.registry import MODELS
 from simmim_bench.results.manifest import Manifest
 from tests.e2e.conftest import PRETRAIN

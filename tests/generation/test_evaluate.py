@@ -11,10 +11,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from simmim_bench.analysis.painting import evaluate as module
+from simmim_bench.analysis.painting.marks import random_squares
+from simmim_bench.analysis.painting.painter import load_painter
 from simmim_bench.errors import BenchError
-from simmim_bench.generation import evaluate as module
-from simmim_bench.generation.marks import random_squares
-from simmim_bench.generation.painter import load_painter
 from simmim_bench.results.manifest import CPU, Manifest, Protocol
 from simmim_bench.results.record import Record
 from tests.e2e.conftest import PRETRAIN

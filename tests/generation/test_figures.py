@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from simmim_bench.generation.figures import compare, feature_similarity
+from simmim_bench.analysis.painting.figures import compare, feature_similarity
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_features_fall_as_an_image_is_spoilt(images):
 def test_features_are_one_layer_after_another(images):
     """The first layer by hand: the cosine of rectified convolutions, position by position."""
     kernel = np.random.default_rng(0).normal(0, np.sqrt(2 / 27), (32, 3, 3, 3))
-    from simmim_bench.generation.figures import _features
+    from simmim_bench.analysis.painting.figures import _features
 
     true = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
     first = next(iter(_features(true)))

@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from rich.console import Console
 
+from simmim_bench.analysis.painting.inpaint import inpaint, run_inpaint
+from simmim_bench.analysis.painting.marks import pixels_of, touched_patches
 from simmim_bench.errors import BenchError
-from simmim_bench.generation.inpaint import inpaint, run_inpaint
-from simmim_bench.generation.marks import pixels_of, touched_patches
 from tests.e2e.conftest import PRETRAIN
 
 

@@ -10,11 +10,11 @@ from mmengine.config import Config
 from torchvision.models import VGG16_Weights, vgg16
 from torchvision.transforms.functional import normalize
 
+from simmim_bench.analysis.painting import evaluate as module
+from simmim_bench.analysis.painting import figures
+from simmim_bench.analysis.painting.figures import load_judge, protocol_hash
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
-from simmim_bench.generation import evaluate as module
-from simmim_bench.generation import figures
-from simmim_bench.generation.judge import load_judge, protocol_hash
 from simmim_bench.io import sha256_file
 from simmim_bench.results.collect import collect
 from simmim_bench.results.manifest import Manifest

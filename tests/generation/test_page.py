@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from simmim_bench.analysis.painting import page as module
+from simmim_bench.analysis.painting.inpaint import inpaint
+from simmim_bench.analysis.painting.page import enlarge, make_page, paint_drawn
 from simmim_bench.errors import BenchError
-from simmim_bench.generation import page as module
-from simmim_bench.generation.inpaint import inpaint
-from simmim_bench.generation.page import enlarge, make_page, paint_drawn
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from simmim_bench.analysis.painting import super_resolve as module
+from simmim_bench.analysis.painting.super_resolve import enlarged, reduced, repaint, super_resolve
 from simmim_bench.errors import BenchError
-from simmim_bench.generation import super_resolve as module
-from simmim_bench.generation.super_resolve import enlarged, reduced, repaint, super_resolve
 from tests.e2e.conftest import PRETRAIN
 
 

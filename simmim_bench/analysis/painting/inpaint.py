@@ -23,10 +23,10 @@ from simmim_bench.analysis.images import (
     resized,
     write_png,
 )
+from simmim_bench.analysis.painting.marks import check_marks, pixels_of, touched_patches
+from simmim_bench.analysis.painting.painter import Painter, load_painter
 from simmim_bench.analysis.reconstruct import figures_table
 from simmim_bench.errors import BenchError
-from simmim_bench.generation.marks import check_marks, pixels_of, touched_patches
-from simmim_bench.generation.painter import Painter, load_painter
 from simmim_bench.reconstruction import masked_psnr, masked_ssim
 
 

@@ -9,10 +9,10 @@ import numpy as np
 from rich.console import Console
 
 from simmim_bench.analysis.images import Marks, Pixels
+from simmim_bench.analysis.painting.inpaint import inpaint
+from simmim_bench.analysis.painting.painter import Painter, load_painter
+from simmim_bench.analysis.painting.super_resolve import SCALES, super_resolve
 from simmim_bench.errors import BenchError
-from simmim_bench.generation.inpaint import inpaint
-from simmim_bench.generation.painter import Painter, load_painter
-from simmim_bench.generation.super_resolve import SCALES, super_resolve
 
 MOST_PIXELS = 1024 * 1024  # of an image to enlarge: windows of the model's size are many
 

@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from simmim_bench.analysis.images import Pixels, find_images, name_outputs, read_image, write_png
+from simmim_bench.analysis.painting.painter import Painter, load_painter
 from simmim_bench.errors import BenchError
-from simmim_bench.generation.painter import Painter, load_painter
 
 SCALES = (2, 4)
 

@@ -13,17 +13,22 @@ from PIL import Image
 from rich.console import Console
 
 from simmim_bench.analysis.images import Marks, Pixels, find_images, read_image
+from simmim_bench.analysis.painting.figures import (
+    Judge,
+    PairLevels,
+    compare,
+    load_judge,
+    protocol_hash,
+)
+from simmim_bench.analysis.painting.inpaint import inpaint
+from simmim_bench.analysis.painting.marks import random_squares
+from simmim_bench.analysis.painting.painter import Painter, load_painter
+from simmim_bench.analysis.painting.super_resolve import enlarged, reduced, super_resolve
 from simmim_bench.config import load_config
 from simmim_bench.engine.figures import protocol_metrics
 from simmim_bench.engine.hooks.manifest import PACKAGES, device_name
 from simmim_bench.engine.hooks.memory import device_of, largest_memory_mb
 from simmim_bench.errors import BenchError
-from simmim_bench.generation.figures import PairLevels, compare
-from simmim_bench.generation.inpaint import inpaint
-from simmim_bench.generation.judge import Judge, load_judge, protocol_hash
-from simmim_bench.generation.marks import random_squares
-from simmim_bench.generation.painter import Painter, load_painter
-from simmim_bench.generation.super_resolve import enlarged, reduced, super_resolve
 from simmim_bench.io import atomic_write_json
 from simmim_bench.reconstruction import save_png
 from simmim_bench.results.collect import make_record
