@@ -38,7 +38,7 @@ def run() -> None:
     args = parse()
     from rich.console import Console
 
-    from simmim_bench.analysis.analyze import analyze
+    from simmim_bench.analysis.representation.commands import analyze
 
     analyze(args, Console())
 

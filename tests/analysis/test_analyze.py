@@ -10,7 +10,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from simmim_bench.analysis.analyze import analyze
+from simmim_bench.analysis.representation.commands import analyze
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS

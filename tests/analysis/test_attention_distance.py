@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from simmim_bench.analysis.attention_distance import grid_distances, summed_distance
+from simmim_bench.analysis.representation.attention import grid_distances, summed_distance
 
 
 def mean(weights, distances, real=None):

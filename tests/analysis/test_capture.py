@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmpretrain.models.utils.attention import ShiftWindowMSA
 
-from simmim_bench.analysis.attention_capture import captured, has_attention
+from simmim_bench.analysis.representation.attention import captured, has_attention
 from tests.analysis.conftest import BEIT, RESNET, SWIN, SWIN_V2, VIT, build
 
 WINDOWED = {**BEIT, "type": "simmim_bench.WindowedBEiTViT", "window_size": 3, "global_blocks": [2]}

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from simmim_bench.analysis.cka import aligned
+from simmim_bench.analysis.representation.measures import aligned
 
 
 @pytest.fixture

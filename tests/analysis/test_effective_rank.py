@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simmim_bench.analysis.effective_rank import effective_rank, most_rank
+from simmim_bench.analysis.representation.measures import effective_rank, most_rank
 
 
 def of_variances(variances):

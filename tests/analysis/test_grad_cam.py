@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from simmim_bench.analysis.grad_cam import class_index, grad_cam
+from simmim_bench.analysis.representation.grad_cam import class_index, grad_cam
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from tests.analysis.conftest import BEIT, RESNET, SWIN, VIT, build

@@ -3,7 +3,13 @@
 import pytest
 import torch
 
-from simmim_bench.analysis.layers import as_map, blocks_of, extra_tokens, pooled, watched
+from simmim_bench.analysis.representation.layers import (
+    as_map,
+    blocks_of,
+    extra_tokens,
+    pooled,
+    watched,
+)
 from tests.analysis.conftest import BEIT, RESNET, SWIN, SWIN_V2, VIT, build
 
 CONVNEXT = {

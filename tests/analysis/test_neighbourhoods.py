@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simmim_bench.analysis.neighbourhoods import nearest_alike, neighbourhoods
+from simmim_bench.analysis.representation.measures import nearest_alike, neighbourhoods
 
 
 @pytest.fixture

@@ -12,10 +12,13 @@ from mmengine.dataset import default_collate
 from mmengine.registry import DefaultScope
 from rich.console import Console
 
-from simmim_bench.analysis import over_checkpoints as over
-from simmim_bench.analysis.analyze import analyze
-from simmim_bench.analysis.checkpoint_section import checkpoint_section, rank_correlation
-from simmim_bench.analysis.over_checkpoints import Point
+from simmim_bench.analysis.representation import over_checkpoints as over
+from simmim_bench.analysis.representation.commands import analyze
+from simmim_bench.analysis.representation.over_checkpoints import (
+    Point,
+    checkpoint_section,
+    rank_correlation,
+)
 from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.errors import BenchError
 from simmim_bench.reconstruction import evaluation_pipeline

@@ -31,10 +31,10 @@ def analyze(args: argparse.Namespace, console: Console) -> None:
     from simmim_bench.engine.process import prepare
 
     prepare("none", "mmpretrain")
-    from simmim_bench.analysis import page
     from simmim_bench.analysis.images import choose
     from simmim_bench.analysis.models import read_subject
-    from simmim_bench.analysis.section import write_rows
+    from simmim_bench.analysis.representation import page
+    from simmim_bench.analysis.representation.page import write_rows
 
     pictures = choose(args.images, count=args.count)
     with explained("analysis"):
@@ -88,8 +88,8 @@ def _refuse_without_classifier(args: argparse.Namespace) -> None:
 
 
 def _looks(subjects: Sequence[Any], pictures: Any, args: argparse.Namespace) -> list[Any]:
-    from simmim_bench.analysis import sections
-    from simmim_bench.analysis.look import look
+    from simmim_bench.analysis.representation import sections
+    from simmim_bench.analysis.representation.look import look
 
     with progress_bar("images", len(subjects) * len(pictures.paths)) as advance:
         looks = [look(subject, pictures, advance) for subject in subjects]
@@ -106,8 +106,8 @@ def _looks(subjects: Sequence[Any], pictures: Any, args: argparse.Namespace) -> 
 
 
 def _over_checkpoints(pictures: Any, args: argparse.Namespace) -> Any:
-    from simmim_bench.analysis import over_checkpoints as over
-    from simmim_bench.analysis.checkpoint_section import checkpoint_section
+    from simmim_bench.analysis.representation import over_checkpoints as over
+    from simmim_bench.analysis.representation.over_checkpoints import checkpoint_section
 
     below = over.checkpoints_below(args.over_checkpoints)
     found = {name: paths for name, paths in below.items() if over.has_error(paths[0])}

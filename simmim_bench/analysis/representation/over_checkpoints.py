@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
+from simmim_bench.analysis.representation.charts import checkpoint_charts
+from simmim_bench.analysis.representation.page import Section
 from simmim_bench.checkpoint.config_text import parse_config_text
 from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.checkpoint.safe_io import load_checkpoint
@@ -212,3 +215,58 @@ def _built(config: Any, scope: str) -> Any:
 def _epoch(path: Path) -> int:
     found = NUMBER.fullmatch(path.name)
     return int(found.group(1)) if found else -1
+
+
+# What the checkpoints of pretrainings say: does a lower error mean better features?
+
+
+FEWEST = 3  # points of a correlation
+
+
+def checkpoint_section(
+    lines: Mapping[str, Sequence[Point]], configs: Mapping[str, str], *, without: Sequence[str] = ()
+) -> Section:
+    """Charts, rows and correlation of error and accuracy.
+
+    Args:
+        lines: Points in epoch order, by pretraining.
+        configs: Config of the k-NN, by pretraining.
+        without: Pretrainings that predict no pixels, to be named.
+    """
+    over, against = checkpoint_charts(lines, "k-NN top-1 (%)")
+    text = [
+        "Mean absolute error of masked pixels (normalised RGB, held-out images, the same masks for "
+        "all checkpoints of one pretraining; lines of different maskings do not compare), and k-NN "
+        "accuracy of the backbone, for every checkpoint that was kept. "
+        f"k-NN by {', '.join(sorted(set(configs.values())))}."
+    ]
+    text += [
+        f"{name}: rank correlation of error and accuracy {value:+.2f} over {len(points)} "
+        f"checkpoints; -1 if accuracy always rises when the error falls."
+        for name, points in lines.items()
+        if len(points) >= FEWEST and not np.isnan(value := rank_correlation(points))
+    ]
+    if without:
+        text.append(f"Without such an error, since they predict no pixels: {', '.join(without)}.")
+    rows = [
+        [name, point.epoch, point.error, point.accuracy]
+        for name, points in lines.items()
+        for point in points
+    ]
+    return Section(
+        "Reconstruction error and downstream accuracy",
+        tuple(text),
+        charts=(("", over), ("", against)),
+        rows=[["pretraining", "epoch", "masked_l1", "knn_top1_percent"], *rows],
+        file="checkpoints.csv",
+    )
+
+
+def rank_correlation(points: Sequence[Point]) -> float:
+    """Spearman's coefficient of error and accuracy; NaN if one of them never changes."""
+    from scipy.stats import spearmanr
+
+    errors, accuracies = [p.error for p in points], [p.accuracy for p in points]
+    if len(set(errors)) == 1 or len(set(accuracies)) == 1:
+        return float("nan")
+    return float(spearmanr(errors, accuracies).statistic)

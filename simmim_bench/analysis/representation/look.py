@@ -11,11 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from simmim_bench.analysis.attention_capture import Attention, captured, has_attention
-from simmim_bench.analysis.attention_distance import grid_distances, summed_distance
 from simmim_bench.analysis.images import Pictures, as_seen, normalised
-from simmim_bench.analysis.layers import extra_tokens, pooled, watched
 from simmim_bench.analysis.models import Subject
+from simmim_bench.analysis.representation.attention import (
+    Attention,
+    captured,
+    grid_distances,
+    has_attention,
+    summed_distance,
+)
+from simmim_bench.analysis.representation.layers import extra_tokens, pooled, watched
 
 Array = np.ndarray[Any, np.dtype[Any]]
 BATCH = 16

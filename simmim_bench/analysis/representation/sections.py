@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
 
-from simmim_bench.analysis import charts
-from simmim_bench.analysis.cka import aligned
-from simmim_bench.analysis.effective_rank import effective_rank, most_rank
-from simmim_bench.analysis.evidence import evidence
 from simmim_bench.analysis.images import Pictures
-from simmim_bench.analysis.layers import OUTPUT
-from simmim_bench.analysis.look import Look
-from simmim_bench.analysis.neighbourhoods import FEWEST, nearest_alike, neighbourhoods
-from simmim_bench.analysis.section import Picture, Section
+from simmim_bench.analysis.representation import charts
+from simmim_bench.analysis.representation.grad_cam import evidence
+from simmim_bench.analysis.representation.layers import OUTPUT
+from simmim_bench.analysis.representation.look import Look
+from simmim_bench.analysis.representation.measures import FEWEST_NEIGHBOURHOODS as FEWEST
+from simmim_bench.analysis.representation.measures import (
+    aligned,
+    effective_rank,
+    most_rank,
+    nearest_alike,
+    neighbourhoods,
+)
+from simmim_bench.analysis.representation.page import Picture, Section
 from simmim_bench.results.pictures import as_address
 
 MOST_CLASSES = 36  # that colours and marks tell apart
