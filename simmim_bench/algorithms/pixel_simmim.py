@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from simmim_bench.algorithms.simmim import SimMIM
-from simmim_bench.backbones.input_hook import CHANNELS, fill_masked_pixels
+from simmim_bench.backbones.pixels import CHANNELS, fill_masked_pixels
 from simmim_bench.registry import MODELS
 
 FILLS = ("token", "mean", "noise")

@@ -4,7 +4,7 @@ from simmim_bench.backbones.base import BackboneAdapter, FeatureSpec, Resized
 from simmim_bench.backbones.lookup import adapter_for
 from simmim_bench.backbones.plain_cnn import PlainCNN
 from simmim_bench.backbones.swin import SwinAdapter
-from simmim_bench.backbones.timm_features import TimmFeatures
+from simmim_bench.backbones.timm import TimmFeatures
 from simmim_bench.backbones.vit import ViTAdapter
 from simmim_bench.backbones.windowed_vit import WindowedBEiTViT, WindowedViT
 

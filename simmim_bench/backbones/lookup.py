@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import nn
 
 from simmim_bench.backbones.base import BackboneAdapter
-from simmim_bench.backbones.cnn import CNNAdapter
 from simmim_bench.backbones.convnext import ConvNeXtAdapter
+from simmim_bench.backbones.plain_cnn import CNNAdapter
 from simmim_bench.backbones.plain_vit import PlainViTAdapter
 from simmim_bench.backbones.resnet import ResNetAdapter
 from simmim_bench.backbones.swin import SwinAdapter
 from simmim_bench.backbones.swinv2 import SwinV2Adapter
-from simmim_bench.backbones.timm_backbone import TimmAdapter
+from simmim_bench.backbones.timm import TimmAdapter
 from simmim_bench.backbones.vit import ViTAdapter
 from simmim_bench.errors import BenchError
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from simmim_bench.backbones.base import Resized
 from simmim_bench.backbones.columnar import ColumnarAdapter
-from simmim_bench.checkpoint.resize import resize_position_embedding
+from simmim_bench.backbones.resize import resize_position_embedding
 
 INIT_STD = 0.02
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from simmim_bench.backbones.input_hook import fill_masked_pixels
 from simmim_bench.backbones.lookup import adapter_for
+from simmim_bench.backbones.pixels import fill_masked_pixels
 
 SPREADING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d)
 """Modules that mix positions."""

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from simmim_bench.backbones.grid_check import grid_must_fit
 from simmim_bench.backbones.group_attention import Grouping, Places, attend, group
+from simmim_bench.backbones.token_hook import grid_must_fit
 
 MERGED = 2  # tokens a side that patch merging joins
 

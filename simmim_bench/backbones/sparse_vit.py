@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from simmim_bench.backbones.grid_check import grid_must_fit
+from simmim_bench.backbones.token_hook import grid_must_fit
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from mmpretrain.models.backbones import SwinTransformer
 from torch import Tensor, nn
 
 from simmim_bench.backbones.base import BackboneAdapter, FeatureSpec, Resized
+from simmim_bench.backbones.resize import resize_bias_table, resize_position_embedding
 from simmim_bench.backbones.token_hook import replace_masked_tokens
-from simmim_bench.checkpoint.resize import resize_bias_table, resize_position_embedding
 
 INIT_STD = 0.02
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from simmim_bench.backbones.resize import resize_bias_table
 from simmim_bench.checkpoint.conversion import convert_checkpoint
 from simmim_bench.checkpoint.convert_file import convert_file
 from simmim_bench.checkpoint.keymaps import TIMM_RULES
-from simmim_bench.checkpoint.resize import resize_bias_table
 from simmim_bench.checkpoint.sniff import sniff, unwrap
 from simmim_bench.checkpoint.source import Source, read_source
 from simmim_bench.errors import BenchError

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from simmim_bench.checkpoint.resize import resize_bias_table, resize_position_embedding
+from simmim_bench.backbones.resize import resize_bias_table, resize_position_embedding
 
 
 def table_of(window, values):

@@ -1,0 +1,165 @@
+"""Any feature backbone of timm by name (https://github.com/huggingface/pytorch-image-models)."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+from mmpretrain.models.backbones import TIMMBackbone
+
+from simmim_bench.backbones.base import FeatureSpec
+from simmim_bench.backbones.pixels import PixelAdapter
+from simmim_bench.errors import BenchError
+from simmim_bench.registry import MODELS
+
+NEAR_NAMES = 3
+
+
+@MODELS.register_module()
+class TimmFeatures(TIMMBackbone):
+    """``mmpretrain.TIMMBackbone`` that returns maps (B, C, h, w) of a few levels, random weights.
+
+    timm's feature getter runs the whole model class, so that keys are
+    ``timm_model.model.<timm's own key>`` and maps of channels-last models are turned. What
+    follows the last output (norm, head) is left out.
+
+    Args:
+        model_name: A name of ``timm.list_models()``; a tag after a dot is allowed and does
+            not matter, since no weights are fetched.
+        out_indices: Levels of timm's ``feature_info``, finest first. The last by default.
+        in_channels: Channels of the images.
+        init_cfg: mmengine's initialisation config.
+        options: timm's options of the model, such as ``drop_path_rate`` or, for models that
+            know one image size, ``img_size``.
+
+    Raises:
+        BenchError: If timm has no such model, or the model has no feature maps.
+    """
+
+    def __init__(
+        self,
+        *,
+        model_name: str,
+        out_indices: Sequence[int] = (-1,),
+        in_channels: int = 3,
+        init_cfg: dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        _check_name(model_name)
+        try:
+            super().__init__(
+                model_name=model_name,
+                features_only=True,
+                in_channels=in_channels,
+                init_cfg=init_cfg,
+                feature_cls="getter",
+                out_indices=tuple(out_indices),
+                **options,
+            )
+        except (AttributeError, RuntimeError) as error:
+            raise BenchError(
+                f"timm model {model_name!r} cannot return feature maps ({error}); choose one that "
+                "timm builds with features_only=True"
+            ) from error
+        self.config: dict[str, Any] = {
+            "model_name": model_name,
+            "out_indices": tuple(out_indices),
+            "in_channels": in_channels,
+            **options,
+        }
+
+
+def _check_name(name: str) -> None:
+    """Refuse an unknown name with the nearest ones.
+
+    Raises:
+        BenchError: If timm has no such model.
+    """
+    import timm
+
+    if timm.is_model(name):
+        return
+    near = difflib.get_close_matches(
+        name.split(".", maxsplit=1)[0], timm.list_models(), n=NEAR_NAMES
+    )
+    hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
+    raise BenchError(f"unknown timm model {name!r}; {hint}")
+
+
+# Adapter for timm's feature backbones, ``simmim_bench.TimmFeatures``.
+#
+# What timm says of its models is asked from timm: strides and channels (``feature_info``), levels
+# of layer decay (``group_matcher``), parameters without weight decay (``no_weight_decay``), and
+# initial weights (its constructors).
+
+
+PREFIX = "timm_model.model."
+
+
+class TimmAdapter(PixelAdapter):
+    """A timm backbone: pixels are masked, whatever the model does with them."""
+
+    name = "timm"
+    backbone_type = TimmFeatures
+
+    @property
+    def feature_spec(self) -> FeatureSpec:
+        """Levels named by ``out_indices``."""
+        info = self.backbone.timm_model.feature_info
+        return FeatureSpec(tuple(info.reduction()), tuple(info.channels()))
+
+    @property
+    def token_size(self) -> int:
+        """Stride of the finest level that timm knows of the model, returned or not."""
+        return min(int(level["reduction"]) for level in self.backbone.timm_model.feature_info.info)
+
+    @property
+    def _model(self) -> Any:
+        """The model of timm's own class."""
+        return self.backbone.timm_model.model
+
+    def init_weights(self, *, pretraining: bool) -> None:  # noqa: ARG002 - the same for both
+        """Build the model once more: timm draws weights where it constructs."""
+        fresh = TimmFeatures(**self.backbone.config)
+        self.backbone.load_state_dict(fresh.state_dict())
+
+    @property
+    def num_layers(self) -> int:
+        """Timm's levels of the backbone, and one for the task's head, which timm counts too."""
+        return max(self._levels.values()) + 2
+
+    def layer_id(self, param_name: str) -> int:
+        """Level of a parameter as timm's ``param_groups_layer_decay`` groups it."""
+        return self._levels[param_name.removeprefix(PREFIX)]
+
+    @cached_property
+    def _levels(self) -> dict[str, int]:
+        """Level by timm's name of a parameter.
+
+        The few models without a ``group_matcher`` get one level per module of the first rank.
+        """
+        from timm.models import group_parameters
+
+        if hasattr(self._model, "group_matcher"):
+            matcher = self._model.group_matcher(coarse=False)
+        else:
+            matcher = {name: rf"^{name}\." for name, _ in self._model.named_children()}
+        levels: dict[str, int] = group_parameters(self._model, matcher, reverse=True)
+        return levels
+
+    def no_weight_decay(self, param_name: str, *, pretraining: bool) -> bool:
+        """Mask token and the parameters that timm names."""
+        exempt: set[str] = getattr(self._model, "no_weight_decay", set)()
+        return param_name.removeprefix(PREFIX) in exempt or super().no_weight_decay(
+            param_name, pretraining=pretraining
+        )
+
+    def architecture(self) -> dict[str, Any]:
+        """Name without its tag, and channels; timm's options are told by keys and shapes."""
+        config = self.backbone.config
+        return {
+            "model_name": config["model_name"].split(".")[0],
+            "in_channels": config["in_channels"],
+        }
