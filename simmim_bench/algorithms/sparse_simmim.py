@@ -15,7 +15,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from simmim_bench.algorithms.simmim import SimMIM
-from simmim_bench.backbones.visible_tokens import check_sparse, visible_only
+from simmim_bench.backbones.sparse.visible_only import check_sparse, visible_only
 from simmim_bench.registry import MODELS
 
 

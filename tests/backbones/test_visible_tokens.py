@@ -4,7 +4,7 @@ import pytest
 import torch
 from mmpretrain.models.utils import attention as library
 
-from simmim_bench.backbones.visible_tokens import check_sparse, visible_only
+from simmim_bench.backbones.sparse.visible_only import check_sparse, visible_only
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 

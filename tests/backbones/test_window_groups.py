@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from simmim_bench.backbones.window_groups import best_groups, fullest, group_windows
+from simmim_bench.backbones.sparse.group_attention import best_groups, fullest, group_windows
 
 
 @cache

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from simmim_bench.backbones.group_attention import Grouping, Places, attend, group
+from simmim_bench.backbones.sparse.group_attention import Grouping, Places, attend, group
 from simmim_bench.backbones.token_hook import grid_must_fit
 
 MERGED = 2  # tokens a side that patch merging joins

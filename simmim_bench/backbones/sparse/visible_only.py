@@ -18,9 +18,9 @@ from mmpretrain.models.backbones import ResNet, SwinTransformer, VisionTransform
 from torch import Tensor, nn
 
 from simmim_bench.backbones.plain_cnn import PlainCNN
-from simmim_bench.backbones.sparse_conv import visible_cnn
-from simmim_bench.backbones.sparse_swin import visible_swin
-from simmim_bench.backbones.sparse_vit import visible_vit
+from simmim_bench.backbones.sparse.cnn import visible_cnn
+from simmim_bench.backbones.sparse.swin import visible_swin
+from simmim_bench.backbones.sparse.vit import visible_vit
 from simmim_bench.errors import BenchError
 
 Encoder = Callable[[nn.Module, Tensor, Tensor], AbstractContextManager[None]]
