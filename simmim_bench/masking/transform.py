@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from simmim_bench.data.transforms import PerSampleTransform
 from simmim_bench.masking.base import Ratio
 from simmim_bench.masking.schedule import RatioSchedule
 from simmim_bench.masking.strategies import build_strategy
 from simmim_bench.registry import TRANSFORMS
-from simmim_bench.transforms.per_sample import PerSampleTransform
 
 
 @TRANSFORMS.register_module()

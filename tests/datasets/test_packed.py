@@ -15,7 +15,7 @@ from rich.console import Console
 from torch.utils.data import DataLoader
 
 from simmim_bench.config import load_config
-from simmim_bench.data.lmdb_store import lmdb_package
+from simmim_bench.data.lmdb import lmdb_package
 from simmim_bench.data.pack import pack
 from simmim_bench.data.shards import shard_files, shard_index, write_shards
 from simmim_bench.engine.hooks import ReconstructionHook

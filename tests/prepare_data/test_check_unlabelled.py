@@ -9,7 +9,7 @@ from rich.console import Console
 
 from simmim_bench.data.check import image_files
 from simmim_bench.data.check_unlabelled import KINDS
-from simmim_bench.data.lmdb_store import lmdb_package
+from simmim_bench.data.lmdb import lmdb_package
 from simmim_bench.data.pack import pack
 from simmim_bench.data.prepare import verify_unlabelled
 from simmim_bench.data.shards import write_shards

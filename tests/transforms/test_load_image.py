@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from simmim_bench.data.transforms import LoadImage
 from simmim_bench.errors import BenchError
-from simmim_bench.transforms.load_image import LoadImage
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])

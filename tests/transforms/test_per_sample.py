@@ -8,10 +8,10 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch.utils.data import DataLoader
 
-from simmim_bench.datasets.endless_sampler import EndlessSampler
+from simmim_bench.data.sampler import EndlessSampler
+from simmim_bench.data.transforms import SeedSample
 from simmim_bench.engine.hooks import SeedHook
 from simmim_bench.engine.hooks.seeds import transforms_of
-from simmim_bench.transforms import SeedSample
 
 COUNT = 7
 

@@ -8,8 +8,8 @@ from typing import Any
 from mmengine.dist import get_rank
 from mmengine.hooks import Hook
 
+from simmim_bench.data.transforms import seed_all
 from simmim_bench.registry import HOOKS
-from simmim_bench.transforms.per_sample import seed_all
 
 
 @HOOKS.register_module()
