@@ -8,7 +8,7 @@ from typing import Any
 
 from mmseg.datasets import ADE20KDataset, BaseSegDataset
 
-from simmim_bench.data.check import image_files
+from simmim_bench.data.prepare.commands.check import image_files
 from simmim_bench.datasets.labels import check_labels
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS

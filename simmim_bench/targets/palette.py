@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from simmim_bench.data.check import image_files
+from simmim_bench.data.prepare.commands.check import image_files
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 from simmim_bench.progress import progress_bar

@@ -12,11 +12,11 @@ import pytest
 import torch
 from PIL import Image
 from rich.console import Console
+from simmim_bench.data.prepare.commands.pack import pack
 from torch.utils.data import DataLoader
 
 from simmim_bench.config import load_config
 from simmim_bench.data.lmdb import lmdb_package
-from simmim_bench.data.pack import pack
 from simmim_bench.data.shards import shard_files, shard_index, write_shards
 from simmim_bench.engine.hooks import ReconstructionHook
 from simmim_bench.errors import BenchError

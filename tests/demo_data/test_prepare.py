@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 from rich.console import Console
+from simmim_bench.data.prepare.commands.commands import prepare
+from simmim_bench.data.prepare.commands.link import link_dataset
 
 from simmim_bench.data import layouts
-from simmim_bench.data.link import link_dataset
-from simmim_bench.data.prepare import prepare
 from simmim_bench.errors import BenchError
 
 ROOT = Path(__file__).parents[2]

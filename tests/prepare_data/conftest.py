@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from simmim_bench.data import sources
+from simmim_bench.data.prepare.commands import sources
 
 WNIDS = ("n01440764", "n01443537")
 

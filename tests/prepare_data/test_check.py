@@ -5,12 +5,12 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
+from simmim_bench.data.prepare.commands.check import examine, unreadable
+from simmim_bench.data.prepare.commands.check_layout import check_layout, image_total
 
-from simmim_bench.data import check_layout as module
-from simmim_bench.data import parallel
-from simmim_bench.data.check import examine, unreadable
-from simmim_bench.data.check_layout import check_layout, image_total
 from simmim_bench.data.layouts import LAYOUTS
+from simmim_bench.data.prepare.commands import check_layout as module
+from simmim_bench.data.prepare.commands import parallel
 
 SIZE = (12, 8)
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from simmim_bench.data.prepare.commands.check import image_files
+from simmim_bench.data.prepare.commands.check_unlabelled import KINDS
+from simmim_bench.data.prepare.commands.commands import verify_unlabelled
+from simmim_bench.data.prepare.commands.pack import pack
 
-from simmim_bench.data.check import image_files
-from simmim_bench.data.check_unlabelled import KINDS
 from simmim_bench.data.lmdb import lmdb_package
-from simmim_bench.data.pack import pack
-from simmim_bench.data.prepare import verify_unlabelled
 from simmim_bench.data.shards import write_shards
 from simmim_bench.errors import BenchError
 

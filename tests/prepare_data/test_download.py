@@ -10,10 +10,10 @@ import time
 
 import numpy as np
 import pytest
+from simmim_bench.data.prepare.commands.download import download
+from simmim_bench.data.prepare.commands.sources import Checksum
 
-from simmim_bench.data import download as module
-from simmim_bench.data.download import download
-from simmim_bench.data.sources import Checksum
+from simmim_bench.data.prepare.commands import download as module
 from simmim_bench.errors import BenchError
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
@@ -175,7 +175,7 @@ def test_killed_in_the_middle_and_continued(server, tmp_path):
     server.content = CONTENT
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from simmim_bench.data.download import download\n"
+        "from simmim_bench.data.prepare.download import download\n"
         "def slow(count):\n"
         "    print(count, flush=True); time.sleep(0.2)\n"
         "download(sys.argv[1], Path(sys.argv[2]), advance=slow)\n"

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from simmim_bench.data.prepare.commands.obtain import obtain
 
-from simmim_bench.data import download, layouts, sources
-from simmim_bench.data.obtain import obtain
+from simmim_bench.data import layouts
+from simmim_bench.data.prepare.commands import download, sources
 from simmim_bench.errors import BenchError
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ import time
 import zipfile
 
 import pytest
+from simmim_bench.data.prepare.commands.unpack import unpack
 
-from simmim_bench.data import unpack as module
-from simmim_bench.data.unpack import unpack
+from simmim_bench.data.prepare.commands import unpack as module
 from simmim_bench.errors import BenchError
 
 FILES = {"set/a.txt": b"first" * 300, "set/deep/b.bin": bytes(5000), "c": b""}
@@ -131,7 +131,7 @@ def test_killed_in_the_middle_leaves_nothing_in_the_place(tmp_path, archives):
     path = archives["tar"](tmp_path / "set.tar", {f"{n}.txt": b"x" for n in range(50)})
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from simmim_bench.data.unpack import unpack\n"
+        "from simmim_bench.data.prepare.unpack import unpack\n"
         "def slow(count):\n"
         "    print(count, flush=True); time.sleep(0.1)\n"
         "unpack(Path(sys.argv[1]), Path(sys.argv[2]), slow)\n"

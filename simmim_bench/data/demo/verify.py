@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from simmim_bench.data.check import Part, image_files, unreadable
 from simmim_bench.data.demo import rle
 from simmim_bench.data.demo.annotations import DATASET_FILE, instances_path
 from simmim_bench.data.demo.compose import BACKGROUND
 from simmim_bench.data.demo.files import ADE_SPLITS, ade_paths, image_path
 from simmim_bench.data.demo.language import KINDS, documents, language_path
 from simmim_bench.data.demo.spec import CLASSES, VERSION, DemoSpec, Split
-from simmim_bench.data.parallel import Advance
+from simmim_bench.data.prepare.commands.check import Part, image_files, unreadable
+from simmim_bench.data.prepare.commands.parallel import Advance
 from simmim_bench.errors import BenchError
 
 

@@ -7,9 +7,18 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from simmim_bench.data.checksum import ALGORITHMS, mismatch, parse_checksum
-from simmim_bench.data.download import download
-from simmim_bench.data.sources import ARCHIVES, Archive, Checksum, archives_of, licence_needed
+from simmim_bench.data.prepare.commands.download import download
+from simmim_bench.data.prepare.commands.sources import (
+    ALGORITHMS,
+    ARCHIVES,
+    Archive,
+    Checksum,
+    archives_of,
+    licence_needed,
+    mismatch,
+    parse_checksum,
+)
+
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 
