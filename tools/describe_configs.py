@@ -17,8 +17,8 @@ def parse() -> argparse.Namespace:
 def run() -> None:
     """Parse first: ``--help`` answers at once."""
     args = parse()
-    from simmim_bench.engine.describe import describe
     from simmim_bench.io import atomic_write_text
+    from simmim_bench.leaderboard.describe import describe
 
     text = describe(Path(__file__).resolve().parents[1] / "configs")
     if args.out:

@@ -85,7 +85,7 @@ def _folder(text: str) -> Path:
 def run() -> None:
     """Parse first: ``--help`` answers at once."""
     args = parse()
-    from simmim_bench.results import commands
+    from simmim_bench.leaderboard import commands
 
     sys.stdout.writelines(f"{line}\n" for line in getattr(commands, args.command)(args))
 

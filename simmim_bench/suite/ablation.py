@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.aggregate import Row, Stat, aggregate
+from simmim_bench.leaderboard.aggregate import Row, Stat, aggregate
 from simmim_bench.results.store import read_records
 from simmim_bench.suite.axes import variants
 from simmim_bench.suite.schema import Pretrain, Suite

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from simmim_bench.results.page import make_page
+from simmim_bench.leaderboard.page import make_page
+from simmim_bench.leaderboard.terminal import print_page
 from simmim_bench.results.store import read_records
-from simmim_bench.results.terminal import print_page
 from simmim_bench.suite import cache
 from simmim_bench.suite.board import Board
 from simmim_bench.suite.cache import Check

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simmim_bench.leaderboard.aggregate import Stat
 from simmim_bench.plots import new_figure, save_figure
-from simmim_bench.results.aggregate import Stat
 from simmim_bench.suite.ablation import Ablation, Block
 
 COLOURS = "cividis"  # reads the same with any colour vision, and in grey

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from simmim_bench.io import atomic_write_text
-from simmim_bench.results.aggregate import Stat
-from simmim_bench.results.page import METRICS
+from simmim_bench.leaderboard.aggregate import Stat
+from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.suite.ablation import Ablation, read_ablation
 from simmim_bench.suite.load import load_suite
 from simmim_bench.visualization.ablation import draw_ablation, spelled

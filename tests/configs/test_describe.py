@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from simmim_bench.engine.describe import describe
+from simmim_bench.leaderboard.describe import describe
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.aggregate import aggregate, gains, summarise
+from simmim_bench.leaderboard.aggregate import aggregate, gains, summarise
 
 KEY = ("toy-detection", 1)
 

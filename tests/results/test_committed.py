@@ -8,11 +8,11 @@ from mmengine.config import Config
 
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
-from simmim_bench.results.leaderboard import render
+from simmim_bench.leaderboard.build import render
+from simmim_bench.leaderboard.markdown import insert_results
+from simmim_bench.leaderboard.page import make_page
 from simmim_bench.results.manifest import Protocol
-from simmim_bench.results.page import make_page
 from simmim_bench.results.published import read_protocols, read_published
-from simmim_bench.results.readme import insert_results
 from simmim_bench.results.store import read_records
 
 ROOT = Path(__file__).parents[2]

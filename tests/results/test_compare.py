@@ -4,7 +4,7 @@ import pytest
 from scipy import stats
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.compare import compare
+from simmim_bench.leaderboard.compare import compare
 
 
 def figures(page):

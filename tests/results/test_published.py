@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.aggregate import aggregate
-from simmim_bench.results.markdown import render_markdown
-from simmim_bench.results.page import make_page
+from simmim_bench.leaderboard.aggregate import aggregate
+from simmim_bench.leaderboard.markdown import render_markdown
+from simmim_bench.leaderboard.page import make_page
 from simmim_bench.results.published import read_published
 
 RESULT = {

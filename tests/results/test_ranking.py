@@ -2,9 +2,9 @@
 
 import pytest
 
-from simmim_bench.results.aggregate import aggregate
-from simmim_bench.results.page import make_page
-from simmim_bench.results.ranking import mean_rank_of, standing
+from simmim_bench.leaderboard.aggregate import aggregate
+from simmim_bench.leaderboard.page import make_page
+from simmim_bench.leaderboard.statistics import mean_rank_of, standing
 
 KEY = ("toy-detection", 1)
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from simmim_bench.results.markdown import escape, render_markdown
-from simmim_bench.results.page import make_page
-from simmim_bench.results.terminal import print_page
+from simmim_bench.leaderboard.markdown import escape, render_markdown
+from simmim_bench.leaderboard.page import make_page
+from simmim_bench.leaderboard.terminal import print_page
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 TIMES, MINUS = "\N{MULTIPLICATION SIGN}", "\N{MINUS SIGN}"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from simmim_bench.results.aggregate import Stat, summarise
-from simmim_bench.results.statistics import difference, half_width, holm, mean_ranks, ties
+from simmim_bench.leaderboard.aggregate import Stat, summarise
+from simmim_bench.leaderboard.statistics import difference, half_width, holm, mean_ranks, ties
 
 OURS, THEIRS = [44.0, 45.5, 46.0, 44.7], [43.1, 42.2, 43.9]
 

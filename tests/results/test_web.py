@@ -6,9 +6,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from simmim_bench.leaderboard.aggregate import aggregate
+from simmim_bench.leaderboard.page import with_unit
 from simmim_bench.plots import new_figure
-from simmim_bench.results.aggregate import aggregate
-from simmim_bench.results.page import with_unit
 from simmim_bench.results.web.charts import charts_of
 from simmim_bench.results.web.drawing import legend, looks_of, styled
 from simmim_bench.results.web.lines import lines_of

@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from simmim_bench.leaderboard.aggregate import Cell, ColumnKey, Row, Stat, Table
+from simmim_bench.leaderboard.page import METRICS, UNITS, with_unit
+from simmim_bench.leaderboard.statistics import half_width
 from simmim_bench.plots import new_figure
-from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Stat, Table
-from simmim_bench.results.page import METRICS, UNITS, with_unit
-from simmim_bench.results.statistics import half_width
 from simmim_bench.results.web.drawing import (
     CHARACTERS,
     TOLD_APART,

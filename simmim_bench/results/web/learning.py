@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from simmim_bench.leaderboard.aggregate import ColumnKey, Row, Table
+from simmim_bench.leaderboard.page import with_unit
 from simmim_bench.plots import new_figure
-from simmim_bench.results.aggregate import ColumnKey, Row, Table
 from simmim_bench.results.curve import Curve
-from simmim_bench.results.page import with_unit
 from simmim_bench.results.web.drawing import WIDTH, Chart, as_svg, legend, styled
 
 LOSS = "loss"

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from simmim_bench.results.aggregate import Cell, ColumnKey, Row, Table
-from simmim_bench.results.costs import MEMORY, PARAMETERS, describe_cost
-from simmim_bench.results.grid import describe, show, show_minutes
-from simmim_bench.results.page import DETAILS, METRICS, show_origin, with_unit
-from simmim_bench.results.ranking import Standing, standing
+from simmim_bench.leaderboard.aggregate import Cell, ColumnKey, Row, Table
+from simmim_bench.leaderboard.costs import MEMORY, PARAMETERS, describe_cost
+from simmim_bench.leaderboard.grid import describe, show, show_minutes
+from simmim_bench.leaderboard.page import DETAILS, METRICS, show_origin, with_unit
+from simmim_bench.leaderboard.statistics import Standing, half_width, standing
 from simmim_bench.results.record import Record
-from simmim_bench.results.statistics import half_width
 from simmim_bench.results.web.environments import describe_environments
 
 MOST_OTHERS = 2  # metrics beside the primary one; details tell all

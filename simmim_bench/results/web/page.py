@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.results.aggregate import Table, aggregate
-from simmim_bench.results.page import LEGEND
+from simmim_bench.leaderboard.aggregate import Table, aggregate
+from simmim_bench.leaderboard.page import LEGEND
 from simmim_bench.results.pictures import KEY, as_address
 from simmim_bench.results.record import Record
 from simmim_bench.results.web.charts import charts_of

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from simmim_bench.errors import BenchError
+from simmim_bench.leaderboard.page import with_unit
 from simmim_bench.plots import new_figure
 from simmim_bench.results.manifest import Protocol
-from simmim_bench.results.page import with_unit
 from simmim_bench.results.web.drawing import COLOURS, WIDTH, Chart, as_svg, styled
 from simmim_bench.visualization.curves import read_scalars
 

@@ -9,8 +9,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from simmim_bench.io import atomic_write_text
+from simmim_bench.leaderboard.page import with_unit
 from simmim_bench.results.manifest import FILE_NAME, SUPERSEDED, Manifest
-from simmim_bench.results.page import with_unit
 from simmim_bench.results.pictures import as_address, as_jpeg, last_reconstruction
 from simmim_bench.results.web.config_difference import config_differences
 from simmim_bench.results.web.environments import describe_environment

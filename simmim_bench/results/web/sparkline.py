@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.results.curve import Curve
-from simmim_bench.results.page import METRICS
 from simmim_bench.results.record import Record
 
 WIDTH, HEIGHT, EDGE = 160, 32, 2  # user units of the SVG

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from simmim_bench.results.aggregate import (
+from simmim_bench.leaderboard.aggregate import (
     TASKS,
     TIMES,
     Cell,
@@ -15,8 +15,8 @@ from simmim_bench.results.aggregate import (
     aggregate,
     gains,
 )
-from simmim_bench.results.costs import cost_grid
-from simmim_bench.results.grid import (
+from simmim_bench.leaderboard.costs import cost_grid
+from simmim_bench.leaderboard.grid import (
     Entry,
     Grid,
     Note,
@@ -29,8 +29,8 @@ from simmim_bench.results.grid import (
     show_minutes,
     show_size,
 )
+from simmim_bench.leaderboard.statistics import Standing, mean_rank_of, standing
 from simmim_bench.results.manifest import Kind, Pretraining
-from simmim_bench.results.ranking import Standing, mean_rank_of, standing
 from simmim_bench.results.record import Record
 
 TITLE = "Leaderboard"

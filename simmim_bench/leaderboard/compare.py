@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.aggregate import Row, Table, aggregate
-from simmim_bench.results.grid import Entry, Grid, Page, Section, show, show_gain
-from simmim_bench.results.page import METRICS
+from simmim_bench.leaderboard.aggregate import Row, Table, aggregate
+from simmim_bench.leaderboard.grid import Entry, Grid, Page, Section, show, show_gain
+from simmim_bench.leaderboard.page import METRICS
+from simmim_bench.leaderboard.statistics import SIGNIFICANCE, Difference, difference, holm
 from simmim_bench.results.record import Record
-from simmim_bench.results.statistics import SIGNIFICANCE, Difference, difference, holm
 
 LEGEND = (
     "Difference in points; interval: 95 %, by Welch, over seeds; p: Welch's t-test, corrected for "

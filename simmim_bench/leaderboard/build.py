@@ -7,18 +7,17 @@ from pathlib import Path
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
-from simmim_bench.results.aggregate import aggregate
+from simmim_bench.leaderboard.aggregate import aggregate
+from simmim_bench.leaderboard.export import export
+from simmim_bench.leaderboard.grid import Page
+from simmim_bench.leaderboard.latex import render_latex
+from simmim_bench.leaderboard.markdown import insert_results, render_markdown
+from simmim_bench.leaderboard.page import make_page
 from simmim_bench.results.beside import MANY, beside
 from simmim_bench.results.collect import Collected, collect
-from simmim_bench.results.export import export
-from simmim_bench.results.grid import Page
 from simmim_bench.results.heap import collector_paused
-from simmim_bench.results.latex import render_latex
-from simmim_bench.results.markdown import render_markdown
-from simmim_bench.results.page import make_page
 from simmim_bench.results.pictures import keep_pictures
 from simmim_bench.results.published import read_published
-from simmim_bench.results.readme import insert_results
 from simmim_bench.results.record import Record
 from simmim_bench.results.store import records_under
 from simmim_bench.results.web.page import render_web

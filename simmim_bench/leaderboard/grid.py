@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simmim_bench.results.aggregate import TIMES, ColumnKey, Row, Stat
+from simmim_bench.leaderboard.aggregate import TIMES, ColumnKey, Row, Stat
 from simmim_bench.results.manifest import Protocol
 from simmim_bench.results.schema import ImageSize
 

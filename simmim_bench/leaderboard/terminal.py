@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from simmim_bench.results.grid import Entry, Grid, Note, Page
+from simmim_bench.leaderboard.grid import Entry, Grid, Note, Page
 
 UNLIMITED = 10_000  # columns; a file or a pipe has no edge
 MOST_ROWS = 100  # of a table; nobody reads more of them here

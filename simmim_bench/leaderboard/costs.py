@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from simmim_bench.results.aggregate import ColumnKey, MeanCost, Row, Table
-from simmim_bench.results.grid import Entry, Grid, Notes, name_entry, show_minutes
+from simmim_bench.leaderboard.aggregate import ColumnKey, MeanCost, Row, Table
+from simmim_bench.leaderboard.grid import Entry, Grid, Notes, name_entry, show_minutes
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.config import load_config
-from simmim_bench.results.grid import Entry, Grid, show_size
-from simmim_bench.results.markdown import escape, render_grid
+from simmim_bench.leaderboard.grid import Entry, Grid, show_size
+from simmim_bench.leaderboard.markdown import escape, render_grid
 
 TITLES = {
     "pretraining": "Pretraining",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simmim_bench.results.grid import Entry, Grid, Note, Page, Section
+from simmim_bench.leaderboard.grid import Entry, Grid, Note, Page, Section
 
 SPECIAL = str.maketrans(
     {

@@ -6,14 +6,15 @@ import argparse
 import json
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.aggregate import check_protocols
-from simmim_bench.results.compare import compare as compare_methods
-from simmim_bench.results.export import export as export_records
-from simmim_bench.results.export import form_of
+from simmim_bench.leaderboard.aggregate import check_protocols
+from simmim_bench.leaderboard.build import build as build_board
+from simmim_bench.leaderboard.build import cited_for, render
+from simmim_bench.leaderboard.compare import compare as compare_methods
+from simmim_bench.leaderboard.export import export as export_records
+from simmim_bench.leaderboard.export import form_of
+from simmim_bench.leaderboard.page import make_page
+from simmim_bench.leaderboard.terminal import print_page
 from simmim_bench.results.heap import collector_paused
-from simmim_bench.results.leaderboard import build as build_board
-from simmim_bench.results.leaderboard import cited_for, render
-from simmim_bench.results.page import make_page
 from simmim_bench.results.protocols import check_known
 from simmim_bench.results.published import bad_sources, read_published
 from simmim_bench.results.record import Record
@@ -25,7 +26,6 @@ from simmim_bench.results.store import (
     record_path,
     records_under,
 )
-from simmim_bench.results.terminal import print_page
 
 GIVEN = "give the record.json of a run as tools/test.py wrote it"
 SHOWN = 20  # bad records that ``check`` names
