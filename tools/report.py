@@ -19,7 +19,7 @@ def parse() -> argparse.Namespace:
 def run() -> None:
     """Parse first: ``--help`` answers at once."""
     args = parse()
-    from simmim_bench.results.web.reports import write_reports
+    from simmim_bench.leaderboard.web.run_report import write_reports
 
     sys.stdout.writelines(f"{path}\n" for path in write_reports(args.folders))
 

@@ -6,7 +6,7 @@ from urllib.parse import urlparse
 
 import pytest
 
-from simmim_bench.results.web.page import render_web
+from simmim_bench.leaderboard.web.page import render_web
 from tests.results.test_web import HOSTILE
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -8,11 +8,14 @@ from PIL import Image
 
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
+from simmim_bench.leaderboard.web import run_report as config_difference
+from simmim_bench.leaderboard.web.run_report import (
+    config_differences,
+    renew_reports,
+    write_reports,
+    write_run_report,
+)
 from simmim_bench.results.manifest import Manifest
-from simmim_bench.results.web import config_difference
-from simmim_bench.results.web.config_difference import config_differences
-from simmim_bench.results.web.reports import renew_reports, write_reports
-from simmim_bench.results.web.run_report import write_run_report
 from tests.results.test_web import HOSTILE, Page
 
 FILE = """

@@ -1,6 +1,6 @@
 """Curves as small as a word."""
 
-from simmim_bench.results.web.sparkline import sparklines
+from simmim_bench.leaderboard.web.curves import sparklines
 
 
 def curve(*values):

@@ -8,11 +8,11 @@ import pytest
 
 from simmim_bench.leaderboard.aggregate import aggregate
 from simmim_bench.leaderboard.page import with_unit
+from simmim_bench.leaderboard.web.charts import charts_of
+from simmim_bench.leaderboard.web.drawing import legend, looks_of, styled
+from simmim_bench.leaderboard.web.lines import lines_of
+from simmim_bench.leaderboard.web.page import render_web
 from simmim_bench.plots import new_figure
-from simmim_bench.results.web.charts import charts_of
-from simmim_bench.results.web.drawing import legend, looks_of, styled
-from simmim_bench.results.web.lines import lines_of
-from simmim_bench.results.web.page import render_web
 
 HOSTILE = '<script>alert(1)<|script> $x^2$ & "q" </td>'.replace("/", "|").replace("|", "\u2215")
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from simmim_bench.analysis.representation.look import Look
+from simmim_bench.leaderboard.web.drawing import COLOURS, MARKERS, as_svg, legend, styled
 from simmim_bench.plots import new_figure
-from simmim_bench.results.web.drawing import COLOURS, MARKERS, as_svg, legend, styled
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MOST_TICKS = 12

@@ -34,7 +34,7 @@ def render(
     return template.render(
         title=title,
         subtitle=subtitle,
-        style=(files("simmim_bench.results.web") / "page.css").read_text("utf-8"),
+        style=(files("simmim_bench.leaderboard.web") / "page.css").read_text("utf-8"),
         models=[facts(subject) for subject in subjects],
         sections=sections,
     )

@@ -9,8 +9,8 @@ from typing import Any
 from simmim_bench.leaderboard.aggregate import Cell, ColumnKey, Row, Stat, Table
 from simmim_bench.leaderboard.page import METRICS, UNITS, with_unit
 from simmim_bench.leaderboard.statistics import half_width
-from simmim_bench.plots import new_figure
-from simmim_bench.results.web.drawing import (
+from simmim_bench.leaderboard.web.curves import learning_charts
+from simmim_bench.leaderboard.web.drawing import (
     CHARACTERS,
     TOLD_APART,
     WIDTH,
@@ -21,7 +21,7 @@ from simmim_bench.results.web.drawing import (
     shorten,
     styled,
 )
-from simmim_bench.results.web.learning import learning_charts
+from simmim_bench.plots import new_figure
 
 MOST_ROWS = 24
 FEWEST = 3  # of a column, however many columns there are

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+from simmim_bench.config import load_config, resolved_hash
+from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.leaderboard.page import with_unit
-from simmim_bench.results.manifest import FILE_NAME, SUPERSEDED, Manifest
+from simmim_bench.leaderboard.web.curves import run_charts
+from simmim_bench.leaderboard.web.lines import describe_environment
+from simmim_bench.progress import progress_bar
+from simmim_bench.results.manifest import FILE_NAME, SUPERSEDED, ConfigRef, Manifest
 from simmim_bench.results.pictures import as_address, as_jpeg, last_reconstruction
-from simmim_bench.results.web.config_difference import config_differences
-from simmim_bench.results.web.environments import describe_environment
-from simmim_bench.results.web.run_curves import run_charts
 
 REPORT = "report.html"
 WIDEST = 960  # pixels of an embedded picture
@@ -56,7 +61,7 @@ def write_run_report(folder: Path) -> Path:
     changes, warning = (
         config_differences(folder, manifest.config) if manifest.config else ([], None)
     )
-    resources = files("simmim_bench.results.web")
+    resources = files("simmim_bench.leaderboard.web")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string((resources / "run_report.html").read_text("utf-8"))
     page = template.render(
@@ -129,3 +134,106 @@ def _pictures(paths: Iterable[Path]) -> list[tuple[str, str]]:
     return [
         (path.stem, as_address(as_jpeg(path, widest=WIDEST))) for path in paths if path.is_file()
     ]
+
+
+# Reports of many runs.
+
+
+def write_reports(folders: Iterable[Path]) -> list[Path]:
+    """Write the report of every training in some folders or below them.
+
+    Raises:
+        BenchError: If a folder does not exist or holds no finished training.
+    """
+    runs: list[Path] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise BenchError(f"{folder} does not exist; give the work dir of a run or of a suite")
+        found = runs_below(folder)
+        if not found:
+            raise BenchError(
+                f"{folder} holds no manifest.json of a training; a run writes it when it ends"
+            )
+        runs += found
+    with progress_bar("reports", len(runs)) as advance:
+        pages = []
+        for run in runs:
+            pages.append(write_run_report(run))
+            advance(1)
+    return pages
+
+
+def renew_reports(work_dir: Path) -> None:
+    """Write the reports below ``work_dir`` that are missing or older than their run."""
+    for run in runs_below(work_dir):
+        if not is_current(run):
+            write_run_report(run)
+
+
+# Where the config that a run used differs from its protocol's file.
+
+
+ABSENT = "absent"
+# What every run sets for itself: where it writes, which hooks measure it, where it goes on from.
+OWN = ("work_dir", "custom_hooks", "resume", "load_from", "launcher")
+ROOT = Path(__file__).parents[3]  # of the project, with its configs
+SEEDING = "simmim_bench.SeedSample"  # goes before every pipeline
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A dotted key, its value in the protocol's file, and in the run."""
+
+    key: str
+    stated: str
+    used: str
+
+
+def config_differences(folder: Path, config: ConfigRef) -> tuple[list[Difference], str | None]:
+    """Compare the config in a run's folder with the file that it was made of.
+
+    Args:
+        folder: Of the run, where mmengine has left the config as it was used.
+        config: The file, relative to the current directory or the project's, and its hash at that
+            time.
+
+    Returns:
+        Differences in the order of keys, and a sentence where they cannot be trusted or known.
+    """
+    used = folder / Path(config.path).name
+    try:
+        before, after = load_config(_located(config.path)), load_config(str(used))
+    except BenchError as error:
+        return [], f"not known: {error}"
+    warning = None
+    if not config.overrides and resolved_hash(before) != config.sha256:
+        warning = f"{config.path} has changed since the run; differences are from what it says now"
+    stated, found = dict(_flat(before.to_dict())), dict(_flat(after.to_dict()))
+    keys = [key for key in sorted({*stated, *found}) if stated.get(key) != found.get(key)]
+    return [
+        Difference(key, stated.get(key, ABSENT), found.get(key, ABSENT))
+        for key in keys
+        if key.split(".")[0] not in OWN
+    ], warning
+
+
+def _located(path: str) -> str:
+    """The file where it is; as it was given if there is none."""
+    inside = ROOT / path
+    return str(inside) if inside.is_file() and not Path(path).is_file() else path
+
+
+def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Dotted keys and their values as text; a list of dicts is walked, another list is a value."""
+    inner = isinstance(node, (list, tuple)) and any(isinstance(one, dict) for one in node)
+    if isinstance(node, dict) or inner:
+        if not isinstance(node, dict):
+            node = dict(enumerate(one for one in node if not _seeds(one)))
+        for key, value in node.items():
+            yield from _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, json.dumps(node, default=str)
+
+
+def _seeds(transform: Any) -> bool:
+    return isinstance(transform, dict) and transform.get("type") == SEEDING

@@ -10,11 +10,11 @@ from typing import Any
 
 from simmim_bench.leaderboard.aggregate import Table, aggregate
 from simmim_bench.leaderboard.page import LEGEND
+from simmim_bench.leaderboard.web.charts import charts_of
+from simmim_bench.leaderboard.web.curves import sparklines
+from simmim_bench.leaderboard.web.lines import Line, lines_of
 from simmim_bench.results.pictures import KEY, as_address
 from simmim_bench.results.record import Record
-from simmim_bench.results.web.charts import charts_of
-from simmim_bench.results.web.lines import Line, lines_of
-from simmim_bench.results.web.sparkline import sparklines
 
 MOST_PICTURES = 20
 MOST_CURVES = 200  # lines that show them
@@ -43,7 +43,7 @@ def render_web(
     tables = aggregate(records) if tables is None else tables
     lines = lines_of([*tables, *aggregate(cited)])
     charts = [chart for table in tables if table.kind == "full" for chart in charts_of(table)]
-    folder = files("simmim_bench.results.web")
+    folder = files("simmim_bench.leaderboard.web")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string((folder / "page.html").read_text("utf-8"))
     return template.render(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from simmim_bench.leaderboard.aggregate import Cell, ColumnKey, Row, Table
@@ -10,8 +10,8 @@ from simmim_bench.leaderboard.costs import MEMORY, PARAMETERS, describe_cost
 from simmim_bench.leaderboard.grid import describe, show, show_minutes
 from simmim_bench.leaderboard.page import DETAILS, METRICS, show_origin, with_unit
 from simmim_bench.leaderboard.statistics import Standing, half_width, standing
+from simmim_bench.results.manifest import Environment
 from simmim_bench.results.record import Record
-from simmim_bench.results.web.environments import describe_environments
 
 MOST_OTHERS = 2  # metrics beside the primary one; details tell all
 
@@ -143,3 +143,45 @@ def _measured(row: Row, cell: Cell) -> Iterator[tuple[str, str]]:
     if first.environment:
         yield "environment", describe_environments(cell.records)
     yield "records", ", ".join(record.run_id for record in cell.records)
+
+
+# With which versions and commit runs were made, in one line.
+
+
+def describe_environment(where: Environment, packages: Collection[str] = ()) -> str:
+    """``Python 3.11.7, torch 2.14.1, Linux, commit 0123456789ab, with uncommitted changes``.
+
+    Args:
+        where: Of a run.
+        packages: Whose versions are named, too.
+    """
+    parts = [f"Python {where.python}"]
+    if where.torch:
+        parts.append(f"torch {where.torch}")
+    parts += [f"{name} {where.versions.get(name, 'absent')}" for name in packages]
+    parts.append(where.platform)
+    if where.git_commit:
+        parts.append(f"commit {where.git_commit[:12]}")
+    if where.git_dirty:
+        parts.append("with uncommitted changes")
+    return ", ".join(parts)
+
+
+def describe_environments(records: Iterable[Record]) -> str:
+    """All environments of some runs; where they differ, each with its seeds and what differs."""
+    known = [(record.seed, record.environment) for record in records if record.environment]
+    if all(where.__dict__ == known[0][1].__dict__ for _, where in known):  # of most lines
+        return describe_environment(known[0][1]) if known else ""
+    packages = _differing([where.versions for _, where in known])
+    seeds: dict[str, list[str]] = {}
+    for seed, where in known:
+        seeds.setdefault(describe_environment(where, packages), []).append(str(seed))
+    if len(seeds) < 2:
+        return "".join(seeds)
+    return "; ".join(f"seed {', '.join(mine)}: {text}" for text, mine in seeds.items())
+
+
+def _differing(versions: list[dict[str, str]]) -> list[str]:
+    """Packages whose version is not the same everywhere."""
+    names = sorted({name for mine in versions for name in mine} - {"torch"})
+    return [name for name in names if len({mine.get(name) for mine in versions}) > 1]
