@@ -7,11 +7,10 @@ from simmim_bench.masking.grid import GridMask
 from simmim_bench.masking.guided import GuidedMask
 from simmim_bench.masking.hierarchical import HierarchicalMask
 from simmim_bench.masking.random_patch import RandomPatchMask
-from simmim_bench.masking.schedule import RatioSchedule
 from simmim_bench.masking.semantic import SemanticMask
 from simmim_bench.masking.square import SquareMask
 from simmim_bench.masking.stripes import StripesMask
-from simmim_bench.masking.transform import GenerateMask
+from simmim_bench.masking.transform import GenerateMask, RatioSchedule
 
 __all__ = [
     "BlockwiseMask",
