@@ -6,9 +6,9 @@ from mmengine.model import BaseAveragedModel
 from mmpretrain.models.backbones import VisionTransformer
 from torch import nn
 
-from simmim_bench.algorithms import SparseSimMIM
 from simmim_bench.errors import BenchError
-from simmim_bench.features.own import OwnFeatures
+from simmim_bench.models import SparseSimMIM
+from simmim_bench.models.features import OwnFeatures
 
 
 def refuse_sharded(model: nn.Module) -> None:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from simmim_bench.data.prepare.commands.check import image_files
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
+from simmim_bench.models.frozen import require_file
 from simmim_bench.progress import progress_bar
-from simmim_bench.targets.missing import require_file
 
 FORMAT = "simmim_bench palette"
 FIT = "python tools/fit_colour_clusters.py IMAGES --out FILE"

@@ -13,9 +13,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from simmim_bench.models.frozen import build_teacher, feature_map, probe, teacher_weights
 from simmim_bench.registry import MODELS
 from simmim_bench.targets.base import Target, grid_of
-from simmim_bench.targets.teacher_model import build_teacher, feature_map, probe, teacher_weights
 
 
 @MODELS.register_module()

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from simmim_bench.algorithms import ColourTokenizer
 from simmim_bench.errors import BenchError
+from simmim_bench.models import ColourTokenizer
 
 
 def test_a_patch_has_the_token_of_its_mean_colour():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from simmim_bench.contrast import AttentionPool
+from simmim_bench.models.contrast import AttentionPool
 
 
 def test_attention_pooling_by_hand():

@@ -2,11 +2,11 @@
 
 import pytest
 
-from simmim_bench.algorithms import SimMIM
 from simmim_bench.analysis.painting.evaluate import marks_of
 from simmim_bench.analysis.painting.marks import touched_patches
 from simmim_bench.config import load_config
 from simmim_bench.masking.strategies import build_strategy, for_evaluation
+from simmim_bench.models import SimMIM
 from simmim_bench.reconstruction import MASK_STEP
 from simmim_bench.registry import MODELS
 from simmim_bench.suite.cells import list_cells, step_of

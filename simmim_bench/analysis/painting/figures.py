@@ -28,9 +28,8 @@ from simmim_bench.analysis.images import Marks, Pixels
 from simmim_bench.config import resolved_hash
 from simmim_bench.engine.failures import explained
 from simmim_bench.errors import BenchError
-from simmim_bench.features import FrozenFeatures
-from simmim_bench.features.base import Levels
 from simmim_bench.io import sha256_file
+from simmim_bench.models.features import FrozenFeatures, Levels
 from simmim_bench.reconstruction import masked_psnr, masked_ssim
 from simmim_bench.results.manifest import FileRef
 from simmim_bench.results.schema import PositiveFloat, Sha256, StrictModel, Text, validate

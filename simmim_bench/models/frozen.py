@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from simmim_bench.checkpoint.safe_io import load_checkpoint
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS, unknown_name
-from simmim_bench.targets.missing import require_file
 
 TIMM = "timm."
 PROBE_SIZE = 224
@@ -175,3 +174,22 @@ def _unknown_timm(name: str, known: list[str]) -> str:
     if near:
         return unknown_name(name, known, "timm model")
     return f"unknown timm model {name!r}; timm.list_models() lists all {len(known)}"
+
+
+# A file that a target needs and that is not there.
+
+
+def require_file(path: Path, what: str, remedy: str) -> None:
+    """Check that ``path`` is a file.
+
+    Raises:
+        BenchError: If not; names files of the same folder that are spelt alike, else the remedy.
+    """
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise BenchError(f"{what} {path} is a folder; give a file in it")
+    beside = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(str(path.parent / name) for name in near)}?"
+    raise BenchError(f"{what} {path} does not exist; {hint if near else remedy}")

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from simmim_bench.algorithms.simmim import SimMIM
 from simmim_bench.backbones.pixels import CHANNELS, fill_masked_pixels
+from simmim_bench.models.simmim import SimMIM
 from simmim_bench.registry import MODELS
 
 FILLS = ("token", "mean", "noise")

@@ -14,8 +14,8 @@ import torch
 from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
-from simmim_bench.algorithms.simmim import SimMIM
 from simmim_bench.backbones.sparse.visible_only import check_sparse, visible_only
+from simmim_bench.models.simmim import SimMIM
 from simmim_bench.registry import MODELS
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import torch
 from mmengine.model import BaseModule
+from mmpretrain.models.selfsup.cae import DALLEEncoder
 from torch import Tensor
 from torch.nn import functional
 
 from simmim_bench.errors import BenchError
+from simmim_bench.models.frozen import require_file, teacher_weights
 from simmim_bench.registry import MODELS
 
 
@@ -53,3 +58,37 @@ class ColourTokenizer(BaseModule):
         red, green, blue = (means * self.bins).long().clamp(0, self.bins - 1).unbind(1)
         tokens = (red * self.bins + green) * self.bins + blue
         return functional.one_hot(tokens, self.bins**3).movedim(-1, 1).to(images.dtype)
+
+
+# Visual tokens of DALL-E's encoder, which BEiT predicts (https://arxiv.org/abs/2106.08254).
+
+
+SOURCE = "https://mmassets.onedl.ai/mmselfsup/1.x/target_generator_ckpt/dalle_encoder.pth"
+
+
+@MODELS.register_module()
+class DallETokenizer(DALLEEncoder):
+    """mmpretrain's ``DALL-E`` encoder with its published weights, every key or not at all.
+
+    Args:
+        checkpoint: The weights; they are read by ``init_weights``.
+        kwargs: See ``DALLEEncoder``.
+    """
+
+    def __init__(self, *, checkpoint: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.checkpoint = Path(checkpoint)
+
+    def init_weights(self) -> None:
+        """Read the weights.
+
+        Raises:
+            BenchError: If the file is missing, damaged, or does not hold exactly these weights.
+        """
+        require_file(
+            self.checkpoint,
+            "DALL-E tokenizer",
+            f"download {SOURCE}, and give its path by "
+            "--cfg-options model.target_generator.checkpoint=FILE",
+        )
+        teacher_weights(self.checkpoint).load_into(self)

@@ -9,15 +9,15 @@ Each view must find the other views of its image among those of the batch: SimCL
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import permutations
 
 import torch
+from mmpretrain.models.utils import CosineEMA
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from simmim_bench.backbones import BackboneAdapter
-from simmim_bench.contrast.attention_pool import AttentionPool
-from simmim_bench.contrast.momentum_teacher import MomentumTeacher
+from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.losses.in_batch import in_batch_cross_entropy
 
 
@@ -110,3 +110,91 @@ class ViewContrast(nn.Module):
 def _head(channels: int, hidden: int, dims: int) -> nn.Sequential:
     """SimCLR's projection head, W2 relu(W1 h), section 2.1; no batch norm, which needs a batch."""
     return nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, dims))
+
+
+# Multi-head attention pooling: one learned query looks at a feature map.
+#
+# Papers: Set Transformer (https://arxiv.org/abs/1810.00825, section 3.2), and as the head of a ViT
+# Scaling Vision Transformers (https://arxiv.org/abs/2106.04560, appendix: MAP).
+
+
+QUERY_STD = 0.02
+
+
+class AttentionPool(nn.Module):
+    """One vector of the width of a feature map.
+
+    Args:
+        channels: C of the map.
+        heads: Attention heads.
+
+    Raises:
+        ValueError: If the heads do not divide the channels.
+    """
+
+    def __init__(self, *, channels: int, heads: int) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ValueError(f"{heads} heads do not divide {channels} channels")
+        self.query = nn.Parameter(torch.empty(1, 1, channels))
+        nn.init.trunc_normal_(self.query, std=QUERY_STD)
+        self.norm = nn.LayerNorm(channels)
+        self.attention = nn.MultiheadAttention(channels, heads, batch_first=True)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Pool maps (B, C, h, w) to (B, C)."""
+        tokens = self.norm(features.flatten(2).transpose(1, 2))  # (B, h * w, C)
+        query = self.query.expand(len(tokens), -1, -1)
+        pooled: Tensor = self.attention(query, tokens, tokens, need_weights=False)[0]
+        return pooled[:, 0]
+
+
+# A teacher whose weights follow the student's (MoCo v3, https://arxiv.org/abs/2104.02057).
+
+
+class MomentumTeacher(nn.Module):
+    """Copy of backbone and embedding: teacher = m teacher + (1 - m) student at every step.
+
+    m rises from ``momentum`` to 1 along half a cosine (BYOL, https://arxiv.org/abs/2006.07733,
+    section 3.2); the number of steps done is in the state dict, so it is right after a resume.
+
+    Args:
+        backbone: The student's.
+        embed: From its last feature map to vectors.
+        momentum: m at the beginning.
+
+    Raises:
+        ValueError: If ``momentum`` is not in (0, 1).
+    """
+
+    def __init__(self, backbone: nn.Module, embed: nn.Module, *, momentum: float) -> None:
+        super().__init__()
+        if not 0 < momentum < 1:
+            raise ValueError(f"momentum {momentum} is not in (0, 1); MoCo v3 uses 0.99")
+        # mmpretrain counts what is new
+        self.average = CosineEMA(nn.ModuleList([backbone, embed]), momentum=1 - momentum)
+        self.adapter = adapter_for(self.average.module[0])
+
+    def follow(self, backbone: nn.Module, embed: nn.Module) -> None:
+        """Take a step towards the student; the first one makes both equal."""
+        self.average.update_parameters(nn.ModuleList([backbone, embed]))
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Vectors (B, D) of whole images (B, 3, H, W)."""
+        backbone, embed = self.average.module
+        vectors: Tensor = embed(self.adapter.last_feature_map(backbone(images)))
+        return vectors
+
+
+# Views as one batch: all first views, then all second ones, and so on.
+
+
+def stack_views(inputs: Tensor | Sequence[Tensor]) -> Tensor:
+    """N times (B, 3, H, W) as (N * B, 3, H, W); images alone as they are."""
+    return inputs if isinstance(inputs, Tensor) else torch.cat(list(inputs))
+
+
+def masks_of_views(mask: Tensor) -> Tensor:
+    """(B, N, h, w) as (N * B, h, w); masks of images alone, (B, h, w), as they are."""
+    return mask.transpose(0, 1).flatten(0, 1) if mask.ndim == 4 else mask

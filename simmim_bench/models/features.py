@@ -5,18 +5,41 @@ Paper: https://arxiv.org/abs/1603.08155
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from simmim_bench.backbones import BackboneAdapter
 from simmim_bench.errors import BenchError
-from simmim_bench.features.base import Levels, PairFeatures
-from simmim_bench.features.networks import VGG_WEIGHTS, build_network, maps_of, open_network
+from simmim_bench.models.feature_levels import VGG_WEIGHTS, build_network, maps_of, open_network
 from simmim_bench.registry import MODELS
+
+# The contract of features of a reconstruction and its original.
+
+
+Levels = Sequence[Tensor]
+
+
+class PairFeatures(nn.Module, ABC):
+    """Feature maps of two sets of images by one network."""
+
+    @abstractmethod
+    def forward(
+        self, painted: Tensor, original: Tensor, adapter: BackboneAdapter
+    ) -> tuple[Levels, Levels]:
+        """Levels (B, C, h, w) of either.
+
+        Args:
+            painted: Reconstructions, (B, 3, H, W), normalised as the encoder's images; gradients
+                reach them.
+            original: Originals, the same shape and scale.
+            adapter: Of the encoder that is trained.
+        """
 
 
 @MODELS.register_module()
@@ -113,3 +136,35 @@ class FrozenFeatures(PairFeatures):
         super()._apply(fn, recurse)
         self.network._apply(fn, recurse)
         return self
+
+
+# Features of the encoder that is being trained; needs no other network.
+
+
+@MODELS.register_module()
+class OwnFeatures(PairFeatures):
+    """Last feature map of the encoder, which sees whole images here.
+
+    Args:
+        learn: Whether the loss changes how the encoder sees reconstruction and original, too.
+            Only a loss with negatives may: without them constant features would be its minimum.
+            False: weights count as constants, and the loss changes what is painted only.
+    """
+
+    def __init__(self, *, learn: bool) -> None:
+        super().__init__()
+        self.learn = learn
+
+    def forward(
+        self, painted: Tensor, original: Tensor, adapter: BackboneAdapter
+    ) -> tuple[Levels, Levels]:
+        """See ``PairFeatures.forward``; one level."""
+        backbone = adapter.backbone
+        if self.learn:
+            own, other = (backbone(images) for images in (painted, original))
+        else:
+            fixed = {name: value.detach() for name, value in backbone.named_parameters()}
+            own = functional_call(backbone, fixed, (painted,))
+            with torch.no_grad():
+                other = backbone(original)
+        return [adapter.last_feature_map(own)], [adapter.last_feature_map(other)]
