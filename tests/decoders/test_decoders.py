@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from simmim_bench.backbones import FeatureSpec
-from simmim_bench.decoders import (
+from simmim_bench.models.decoders import (
     ConvDecoder,
     InverseSwinDecoder,
     LinearDecoder,

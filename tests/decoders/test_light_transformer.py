@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from simmim_bench.backbones import FeatureSpec
-from simmim_bench.decoders import LightTransformerDecoder
+from simmim_bench.models.decoders import LightTransformerDecoder
 from simmim_bench.registry import MODELS
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from simmim_bench.backbones import FeatureSpec
-from simmim_bench.decoders import UNetDecoder
+from simmim_bench.models.decoders import UNetDecoder
 from simmim_bench.registry import MODELS
 
 SPEC = FeatureSpec(strides=(4, 8, 16, 32), channels=(6, 8, 10, 12))

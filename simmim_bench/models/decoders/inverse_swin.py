@@ -14,7 +14,7 @@ from mmpretrain.models.backbones.swin_transformer import SwinBlockSequence
 from torch import Tensor, nn
 
 from simmim_bench.backbones.base import FeatureSpec
-from simmim_bench.decoders.base import Decoder
+from simmim_bench.models.decoders.simple import Decoder
 from simmim_bench.registry import MODELS, unknown_name
 
 ARCHITECTURES: dict[str, dict[str, Any]] = {

@@ -11,7 +11,7 @@ from mmpretrain.models.utils import build_2d_sincos_position_embedding
 from torch import Tensor, nn
 
 from simmim_bench.backbones.base import FeatureSpec
-from simmim_bench.decoders.base import Decoder
+from simmim_bench.models.decoders.simple import Decoder
 from simmim_bench.registry import MODELS
 
 POSITION_MULTIPLE = 4  # sine and cosine of rows and of columns

@@ -14,7 +14,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from simmim_bench.backbones.base import FeatureSpec
-from simmim_bench.decoders.base import Decoder
+from simmim_bench.models.decoders.simple import Decoder
 from simmim_bench.registry import MODELS
 
 MIN_CHANNELS = 32
