@@ -18,7 +18,7 @@ def test_a_config_of_any_library_builds_our_parts(library):
     with DefaultScope.overwrite_default_scope(library):
         loss = registry.MODELS.build({"type": "simmim_bench.MaskedL1Loss"})
         load = registry.TRANSFORMS.build({"type": "simmim_bench.LoadImage"})
-    assert type(loss).__module__.startswith("simmim_bench.losses")
+    assert type(loss).__module__.startswith("simmim_bench.models.losses")
     assert type(load).__module__.startswith("simmim_bench.data.transforms")
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from simmim_bench.backbones import BackboneAdapter, adapter_for
-from simmim_bench.losses.in_batch import in_batch_cross_entropy
+from simmim_bench.models.losses.similarity import in_batch_cross_entropy
 
 
 class ViewContrast(nn.Module):

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 from mmengine.structures import BaseDataElement
 from torch import Tensor
 
-from simmim_bench.losses.weight import LossWeight
 from simmim_bench.models.contrast import ViewContrast, masks_of_views, stack_views
+from simmim_bench.models.losses.weight import LossWeight
 from simmim_bench.models.simmim import MaskedEncoder, SimMIM
 from simmim_bench.registry import MODELS
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
-from simmim_bench.losses.weight import LossWeight
+from simmim_bench.models.losses.weight import LossWeight
 from simmim_bench.models.simmim import SimMIM
 from simmim_bench.registry import MODELS
 

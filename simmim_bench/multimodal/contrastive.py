@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from simmim_bench.losses.in_batch import in_batch_cross_entropy
+from simmim_bench.models.losses.similarity import in_batch_cross_entropy
 
 
 def symmetric_contrastive(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:

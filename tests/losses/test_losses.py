@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from simmim_bench.losses import (
+from simmim_bench.models.losses import (
     MaskedCrossEntropyLoss,
     MaskedL1Loss,
     MaskedL2Loss,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from simmim_bench.losses import MaskedL1Loss
+from simmim_bench.models.losses import MaskedL1Loss
 
 
 def test_two_pixels_by_hand():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from simmim_bench.losses.similarity import CosineDistance, InfoNCE, PerceptualDistance
+from simmim_bench.models.losses.similarity import CosineDistance, InfoNCE, PerceptualDistance
 
 SHAPES = [(3, 5, 4, 4), (3, 7, 2, 2)]
 

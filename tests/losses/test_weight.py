@@ -5,7 +5,7 @@ import math
 import pytest
 from mmengine.logging import MessageHub
 
-from simmim_bench.losses.weight import LossWeight, training_share
+from simmim_bench.models.losses.weight import LossWeight, training_share
 
 
 def test_a_constant_weight_is_what_is_given():

@@ -33,7 +33,7 @@ from simmim_bench.engine.data_check import check_data
 from simmim_bench.engine.process import imports
 from simmim_bench.errors import BenchError
 from simmim_bench.finetune.pretrained import load_pretrained
-from simmim_bench.losses import MaskedL1Loss
+from simmim_bench.models.losses import MaskedL1Loss
 from simmim_bench.reconstruction import evaluation_pipeline, paints
 from simmim_bench.registry import METRICS, MODELS
 from simmim_bench.results.manifest import SUPERSEDED

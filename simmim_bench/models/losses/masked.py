@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
+from simmim_bench.registry import MODELS
+
 EPSILON = 1e-5  # of the original; keeps an all-visible batch at loss 0
 REGIONS = ("masked", "all")
 
@@ -84,3 +86,87 @@ class MaskedRegressionLoss(MaskedLoss):
     @abstractmethod
     def difference(self, pred: Tensor, target: Tensor) -> Tensor:
         """Element by element, same shape and dtype."""
+
+
+# L1 on masked pixels, the loss of SimMIM (https://arxiv.org/abs/2111.09886, 3.4).
+#
+# Reference: https://github.com/microsoft/SimMIM/blob/main/models/simmim.py
+
+
+@MODELS.register_module()
+class MaskedL1Loss(MaskedRegressionLoss):
+    """Mean absolute difference over masked positions and their channels."""
+
+    def difference(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Absolute difference."""
+        return (pred - target).abs()
+
+
+# L2 on masked pixels, compared with L1 in SimMIM (https://arxiv.org/abs/2111.09886, 3.4).
+
+
+@MODELS.register_module()
+class MaskedL2Loss(MaskedRegressionLoss):
+    """Mean squared difference over masked positions and their channels."""
+
+    def difference(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Squared difference."""
+        return (pred - target).square()
+
+
+# Smooth L1 on masked pixels, compared with L1 in SimMIM (https://arxiv.org/abs/2111.09886, 3.4).
+#
+# Definition: Fast R-CNN (https://arxiv.org/abs/1504.08083, equation 3), with its knee at ``beta``.
+
+
+@MODELS.register_module()
+class MaskedSmoothL1Loss(MaskedRegressionLoss):
+    """Mean over masked positions of ``d**2 / (2 * beta)`` below ``beta``, else ``|d| - beta / 2``.
+
+    Args:
+        beta: Difference at which the parabola meets the line; in units of the target.
+        region: See ``MaskedLoss``.
+
+    Raises:
+        ValueError: If ``beta`` is not positive, or the region is unknown.
+    """
+
+    def __init__(self, *, beta: float = 1.0, region: str = "masked") -> None:
+        super().__init__(region=region)
+        if not beta > 0:
+            raise ValueError(f"beta {beta} is not positive; use MaskedL1Loss for 0")
+        self.beta = beta
+
+    def difference(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Parabola near 0, line beyond."""
+        return nn.functional.smooth_l1_loss(pred, target, beta=self.beta, reduction="none")
+
+
+# Cross-entropy on masked pixels, for colours as classes (SimMIM, section 3.4).
+#
+# Paper: https://arxiv.org/abs/2111.09886
+
+
+@MODELS.register_module()
+class MaskedCrossEntropyLoss(MaskedLoss):
+    """Mean cross-entropy over masked positions and their fields.
+
+    A field is one choice among classes: bins have three fields a position (R, G, B), clusters
+    one. The prediction's channels are the logits of field 0, then of field 1, and so on.
+    """
+
+    expected = "prediction (B, fields * classes, H, W), Long target (B, fields, H, W), (B, H, W)"
+
+    def errors(self, pred: Tensor, target: Tensor) -> Tensor:
+        """See ``MaskedLoss.errors``; the target is Long, (B, fields, h, w), class indices."""
+        fields = target.shape[1]
+        same_grid = target.shape == (pred.shape[0], fields, *pred.shape[2:])
+        if not same_grid or pred.shape[1] % fields:
+            raise self.disagreement(pred, target)
+        if target.dtype != torch.int64:
+            raise ValueError(
+                f"target is {target.dtype}, not class indices (torch.int64); use ColourBins or "
+                f"ColourClusters as target, or another loss"
+            )
+        logits = pred.unflatten(1, (fields, -1)).transpose(1, 2)  # (B, classes, fields, h, w)
+        return nn.functional.cross_entropy(logits, target, reduction="none")
