@@ -188,7 +188,7 @@ def run() -> None:
 
     from simmim_bench.engine.process import prepare
     from simmim_bench.io import atomic_write_text
-    from simmim_bench.targets.palette import fit_palette
+    from simmim_bench.models.targets.colours import fit_palette
 
     prepare("none", "mmpretrain")
     init_default_scope("mmpretrain")

@@ -22,7 +22,7 @@ def parse() -> argparse.Namespace:
 def run() -> None:
     """Parse first: the libraries take a moment."""
     args = parse()
-    from simmim_bench.targets.palette import fit_palette
+    from simmim_bench.models.targets.colours import fit_palette
 
     images = fit_palette(args.images, args.out, clusters=args.clusters, seed=args.seed)
     sys.stdout.write(f"wrote {args.out}: {args.clusters} colours of {images} images\n")

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from simmim_bench.errors import BenchError
-from simmim_bench.targets import ColourClusters
-from simmim_bench.targets.palette import fit_palette
+from simmim_bench.models.targets import ColourClusters
+from simmim_bench.models.targets.colours import fit_palette
 
 ROOT = Path(__file__).parents[2]
 COLOURS = np.array([[250, 0, 0], [10, 200, 30], [20, 20, 220], [240, 240, 240]])
@@ -61,7 +61,7 @@ def test_the_tool_finds_the_colours_of_a_folder_again(folder, tmp_path):
 
 
 def test_each_pixel_is_its_nearest_colour_and_back(tmp_path, monkeypatch):
-    monkeypatch.setattr("simmim_bench.targets.colour_clusters.CHUNK", 100)
+    monkeypatch.setattr("simmim_bench.models.targets.colours.CHUNK", 100)
     generator = np.random.default_rng(1)
     centres = generator.uniform(0, 255, (9, 3))
     target = ColourClusters(palette=write_palette(tmp_path / "p.json", centres.tolist()), **SCALE)

@@ -8,9 +8,8 @@ import pytest
 import timm
 import torch
 
-from simmim_bench import targets
 from simmim_bench.backbones import FeatureSpec
-from simmim_bench.models import decoders, losses
+from simmim_bench.models import decoders, losses, targets
 from simmim_bench.registry import MODELS
 
 DOCS = Path(__file__).parents[2] / "docs" / "targets.md"

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from simmim_bench.errors import BenchError
-from simmim_bench.targets import (
+from simmim_bench.models.targets import (
     ColourBins,
     DownsampledRGB,
     NormalisedRGB,

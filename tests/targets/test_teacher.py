@@ -8,8 +8,8 @@ import timm
 import torch
 
 from simmim_bench.errors import BenchError
+from simmim_bench.models.targets import TeacherFeatures
 from simmim_bench.registry import MODELS
-from simmim_bench.targets import TeacherFeatures
 
 VIT = {
     "type": "timm.vit_tiny_patch16_224",

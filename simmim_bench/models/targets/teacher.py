@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from simmim_bench.models.frozen import build_teacher, feature_map, probe, teacher_weights
+from simmim_bench.models.targets.base import Target, grid_of
 from simmim_bench.registry import MODELS
-from simmim_bench.targets.base import Target, grid_of
 
 
 @MODELS.register_module()

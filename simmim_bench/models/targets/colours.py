@@ -8,13 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from simmim_bench.data.prepare.commands.check import image_files
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 from simmim_bench.models.frozen import require_file
+from simmim_bench.models.targets.base import Target
 from simmim_bench.progress import progress_bar
+from simmim_bench.registry import MODELS
 
 FORMAT = "simmim_bench palette"
 FIT = "python tools/fit_colour_clusters.py IMAGES --out FILE"
@@ -130,3 +134,101 @@ def _cluster(pixels: NDArray[np.float32], clusters: int, seed: int) -> NDArray[n
     ).fit(pixels)
     centres = fitted.cluster_centers_
     return centres[np.argsort(centres.sum(axis=1), kind="stable")]
+
+
+# Colour bins a channel as classes (SimMIM, https://arxiv.org/abs/2111.09886, section 3.4).
+
+
+LEVELS = 256
+CHANNELS = 3
+
+
+@MODELS.register_module()
+class ColourBins(Target):
+    """Each of R, G and B as one of ``bins`` equal parts of 0 to 255; for cross-entropy.
+
+    Args:
+        bins: Classes a channel; the paper compares 8 and 256.
+        mean: See ``Target``; needed.
+        std: See ``Target``; needed.
+
+    Raises:
+        ValueError: If there are fewer than 2 or more than 256 bins.
+        BenchError: If mean and std are not known.
+    """
+
+    def __init__(
+        self,
+        *,
+        bins: int,
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
+    ) -> None:
+        super().__init__(mean=mean, std=std)
+        if not 2 <= bins <= LEVELS:
+            raise ValueError(f"{bins} bins are not between 2 and {LEVELS}; SimMIM uses 8 and 256")
+        self.require_scale()
+        self.bins = bins
+        self.out_channels = CHANNELS * bins
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Bin of each channel, Long (B, 3, H, W)."""
+        # a level fills [level - 0.5, level + 0.5): rounding of the normalisation does no harm
+        position = (self.to_pixels(images) + 0.5) * (self.bins / LEVELS)
+        return position.floor().clamp(0, self.bins - 1).to(torch.int64)
+
+    def to_images(self, prediction: Tensor, images: Tensor) -> Tensor:  # noqa: ARG002
+        """Centre of the likeliest bin of each channel."""
+        likeliest = prediction.unflatten(1, (CHANNELS, self.bins)).argmax(dim=2)  # (B, 3, H, W)
+        return self.from_pixels((likeliest + 0.5) * (LEVELS / self.bins) - 0.5)
+
+
+# Colour clusters as classes, iGPT's palette (SimMIM, section 3.4).
+#
+# Papers: https://arxiv.org/abs/2111.09886; Chen et al., Generative Pretraining from Pixels, 2020.
+
+
+CHUNK = 1 << 16  # pixels whose distances to all centres are held at once: 128 MB for 512
+
+
+@MODELS.register_module()
+class ColourClusters(Target):
+    """Each pixel as the nearest of k colours; for cross-entropy.
+
+    The centres are part of the state dict (``target.centres``): they say what the decoder's
+    channels mean.
+
+    Args:
+        palette: File of ``tools/fit_colour_clusters.py``.
+        mean: See ``Target``; needed.
+        std: See ``Target``; needed.
+
+    Raises:
+        BenchError: If the file is missing or no palette, or mean and std are not known.
+    """
+
+    centres: Tensor
+
+    def __init__(
+        self,
+        *,
+        palette: str,
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
+    ) -> None:
+        super().__init__(mean=mean, std=std)
+        self.require_scale()
+        self.register_buffer("centres", torch.tensor(read_palette(palette), dtype=torch.float32))
+        self.out_channels = len(self.centres)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Nearest centre by squared distance in RGB, Long (B, 1, H, W)."""
+        pixels = self.to_pixels(images).movedim(1, -1)  # (B, H, W, 3)
+        chunks = pixels.reshape(-1, pixels.shape[-1]).split(CHUNK)
+        nearest = [torch.cdist(chunk, self.centres).argmin(dim=1) for chunk in chunks]
+        return torch.cat(nearest).view(pixels.shape[:-1]).unsqueeze(1)
+
+    def to_images(self, prediction: Tensor, images: Tensor) -> Tensor:  # noqa: ARG002
+        """Colour of the likeliest cluster."""
+        colours = self.centres[prediction.argmax(dim=1)]  # (B, H, W, 3)
+        return self.from_pixels(colours.movedim(-1, 1))
