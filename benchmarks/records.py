@@ -25,10 +25,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.results.manifest import Protocol
-from simmim_bench.results.protocols import known_protocols
-from simmim_bench.results.record import Record, RecordBody
-from simmim_bench.results.store import add_record, read_records, record_path
+from simmim_bench.records.manifest import Protocol
+from simmim_bench.records.protocols import known_protocols
+from simmim_bench.records.record import Record, RecordBody
+from simmim_bench.records.store import add_record, read_records, record_path
 
 TIME = "2025-01-31T12:00:00+00:00"
 SEEDS = 5

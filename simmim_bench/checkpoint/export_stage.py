@@ -13,8 +13,8 @@ from typing import Any
 from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.checkpoint.whole import written_by
 from simmim_bench.io import sha256_file
-from simmim_bench.results.environment import collect_environment
-from simmim_bench.results.manifest import Cost, FileRef, Manifest
+from simmim_bench.records.environment import collect_environment
+from simmim_bench.records.manifest import Cost, FileRef, Manifest
 
 PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmpretrain", "simmim_bench")
 

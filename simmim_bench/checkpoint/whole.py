@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import Manifest
+from simmim_bench.records.manifest import Manifest
 
 SHOWN_KEYS = 3
 

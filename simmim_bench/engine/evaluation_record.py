@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.engine.figures import protocol_metrics
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
-from simmim_bench.results.canonical import content_sha256
-from simmim_bench.results.collect import make_record, makers_of
-from simmim_bench.results.manifest import FILE_NAME, ConfigRef, Manifest, Protocol
+from simmim_bench.records.collect import make_record, makers_of
+from simmim_bench.records.hash import content_sha256
+from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest, Protocol
+from simmim_bench.records.metrics import protocol_metrics
 
 RECORD = "record.json"
 

@@ -9,8 +9,8 @@ from typing import Any
 from simmim_bench.config import datasets, load_config, resolved_hash
 from simmim_bench.engine.data_check import check_data
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import SCRATCH, Pretraining, Protocol
-from simmim_bench.results.schema import validate
+from simmim_bench.records.manifest import SCRATCH, Pretraining, Protocol
+from simmim_bench.records.schema import validate
 
 PAINTERS = {  # whose reconstructions are shown
     "AdaptiveSimMIM",

@@ -15,8 +15,8 @@ from operator import itemgetter
 from typing import TypeVar
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import CPU, SCRATCH, Cost, Kind, Pretraining, Protocol
-from simmim_bench.results.record import Provenance, Record
+from simmim_bench.records.manifest import CPU, SCRATCH, Cost, Kind, Pretraining, Protocol
+from simmim_bench.records.record import Provenance, Record
 
 TASKS = ("classification", "detection", "segmentation", "retrieval", "vqa", "generation")
 TIMES = "\N{MULTIPLICATION SIGN}"

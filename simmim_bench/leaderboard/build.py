@@ -15,13 +15,11 @@ from simmim_bench.leaderboard.markdown import insert_results, render_markdown
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.leaderboard.web.page import render_web
 from simmim_bench.leaderboard.web.run_report import renew_reports
-from simmim_bench.results.beside import MANY, beside
-from simmim_bench.results.collect import Collected, collect
-from simmim_bench.results.heap import collector_paused
-from simmim_bench.results.pictures import keep_pictures
-from simmim_bench.results.published import read_published
-from simmim_bench.results.record import Record
-from simmim_bench.results.store import records_under
+from simmim_bench.records.collect import Collected, collect
+from simmim_bench.records.pictures import keep_pictures
+from simmim_bench.records.published import read_published
+from simmim_bench.records.record import Record
+from simmim_bench.records.store import MANY, beside, collector_paused, records_under
 
 MARKDOWN, WEB = "README.md", "index.html"
 PICTURES = "pictures"

@@ -14,13 +14,13 @@ from simmim_bench.leaderboard.export import export as export_records
 from simmim_bench.leaderboard.export import form_of
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.leaderboard.terminal import print_page
-from simmim_bench.results.heap import collector_paused
-from simmim_bench.results.protocols import check_known
-from simmim_bench.results.published import bad_sources, read_published
-from simmim_bench.results.record import Record
-from simmim_bench.results.store import (
+from simmim_bench.records.protocols import check_known
+from simmim_bench.records.published import bad_sources, read_published
+from simmim_bench.records.record import Record
+from simmim_bench.records.store import (
     add_records,
     bad_files,
+    collector_paused,
     read_record,
     read_records,
     record_path,

@@ -10,7 +10,7 @@ from simmim_bench.leaderboard.aggregate import Row, Table, aggregate
 from simmim_bench.leaderboard.grid import Entry, Grid, Page, Section, show, show_gain
 from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.leaderboard.statistics import SIGNIFICANCE, Difference, difference, holm
-from simmim_bench.results.record import Record
+from simmim_bench.records.record import Record
 
 LEGEND = (
     "Difference in points; interval: 95 %, by Welch, over seeds; p: Welch's t-test, corrected for "

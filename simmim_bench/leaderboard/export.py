@@ -18,9 +18,9 @@ from simmim_bench.io import atomic_path, atomic_write_text
 from simmim_bench.leaderboard.aggregate import Cell, ColumnKey, Row, Table, aggregate, gpu_hours
 from simmim_bench.leaderboard.grid import describe
 from simmim_bench.leaderboard.page import show_origin
-from simmim_bench.results.manifest import Cost, Pretraining, Protocol
-from simmim_bench.results.record import Record
-from simmim_bench.results.schema import ImageSize
+from simmim_bench.records.manifest import Cost, Pretraining, Protocol
+from simmim_bench.records.record import Record
+from simmim_bench.records.schema import ImageSize
 
 # Results as the evaluation tables of Papers with Code: tasks, their datasets, ranked models.
 #

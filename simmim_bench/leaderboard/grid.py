@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simmim_bench.leaderboard.aggregate import TIMES, ColumnKey, Row, Stat
-from simmim_bench.results.manifest import Protocol
-from simmim_bench.results.schema import ImageSize
+from simmim_bench.records.manifest import Protocol
+from simmim_bench.records.schema import ImageSize
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 SYMBOLS = "†‡§¶◊"

@@ -30,8 +30,8 @@ from simmim_bench.leaderboard.grid import (
     show_size,
 )
 from simmim_bench.leaderboard.statistics import Standing, mean_rank_of, standing
-from simmim_bench.results.manifest import Kind, Pretraining
-from simmim_bench.results.record import Record
+from simmim_bench.records.manifest import Kind, Pretraining
+from simmim_bench.records.record import Record
 
 TITLE = "Leaderboard"
 LEGEND = (

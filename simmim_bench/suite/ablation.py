@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import Row, Stat, aggregate
-from simmim_bench.results.store import read_records
+from simmim_bench.records.store import read_records
 from simmim_bench.suite.axes import variants
 from simmim_bench.suite.schema import Pretrain, Suite
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.io import atomic_write_json, sha256_file
-from simmim_bench.results.manifest import SUPERSEDED
+from simmim_bench.records.manifest import SUPERSEDED
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
 
 TRACE = "stage.json"

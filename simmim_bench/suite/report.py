@@ -10,7 +10,7 @@ from rich.text import Text
 
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.leaderboard.terminal import print_page
-from simmim_bench.results.store import read_records
+from simmim_bench.records.store import read_records
 from simmim_bench.suite import cache
 from simmim_bench.suite.board import Board
 from simmim_bench.suite.cache import Check

@@ -19,8 +19,8 @@ from simmim_bench.checkpoint.source import Source, read_source
 from simmim_bench.errors import BenchError
 from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.io import sha256_file
+from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
-from simmim_bench.results.manifest import Pretraining
 
 DATA = Path(__file__).parents[1] / "data"
 SWIN = {

@@ -6,7 +6,7 @@ import pytest
 
 from simmim_bench.checkpoint.export_stage import run_export
 from simmim_bench.io import sha256_file
-from simmim_bench.results.manifest import Manifest
+from simmim_bench.records.manifest import Manifest
 
 ROOT = Path(__file__).parents[2]
 BACKBONE = {

@@ -11,8 +11,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, METRICS, PARAM_SCHEDULERS, TRANSFORMS, DefaultScope
 
 from simmim_bench.config import datasets
+from simmim_bench.records.manifest import Pretraining, Protocol
 from simmim_bench.registry import MODELS
-from simmim_bench.results.manifest import Pretraining, Protocol
 from tests.configs.expected import (
     ARCHITECTURES,
     CROPS,

@@ -11,8 +11,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import TRANSFORMS, DefaultScope
 from mmpretrain.structures import DataSample
 
+from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
-from simmim_bench.results.manifest import Pretraining
 
 ROOT = Path(__file__).parents[2] / "configs"
 FILES = sorted(path.name for path in (ROOT / "variants").glob("sparse_*.py"))

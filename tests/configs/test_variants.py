@@ -10,8 +10,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope
 from mmpretrain.datasets.transforms import PackInputs
 
+from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
-from simmim_bench.results.manifest import Pretraining
 
 ROOT = Path(__file__).parents[2] / "configs"
 MODEL, MASK, DATA = "model", "mask", "data"

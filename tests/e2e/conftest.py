@@ -9,7 +9,7 @@ import pytest
 
 from simmim_bench.data.demo.build import build_demo
 from simmim_bench.data.demo.spec import DemoSpec
-from simmim_bench.results.manifest import Manifest
+from simmim_bench.records.manifest import Manifest
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "configs" / "demo"

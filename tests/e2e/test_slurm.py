@@ -6,7 +6,7 @@ import os
 import pytest
 import yaml
 
-from simmim_bench.results.manifest import Manifest
+from simmim_bench.records.manifest import Manifest
 from simmim_bench.suite.profile import PLUGIN
 from tests.e2e.conftest import CONFIGS, DEMO, PRETRAIN
 

@@ -6,9 +6,9 @@ import os
 import pytest
 from PIL import Image
 
-from simmim_bench.results.manifest import Manifest
-from simmim_bench.results.record import Record
-from simmim_bench.results.schema import read_model
+from simmim_bench.records.manifest import Manifest
+from simmim_bench.records.record import Record
+from simmim_bench.records.schema import read_model
 from tests.e2e.conftest import CONFIGS
 
 pytestmark = pytest.mark.slow

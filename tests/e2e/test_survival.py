@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import torch
 
-from simmim_bench.results.manifest import Manifest
+from simmim_bench.records.manifest import Manifest
 from tests.e2e.conftest import CONFIGS, PRETRAIN, ROOT, TINY
 from tests.e2e.test_resume import EACH_STEP, steps_of
 from tests.slurm_cluster import free_ports

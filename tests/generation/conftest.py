@@ -14,8 +14,8 @@ from rich.console import Console
 
 from simmim_bench.analysis.painting import evaluate as module
 from simmim_bench.analysis.painting.painter import Painter
+from simmim_bench.records.manifest import Manifest
 from simmim_bench.registry import MODELS
-from simmim_bench.results.manifest import Manifest
 from tests.e2e.conftest import PRETRAIN
 
 FOLDER = Path(__file__).parents[2] / "configs" / "generation"

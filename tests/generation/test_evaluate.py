@@ -15,8 +15,8 @@ from simmim_bench.analysis.painting import evaluate as module
 from simmim_bench.analysis.painting.marks import random_squares
 from simmim_bench.analysis.painting.painter import load_painter
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import CPU, Manifest, Protocol
-from simmim_bench.results.record import Record
+from simmim_bench.records.manifest import CPU, Manifest, Protocol
+from simmim_bench.records.record import Record
 from tests.e2e.conftest import PRETRAIN
 from tests.generation.conftest import FOLDER, Grey
 

@@ -16,9 +16,9 @@ from simmim_bench.analysis.painting.figures import load_judge, protocol_hash
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
-from simmim_bench.results.collect import collect
-from simmim_bench.results.manifest import Manifest
-from simmim_bench.results.record import Record
+from simmim_bench.records.collect import collect
+from simmim_bench.records.manifest import Manifest
+from simmim_bench.records.record import Record
 from tests.generation.conftest import FOLDER
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # in [0, 1], as torchvision has them

@@ -4,8 +4,8 @@ import hashlib
 
 import pytest
 
-from simmim_bench.results.manifest import Manifest
-from simmim_bench.results.record import Record, RecordBody
+from simmim_bench.records.manifest import Manifest
+from simmim_bench.records.record import Record, RecordBody
 
 TIME = "2025-01-31T12:00:00+00:00"
 

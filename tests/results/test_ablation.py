@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.store import add_record
+from simmim_bench.records.store import add_record
 from simmim_bench.suite.ablation import read_ablation
 from simmim_bench.suite.schema import Suite
 from simmim_bench.visualization.ablation import draw_ablation

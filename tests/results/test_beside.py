@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from simmim_bench.results.beside import beside
+from simmim_bench.records.store import beside
 
 
 @pytest.mark.parametrize("worth_it", [True, False])

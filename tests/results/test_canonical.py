@@ -7,12 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from simmim_bench.results.canonical import (
-    content_sha256,
-    has_sha256,
-    model_sha256,
-    quick_text,
-)
+from simmim_bench.records.hash import content_sha256, has_sha256, model_sha256, quick_text
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)

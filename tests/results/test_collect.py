@@ -3,9 +3,9 @@ import multiprocessing
 import pytest
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.collect import collect
-from simmim_bench.results.manifest import Manifest
-from simmim_bench.results.store import read_records
+from simmim_bench.records.collect import collect
+from simmim_bench.records.manifest import Manifest
+from simmim_bench.records.store import read_records
 
 
 def test_records_of_a_suite(write_suite, tmp_path):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from simmim_bench.results.protocols import known_protocols
-from simmim_bench.results.published import read_published
-from simmim_bench.results.record import Record
+from simmim_bench.records.protocols import known_protocols
+from simmim_bench.records.published import read_published
+from simmim_bench.records.record import Record
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,9 +11,9 @@ from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.build import render
 from simmim_bench.leaderboard.markdown import insert_results
 from simmim_bench.leaderboard.page import make_page
-from simmim_bench.results.manifest import Protocol
-from simmim_bench.results.published import read_protocols, read_published
-from simmim_bench.results.store import read_records
+from simmim_bench.records.manifest import Protocol
+from simmim_bench.records.published import read_protocols, read_published
+from simmim_bench.records.store import read_records
 
 ROOT = Path(__file__).parents[2]
 STORES = sorted(path.parent.relative_to(ROOT) for path in (ROOT / "results").rglob("records"))

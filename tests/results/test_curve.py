@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from simmim_bench.engine.run_curves import curves_of
-from simmim_bench.results.curve import MOST_POINTS, thin
+from simmim_bench.records.curve import MOST_POINTS, thin
+from simmim_bench.records.scalars import curves_of
 
 
 @pytest.mark.parametrize("count", [1, 2, MOST_POINTS, MOST_POINTS + 1, 10_000])

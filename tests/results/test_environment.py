@@ -4,8 +4,8 @@ import sys
 from importlib import metadata
 
 import simmim_bench
-from simmim_bench.results import environment
-from simmim_bench.results.environment import collect_environment
+from simmim_bench.records import environment
+from simmim_bench.records.environment import collect_environment
 
 
 def git(folder, *words):
@@ -66,9 +66,9 @@ def test_a_machine_without_git_has_no_commit(monkeypatch):
 
 def test_results_import_nothing_heavy():
     code = (
-        "import pkgutil, sys, importlib, simmim_bench.results as r\n"
+        "import pkgutil, sys, importlib, simmim_bench.records as r\n"
         "names = [m.name for m in pkgutil.iter_modules(r.__path__)]\n"
-        "[importlib.import_module(f'simmim_bench.results.{name}') for name in names]\n"
+        "[importlib.import_module(f'simmim_bench.records.{name}') for name in names]\n"
         "assert len(names) > 8\n"
         "heavy = {'torch', 'mmengine', 'numpy', 'pandas', 'mmcv'}\n"
         "print(sorted(heavy & set(sys.modules)))"

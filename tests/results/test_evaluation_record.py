@@ -8,11 +8,11 @@ from mmengine.config import Config
 
 from simmim_bench.engine.evaluation_record import write_record
 from simmim_bench.io import sha256_file
-from simmim_bench.results.collect import make_record
-from simmim_bench.results.manifest import Manifest
-from simmim_bench.results.record import Record
-from simmim_bench.results.schema import read_model
-from simmim_bench.results.store import add_record
+from simmim_bench.records.collect import make_record
+from simmim_bench.records.manifest import Manifest
+from simmim_bench.records.record import Record
+from simmim_bench.records.schema import read_model
+from simmim_bench.records.store import add_record
 
 MEASURED = {"coco/bbox_mAP": 0.5, "coco/segm_mAP": 0.25, "coco/bbox_mAP_50": 0.75}
 

@@ -12,7 +12,7 @@ import yaml
 
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.export import export, form_of, rows
-from simmim_bench.results.record import Record
+from simmim_bench.records.record import Record
 
 
 @pytest.fixture

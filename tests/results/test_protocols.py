@@ -6,9 +6,9 @@ import pytest
 from mmengine.config import Config
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import Pretraining, Protocol
-from simmim_bench.results.protocols import check_known, known_protocols
-from simmim_bench.results.record import Record, RecordBody
+from simmim_bench.records.manifest import Pretraining, Protocol
+from simmim_bench.records.protocols import check_known, known_protocols
+from simmim_bench.records.record import Record, RecordBody
 
 SOURCE = Path("record.json")
 

@@ -7,7 +7,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import aggregate
 from simmim_bench.leaderboard.markdown import render_markdown
 from simmim_bench.leaderboard.page import make_page
-from simmim_bench.results.published import read_published
+from simmim_bench.records.published import read_published
 
 RESULT = {
     "method": "simmim",

@@ -3,7 +3,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from simmim_bench.results.record import Record, RecordBody
+from simmim_bench.records.record import Record, RecordBody
 
 
 def test_round_trip_is_exact(make_simmim):

@@ -15,7 +15,7 @@ from simmim_bench.leaderboard.web.run_report import (
     write_reports,
     write_run_report,
 )
-from simmim_bench.results.manifest import Manifest
+from simmim_bench.records.manifest import Manifest
 from tests.results.test_web import HOSTILE, Page
 
 FILE = """

@@ -6,8 +6,8 @@ import pytest
 from filelock import FileLock
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results import store
-from simmim_bench.results.store import (
+from simmim_bench.records import store
+from simmim_bench.records.store import (
     add_record,
     add_records,
     read_record,

@@ -3,7 +3,7 @@
 import pytest
 
 from simmim_bench.errors import BenchError
-from simmim_bench.visualization.curves import read_scalars
+from simmim_bench.records.scalars import read_scalars
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.models.features import FrozenFeatures, Levels
 from simmim_bench.reconstruction import masked_psnr, masked_ssim
-from simmim_bench.results.manifest import FileRef
-from simmim_bench.results.schema import PositiveFloat, Sha256, StrictModel, Text, validate
+from simmim_bench.records.manifest import FileRef
+from simmim_bench.records.schema import PositiveFloat, Sha256, StrictModel, Text, validate
 
 WIDTHS = (3, 32, 64, 128)
 HIGHEST_PSNR = 100.0  # dB, also for equal images, whose ratio is infinite

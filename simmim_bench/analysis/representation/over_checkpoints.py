@@ -35,8 +35,8 @@ from simmim_bench.errors import BenchError
 from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.models.losses import MaskedL1Loss
 from simmim_bench.reconstruction import evaluation_pipeline, paints
+from simmim_bench.records.manifest import SUPERSEDED
 from simmim_bench.registry import METRICS, MODELS
-from simmim_bench.results.manifest import SUPERSEDED
 from simmim_bench.suite.plan import Plan
 
 NUMBER = re.compile(r"epoch_(\d+)\.pth")

@@ -19,7 +19,7 @@ from simmim_bench.analysis.representation.measures import (
     neighbourhoods,
 )
 from simmim_bench.analysis.representation.page import Picture, Section
-from simmim_bench.results.pictures import as_address
+from simmim_bench.records.pictures import as_address
 
 MOST_CLASSES = 36  # that colours and marks tell apart
 

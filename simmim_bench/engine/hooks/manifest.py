@@ -20,17 +20,17 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from simmim_bench.checkpoint.identity import BLOCK
-from simmim_bench.engine.figures import protocol_metrics
 from simmim_bench.engine.hooks.energy import energy_of
 from simmim_bench.engine.hooks.image_list import IMAGE_LIST
 from simmim_bench.engine.hooks.memory import device_of, peak_memory_mb
-from simmim_bench.engine.run_curves import curves_of
 from simmim_bench.engine.runner import latest_checkpoint
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
+from simmim_bench.records.environment import collect_environment
+from simmim_bench.records.manifest import CPU, Cost, Failure, FileRef, Manifest
+from simmim_bench.records.metrics import protocol_metrics
+from simmim_bench.records.scalars import curves_of
 from simmim_bench.registry import HOOKS
-from simmim_bench.results.environment import collect_environment
-from simmim_bench.results.manifest import CPU, Cost, Failure, FileRef, Manifest
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "opencv-python", "onedl-mmengine", "onedl-mmcv",

@@ -12,10 +12,10 @@ from simmim_bench.leaderboard.aggregate import ColumnKey, Row, Table
 from simmim_bench.leaderboard.page import METRICS, with_unit
 from simmim_bench.leaderboard.web.drawing import COLOURS, WIDTH, Chart, as_svg, legend, styled
 from simmim_bench.plots import new_figure
-from simmim_bench.results.curve import Curve
-from simmim_bench.results.manifest import Protocol
-from simmim_bench.results.record import Record
-from simmim_bench.visualization.curves import read_scalars
+from simmim_bench.records.curve import Curve
+from simmim_bench.records.manifest import Protocol
+from simmim_bench.records.record import Record
+from simmim_bench.records.scalars import read_scalars
 
 LOSS = "loss"
 Named = list[tuple[str, Curve]]  # method and its curve

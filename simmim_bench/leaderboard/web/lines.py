@@ -10,8 +10,8 @@ from simmim_bench.leaderboard.costs import MEMORY, PARAMETERS, describe_cost
 from simmim_bench.leaderboard.grid import describe, show, show_minutes
 from simmim_bench.leaderboard.page import DETAILS, METRICS, show_origin, with_unit
 from simmim_bench.leaderboard.statistics import Standing, half_width, standing
-from simmim_bench.results.manifest import Environment
-from simmim_bench.results.record import Record
+from simmim_bench.records.manifest import Environment
+from simmim_bench.records.record import Record
 
 MOST_OTHERS = 2  # metrics beside the primary one; details tell all
 

@@ -13,8 +13,8 @@ from simmim_bench.leaderboard.page import LEGEND
 from simmim_bench.leaderboard.web.charts import charts_of
 from simmim_bench.leaderboard.web.curves import sparklines
 from simmim_bench.leaderboard.web.lines import Line, lines_of
-from simmim_bench.results.pictures import KEY, as_address
-from simmim_bench.results.record import Record
+from simmim_bench.records.pictures import KEY, as_address
+from simmim_bench.records.record import Record
 
 MOST_PICTURES = 20
 MOST_CURVES = 200  # lines that show them

@@ -18,8 +18,8 @@ from simmim_bench.leaderboard.page import with_unit
 from simmim_bench.leaderboard.web.curves import run_charts
 from simmim_bench.leaderboard.web.lines import describe_environment
 from simmim_bench.progress import progress_bar
-from simmim_bench.results.manifest import FILE_NAME, SUPERSEDED, ConfigRef, Manifest
-from simmim_bench.results.pictures import as_address, as_jpeg, last_reconstruction
+from simmim_bench.records.manifest import FILE_NAME, SUPERSEDED, ConfigRef, Manifest
+from simmim_bench.records.pictures import as_address, as_jpeg, last_reconstruction
 
 REPORT = "report.html"
 WIDEST = 960  # pixels of an embedded picture

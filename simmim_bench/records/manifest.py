@@ -9,9 +9,8 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from simmim_bench.io import atomic_write_json
-from simmim_bench.results.curve import Curve
-from simmim_bench.results.migrate import manifest_to_current
-from simmim_bench.results.schema import (
+from simmim_bench.records.curve import Curve
+from simmim_bench.records.schema import (
     Epochs,
     ImageSize,
     JsonObject,
@@ -24,6 +23,7 @@ from simmim_bench.results.schema import (
     StrictModel,
     Text,
     UtcTime,
+    manifest_to_current,
     read_model,
 )
 

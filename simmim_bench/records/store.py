@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from filelock import FileLock, Timeout
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
-from simmim_bench.results.beside import MANY, beside
-from simmim_bench.results.heap import collector_paused
-from simmim_bench.results.record import SEAL_CHECKED_BESIDE, Record
-from simmim_bench.results.schema import read_model
+from simmim_bench.records.record import SEAL_CHECKED_BESIDE, Record
+from simmim_bench.records.schema import read_model
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
 
 REMEDY = "restore the file, or delete it and collect again with `tools/leaderboard.py build`"
 LOCK_SECONDS = 60
@@ -223,3 +228,72 @@ def _outcome(record: Record, source: Path, path: Path, known: Record) -> Outcome
 
 def _shown(record: Record) -> str:
     return ", ".join(f"{name} {value!r}" for name, value in sorted(record.metrics.items()))
+
+
+# Many small objects at once, without Python looking through all of them again and again.
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Leave objects that exist now to themselves, and collect none, until the block ends."""
+    was_on = gc.isenabled()
+    gc.disable()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if was_on:
+            gc.enable()
+
+
+# Work in a process beside this one, where the system can fork.
+
+
+MANY = 5000  # records, from which on a second process is worth it
+
+
+@contextmanager
+def beside(work: Callable[[], None], *, worth_it: bool) -> Iterator[None]:
+    """Do ``work`` while the block runs; both are done at the end.
+
+    A forked process sees all objects of this one as they are, nothing is copied or sent. Where
+    that is not worth it or not safe (other threads run), ``work`` follows the block.
+
+    Args:
+        work: Writes files; what it returns or changes in memory is lost.
+        worth_it: Whether there is enough to do for a process.
+
+    Raises:
+        Exception: What ``work`` raises, also where the block raises something, too.
+    """
+    can_fork = "fork" in multiprocessing.get_all_start_methods()
+    if not (worth_it and can_fork and threading.active_count() == 1):
+        yield
+        work()
+        return
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(work, theirs))
+    process.start()
+    theirs.close()
+    try:
+        yield
+    finally:
+        if not _is_done(ours):
+            process.join()
+            work()  # again, for its exception
+
+
+def _work(work: Callable[[], None], theirs: Connection) -> None:
+    work()
+    theirs.send(True)
+
+
+def _is_done(ours: Connection) -> bool:
+    """Wait for the work, not for the end of its process, which takes a second of much memory."""
+    with ours:
+        try:
+            return bool(ours.recv())
+        except EOFError:
+            return False

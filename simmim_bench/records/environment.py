@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import simmim_bench
-from simmim_bench.results.manifest import Environment
+from simmim_bench.records.manifest import Environment
 
 GIT_TIMEOUT = 20  # seconds; a slow network disk must not hold up a run
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import Protocol
-from simmim_bench.results.record import Record
+from simmim_bench.records.manifest import Protocol
+from simmim_bench.records.record import Record
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 MEASURED = ("task", "metrics", "primary")

@@ -7,7 +7,7 @@ import io
 from pathlib import Path
 
 from simmim_bench.io import atomic_path
-from simmim_bench.results.manifest import FILE_NAME, SUPERSEDED, Manifest
+from simmim_bench.records.manifest import FILE_NAME, SUPERSEDED, Manifest
 
 WIDEST = 560  # pixels
 KEY = 16  # hex digits of the weights' hash that name a picture

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import FILE_NAME, REMEDY, SUPERSEDED, Manifest
-from simmim_bench.results.record import Record, RecordBody
-from simmim_bench.results.schema import validate
-from simmim_bench.results.store import Outcome, add_records
+from simmim_bench.records.manifest import FILE_NAME, REMEDY, SUPERSEDED, Manifest
+from simmim_bench.records.record import Record, RecordBody
+from simmim_bench.records.schema import validate
+from simmim_bench.records.store import Outcome, add_records
 
 COPIED = {
     "kind", "method", "backbone", "pretraining", "protocol", "metrics", "seed", "cost",

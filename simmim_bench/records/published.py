@@ -16,9 +16,9 @@ import yaml
 from pydantic import Field
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import Protocol
-from simmim_bench.results.record import Record, RecordBody
-from simmim_bench.results.schema import (
+from simmim_bench.records.manifest import Protocol
+from simmim_bench.records.record import Record, RecordBody
+from simmim_bench.records.schema import (
     Epochs,
     ImageSize,
     Name,

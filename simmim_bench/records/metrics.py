@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simmim_bench.errors import BenchError
-from simmim_bench.results.manifest import BY_SIZE
+from simmim_bench.records.manifest import BY_SIZE
 
 
 def protocol_metrics(

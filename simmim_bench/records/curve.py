@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from simmim_bench.results.schema import StrictModel
+from simmim_bench.records.schema import StrictModel
 
 MOST_POINTS = 60
 DIGITS = 5  # significant ones

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, model_validator
 from typing_extensions import Self
 
-from simmim_bench.results.canonical import has_sha256, model_sha256
-from simmim_bench.results.curve import Curve
-from simmim_bench.results.manifest import (
+from simmim_bench.records.curve import Curve
+from simmim_bench.records.hash import has_sha256, model_sha256
+from simmim_bench.records.manifest import (
     ConfigRef,
     Cost,
     Environment,
@@ -19,8 +19,8 @@ from simmim_bench.results.manifest import (
     check_metrics,
     check_origin,
 )
-from simmim_bench.results.migrate import SEAL, record_to_current
-from simmim_bench.results.schema import (
+from simmim_bench.records.schema import (
+    SEAL,
     Name,
     Percent,
     Seed,
@@ -29,6 +29,7 @@ from simmim_bench.results.schema import (
     Text,
     Title,
     UtcTime,
+    record_to_current,
 )
 
 SEAL_CHECKED_BESIDE = {"seal": "checked in another process"}
