@@ -20,7 +20,7 @@ def run() -> None:
     args = parse()
     from rich.console import Console
 
-    from simmim_bench.visualization.ablation_report import report_ablation
+    from simmim_bench.suite.ablation import report_ablation
 
     root = Path(__file__).resolve().parents[1]
     report_ablation(args.suite, root=root, work_dir=args.work_dir, out=args.out, console=Console())

@@ -9,12 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock, Timeout
 
+from simmim_bench import launch
 from simmim_bench.io import atomic_write_json
 from simmim_bench.suite import cache, events, measure
 
@@ -130,3 +134,38 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
 def _owner_lives() -> bool:
     owner = os.environ.get(events.OWNER_VARIABLE)
     return not owner or measure.is_alive(owner)
+
+
+# Share this machine's GPUs among stages that run at once: one lock for each.
+
+
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
+@contextmanager
+def hold_gpus(folder: Path, count: int) -> Iterator[list[str]]:
+    """Hold ``count`` GPUs until the block ends; wait until so many are free.
+
+    Args:
+        folder: Where the locks lie.
+        count: At most as many as there are.
+
+    Yields:
+        Their names for CUDA_VISIBLE_DEVICES.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        with ExitStack() as held:
+            names: list[str] = []
+            for name in launch.visible_gpus():
+                if len(names) == count:
+                    break
+                try:
+                    held.enter_context(FileLock(folder / f"gpu.{name}.lock", timeout=0))
+                except Timeout:
+                    continue
+                names.append(name)
+            if len(names) == count:
+                yield names
+                return
+        time.sleep(_SECONDS_BETWEEN_LOOKS)

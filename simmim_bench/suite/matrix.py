@@ -18,7 +18,7 @@ from simmim_bench.suite.resources import Resources
 from simmim_bench.suite.schema import SCRATCH, Step, Suite
 from simmim_bench.suite.selectors import PRETRAIN, Cell
 from simmim_bench.suite.sources import hash_sources
-from simmim_bench.suite.weights import fingerprint
+from simmim_bench.suite.validate import fingerprint
 
 # A number is raised when that tool starts to compute something else from the same input:
 # every stage that it made then runs again.

@@ -21,7 +21,8 @@ from rich.console import Console
 from simmim_bench import launch
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
-from simmim_bench.suite import cache, events, report, webhook
+from simmim_bench.suite import cache, events, report
+from simmim_bench.suite import report as webhook
 from simmim_bench.suite.board import Board
 from simmim_bench.suite.engine import Engine, Limits, run_alone
 from simmim_bench.suite.load import examine_suite, refusal

@@ -6,9 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from simmim_bench.suite.axes import Axis, Overrides, Scalar, Variant, variants
 from simmim_bench.suite.resources import Budget, Resources, Strict
-from simmim_bench.suite.selectors import Include, Name, Override, Selector
+from simmim_bench.suite.selectors import (
+    Axis,
+    Include,
+    Name,
+    Override,
+    Overrides,
+    Scalar,
+    Selector,
+    Variant,
+    variants,
+)
 
 SCRATCH = "scratch"
 Template = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9{][A-Za-z0-9._{}-]*$")]

@@ -22,8 +22,7 @@ from filelock import FileLock, Timeout
 from simmim_bench.io import atomic_write_text
 from simmim_bench.stop import AGAIN, Stop, take_stop
 from simmim_bench.suite import cache, events
-from simmim_bench.suite.attempt import INTERRUPTED, Attempt
-from simmim_bench.suite.devices import hold_gpus
+from simmim_bench.suite.attempt import INTERRUPTED, Attempt, hold_gpus
 from simmim_bench.suite.plan import Plan, Stage
 
 LOG = "log.txt"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 
 from simmim_bench.data.layouts import data_root
 from simmim_bench.errors import BenchError
+from simmim_bench.suite.cache import read_json
+from simmim_bench.suite.cells import group_cells
 from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.suite.schema import Suite
-from simmim_bench.suite.weights import weights_mistakes
 
 
 def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str]:
@@ -123,3 +125,42 @@ def _cost_mistakes(stages: list[Stage], suite: Suite) -> Iterator[str]:
             f"what has to run is estimated at {hours:g} GPU hours and the budget is "
             f"{suite.budget.gpu_hours:g}; raise budget.gpu_hours, or run a part with --only"
         )
+
+
+# Weights that a suite starts from and did not pretrain: a supervised model of another library.
+
+
+def fingerprint(root: Path, weights: str) -> str:
+    """Hash of ``weights`` by the card beside it, which every training checks; 'none' without."""
+    card = read_json(_card(root, weights)) or {}
+    return str(card.get("sha256", "none"))
+
+
+def weights_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> Iterator[str]:
+    """Weights of ``stages`` that are not there, or that another method made, in sentences."""
+    waiting = {stage.id for stage in stages}
+    told = set()
+    for (seed, backbone, method), cells in group_cells(suite).items():
+        path = suite.given(method, backbone)
+        name = f"{method}__{backbone}/seed{seed}"
+        if path and any(f"finetune/{cell.task}/{name}" in waiting for cell in cells):
+            told.add((method, path))
+    for method, path in sorted(told):
+        yield from _mistake(plan.root, method, path)
+
+
+def _mistake(root: Path, method: str, path: str) -> Iterator[str]:
+    folder = shlex.quote(Path(path).parent.as_posix())
+    remedy = f"`python tools/convert_checkpoint.py FILE {folder} --method {method}`"
+    card = read_json(_card(root, path))
+    if card is None or not (root / path).is_file():
+        yield f"weights.{method}: {path} or the .json beside it is missing; make both with {remedy}"
+    elif card.get("method") != method:
+        yield (
+            f"weights.{method}: {path} is of the method {card.get('method')!r}; call it so, or "
+            f"write it anew with {remedy}"
+        )
+
+
+def _card(root: Path, weights: str) -> Path:
+    return (root / weights).with_suffix(".json")

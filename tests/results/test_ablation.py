@@ -8,10 +8,8 @@ from rich.console import Console
 
 from simmim_bench.errors import BenchError
 from simmim_bench.records.store import add_record
-from simmim_bench.suite.ablation import read_ablation
+from simmim_bench.suite.ablation import draw_ablation, read_ablation, report_ablation
 from simmim_bench.suite.schema import Suite
-from simmim_bench.visualization.ablation import draw_ablation
-from simmim_bench.visualization.ablation_report import report_ablation
 from tests.results.conftest import CLASSIFICATION, pretraining
 
 SUITE = {

@@ -3,8 +3,7 @@
 import sys
 import threading
 
-from simmim_bench.suite.attempt import INTERRUPTED, Attempt
-from simmim_bench.suite.devices import hold_gpus
+from simmim_bench.suite.attempt import INTERRUPTED, Attempt, hold_gpus
 
 SAVES = """
 import signal, sys, time
