@@ -1,6 +1,6 @@
 """What tests/configs/test_configs.py expects: full-size configs and values of the originals."""
 
-from simmim_bench.evaluation.coco import FIGURES
+from simmim_bench.tasks.detection import FIGURES
 
 OF_OTHERS = {  # folder of configs to the folder that has their recipe
     "fewshot": "imagenet",

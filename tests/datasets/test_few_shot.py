@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from simmim_bench.engine.hooks.image_list import IMAGE_LIST, ImageListHook
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
+from simmim_bench.tasks.few_shot import IMAGE_LIST, ImageListHook
 
 COUNTS = {"cat": 40, "dog": 25, "eel": 10}
 

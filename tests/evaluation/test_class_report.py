@@ -11,13 +11,13 @@ from PIL import Image
 
 from simmim_bench.engine.hooks import class_report
 from simmim_bench.engine.hooks.class_report import ClassReportHook
-from simmim_bench.evaluation.class_report import (
+from simmim_bench.tasks.class_report import (
     WORST,
     ClassificationReport,
     DetectionReport,
     SegmentationReport,
+    write_report,
 )
-from simmim_bench.visualization.class_report import write_report
 
 NAMES = ("cat", "dog", "eel")
 

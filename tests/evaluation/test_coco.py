@@ -14,8 +14,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from simmim_bench.errors import BenchError
-from simmim_bench.evaluation.coco import FIGURES
 from simmim_bench.registry import METRICS
+from simmim_bench.tasks.detection import FIGURES
 
 SIZE = 160
 CATEGORY_IDS = (3, 11, 40)  # not contiguous

@@ -8,8 +8,8 @@ from torch import nn
 
 from simmim_bench.checkpoint.whole import load_whole
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune import knn
 from simmim_bench.registry import METRICS, MODELS
+from simmim_bench.tasks import knn
 
 BACKBONE = {
     "type": "mmpretrain.SwinTransformer",

@@ -7,7 +7,7 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn import functional
 
-from simmim_bench.multimodal.contrastive import symmetric_contrastive
+from simmim_bench.tasks.retrieval import symmetric_contrastive
 
 SCALE = 7.0
 

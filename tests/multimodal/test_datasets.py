@@ -6,8 +6,8 @@ import random
 import pytest
 
 from simmim_bench.data.transforms import PickCaption
-from simmim_bench.datasets import CaptionsDataset, QuestionsDataset
 from simmim_bench.errors import BenchError
+from simmim_bench.tasks import CaptionsDataset, QuestionsDataset
 
 IMAGES = [{"id": 7, "file_name": "b.jpg"}, {"id": 3, "file_name": "a.jpg"}]
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from simmim_bench.errors import BenchError
-from simmim_bench.evaluation import AnswerAccuracy, RetrievalRecall
+from simmim_bench.tasks import AnswerAccuracy, RetrievalRecall
 
 COUNTS = [5, 1, 3, 2, 4] * 60  # more than the metric compares at once
 

@@ -6,7 +6,6 @@ from simmim_bench.engine.hooks.energy import EnergyHook
 from simmim_bench.engine.hooks.finite_loss import FiniteLossHook
 from simmim_bench.engine.hooks.fully_shard import FullyShardHook
 from simmim_bench.engine.hooks.identity import IdentityHook
-from simmim_bench.engine.hooks.image_list import ImageListHook
 from simmim_bench.engine.hooks.manifest import ManifestHook
 from simmim_bench.engine.hooks.mean_loss import MeanLossHook
 from simmim_bench.engine.hooks.memory import PeakMemoryHook
@@ -14,10 +13,11 @@ from simmim_bench.engine.hooks.preemption import PreemptionHook
 from simmim_bench.engine.hooks.pretrained import PretrainedBackboneHook
 from simmim_bench.engine.hooks.progress import ProgressHook
 from simmim_bench.engine.hooks.reconstruction import ReconstructionHook
-from simmim_bench.engine.hooks.reserve_memory import ReserveMemoryHook
 from simmim_bench.engine.hooks.sample_predictions import SamplePredictionsHook
 from simmim_bench.engine.hooks.seeds import SeedHook
 from simmim_bench.engine.hooks.speed import SpeedHook
+from simmim_bench.tasks.few_shot import ImageListHook
+from simmim_bench.tasks.knn import ReserveMemoryHook
 
 __all__ = [
     "ClassReportHook",

@@ -12,9 +12,8 @@ import torch
 from mmengine.dist import all_gather_object, all_reduce, get_rank, get_world_size, is_main_process
 from mmengine.hooks import Hook
 
-from simmim_bench.evaluation.class_report import REPORTS, WORST, ClassReport
 from simmim_bench.registry import HOOKS
-from simmim_bench.visualization.class_report import write_report
+from simmim_bench.tasks.class_report import REPORTS, WORST, ClassReport, write_report
 
 FIELDS = {
     "classification": ("pred_score", "gt_label"),

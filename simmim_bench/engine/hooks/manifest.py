@@ -21,7 +21,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from simmim_bench.checkpoint.identity import BLOCK
 from simmim_bench.engine.hooks.energy import energy_of
-from simmim_bench.engine.hooks.image_list import IMAGE_LIST
 from simmim_bench.engine.hooks.memory import device_of, peak_memory_mb
 from simmim_bench.engine.runner import latest_checkpoint
 from simmim_bench.errors import BenchError
@@ -31,6 +30,7 @@ from simmim_bench.records.manifest import CPU, Cost, Failure, FileRef, Manifest
 from simmim_bench.records.metrics import protocol_metrics
 from simmim_bench.records.scalars import curves_of
 from simmim_bench.registry import HOOKS
+from simmim_bench.tasks.few_shot import IMAGE_LIST
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "opencv-python", "onedl-mmengine", "onedl-mmcv",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
+from mmcv.transforms import BaseTransform
 from mmengine.dataset import BaseDataset
 
-from simmim_bench.datasets.annotation_file import checked_text, read_entries
 from simmim_bench.errors import BenchError
-from simmim_bench.registry import DATASETS
+from simmim_bench.registry import DATASETS, TRANSFORMS
+from simmim_bench.tasks.annotation_file import checked_text, read_entries
 
 
 @DATASETS.register_module()
@@ -62,3 +64,15 @@ class CaptionsDataset(BaseDataset):
             for image in images
             if captions[image["id"]]
         ]
+
+
+# One of an image's captions for a training step.
+
+
+@TRANSFORMS.register_module()
+class PickCaption(BaseTransform):
+    """Keep one of ``captions``, drawn anew in every epoch (seeded by ``SeedSample``)."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return ``results`` with a list of one caption."""
+        return {**results, "captions": [random.choice(results["captions"])]}

@@ -11,14 +11,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from simmim_bench.errors import BenchError
-from simmim_bench.multimodal.contrastive import symmetric_contrastive
-from simmim_bench.multimodal.image_features import image_channels, pooled
-from simmim_bench.registry import MODELS
+from simmim_bench.models.losses.similarity import in_batch_cross_entropy
+from simmim_bench.registry import METRICS, MODELS
+from simmim_bench.tasks.text_encoder import image_channels, pooled
 
 MAX_SCALE = 100.0  # CLIP, section 2.5
 
@@ -141,3 +142,120 @@ class ImageTextAligner(BaseModel):
             sample.set_field(image, "image_embedding")
             sample.set_field(own, "caption_embeddings")
         return samples
+
+
+# Symmetric contrastive loss of images and texts (CLIP, https://arxiv.org/abs/2103.00020, fig. 3).
+#
+# Negatives are the other pairs of the batch, over all processes.
+
+
+def symmetric_contrastive(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
+    """Mean of the cross-entropies from images to texts and from texts to images.
+
+    Over processes as ``in_batch_cross_entropy``.
+
+    Args:
+        images: Unit vectors of this process's images, (B, D).
+        texts: Unit vectors of their texts in the same order, (B, D); B is the same everywhere.
+        scale: Scalar that multiplies cosine similarities: 1 / temperature.
+
+    Returns:
+        Scalar.
+
+    Raises:
+        ValueError: If the shapes disagree.
+    """
+    if images.shape != texts.shape or images.ndim != 2:
+        raise ValueError(
+            f"images are {tuple(images.shape)} and texts {tuple(texts.shape)}, expected the same "
+            "(B, D)"
+        )
+    to_texts = in_batch_cross_entropy(images, texts, scale)
+    return (to_texts + in_batch_cross_entropy(texts, images, scale)) / 2
+
+
+# Recall of retrieval between images and their captions.
+#
+# Protocol of https://arxiv.org/abs/1412.2306, section 4.1: an image is found again by any of its
+# captions; a caption is right where its own image is.
+
+
+ROWS = 256  # compared at once
+EMBEDDINGS = ("image_embedding", "caption_embeddings")
+
+
+@METRICS.register_module()
+class RetrievalRecall(BaseMetric):
+    """R@K in percent: ``retrieval/i2t_r1`` (image to text), ``retrieval/t2i_r1`` and their mean.
+
+    A wrong candidate of the same similarity as the right one counts as before it, so that equal
+    embeddings of everything score 0.
+
+    Args:
+        ranks: Values of K.
+        kwargs: See ``mmengine.evaluator.BaseMetric``.
+    """
+
+    def __init__(self, *, ranks: Sequence[int] = (1, 5, 10), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ranks = tuple(ranks)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002
+        """Keep the embeddings of a batch.
+
+        Raises:
+            BenchError: If one is not finite: NaN is below nothing, so it would count as found.
+        """
+        for sample in data_samples:
+            pair = tuple(sample[name].detach().float().cpu() for name in EMBEDDINGS)
+            for name, embedding in zip(EMBEDDINGS, pair, strict=True):
+                if not embedding.isfinite().all():
+                    raise BenchError(
+                        f"{name} of image {len(self.results)} holds NaN or infinity, expected "
+                        f"unit vectors; train again with a lower learning rate, or in float32"
+                    )
+            self.results.append(pair)
+
+    def compute_metrics(self, results: list[tuple[Tensor, Tensor]]) -> dict[str, float]:
+        """Recall over all images and captions."""
+        images = torch.stack([image for image, _ in results])
+        captions = torch.cat([texts for _, texts in results])
+        owner = torch.repeat_interleave(torch.tensor([len(texts) for _, texts in results]))
+        found = {
+            "i2t": ranks_of_images(images, captions, owner),
+            "t2i": ranks_of_captions(images, captions, owner),
+        }
+        recalls = {
+            f"retrieval/{way}_r{k}": 100 * (ranks < k).double().mean().item()
+            for way, ranks in found.items()
+            for k in self.ranks
+        }
+        return {**recalls, "retrieval/mean_recall": sum(recalls.values()) / len(recalls)}
+
+
+def ranks_of_images(images: Tensor, captions: Tensor, owner: Tensor) -> Tensor:
+    """How many foreign captions are at least as near to each image as its nearest own one, (N,).
+
+    Args:
+        images: Unit vectors, (N, D).
+        captions: Unit vectors, (M, D).
+        owner: Image of each caption, (M,), int64.
+    """
+    ranks = []
+    for start in range(0, len(images), ROWS):
+        part = torch.arange(start, min(start + ROWS, len(images)))
+        scores = images[part] @ captions.T
+        own = owner == part.unsqueeze(1)  # (rows, M)
+        best = scores.masked_fill(~own, -torch.inf).amax(1, keepdim=True)
+        ranks.append(((scores >= best) & ~own).sum(1))
+    return torch.cat(ranks)
+
+
+def ranks_of_captions(images: Tensor, captions: Tensor, owner: Tensor) -> Tensor:
+    """How many foreign images are at least as near to each caption as its own one, (M,)."""
+    ranks = []
+    for texts, own in zip(captions.split(ROWS), owner.split(ROWS), strict=True):
+        scores = texts @ images.T
+        right = scores.gather(1, own.unsqueeze(1))
+        ranks.append((scores >= right).sum(1) - 1)  # without itself
+    return torch.cat(ranks)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
+from mmengine.dist import master_only
+from mmengine.hooks import Hook
 from mmpretrain.datasets import CustomDataset
 
-from simmim_bench.datasets.image_list import listed_images
 from simmim_bench.errors import BenchError
-from simmim_bench.registry import DATASETS
+from simmim_bench.io import atomic_write_text
+from simmim_bench.registry import DATASETS, HOOKS
 
 
 @DATASETS.register_module()
@@ -100,3 +103,70 @@ class FewShotDataset(CustomDataset):
         path = PurePath(entry["img_path"])
         below = path.relative_to(self.data_root) if self.data_root else path
         return hashlib.sha256(f"{self.list_number}/{below.as_posix()}".encode()).hexdigest()
+
+
+# Lists of images in text files, one a line: read one, or find out which images it names.
+
+
+def listed_images(path: Path, images: Sequence[str]) -> set[int]:
+    """Indices of the images that a file names.
+
+    Args:
+        path: Text file; each line is a file name, or a path as in ``images``.
+        images: Path of each image below the folder of all.
+
+    Raises:
+        BenchError: If the file cannot be read or names nothing, an image that is not there, or a
+            file name that several folders have.
+    """
+    names = _read(path)
+    places: dict[str, list[int]] = defaultdict(list)
+    for index, image in enumerate(images):
+        for name in {image, PurePath(image).name}:
+            places[name].append(index)
+    lacking = [name for name in names if name not in places]
+    if lacking:
+        raise BenchError(
+            f"{len(lacking)} of the {len(names)} images that {path} names are not there, the first "
+            f"is {lacking[0]}; give a list of images of this dataset"
+        )
+    for name in names:
+        if len(places[name]) > 1:
+            raise BenchError(
+                f"{path} names {name}, which {len(places[name])} folders have; name it with its "
+                f"folder, for example {images[places[name][0]]}"
+            )
+    return {places[name][0] for name in names}
+
+
+def _read(path: Path) -> list[str]:
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BenchError(f"{path} is no list of images: {error}; give a text file") from error
+    names = [line.strip() for line in lines if line.strip()]
+    if not names:
+        raise BenchError(f"{path} names no image; give a file with one name a line")
+    return names
+
+
+# Keep the list of the images that a few-shot training saw beside what it made of them.
+
+
+IMAGE_LIST = "training_images.txt"
+
+
+@HOOKS.register_module()
+class ImageListHook(Hook):
+    """Write ``training_images.txt``, one path a line, if the training data are a chosen part.
+
+    ``simmim_bench.FewShotDataset`` reads it back as ``list_file``.
+    """
+
+    @master_only
+    def before_train(self, runner: Any) -> None:
+        """Ask the dataset which images it chose."""
+        dataset = runner.train_dataloader.dataset
+        if hasattr(dataset, "chosen_images"):
+            text = "".join(f"{name}\n" for name in dataset.chosen_images())
+            atomic_write_text(Path(runner.work_dir) / IMAGE_LIST, text)

@@ -12,13 +12,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 from mmengine.dist import all_reduce
-from mmengine.model import BaseModel
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel, is_model_wrapper
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune.frozen import FrozenBackbone
-from simmim_bench.registry import MODELS
+from simmim_bench.registry import HOOKS, METRICS, MODELS
+from simmim_bench.tasks.linear_probe import FrozenBackbone
 
 EMPTY = -1
 ROWS = 256  # images compared at once
@@ -156,3 +158,48 @@ def _share(features: Tensor, labels: Tensor) -> None:
     all_reduce(summed)
     features.copy_(summed / total.clamp(min=1).unsqueeze(1))
     all_reduce(labels, op="max")
+
+
+# Accuracy of k-NN votes.
+
+
+@METRICS.register_module()
+class KNNAccuracy(BaseMetric):
+    """Top-1 accuracy in percent for each number of neighbours: ``knn/top1_k20``.
+
+    Args:
+        neighbours: As in the model.
+        kwargs: See ``mmengine.evaluator.BaseMetric``.
+    """
+
+    def __init__(self, *, neighbours: Sequence[int] = (10, 20, 100, 200), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.neighbours = tuple(neighbours)
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002
+        """Note which votes of a batch are right."""
+        for sample in data_samples:
+            self.results.append((sample["knn_label"] == sample["gt_label"]).cpu())
+
+    def compute_metrics(self, results: list[torch.Tensor]) -> dict[str, float]:
+        """Share of right votes, in percent."""
+        right = torch.stack(results).sum(0).tolist()
+        return {
+            f"knn/top1_k{k}": 100 * count / len(results)
+            for k, count in zip(self.neighbours, right, strict=True)
+        }
+
+
+# Give a k-NN classifier a row for every image.
+
+
+@HOOKS.register_module()
+class ReserveMemoryHook(Hook):
+    """Call ``model.reserve`` with the number of training images, unless a checkpoint did."""
+
+    def before_train(self, runner: Any) -> None:
+        """Reserve."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        images = len(runner.train_dataloader.dataset)
+        if len(model.labels) != images:
+            model.reserve(images)

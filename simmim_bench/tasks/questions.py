@@ -9,9 +9,9 @@ from typing import Any
 
 from mmengine.dataset import BaseDataset
 
-from simmim_bench.datasets.annotation_file import checked_text, read_entries
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
+from simmim_bench.tasks.annotation_file import checked_text, read_entries
 
 FIELDS = ("question_id", "question_type", "multiple_choice_answer")
 

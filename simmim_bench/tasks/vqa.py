@@ -1,0 +1,225 @@
+"""Two ways to bring an image and a question together."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from mmengine.evaluator import BaseMetric
+from mmengine.model import BaseModel, BaseModule
+from mmpretrain.structures import DataSample
+from torch import Tensor, nn
+
+from simmim_bench.registry import METRICS, MODELS
+from simmim_bench.tasks.annotation_file import read_entries
+from simmim_bench.tasks.text_encoder import image_channels, image_tokens, text_mean
+
+
+@MODELS.register_module()
+class ConcatenationFusion(BaseModule):
+    """Pooled image and pooled question side by side, then one hidden layer.
+
+    As the VQA baseline of https://arxiv.org/abs/1505.00468, section 4, which multiplies where this
+    one concatenates.
+
+    Args:
+        image_channels: Channels of the image tokens.
+        text_channels: Channels of the question's tokens.
+        channels: Width of the hidden layer and of the output.
+    """
+
+    def __init__(self, *, image_channels: int, text_channels: int, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.hidden = nn.Sequential(
+            nn.LayerNorm(image_channels + text_channels),
+            nn.Linear(image_channels + text_channels, channels),
+            nn.GELU(),
+        )
+
+    def forward(self, image: Tensor, places: Tensor, text: Tensor, padding: Tensor) -> Tensor:  # noqa: ARG002
+        """Fuse.
+
+        Args:
+            image: Image tokens, (B, N, image_channels).
+            places: Their positions, (N, 2); not used: a mean has none.
+            text: Tokens of the question, (B, L, text_channels).
+            padding: Where these are padding, (B, L), bool.
+
+        Returns:
+            (B, channels).
+        """
+        fused: Tensor = self.hidden(torch.cat([image.mean(1), text_mean(text, padding)], dim=1))
+        return fused
+
+
+@MODELS.register_module()
+class CrossAttentionFusion(BaseModule):
+    """Words of the question attend to positions of the image: ``torch.nn.TransformerDecoder``.
+
+    Args:
+        image_channels: Channels of the image tokens.
+        text_channels: Channels of the question's tokens.
+        channels: Width of the layers and of the output.
+        depth: Number of layers.
+        num_heads: Attention heads; divides ``channels``.
+    """
+
+    def __init__(
+        self,
+        *,
+        image_channels: int,
+        text_channels: int,
+        channels: int,
+        depth: int,
+        num_heads: int,
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.image = nn.Linear(image_channels, channels)
+        self.place = nn.Linear(2, channels)
+        self.text = nn.Linear(text_channels, channels)
+        layer = nn.TransformerDecoderLayer(
+            channels,
+            num_heads,
+            dim_feedforward=4 * channels,
+            dropout=0.0,
+            activation="gelu",
+            batch_first=True,
+            norm_first=True,
+        )
+        self.layers = nn.TransformerDecoder(layer, depth, norm=nn.LayerNorm(channels))
+
+    def forward(self, image: Tensor, places: Tensor, text: Tensor, padding: Tensor) -> Tensor:
+        """Fuse; see ``ConcatenationFusion.forward``."""
+        memory = self.image(image) + self.place(places)  # (B, N, channels)
+        attended = self.layers(self.text(text), memory, tgt_key_padding_mask=padding)
+        return text_mean(attended, padding)
+
+
+# Questions about images as a classification of answers.
+
+
+@MODELS.register_module()
+class QuestionAnswerer(BaseModel):
+    """Image backbone, text transformer, a fusion of the two, and a linear layer over answers.
+
+    Args:
+        backbone: Config of the image backbone; it returns maps.
+        text: Config of the text encoder.
+        fusion: Config of the fusion, without the channels of its inputs.
+        num_classes: Number of answers.
+        data_preprocessor: Config of the preprocessor.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: dict[str, Any],
+        text: dict[str, Any],
+        fusion: dict[str, Any],
+        num_classes: int,
+        data_preprocessor: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        self.backbone = MODELS.build(backbone)
+        self.text = MODELS.build(text)
+        channels = image_channels(self.backbone)
+        self.fusion = MODELS.build(
+            {**fusion, "image_channels": channels, "text_channels": self.text.channels}
+        )
+        self.num_classes = num_classes
+        self.answer = nn.Linear(self.fusion.channels, num_classes)
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Sequence[DataSample],
+        mode: str = "tensor",
+    ) -> Any:
+        """Run one of mmengine's modes.
+
+        Args:
+            inputs: Normalised images, (B, 3, H, W).
+            data_samples: With ``question`` and, in mode ``'loss'``, ``gt_label``.
+            mode: ``'loss'``; ``'predict'`` adds ``pred_score`` and ``pred_label`` to the samples;
+                ``'tensor'`` returns logits of the answers, (B, num_classes).
+
+        Raises:
+            ValueError: If the mode is another one.
+        """
+        image, places = image_tokens(self.backbone, inputs)
+        text, padding = self.text([sample.question for sample in data_samples])
+        logits = self.answer(self.fusion(image, places, text, padding))
+        if mode == "tensor":
+            return logits
+        if mode == "loss":
+            labels = torch.cat([sample.gt_label for sample in data_samples])
+            return {"loss": F.cross_entropy(logits, labels)}
+        if mode == "predict":
+            for sample, score in zip(data_samples, logits.softmax(1), strict=True):
+                sample.set_pred_score(score).set_pred_label(score.argmax().reshape(1))
+            return data_samples
+        raise ValueError(f"unknown mode {mode!r}; known are: loss, predict, tensor")
+
+
+# Accuracy of answers to questions, beside that of the most frequent answer.
+
+
+@METRICS.register_module()
+class AnswerAccuracy(BaseMetric):
+    """Share of right answers in percent, overall and of each question type.
+
+    ``vqa/accuracy`` and ``vqa/accuracy_TYPE`` are the model's, ``vqa/majority`` and
+    ``vqa/majority_TYPE`` those of always giving the training set's most frequent answer to
+    questions of that type ("per Q-type prior", https://arxiv.org/abs/1505.00468, section 4);
+    ``vqa/majority_overall`` gives the same answer to all questions.
+
+    Args:
+        training_file: VQA annotations of the training set.
+        kwargs: See ``mmengine.evaluator.BaseMetric``.
+    """
+
+    def __init__(self, *, training_file: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.training_file = training_file
+
+    def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002
+        """Keep type, truth and answer of each question."""
+        for sample in data_samples:
+            labels = int(sample["gt_label"]), int(sample["pred_label"])
+            self.results.append((sample["question_type"], *labels))
+
+    def compute_metrics(self, results: list[tuple[str, int, int]]) -> dict[str, float]:
+        """Shares over all questions.
+
+        Raises:
+            BenchError: If the training file cannot be used.
+        """
+        answers = (self.dataset_meta or {})["classes"]
+        usual, of_type = self._most_frequent()
+        right: dict[str, list[bool]] = defaultdict(list)
+        for kind, truth, answer in results:
+            guess = of_type.get(kind, usual)
+            for name in ("", f"_{kind}"):
+                right[f"vqa/accuracy{name}"].append(truth == answer)
+                right[f"vqa/majority{name}"].append(answers[truth] == guess)
+            right["vqa/majority_overall"].append(answers[truth] == usual)
+        return {name: 100 * sum(each) / len(each) for name, each in right.items()}
+
+    def _most_frequent(self) -> tuple[str, dict[str, str]]:
+        """The training set's most frequent answer, and that to each type of question."""
+        fields = ("question_type", "multiple_choice_answer")
+        counts: dict[str, Counter[str]] = defaultdict(Counter)
+        for entry in read_entries(self.training_file, "annotations", fields):
+            counts[entry["question_type"]][entry["multiple_choice_answer"]] += 1
+        total = sum(counts.values(), Counter())
+        return _first(total), {kind: _first(counted) for kind, counted in counts.items()}
+
+
+def _first(counted: Counter[str]) -> str:
+    """The most frequent; of several the first in the alphabet."""
+    return min(counted, key=lambda answer: (-counted[answer], answer))
