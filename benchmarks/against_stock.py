@@ -84,7 +84,8 @@ def of_stock(config: str, checkpoint: str) -> tuple[dict[str, float], float]:
     from mmengine.runner import Runner
 
     from simmim_bench.config import load_config
-    from simmim_bench.engine.process import adapt_to_cpu, prepare
+    from simmim_bench.training.adapt import adapt_to_cpu
+    from simmim_bench.training.process import prepare
 
     start = time.perf_counter()
     cfg = load_config(config)

@@ -186,9 +186,9 @@ def run() -> None:
     from mmengine.registry import init_default_scope
     from mmengine.runner import set_random_seed
 
-    from simmim_bench.engine.process import prepare
     from simmim_bench.io import atomic_write_text
     from simmim_bench.models.targets.colours import fit_palette
+    from simmim_bench.training.process import prepare
 
     prepare("none", "mmpretrain")
     init_default_scope("mmpretrain")

@@ -39,7 +39,7 @@ def test_an_unknown_name_answers_with_near_ones(library):
 def test_names_of_the_libraries_get_near_ones_too():
     import mmpretrain.models  # noqa: F401
 
-    from simmim_bench.engine.failures import unknown_type
+    from simmim_bench.training.failures import unknown_type
 
     message = "'SwinTransfomer is not in the mmpretrain::model registry. Please check'"
     assert "did you mean SwinTransformer" in unknown_type(message)

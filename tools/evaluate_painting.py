@@ -25,7 +25,7 @@ def run() -> None:
     from rich.console import Console
 
     from simmim_bench import ops
-    from simmim_bench.engine.process import imports
+    from simmim_bench.training.process import imports
 
     ops.install()  # before the libraries are imported, which would warn that operators lack
     with imports():

@@ -22,7 +22,7 @@ def parse() -> argparse.Namespace:
 def run() -> None:
     """Parse first: importing the libraries takes seconds."""
     args = parse()
-    from simmim_bench.engine.test import test
+    from simmim_bench.training.evaluate import test
 
     test(args)
 

@@ -80,7 +80,7 @@ def parse() -> argparse.Namespace:
 def run() -> None:
     """Parse first: importing the libraries takes seconds."""
     args = parse()
-    from simmim_bench.engine.train import train
+    from simmim_bench.training.run import train
 
     train(args)
 

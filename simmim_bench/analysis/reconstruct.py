@@ -28,8 +28,8 @@ def visualize(args: argparse.Namespace, console: Console) -> None:
     """
     cfg = pretraining_config(args.config, args.cfg_options)
     paths = find_images(args.images)
-    from simmim_bench.engine.failures import explained
-    from simmim_bench.engine.process import prepare
+    from simmim_bench.training.failures import explained
+    from simmim_bench.training.process import prepare
 
     prepare("none", cfg.default_scope)
     import torch

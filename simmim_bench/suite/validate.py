@@ -55,7 +55,7 @@ def _training_mistakes(
     What lies in a folder that is itself missing, one of ``told``, is not told again.
     """
     from simmim_bench.config import load_config
-    from simmim_bench.engine.data_check import missing_data
+    from simmim_bench.training.config_check import missing_data
 
     try:
         cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
@@ -78,7 +78,7 @@ def _training_mistakes(
 
 def _argument_mistakes(plan: Plan, trainings: Iterable[Stage]) -> list[str]:
     """Overrides that no class takes, of configs that can be read with them."""
-    from simmim_bench.engine.new_arguments import unknown_arguments
+    from simmim_bench.training.config_check import unknown_arguments
 
     found = []
     for config, options in dict.fromkeys((stage.config, stage.options) for stage in trainings):

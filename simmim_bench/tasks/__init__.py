@@ -5,7 +5,6 @@ from __future__ import annotations
 from simmim_bench.data.lmdb import UnlabelledLMDB
 from simmim_bench.data.sampler import EndlessSampler
 from simmim_bench.data.shards import UnlabelledShards
-from simmim_bench.finetune.layer_decay import LayerDecayOptimWrapperConstructor
 from simmim_bench.tasks.captions import CaptionsDataset
 from simmim_bench.tasks.detection import CocoLayoutDataset, CocoMetric, SimpleFeaturePyramid
 from simmim_bench.tasks.few_shot import FewShotDataset
@@ -21,6 +20,7 @@ from simmim_bench.tasks.vqa import (
     CrossAttentionFusion,
     QuestionAnswerer,
 )
+from simmim_bench.training.optim import LayerDecayOptimWrapperConstructor
 
 __all__ = [
     "CaptionsDataset",

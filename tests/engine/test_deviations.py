@@ -4,7 +4,7 @@ import argparse
 
 from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.config import load_config
-from simmim_bench.engine.train import _facts
+from simmim_bench.training.origin import _facts
 
 
 def deviations(*overrides):

@@ -7,10 +7,9 @@ import pytest
 import torch
 from mmengine.logging import MessageHub
 
-from simmim_bench.engine import energy
-from simmim_bench.engine.energy import CpuCounter, GpuCounter, find_counter
-from simmim_bench.engine.hooks import energy as hook_module
-from simmim_bench.engine.hooks.energy import EnergyHook, energy_of
+from simmim_bench.training import cost as energy
+from simmim_bench.training import cost as hook_module
+from simmim_bench.training.cost import CpuCounter, EnergyHook, GpuCounter, energy_of, find_counter
 
 
 def write_zone(root, name, microjoules, kind="package-0", span=1_000_000):

@@ -6,9 +6,8 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
-from simmim_bench.engine.epoch_loop import LaterBatches
-from simmim_bench.engine.runner import BenchRunner, latest_checkpoint
 from simmim_bench.errors import BenchError
+from simmim_bench.training.runner import BenchRunner, LaterBatches, latest_checkpoint
 
 
 def save(path):

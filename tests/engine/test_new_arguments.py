@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from simmim_bench.engine.new_arguments import unknown_arguments
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.run import Options, run_suite
+from simmim_bench.training.config_check import unknown_arguments
 
 ROOT = Path(__file__).parents[2]
 

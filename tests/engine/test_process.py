@@ -5,7 +5,7 @@ import sys
 TALK = """
 import sys
 import torch.distributed as dist
-from simmim_bench.engine.process import leave, start_distributed
+from simmim_bench.training.process import leave, start_distributed
 
 assert start_distributed("pytorch") == 2
 for _ in range(300):
@@ -26,6 +26,6 @@ def test_a_run_of_two_processes_ends_without_an_abort(tmp_path):
 
 
 def test_a_process_without_a_group_has_nothing_to_leave():
-    from simmim_bench.engine.process import leave
+    from simmim_bench.training.process import leave
 
     leave()

@@ -2,7 +2,7 @@
 
 import torch
 
-from simmim_bench.engine.runner import latest_checkpoint
+from simmim_bench.training.runner import latest_checkpoint
 
 
 def test_the_newest_by_number_not_by_name_or_time(tmp_path):

@@ -3,8 +3,8 @@
 import pytest
 from mmengine.config import Config
 
-from simmim_bench.engine.scaling import has_batch_norm, keep_recipe
 from simmim_bench.errors import BenchError
+from simmim_bench.training.batch import has_batch_norm, keep_recipe
 
 
 def recipe(**changes):

@@ -5,8 +5,7 @@ import json
 import pytest
 from mmengine.config import ConfigDict
 
-from simmim_bench.engine.scaling import keep_recipe
-from simmim_bench.engine.smaller_batch import choose_smaller_batch, use_smaller_batch
+from simmim_bench.training.batch import choose_smaller_batch, keep_recipe, use_smaller_batch
 
 
 def config(batch, base=None):

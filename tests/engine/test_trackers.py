@@ -4,8 +4,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import VISBACKENDS
 
-from simmim_bench.engine.trackers import TRACKERS, has_tracker, log_to
 from simmim_bench.errors import BenchError
+from simmim_bench.training.adapt import TRACKERS, has_tracker, log_to
 
 
 @pytest.fixture

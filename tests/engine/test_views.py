@@ -6,8 +6,8 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 
-from simmim_bench.engine.test import average_over_views
 from simmim_bench.errors import BenchError
+from simmim_bench.training.evaluate import average_over_views
 
 ROOT = Path(__file__).parents[2] / "configs"
 ADE20K = sorted(path.name for path in (ROOT / "ade20k").glob("*.py"))

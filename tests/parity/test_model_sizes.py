@@ -8,8 +8,8 @@ import timm
 import torch
 from mmengine.config import Config
 
-from simmim_bench.engine.hooks.manifest import backbone_flops
 from simmim_bench.registry import MODELS
+from simmim_bench.training.cost import backbone_flops
 
 MODELS_DIR = Path(__file__).parents[2] / "configs" / "_base_" / "models"
 SWIN = {"img_size": 224, "window_size": 7}

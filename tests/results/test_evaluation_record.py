@@ -6,13 +6,13 @@ import json
 import pytest
 from mmengine.config import Config
 
-from simmim_bench.engine.evaluation_record import write_record
 from simmim_bench.io import sha256_file
 from simmim_bench.records.collect import make_record
 from simmim_bench.records.manifest import Manifest
 from simmim_bench.records.record import Record
 from simmim_bench.records.schema import read_model
 from simmim_bench.records.store import add_record
+from simmim_bench.training.evaluate import write_record
 
 MEASURED = {"coco/bbox_mAP": 0.5, "coco/segm_mAP": 0.25, "coco/bbox_mAP_50": 0.75}
 

@@ -26,13 +26,13 @@ from torch.nn.functional import avg_pool2d, conv2d, cosine_similarity, pad, relu
 
 from simmim_bench.analysis.images import Marks, Pixels
 from simmim_bench.config import resolved_hash
-from simmim_bench.engine.failures import explained
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.models.features import FrozenFeatures, Levels
 from simmim_bench.reconstruction import masked_psnr, masked_ssim
 from simmim_bench.records.manifest import FileRef
 from simmim_bench.records.schema import PositiveFloat, Sha256, StrictModel, Text, validate
+from simmim_bench.training.failures import explained
 
 WIDTHS = (3, 32, 64, 128)
 HIGHEST_PSNR = 100.0  # dB, also for equal images, whose ratio is infinite

@@ -108,8 +108,8 @@ def load_painter(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -
     from mmengine.device import get_device
 
     from simmim_bench.analysis.models import load_model, pretraining_config
-    from simmim_bench.engine.failures import explained
-    from simmim_bench.engine.process import prepare
+    from simmim_bench.training.failures import explained
+    from simmim_bench.training.process import prepare
 
     cfg = pretraining_config(config, overrides)
     prepare("none", cfg.default_scope)

@@ -27,8 +27,8 @@ def analyze(args: argparse.Namespace, console: Console) -> None:
         BenchError: If an image, a model, a class or a layer is not usable.
     """
     _check(args)
-    from simmim_bench.engine.failures import explained
-    from simmim_bench.engine.process import prepare
+    from simmim_bench.training.failures import explained
+    from simmim_bench.training.process import prepare
 
     prepare("none", "mmpretrain")
     from simmim_bench.analysis.images import choose

@@ -29,8 +29,6 @@ from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.checkpoint.safe_io import load_checkpoint
 from simmim_bench.checkpoint.whole import load_whole
 from simmim_bench.config import load_config
-from simmim_bench.engine.data_check import check_data
-from simmim_bench.engine.process import imports
 from simmim_bench.errors import BenchError
 from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.models.losses import MaskedL1Loss
@@ -38,6 +36,8 @@ from simmim_bench.reconstruction import evaluation_pipeline, paints
 from simmim_bench.records.manifest import SUPERSEDED
 from simmim_bench.registry import METRICS, MODELS
 from simmim_bench.suite.plan import Plan
+from simmim_bench.training.config_check import check_data
+from simmim_bench.training.process import imports
 
 NUMBER = re.compile(r"epoch_(\d+)\.pth")
 BATCH = 32

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from mmengine.hooks import Hook
 
-from simmim_bench.engine.runner import latest_checkpoint
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
+from simmim_bench.training.runner import latest_checkpoint
 
 
 class DivergedError(BenchError):

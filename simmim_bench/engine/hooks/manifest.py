@@ -20,9 +20,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from simmim_bench.checkpoint.identity import BLOCK
-from simmim_bench.engine.hooks.energy import energy_of
-from simmim_bench.engine.hooks.memory import device_of, peak_memory_mb
-from simmim_bench.engine.runner import latest_checkpoint
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.records.environment import collect_environment
@@ -31,6 +28,14 @@ from simmim_bench.records.metrics import protocol_metrics
 from simmim_bench.records.scalars import curves_of
 from simmim_bench.registry import HOOKS
 from simmim_bench.tasks.few_shot import IMAGE_LIST
+from simmim_bench.training.cost import (
+    backbone_flops,
+    device_name,
+    device_of,
+    energy_of,
+    peak_memory_mb,
+)
+from simmim_bench.training.runner import latest_checkpoint
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "opencv-python", "onedl-mmengine", "onedl-mmcv",
@@ -175,30 +180,3 @@ def _outputs(checkpoint: Path) -> dict[str, FileRef]:
 
 def _by_epoch(runner: Any) -> bool:
     return isinstance(runner.train_loop, EpochBasedTrainLoop)
-
-
-def backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
-    """Floating-point operations of the backbone on one image (a multiply-add counts as two).
-
-    Matrix products, attention and convolutions are counted, as papers do.
-
-    Args:
-        backbone: Any backbone of this suite; one that takes a mask sees the whole image here.
-        size: Height and width of the image in pixels.
-    """
-    image = next(backbone.parameters()).new_zeros(1, 3, *size)
-    whole = {"mask": None} if "mask" in inspect.signature(backbone.forward).parameters else {}
-    was_training = backbone.training
-    backbone.eval()
-    # The counter does not know the CPU's own attention kernel.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
-        backbone(image, **whole)
-    backbone.train(was_training)
-    return int(counter.get_total_flops())
-
-
-def device_name(device: torch.device) -> str:
-    """Name of a GPU, or of the CPU with its threads."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{CPU}{platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} threads"

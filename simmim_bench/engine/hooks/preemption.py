@@ -13,10 +13,10 @@ from mmengine.dist import all_reduce, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
-from simmim_bench.engine.process import leave
-from simmim_bench.engine.runner import STOPPED
 from simmim_bench.registry import HOOKS
 from simmim_bench.stop import AGAIN, Stop
+from simmim_bench.training.process import leave
+from simmim_bench.training.runner import STOPPED
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # Slurm sends either before it takes a node away
 

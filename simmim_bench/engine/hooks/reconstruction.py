@@ -11,11 +11,11 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 
 from simmim_bench.engine.hooks.fully_shard import is_sharded, unsharded
-from simmim_bench.engine.trackers import has_tracker
 from simmim_bench.errors import BenchError
 from simmim_bench.reconstruction import Painted, evaluation_pipeline, paint, save_png
 from simmim_bench.records.scalars import plot_curve
 from simmim_bench.registry import HOOKS
+from simmim_bench.training.adapt import has_tracker
 
 
 @HOOKS.register_module()

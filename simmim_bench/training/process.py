@@ -11,7 +11,6 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 from simmim_bench.errors import BenchError
 
@@ -153,30 +152,3 @@ def _first_host(nodes: str) -> str:
             f"`{' '.join(command)}` failed ({error}); set MASTER_ADDR to the first node of the job"
         ) from error
     return shown.stdout.split()[0]
-
-
-def adapt_to_cpu(cfg: Any) -> None:
-    """What mmengine assumes of a GPU and a machine without one lacks.
-
-    Distributed training gets no device ids, and synchronised batch norm, which has no CPU
-    kernel, becomes batch norm.
-    """
-    cfg.model_wrapper_cfg = {
-        "type": "mmengine.MMDistributedDataParallel",
-        "device_ids": None,
-        "broadcast_buffers": False,
-        "find_unused_parameters": cfg.get("find_unused_parameters", False),
-    }
-    _replace_sync_bn(cfg.model)
-
-
-def _replace_sync_bn(node: Any) -> None:
-    if isinstance(node, (list, tuple)):
-        for child in node:
-            _replace_sync_bn(child)
-    elif hasattr(node, "items"):
-        for key, child in node.items():
-            if key == "type" and child == "SyncBN":
-                node[key] = "BN"
-            else:
-                _replace_sync_bn(child)

@@ -8,6 +8,9 @@ import os
 import re
 import shutil
 import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +18,13 @@ import torch
 from mmengine.device import get_device
 from mmengine.dist import broadcast, is_main_process
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner
+from mmengine.optim import OptimWrapper
+from mmengine.runner import EpochBasedTrainLoop, Runner, autocast
+from torch import nn
 
 from simmim_bench.backbones import adapter_for
 from simmim_bench.errors import BenchError
+from simmim_bench.registry import LOOPS, OPTIM_WRAPPERS
 
 # What upstream says of itself at every run, and nobody can act on.
 NOISE = ('"FileClient" will be', '"HardDiskBackend" is the alias', "`save_param_scheduler` is True")
@@ -152,3 +158,73 @@ def _disk_full(folder: Path, filename: str) -> str:
 
 def _worth_reading(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(NOISE)
+
+
+# A loop over epochs that can continue in the middle of one.
+
+
+@LOOPS.register_module()
+class ResumableEpochLoop(EpochBasedTrainLoop):
+    """mmengine's loop; after a checkpoint from inside an epoch it goes on with the next batch.
+
+    Samples draw by (seed, epoch, index) and the model by (seed, iteration), so that what follows
+    equals a run that was never stopped.
+    """
+
+    skipped = 0
+
+    def run_epoch(self) -> None:
+        """Iterate what is left of the epoch."""
+        self.skipped = self._iter - self._epoch * len(self.dataloader)
+        if self.skipped:
+            rest = LaterBatches(self.dataloader.batch_sampler, self.skipped)
+            # DataLoader refuses to set it; nothing has iterated yet, so nothing keeps the old one.
+            self.dataloader.__dict__["batch_sampler"] = rest
+        super().run_epoch()
+
+    def run_iter(self, idx: int, data_batch: Sequence[dict[str, Any]]) -> None:
+        """Run one batch under its number in the whole epoch."""
+        super().run_iter(idx + self.skipped, data_batch)
+
+
+class LaterBatches:
+    """A batch sampler without its first batches, the first time that it is gone through.
+
+    Args:
+        sampler: What it stands for in all else.
+        skip: Number of batches to leave out.
+    """
+
+    def __init__(self, sampler: Any, skip: int) -> None:
+        self._inner = sampler
+        self._skip = skip
+
+    def __iter__(self) -> Iterator[Any]:
+        skip, self._skip = self._skip, 0
+        return islice(iter(self._inner), skip, None)
+
+    def __len__(self) -> int:
+        return len(self._inner)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._inner, name)
+
+
+# Mixed precision in bfloat16, on any device.
+
+
+@OPTIM_WRAPPERS.register_module()
+class Bfloat16OptimWrapper(OptimWrapper):
+    """``OptimWrapper`` whose forward passes compute in bfloat16 where PyTorch holds it safe.
+
+    bfloat16 has the exponents of float32, so the loss needs no scaling, and a CPU knows it, too;
+    mmengine's ``AmpOptimWrapper`` refuses CPUs.
+    """
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Compute the forward pass in bfloat16."""
+        with super().optim_context(model), autocast(dtype=torch.bfloat16):
+            yield
