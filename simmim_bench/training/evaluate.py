@@ -94,7 +94,7 @@ def _run(cfg: Any, args: argparse.Namespace) -> dict[str, float]:
     checkpoint = Path(args.checkpoint)
     content = load_checkpoint(checkpoint)
     with imports():  # some hooks report on tasks of other libraries
-        import_module("simmim_bench.engine.hooks")
+        import_module("simmim_bench.training.hooks")
     with explained(args.config):
         runner = BenchRunner.from_cfg(cfg)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model

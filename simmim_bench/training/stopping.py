@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.engine.hooks.finite_loss import DivergedError
-from simmim_bench.engine.hooks.manifest import ManifestHook
 from simmim_bench.stop import AGAIN, Stop
 from simmim_bench.training.batch import choose_smaller_batch
 from simmim_bench.training.failures import out_of_memory
+from simmim_bench.training.hooks.manifest import ManifestHook
+from simmim_bench.training.hooks.steps import DivergedError
 
 _WORKER = re.compile(r"DataLoader worker \(pid.*?(exited unexpectedly|is killed by signal)")
 

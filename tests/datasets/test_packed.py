@@ -18,9 +18,9 @@ from torch.utils.data import DataLoader
 from simmim_bench.config import load_config
 from simmim_bench.data.lmdb import lmdb_package
 from simmim_bench.data.shards import shard_files, shard_index, write_shards
-from simmim_bench.engine.hooks import ReconstructionHook
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
+from simmim_bench.training.hooks import ReconstructionHook
 
 PIPELINE = [
     {"type": "simmim_bench.LoadImage"},

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from torch import nn
 
-from simmim_bench.engine.hooks.classes import ClassesHook, head_classes
 from simmim_bench.errors import BenchError
+from simmim_bench.training.hooks.start import ClassesHook, head_classes
 
 NAMES = ("cat", "dog", "eel")
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 
-from simmim_bench.engine.hooks import preemption
-from simmim_bench.engine.hooks.preemption import PreemptionHook
+from simmim_bench.training.hooks import preemption
+from simmim_bench.training.hooks.preemption import PreemptionHook
 
 
 @pytest.mark.parametrize(

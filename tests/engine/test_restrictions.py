@@ -6,9 +6,9 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from simmim_bench.engine.restrictions import refuse_recomputed, refuse_sharded
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
+from simmim_bench.training.hooks.scale import refuse_recomputed, refuse_sharded
 
 VARIANTS = Path(__file__).parents[2] / "configs" / "variants"
 

@@ -9,8 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-from simmim_bench.engine.hooks import class_report
-from simmim_bench.engine.hooks.class_report import ClassReportHook
 from simmim_bench.tasks.class_report import (
     WORST,
     ClassificationReport,
@@ -18,6 +16,8 @@ from simmim_bench.tasks.class_report import (
     SegmentationReport,
     write_report,
 )
+from simmim_bench.training.hooks import class_report
+from simmim_bench.training.hooks.class_report import ClassReportHook
 
 NAMES = ("cat", "dog", "eel")
 

@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader
 
 from simmim_bench.data.sampler import EndlessSampler
 from simmim_bench.data.transforms import SeedSample
-from simmim_bench.engine.hooks import SeedHook
-from simmim_bench.engine.hooks.seeds import transforms_of
+from simmim_bench.training.hooks import SeedHook
+from simmim_bench.training.hooks.steps import transforms_of
 
 COUNT = 7
 

@@ -25,7 +25,6 @@ from simmim_bench.analysis.painting.marks import random_squares
 from simmim_bench.analysis.painting.painter import Painter, load_painter
 from simmim_bench.analysis.painting.super_resolve import enlarged, reduced, super_resolve
 from simmim_bench.config import load_config
-from simmim_bench.engine.hooks.manifest import PACKAGES
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 from simmim_bench.reconstruction import save_png
@@ -34,6 +33,7 @@ from simmim_bench.records.environment import collect_environment
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Cost, Manifest
 from simmim_bench.records.metrics import protocol_metrics
 from simmim_bench.training.cost import device_name, device_of, largest_memory_mb
+from simmim_bench.training.hooks.manifest import PACKAGES
 
 RECORD, GALLERY = "record.json", "gallery.png"
 STATED = ("count", "square", "ratio", "scale", "seed")

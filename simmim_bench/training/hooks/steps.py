@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from mmengine.dist import all_reduce_dict, get_rank, get_world_size
 from mmengine.hooks import Hook
+from torch import Tensor
 
+from simmim_bench.data.transforms import seed_all
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
 from simmim_bench.training.runner import latest_checkpoint
@@ -88,3 +92,67 @@ def _diverged(runner: Any, what: str, iteration: int) -> DivergedError:
         f"rate or check the images",
         iteration,
     )
+
+
+# Random numbers that depend on how far a run is, so that a resumed run repeats a whole one.
+
+
+@HOOKS.register_module()
+class SeedHook(Hook):
+    """Seed what the model draws by (seed, iteration, rank), and what a sample draws by epoch.
+
+    Transforms that have ``set_epoch`` (``SeedSample``, mask generation) are told the epoch, also
+    in persistent data workers. So a resumed run repeats a whole one with any number of workers.
+    """
+
+    priority = "VERY_HIGH"
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Tell the pipelines the epoch that begins; a loop over iterations has one epoch, 0."""
+        for transform in transforms_of(runner.train_dataloader.dataset):
+            if hasattr(transform, "set_epoch"):
+                transform.set_epoch(runner.epoch)
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Seed the model's draws (drop path, dropout, sampling of regions, mixing of images)."""
+        seed_all([runner.seed or 0, runner.iter, get_rank()])
+
+
+def transforms_of(dataset: Any) -> Iterator[Any]:
+    """Transforms of a dataset and of those that it wraps."""
+    yield from getattr(getattr(dataset, "pipeline", None), "transforms", [])
+    wrapped = [dataset.dataset] if hasattr(dataset, "dataset") else getattr(dataset, "datasets", [])
+    for inner in wrapped:
+        yield from transforms_of(inner)
+
+
+# Log the loss of the whole batch, not of the first process's share.
+
+
+@HOOKS.register_module()
+class MeanLossHook(Hook):
+    """Replace what a step logs by its mean over all processes; nothing to do for one.
+
+    mmengine logs the first process's values. With the mean, the curve of a run does not depend on
+    the number of processes, and all processes see a loss that is not finite in the same step.
+    """
+
+    priority = "HIGHEST"  # before the values are taken into the log
+
+    def after_train_iter(
+        self,
+        runner: Any,
+        batch_idx: int,
+        data_batch: Any = None,
+        outputs: dict[str, Any] | None = None,
+    ) -> None:
+        """Average ``outputs`` in place."""
+        if get_world_size() == 1 or not outputs:
+            return
+        means = {
+            name: value.detach().clone().float()
+            for name, value in outputs.items()
+            if isinstance(value, Tensor)
+        }
+        all_reduce_dict(means, op="mean")
+        outputs.update(means)

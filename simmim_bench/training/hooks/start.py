@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from simmim_bench.checkpoint.identity import BLOCK, KEY
+from simmim_bench.checkpoint.whole import difference
 from simmim_bench.errors import BenchError
+from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import HOOKS
 
 CLASS_AGNOSTIC = "rpn_head"  # tells objects from background, whatever their class
@@ -80,3 +84,66 @@ def head_classes(model: nn.Module) -> dict[str, int]:
         and not name.startswith(CLASS_AGNOSTIC)
         and not name.startswith("backbone")
     }
+
+
+# Give a downstream model its pretrained backbone, strictly, before the first iteration.
+
+
+@HOOKS.register_module()
+class PretrainedBackboneHook(Hook):
+    """Load an exported backbone into ``model.backbone``; a resumed run keeps its own weights.
+
+    Args:
+        checkpoint: ``backbone.pth`` of an export.
+    """
+
+    priority = "VERY_HIGH"
+
+    def __init__(self, *, checkpoint: str) -> None:
+        self.checkpoint = Path(checkpoint)
+
+    def before_train(self, runner: Any) -> None:
+        """Load and log one line.
+
+        Raises:
+            BenchError: If the checkpoint does not fit (see ``load_pretrained``).
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if runner.iter > 0:
+            return
+        report = load_pretrained(model.backbone, self.checkpoint)
+        runner.message_hub.update_info("load_report", report.to_dict())
+        runner.logger.info(report.summary())
+
+
+# Sign checkpoints with the run that writes them, and read only what fits.
+
+
+@HOOKS.register_module()
+class IdentityHook(Hook):
+    """Put the identity of the run into every checkpoint, and check what a resumed run reads.
+
+    Args:
+        run: Of ``simmim_bench.checkpoint.identity.identity``.
+    """
+
+    def __init__(self, *, run: dict[str, Any]) -> None:
+        self.run = {**run}  # a plain dict, which weights-only reading allows
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Add it."""
+        checkpoint.setdefault(BLOCK, {})[KEY] = self.run
+
+    def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        """Refuse weights that do not fit, where mmengine only warns.
+
+        Raises:
+            BenchError: Names the keys.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        differing = difference(model, checkpoint["state_dict"])
+        if differing:
+            raise BenchError(
+                f"the last checkpoint in {runner.work_dir} does not fit the model: {differing}; "
+                f"remove it to continue from the one before, or give another --work-dir"
+            )
