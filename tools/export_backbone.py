@@ -31,7 +31,7 @@ def run() -> None:
     from simmim_bench import ops
 
     ops.install()
-    from simmim_bench.checkpoint.export_stage import run_export
+    from simmim_bench.weights.export import run_export
 
     sys.stdout.write(f"wrote {run_export(args.checkpoint, args.out)}\n")
 

@@ -12,14 +12,12 @@ from mmengine.logging import MMLogger
 from mmpretrain.models.classifiers import ImageClassifier
 
 from simmim_bench.backbones.lookup import adapter_for
-from simmim_bench.checkpoint.config_text import parse_config_text
-from simmim_bench.checkpoint.export import PREFIX, check_finite, read_card
-from simmim_bench.checkpoint.safe_io import load_checkpoint
-from simmim_bench.checkpoint.whole import difference, load_whole, written_by
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.config_text import parse_config_text
+from simmim_bench.weights.files import PREFIX, check_finite, load_checkpoint, read_card
+from simmim_bench.weights.strict import difference, load_pretrained, load_whole, written_by
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 """ImageNet's, for an exported backbone, whose card has none; those of every config here."""
@@ -206,10 +204,10 @@ def load_model(cfg: Any, checkpoint: Path, config: str) -> Any:
     """
     from mmengine.registry import DefaultScope
 
-    from simmim_bench.checkpoint.safe_io import load_checkpoint
-    from simmim_bench.checkpoint.whole import load_whole, written_by
     from simmim_bench.reconstruction import paints
     from simmim_bench.registry import MODELS
+    from simmim_bench.weights.files import load_checkpoint
+    from simmim_bench.weights.strict import load_whole, written_by
 
     file = written_by(checkpoint)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):

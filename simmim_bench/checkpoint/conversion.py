@@ -12,9 +12,7 @@ import torch
 from torch import Tensor
 
 from simmim_bench.checkpoint.conversion_report import ConversionReport
-from simmim_bench.checkpoint.export import check_finite
 from simmim_bench.checkpoint.fit import fit_positions, with_sizes
-from simmim_bench.checkpoint.identity import BLOCK, KEY
 from simmim_bench.checkpoint.layouts import LAYOUTS, WITHOUT_PACKAGE, Layout, target_layout
 from simmim_bench.checkpoint.library_models import own_backbone
 from simmim_bench.checkpoint.shapes import Architecture
@@ -29,6 +27,8 @@ from simmim_bench.checkpoint.translate import (
 )
 from simmim_bench.checkpoint.verify import Side, verify
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.files import check_finite
+from simmim_bench.weights.identity import BLOCK, KEY
 
 WITH_NORMS = ("swin", "swinv2", "convnext")
 """Adapters of backbones that have a norm after each level that goes out."""

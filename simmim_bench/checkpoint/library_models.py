@@ -14,8 +14,8 @@ from simmim_bench.checkpoint.runnable import Runnable
 from simmim_bench.checkpoint.shapes import Architecture
 from simmim_bench.checkpoint.timm_models import timm_backbone
 from simmim_bench.checkpoint.torchvision_models import torchvision_backbone
-from simmim_bench.checkpoint.whole import difference
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.strict import difference
 
 
 def own_backbone(architecture: Architecture) -> nn.Module:

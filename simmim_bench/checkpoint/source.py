@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 import torch
 
-from simmim_bench.checkpoint.safe_io import UnsafePickleError, load_checkpoint
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
+from simmim_bench.weights.files import UnsafePickleError, load_checkpoint
 
 SCHEMES = ("http", "https", "file")
 

@@ -9,11 +9,10 @@ from typing import Any
 
 from simmim_bench.backbones import adapter_for
 from simmim_bench.checkpoint.conversion import Conversion
-from simmim_bench.checkpoint.export import FORMAT, FORMAT_VERSION
 from simmim_bench.checkpoint.library_models import loaded_backbone
-from simmim_bench.checkpoint.save import save_whole
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
+from simmim_bench.weights.files import FORMAT, FORMAT_VERSION, save_whole
 
 UNKNOWN = "not stated"
 

@@ -10,11 +10,11 @@ import torch
 from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
-from simmim_bench.checkpoint.export import read_card
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.models.frozen import TIMM, build_teacher, require_file, teacher_weights
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.files import read_card
+from simmim_bench.weights.strict import load_pretrained
 
 VGG = "torchvision.vgg16"
 VGG_LEVELS = (3, 8, 15, 22)  # relu1_2, 2_2, 3_3, 4_3: https://arxiv.org/abs/1603.08155, section 4

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from simmim_bench.checkpoint.safe_io import load_checkpoint
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS, unknown_name
+from simmim_bench.weights.files import load_checkpoint
 
 TIMM = "timm."
 PROBE_SIZE = 224

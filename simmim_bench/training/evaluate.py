@@ -85,11 +85,11 @@ def _run(cfg: Any, args: argparse.Namespace) -> dict[str, float]:
     from mmengine.dist import is_main_process
     from mmengine.model import BaseTTAModel, is_model_wrapper
 
-    from simmim_bench.checkpoint.safe_io import load_checkpoint
-    from simmim_bench.checkpoint.whole import load_whole
     from simmim_bench.training.failures import explained
     from simmim_bench.training.process import imports
     from simmim_bench.training.runner import BenchRunner
+    from simmim_bench.weights.files import load_checkpoint
+    from simmim_bench.weights.strict import load_whole
 
     checkpoint = Path(args.checkpoint)
     content = load_checkpoint(checkpoint)

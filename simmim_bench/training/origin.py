@@ -50,7 +50,7 @@ def _stated(override: str) -> str:
     key, _, value = override.partition("=")
     if not (value.endswith(".pth") and Path(value).with_suffix(".json").is_file()):
         return override
-    from simmim_bench.checkpoint.export import read_card
+    from simmim_bench.weights.files import read_card
 
     return f"{key}=backbone of {read_card(Path(value))['method']}"
 
@@ -90,7 +90,7 @@ def _origin(args: argparse.Namespace) -> dict[str, Any]:
     """Where the backbone of a downstream run comes from: an export, or nothing, as was said."""
     if args.from_scratch:
         return {"method": SCRATCH, "pretraining": None}
-    from simmim_bench.checkpoint.export import read_card
+    from simmim_bench.weights.files import read_card
 
     checkpoint = Path(args.pretrained)
     card = read_card(checkpoint)

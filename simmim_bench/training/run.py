@@ -65,10 +65,10 @@ def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: i
     """Build the runner and train."""
     import torch
 
-    from simmim_bench.checkpoint.identity import identity
     from simmim_bench.training.adapt import adapt_to_cpu
     from simmim_bench.training.failures import explained
     from simmim_bench.training.process import imports
+    from simmim_bench.weights.identity import identity
 
     with imports():  # some hooks report on tasks of other libraries
         from simmim_bench.training.cost import peak_memory_mb
@@ -108,8 +108,8 @@ def _start_from(
     args: argparse.Namespace, work_dir: Path, own: dict[str, Any], notes: list[str]
 ) -> Path | None:
     """Checkpoint to continue from, or None for a new run in a folder of its own."""
-    from simmim_bench.checkpoint.identity import check_resumable, check_unused
     from simmim_bench.training.runner import latest_checkpoint
+    from simmim_bench.weights.identity import check_resumable, check_unused
 
     if args.try_iterations is not None:
         return None

@@ -6,9 +6,9 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
-from simmim_bench.checkpoint.export import export_backbone
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.strict import load_pretrained
 
 SIZE = (64, 96)
 BACKBONE = {

@@ -12,9 +12,9 @@ from mmengine.logging import MessageHub
 from mmengine.registry import TRANSFORMS, DefaultScope
 from torch import nn
 
-from simmim_bench.checkpoint.export import export_backbone
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.strict import load_pretrained
 
 SWIN = {
     "type": "mmpretrain.SwinTransformer",

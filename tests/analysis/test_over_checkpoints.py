@@ -19,10 +19,10 @@ from simmim_bench.analysis.representation.over_checkpoints import (
     checkpoint_section,
     rank_correlation,
 )
-from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.errors import BenchError
 from simmim_bench.reconstruction import evaluation_pipeline
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.export import export_backbone
 from tests.e2e.conftest import PRETRAIN, ROOT, Tools
 
 KNN = ROOT / "configs" / "small" / "cifar10-knn_swin-demo.py"

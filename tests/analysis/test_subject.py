@@ -5,11 +5,11 @@ import torch
 from mmengine.config import Config
 
 from simmim_bench.analysis.models import read_subject
-from simmim_bench.checkpoint.export import export_backbone
-from simmim_bench.checkpoint.safe_io import load_checkpoint
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.files import load_checkpoint
 from tests.analysis.conftest import SWIN
 from tests.e2e.conftest import CONFIGS, PRETRAIN
 

@@ -3,8 +3,8 @@ import math
 import pytest
 from mmengine.config import Config
 
-from simmim_bench.checkpoint.config_text import parse_config_text
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.config_text import parse_config_text
 
 
 def test_the_text_mmengine_writes():

@@ -17,10 +17,10 @@ from simmim_bench.checkpoint.keymaps import TIMM_RULES
 from simmim_bench.checkpoint.sniff import sniff, unwrap
 from simmim_bench.checkpoint.source import Source, read_source
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.io import sha256_file
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.strict import load_pretrained
 
 DATA = Path(__file__).parents[1] / "data"
 SWIN = {

@@ -3,9 +3,10 @@ import json
 import pytest
 import torch
 
-from simmim_bench.checkpoint.export import export_backbone, read_card
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
+from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.files import read_card
 
 BACKBONE = {
     "type": "SwinTransformer",

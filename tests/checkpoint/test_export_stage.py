@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from simmim_bench.checkpoint.export_stage import run_export
 from simmim_bench.io import sha256_file
 from simmim_bench.records.manifest import Manifest
+from simmim_bench.weights.export import run_export
 
 ROOT = Path(__file__).parents[2]
 BACKBONE = {

@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from simmim_bench.checkpoint.identity import check_resumable, check_unused, identity
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.identity import check_resumable, check_unused, identity
 
 FACTS = {
     "kind": "full",

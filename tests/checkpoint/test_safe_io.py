@@ -5,8 +5,8 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from simmim_bench.checkpoint.safe_io import load_checkpoint
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.files import load_checkpoint
 
 
 class RunsCode:

@@ -4,7 +4,7 @@ from types import ModuleType
 
 import torch
 
-from simmim_bench.checkpoint.safe_io import load_checkpoint
+from simmim_bench.weights.files import load_checkpoint
 
 
 def test_settings_that_the_original_stores_need_no_yacs(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import resource
 import pytest
 import torch
 
-from simmim_bench.checkpoint.save import save_whole
+from simmim_bench.weights.files import save_whole
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from simmim_bench.checkpoint.whole import load_whole
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.strict import load_whole
 
 
 def model():

@@ -11,13 +11,14 @@ from mmengine.dataset import Compose, default_collate
 from mmengine.registry import TRANSFORMS, DefaultScope
 from mmpretrain.models.selfsup.cae import DALLEEncoder
 
-from simmim_bench.checkpoint.export import export_backbone, read_card
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS
 from simmim_bench.suite.cells import group_cells
 from simmim_bench.suite.load import load_suite
 from simmim_bench.training.optim import LayerDecayOptimWrapperConstructor
+from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.files import read_card
+from simmim_bench.weights.strict import load_pretrained
 
 ROOT = Path(__file__).parents[2] / "configs"
 NARROW = {"embed_dims": 24, "num_layers": 3, "num_heads": 2, "feedforward_channels": 48}

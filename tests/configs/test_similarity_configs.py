@@ -11,12 +11,13 @@ from mmengine.logging import MessageHub
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import TRANSFORMS, DefaultScope
 
-from simmim_bench.checkpoint.export import export_backbone, read_card
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
 from simmim_bench.training.batch import has_batch_norm, has_in_batch_negatives
+from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.files import read_card
+from simmim_bench.weights.strict import load_pretrained
 
 ROOT = Path(__file__).parents[2] / "configs"
 METHODS = {

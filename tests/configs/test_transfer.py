@@ -7,9 +7,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from simmim_bench.checkpoint.export import export_backbone
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.strict import load_pretrained
 
 ROOT = Path(__file__).parents[2] / "configs"
 # Narrow and shallow stand-ins; windows, image sizes and options are the configs' own.

@@ -11,9 +11,9 @@ from mmengine.structures import InstanceData, PixelData
 
 from simmim_bench.backbones import adapter_for
 from simmim_bench.backbones.lookup import ADAPTERS
-from simmim_bench.checkpoint.export import export_backbone
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.strict import load_pretrained
 
 PARTS = Path(__file__).parents[2] / "configs" / "_base_" / "models"
 SIZE, CLASSES, WIDTH = 64, 5, 16

@@ -2,9 +2,9 @@
 
 import argparse
 
-from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.config import load_config
 from simmim_bench.training.origin import _facts
+from simmim_bench.weights.export import export_backbone
 
 
 def deviations(*overrides):

@@ -10,11 +10,11 @@ from torch import nn
 from torch.nn import functional
 
 from simmim_bench.backbones import adapter_for
-from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.errors import BenchError
 from simmim_bench.models.feature_levels import VGG16Levels, build_network
 from simmim_bench.models.features import FrozenFeatures, OwnFeatures
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.export import export_backbone
 
 SWIN = {
     "type": "mmpretrain.SwinTransformer",

@@ -4,11 +4,11 @@ import shutil
 import pytest
 import torch
 
-from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.io import atomic_write_json, sha256_file
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.strict import load_pretrained
 
 SWIN = {
     "type": "mmpretrain.SwinTransformer",

@@ -6,10 +6,10 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import nn
 
-from simmim_bench.checkpoint.whole import load_whole
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import METRICS, MODELS
 from simmim_bench.tasks import knn
+from simmim_bench.weights.strict import load_whole
 
 BACKBONE = {
     "type": "mmpretrain.SwinTransformer",

@@ -6,11 +6,11 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
-from simmim_bench.checkpoint.export import export_backbone
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import MODELS
 from simmim_bench.tasks import ByteTextEncoder, ImageTextAligner
+from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.strict import load_pretrained
 
 FUSIONS = {
     "concatenation": {"type": "simmim_bench.ConcatenationFusion", "channels": 8},

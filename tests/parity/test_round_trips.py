@@ -9,7 +9,7 @@ from mmpretrain.registry import MODELS
 from simmim_bench.checkpoint.conversion import convert_checkpoint
 from simmim_bench.checkpoint.convert_file import convert_file
 from simmim_bench.checkpoint.source import Source
-from simmim_bench.finetune.pretrained import load_pretrained
+from simmim_bench.weights.strict import load_pretrained
 
 DATA = Path(__file__).parents[1] / "data"
 RELATIVE = 1e-5

@@ -8,7 +8,7 @@ from simmim_bench.checkpoint.conversion import convert_checkpoint
 from simmim_bench.checkpoint.convert_file import convert_file
 from simmim_bench.checkpoint.source import Source
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune.pretrained import load_pretrained
+from simmim_bench.weights.strict import load_pretrained
 
 RELATIVE = 1e-5
 BUFFERS = ("relative_coords_table", "relative_position_index")

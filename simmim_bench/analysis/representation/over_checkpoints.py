@@ -24,13 +24,8 @@ from mmengine.runner import Runner
 
 from simmim_bench.analysis.representation.charts import checkpoint_charts
 from simmim_bench.analysis.representation.page import Section
-from simmim_bench.checkpoint.config_text import parse_config_text
-from simmim_bench.checkpoint.export import export_backbone
-from simmim_bench.checkpoint.safe_io import load_checkpoint
-from simmim_bench.checkpoint.whole import load_whole
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.models.losses import MaskedL1Loss
 from simmim_bench.reconstruction import evaluation_pipeline, paints
 from simmim_bench.records.manifest import SUPERSEDED
@@ -38,6 +33,10 @@ from simmim_bench.registry import METRICS, MODELS
 from simmim_bench.suite.plan import Plan
 from simmim_bench.training.config_check import check_data
 from simmim_bench.training.process import imports
+from simmim_bench.weights.config_text import parse_config_text
+from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.files import load_checkpoint
+from simmim_bench.weights.strict import load_pretrained, load_whole
 
 NUMBER = re.compile(r"epoch_(\d+)\.pth")
 BATCH = 32

@@ -13,7 +13,6 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop
 
-from simmim_bench.checkpoint.identity import BLOCK
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
 from simmim_bench.records.environment import collect_environment
@@ -30,6 +29,7 @@ from simmim_bench.training.cost import (
     peak_memory_mb,
 )
 from simmim_bench.training.runner import latest_checkpoint
+from simmim_bench.weights.identity import BLOCK
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "opencv-python", "onedl-mmengine", "onedl-mmcv",

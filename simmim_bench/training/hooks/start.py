@@ -10,11 +10,10 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch import nn
 
-from simmim_bench.checkpoint.identity import BLOCK, KEY
-from simmim_bench.checkpoint.whole import difference
 from simmim_bench.errors import BenchError
-from simmim_bench.finetune.pretrained import load_pretrained
 from simmim_bench.registry import HOOKS
+from simmim_bench.weights.identity import BLOCK, KEY
+from simmim_bench.weights.strict import difference, load_pretrained
 
 CLASS_AGNOSTIC = "rpn_head"  # tells objects from background, whatever their class
 
@@ -124,7 +123,7 @@ class IdentityHook(Hook):
     """Put the identity of the run into every checkpoint, and check what a resumed run reads.
 
     Args:
-        run: Of ``simmim_bench.checkpoint.identity.identity``.
+        run: Of ``simmim_bench.weights.identity.identity``.
     """
 
     def __init__(self, *, run: dict[str, Any]) -> None:

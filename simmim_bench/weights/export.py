@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import json
+import platform
+import resource
+import time
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from simmim_bench.backbones import BackboneAdapter, adapter_for
-from simmim_bench.checkpoint.config_text import parse_config_text
-from simmim_bench.checkpoint.identity import read_identity
-from simmim_bench.checkpoint.safe_io import load_checkpoint
-from simmim_bench.checkpoint.save import save_whole
-from simmim_bench.checkpoint.whole import difference
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
+from simmim_bench.records.environment import collect_environment
+from simmim_bench.records.manifest import Cost, FileRef, Manifest
 from simmim_bench.registry import MODELS
-
-PREFIX = "backbone."
-FORMAT = "simmim_bench backbone"
-FORMAT_VERSION = 1
-EXPORT_FIRST = "export it first with `python tools/export_backbone.py CHECKPOINT --out DIR`"
+from simmim_bench.weights.config_text import parse_config_text
+from simmim_bench.weights.files import (
+    FORMAT,
+    FORMAT_VERSION,
+    PREFIX,
+    check_finite,
+    load_checkpoint,
+    save_whole,
+)
+from simmim_bench.weights.identity import read_identity
+from simmim_bench.weights.strict import difference, written_by
 
 
 @dataclass(frozen=True)
@@ -70,50 +77,6 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
         },
     )
     return ExportedFiles(weights, card)
-
-
-def read_card(weights: Path) -> dict[str, Any]:
-    """Read the card beside an exported ``backbone.pth``.
-
-    Raises:
-        BenchError: If it is missing, no JSON, or of another format version.
-    """
-    path = weights.with_suffix(".json")
-    try:
-        card: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise BenchError(
-            f"{weights} has no {path.name} beside it, so it is no exported backbone; {EXPORT_FIRST}"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise BenchError(
-            f"{path} is not valid JSON ({error}); export the backbone again"
-        ) from error
-    found = (card.get("format"), card.get("version")) if isinstance(card, dict) else None
-    if found != (FORMAT, FORMAT_VERSION):
-        raise BenchError(
-            f"{path} describes {found}, expected {(FORMAT, FORMAT_VERSION)}; export the backbone "
-            f"again"
-        )
-    return card
-
-
-def check_finite(state: dict[str, Tensor], path: Path) -> None:
-    """Refuse weights with NaN or infinity.
-
-    Raises:
-        BenchError: Names the first such key and how many there are.
-    """
-    broken = [
-        key
-        for key, value in state.items()
-        if value.is_floating_point() and not value.isfinite().all()
-    ]
-    if broken:
-        raise BenchError(
-            f"{path} holds NaN or infinity in {len(broken)} of {len(state)} tensors, the first is "
-            f"{broken[0]}; the run that wrote it diverged, use an earlier checkpoint"
-        )
 
 
 def _pretraining_config(content: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -168,3 +131,67 @@ def _describe(
         "pretraining": {**stated, "epochs": done, "seed": meta.get("seed")},
         "epochs_planned": stated.get("epochs"),
     }
+
+
+# Export as a stage: the backbone's files, then the manifest that says they are complete.
+
+
+PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmpretrain", "simmim_bench")
+
+
+def run_export(checkpoint: Path, out: Path) -> Path:
+    """Export ``checkpoint`` into ``out`` and write ``out/manifest.json`` last.
+
+    Args:
+        checkpoint: ``epoch_N.pth``, or the folder of a finished run, whose manifest names it.
+        out: Folder for the exported files.
+
+    Returns:
+        Path of ``backbone.pth``.
+
+    Raises:
+        BenchError: As ``export_backbone``.
+    """
+    started, begin = datetime.now(timezone.utc), time.monotonic()
+    checkpoint = written_by(checkpoint)
+    files = export_backbone(checkpoint, out)
+    card = json.loads(files.card.read_text("utf-8"))
+    pretraining = card["pretraining"]
+    planned = card["epochs_planned"]
+    unfinished = pretraining["epochs"] != planned
+    Manifest.model_validate(
+        {
+            "stage": "export",
+            "status": "complete",
+            "kind": card["kind"],
+            "method": card["method"],
+            "backbone": pretraining["backbone"],
+            "seed": pretraining["seed"],
+            "pretraining": {**pretraining, "checkpoint_sha256": card["sha256"]},
+            "inputs": {
+                "checkpoint": FileRef(path=str(checkpoint), sha256=card["source"]["sha256"])
+            },
+            "outputs": {
+                "backbone": FileRef(path=files.weights.name, sha256=card["sha256"]),
+                "card": FileRef(path=files.card.name, sha256=sha256_file(files.card)),
+            },
+            "cost": _cost(card, time.monotonic() - begin),
+            "environment": collect_environment(PACKAGES),
+            "deviations": [f"{pretraining['epochs']} of {planned} epochs"] if unfinished else [],
+            "started": started,
+            "finished": datetime.now(timezone.utc),
+        }
+    ).write(out / "manifest.json")
+    return files.weights
+
+
+def _cost(card: dict[str, Any], seconds: float) -> Cost:
+    return Cost(
+        device=f"CPU {platform.machine()}",
+        device_count=1,
+        wall_seconds=seconds,
+        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        images_per_second=None,
+        parameters=card["parameters"],
+        flops=None,
+    )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.checkpoint.safe_io import load_checkpoint
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.files import load_checkpoint
 
 BLOCK = "simmim_bench"
 KEY = "run"

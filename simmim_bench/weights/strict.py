@@ -1,12 +1,12 @@
-"""The one way from an exported backbone into a model, the same for every task.
+"""Load a whole model from the checkpoint of its own config, every key or none.
 
-Nothing is skipped in silence: each key is matched, resized, or on a written list of the
-backbone's adapter; anything else stops the run.
+Keys and shapes are compared here and not by torch's ``strict``: some upstream classes drop
+buffers while they load, since they compute them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,73 @@ from torch import Tensor, nn
 
 from simmim_bench.backbones import BackboneAdapter, Resized, adapter_for
 from simmim_bench.backbones.base import matches
-from simmim_bench.checkpoint.export import EXPORT_FIRST, PREFIX, check_finite, read_card
-from simmim_bench.checkpoint.safe_io import load_checkpoint
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
+from simmim_bench.records.manifest import Manifest
+from simmim_bench.weights.files import (
+    EXPORT_FIRST,
+    PREFIX,
+    check_finite,
+    load_checkpoint,
+    read_card,
+)
 
 SHOWN_KEYS = 3
+
+
+def written_by(checkpoint: Path) -> Path:
+    """The file itself, or of a finished run's folder the checkpoint that its manifest names."""
+    if not checkpoint.is_dir():
+        return checkpoint
+    return checkpoint / Manifest.read(checkpoint / "manifest.json").outputs["checkpoint"].path
+
+
+def difference(model: nn.Module, given: Mapping[str, Tensor]) -> str | None:
+    """What of ``given`` does not fit ``model``, in words; None if all does."""
+    own = model.state_dict()
+    missing = [key for key in own if key not in given]
+    unexpected = [key for key in given if key not in own]
+    if missing or unexpected:
+        return f"{_count(missing, 'missing')}, {_count(unexpected, 'unexpected')} of {len(own)}"
+    of_any_length = getattr(model, "of_any_length", ())
+    for key, value in own.items():
+        first = key in of_any_length
+        if given[key].shape[first:] != value.shape[first:]:
+            shapes = tuple(given[key].shape), tuple(value.shape)
+            return f"{key} is {shapes[0]}, expected {shapes[1]}"
+    return None
+
+
+def load_whole(model: nn.Module, content: dict[str, Any], *, checkpoint: Path, config: str) -> None:
+    """Load every key of ``model`` from the content of ``checkpoint``.
+
+    Raises:
+        BenchError: If a key is missing, unexpected, or of another shape.
+    """
+    given = content.get("state_dict", content)
+    differing = difference(model, given)
+    if differing:
+        raise BenchError(
+            f"{checkpoint} is not a checkpoint of {config}: {differing}; give an epoch_*.pth or "
+            f"iter_*.pth that was trained with this config (and the same --num-classes)"
+        )
+    model.load_state_dict(given, strict=False)
+
+
+def _count(keys: Sequence[str], what: str) -> str:
+    if not keys:
+        return f"0 keys {what}"
+    more = ", ..." if len(keys) > SHOWN_KEYS else ""
+    return f"{len(keys)} keys {what} ({', '.join(keys[:SHOWN_KEYS])}{more})"
+
+
+# The one way from an exported backbone into a model, the same for every task.
+#
+# Nothing is skipped in silence: each key is matched, resized, or on a written list of the
+# backbone's adapter; anything else stops the run.
+
+
+SHOWN_KEYS_PRETRAINED = 3
 
 
 @dataclass(frozen=True)
@@ -148,7 +209,7 @@ def _compare(
     if wrong_missing or wrong_extra:
         raise BenchError(
             f"{path} does not fit the {adapter.name} backbone: "
-            f"{_count(wrong_missing, 'missing')}, {_count(wrong_extra, 'unexpected')}, of "
+            f"{_count_of_pretrained(wrong_missing, 'missing')}, {_count_of_pretrained(wrong_extra, 'unexpected')}, of "
             f"{len(own)} expected; if keys were renamed, export the backbone again from its "
             f"pretraining checkpoint"
         )
@@ -163,11 +224,11 @@ def _compare(
     return missing, unexpected
 
 
-def _count(keys: Sequence[str], what: str) -> str:
+def _count_of_pretrained(keys: Sequence[str], what: str) -> str:
     if not keys:
         return f"0 keys {what}"
-    more = ", ..." if len(keys) > SHOWN_KEYS else ""
-    return f"{len(keys)} keys {what} ({', '.join(keys[:SHOWN_KEYS])}{more})"
+    more = ", ..." if len(keys) > SHOWN_KEYS_PRETRAINED else ""
+    return f"{len(keys)} keys {what} ({', '.join(keys[:SHOWN_KEYS_PRETRAINED])}{more})"
 
 
 def _check_hash(card: dict[str, Any], path: Path) -> str:

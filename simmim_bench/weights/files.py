@@ -7,6 +7,7 @@ settings.
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import zipfile
@@ -18,8 +19,10 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
+from torch import Tensor
 
 from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_path
 
 NUMPY_TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
 
@@ -112,3 +115,82 @@ def _history_method(owner: Any, name: str) -> Any:
     if owner is not HistoryBuffer or name.startswith("_"):
         raise pickle.UnpicklingError(f"attribute {name} of {owner} is not allowed")
     return getattr(owner, name)
+
+
+PREFIX = "backbone."
+
+
+FORMAT = "simmim_bench backbone"
+
+
+FORMAT_VERSION = 1
+
+
+EXPORT_FIRST = "export it first with `python tools/export_backbone.py CHECKPOINT --out DIR`"
+
+
+def read_card(weights: Path) -> dict[str, Any]:
+    """Read the card beside an exported ``backbone.pth``.
+
+    Raises:
+        BenchError: If it is missing, no JSON, or of another format version.
+    """
+    path = weights.with_suffix(".json")
+    try:
+        card: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise BenchError(
+            f"{weights} has no {path.name} beside it, so it is no exported backbone; {EXPORT_FIRST}"
+        ) from error
+    except json.JSONDecodeError as error:
+        raise BenchError(
+            f"{path} is not valid JSON ({error}); export the backbone again"
+        ) from error
+    found = (card.get("format"), card.get("version")) if isinstance(card, dict) else None
+    if found != (FORMAT, FORMAT_VERSION):
+        raise BenchError(
+            f"{path} describes {found}, expected {(FORMAT, FORMAT_VERSION)}; export the backbone "
+            f"again"
+        )
+    return card
+
+
+def check_finite(state: dict[str, Tensor], path: Path) -> None:
+    """Refuse weights with NaN or infinity.
+
+    Raises:
+        BenchError: Names the first such key and how many there are.
+    """
+    broken = [
+        key
+        for key, value in state.items()
+        if value.is_floating_point() and not value.isfinite().all()
+    ]
+    if broken:
+        raise BenchError(
+            f"{path} holds NaN or infinity in {len(broken)} of {len(state)} tensors, the first is "
+            f"{broken[0]}; the run that wrote it diverged, use an earlier checkpoint"
+        )
+
+
+# Write weights with torch: all of the file or nothing.
+
+
+def save_whole(content: dict[str, Any], path: Path) -> None:
+    """Save ``content`` beside ``path`` and rename.
+
+    Args:
+        content: What ``torch.save`` takes.
+        path: File; its folder is made.
+
+    Raises:
+        OSError: If the disk is full; torch itself tells of unexpected positions then.
+    """
+    with atomic_path(path) as temporary, temporary.open("wb") as stream:
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:
+            cause = error.__context__
+            if isinstance(cause, OSError):
+                raise OSError(cause.errno, cause.strerror, str(path)) from error
+            raise
