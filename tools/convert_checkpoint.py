@@ -31,7 +31,7 @@ def run() -> None:
     from simmim_bench import ops
 
     ops.install()
-    from simmim_bench.checkpoint.convert_file import convert_file
+    from simmim_bench.weights.convert.write import convert_file
 
     convert_file(**vars(args))
 

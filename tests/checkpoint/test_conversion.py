@@ -11,15 +11,15 @@ import pytest
 import torch
 
 from simmim_bench.backbones.resize import resize_bias_table
-from simmim_bench.checkpoint.conversion import convert_checkpoint
-from simmim_bench.checkpoint.convert_file import convert_file
-from simmim_bench.checkpoint.keymaps import TIMM_RULES
-from simmim_bench.checkpoint.sniff import sniff, unwrap
-from simmim_bench.checkpoint.source import Source, read_source
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.convert.conversion import convert_checkpoint
+from simmim_bench.weights.convert.keymaps import TIMM_RULES
+from simmim_bench.weights.convert.sniff import sniff, unwrap
+from simmim_bench.weights.convert.source import Source, read_source
+from simmim_bench.weights.convert.write import convert_file
 from simmim_bench.weights.strict import load_pretrained
 
 DATA = Path(__file__).parents[1] / "data"

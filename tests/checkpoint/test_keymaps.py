@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from simmim_bench.checkpoint.convert import to_ours, to_theirs
-from simmim_bench.checkpoint.keymaps import pretraining_map
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.convert.keymaps import pretraining_map
+from simmim_bench.weights.convert.translate import to_ours, to_theirs
 
 
 def test_patch_merging_orders_its_four_neighbours_as_ours_does():

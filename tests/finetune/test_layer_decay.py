@@ -6,8 +6,8 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 
-from simmim_bench.checkpoint.keymaps import classifier_map, pretraining_map
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.convert.keymaps import classifier_map, pretraining_map
 
 DATA = Path(__file__).parents[1] / "data"
 CLASSIFIERS = {

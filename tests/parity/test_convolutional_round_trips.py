@@ -5,10 +5,10 @@ import torch
 import torchvision
 from mmpretrain.registry import MODELS
 
-from simmim_bench.checkpoint.conversion import convert_checkpoint
-from simmim_bench.checkpoint.convert_file import convert_file
-from simmim_bench.checkpoint.source import Source
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.convert.conversion import convert_checkpoint
+from simmim_bench.weights.convert.source import Source
+from simmim_bench.weights.convert.write import convert_file
 from simmim_bench.weights.strict import load_pretrained
 
 RELATIVE = 1e-5

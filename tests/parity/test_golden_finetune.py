@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from simmim_bench.backbones import adapter_for
-from simmim_bench.checkpoint.convert import to_ours
-from simmim_bench.checkpoint.keymaps import classifier_map, pretraining_map
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.convert.keymaps import classifier_map, pretraining_map
+from simmim_bench.weights.convert.translate import to_ours
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.strict import load_pretrained
 

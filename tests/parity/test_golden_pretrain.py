@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from simmim_bench.checkpoint.convert import to_ours, to_theirs
-from simmim_bench.checkpoint.keymaps import pretraining_map
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.convert.keymaps import pretraining_map
+from simmim_bench.weights.convert.translate import to_ours, to_theirs
 
 DATA = Path(__file__).parents[1] / "data"
 FLOAT32_NOISE = 1e-12  # gradients of some bias tables are 1e-8: what is left of larger sums

@@ -8,9 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from simmim_bench.checkpoint.architecture_convolutional import RESNET_BLOCKS
-from simmim_bench.checkpoint.runnable import Runnable
-from simmim_bench.checkpoint.shapes import Architecture
+from simmim_bench.weights.convert.architecture_convolutional import RESNET_BLOCKS, Architecture
+from simmim_bench.weights.convert.runnable import Runnable
 
 
 def timm_backbone(architecture: Architecture, state: Mapping[str, Tensor]) -> Runnable | None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from simmim_bench.checkpoint.shapes import Architecture, State, count, need
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.convert.architecture_convolutional import Architecture, State, count, need
 
 WINDOW, IMAGE = 8, 256  # of section 3.6's smallest models, to compare libraries with
 NO_WINDOW = "windows are not in the weights"

@@ -11,22 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from simmim_bench.checkpoint.conversion_report import ConversionReport
-from simmim_bench.checkpoint.fit import fit_positions, with_sizes
-from simmim_bench.checkpoint.layouts import LAYOUTS, WITHOUT_PACKAGE, Layout, target_layout
-from simmim_bench.checkpoint.library_models import own_backbone
-from simmim_bench.checkpoint.shapes import Architecture
-from simmim_bench.checkpoint.sniff import Sniffed, check_whole, sniff, unwrap
-from simmim_bench.checkpoint.source import Source
-from simmim_bench.checkpoint.translate import (
+from simmim_bench.errors import BenchError
+from simmim_bench.weights.convert.architecture_convolutional import Architecture
+from simmim_bench.weights.convert.fit import fit_positions, with_sizes
+from simmim_bench.weights.convert.layouts import LAYOUTS, WITHOUT_PACKAGE, Layout, target_layout
+from simmim_bench.weights.convert.library_models import own_backbone
+from simmim_bench.weights.convert.report import ConversionReport
+from simmim_bench.weights.convert.sniff import Sniffed, check_whole, sniff, unwrap
+from simmim_bench.weights.convert.source import Source
+from simmim_bench.weights.convert.translate import (
     BACKBONE,
     FROM_WINDOWS,
     Dropped,
     backbone_of,
     write_layout,
 )
-from simmim_bench.checkpoint.verify import Side, verify
-from simmim_bench.errors import BenchError
+from simmim_bench.weights.convert.verify import Side, verify
 from simmim_bench.weights.files import check_finite
 from simmim_bench.weights.identity import BLOCK, KEY
 

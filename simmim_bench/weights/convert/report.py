@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from simmim_bench.backbones.base import Resized
-from simmim_bench.checkpoint.translate import Dropped
-from simmim_bench.checkpoint.verify import Verification
+from simmim_bench.weights.convert.translate import Dropped
+from simmim_bench.weights.convert.verify import Verification
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,10 @@ from torch import Tensor
 
 from simmim_bench.backbones.base import Resized
 from simmim_bench.backbones.resize import resize_bias_table, resize_position_embedding
-from simmim_bench.checkpoint.architecture import (
-    EXTRA_BIASES,
-    table_window,
-    window_config,
-)
-from simmim_bench.checkpoint.architecture_swinv2 import swinv2_with_sizes
-from simmim_bench.checkpoint.shapes import Architecture
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.convert.architecture import EXTRA_BIASES, table_window, window_config
+from simmim_bench.weights.convert.architecture_convolutional import Architecture
+from simmim_bench.weights.convert.architecture_swinv2 import swinv2_with_sizes
 
 METHODS = ("geometric", "bicubic")
 TABLE = "relative_position_bias_table"

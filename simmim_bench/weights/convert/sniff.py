@@ -9,18 +9,18 @@ from typing import Any
 
 from torch import Tensor
 
-from simmim_bench.checkpoint.architecture import infer_architecture
-from simmim_bench.checkpoint.layouts import LAYOUTS, Layout
-from simmim_bench.checkpoint.library_models import own_backbone
-from simmim_bench.checkpoint.shapes import Architecture
-from simmim_bench.checkpoint.translate import (
+from simmim_bench.errors import BenchError
+from simmim_bench.weights.convert.architecture import infer_architecture
+from simmim_bench.weights.convert.architecture_convolutional import Architecture
+from simmim_bench.weights.convert.layouts import LAYOUTS, Layout
+from simmim_bench.weights.convert.library_models import own_backbone
+from simmim_bench.weights.convert.translate import (
     BACKBONE,
     FROM_WINDOWS,
     Reading,
     read_layout,
     write_layout,
 )
-from simmim_bench.errors import BenchError
 
 WRAPPERS = ("model", "state_dict", "module")
 PARALLEL = "module."  # DistributedDataParallel's prefix

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from simmim_bench.checkpoint.keymaps import (
+from simmim_bench.weights.convert.keymaps import (
     ALGORITHM_RULES,
     CLASSIFIER_RULES,
     CONVNEXT_RULES,

@@ -12,10 +12,17 @@ from typing import Any
 
 from torch import Tensor
 
-from simmim_bench.checkpoint.architecture_convolutional import convnext, resnet
-from simmim_bench.checkpoint.architecture_swinv2 import swinv2
-from simmim_bench.checkpoint.shapes import DEFAULT_IMAGE, Architecture, State, count, need
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.convert.architecture_convolutional import (
+    DEFAULT_IMAGE,
+    Architecture,
+    State,
+    convnext,
+    count,
+    need,
+    resnet,
+)
+from simmim_bench.weights.convert.architecture_swinv2 import swinv2
 
 HEAD_CHANNELS = 64  # of every published plain ViT
 EXTRA_BIASES = 3  # rows of a BEiT table beside the patches: class token

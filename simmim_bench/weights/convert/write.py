@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from simmim_bench.backbones import adapter_for
-from simmim_bench.checkpoint.conversion import Conversion
-from simmim_bench.checkpoint.library_models import loaded_backbone
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
+from simmim_bench.weights.convert.conversion import Conversion, convert_checkpoint
+from simmim_bench.weights.convert.library_models import loaded_backbone
+from simmim_bench.weights.convert.source import read_source
 from simmim_bench.weights.files import FORMAT, FORMAT_VERSION, save_whole
 
 UNKNOWN = "not stated"
@@ -96,3 +98,34 @@ def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
         "keys": {key: list(value.shape) for key, value in conversion.state.items()},
         "source": {"file": report.source, "sha256": report.sha256},
     }
+
+
+# Convert a file on disk or at a URL, and say what was done.
+
+
+def convert_file(
+    *,
+    source: str,
+    destination: Path,
+    to: str = "simmim_bench",
+    window: int | None = None,
+    image_size: int | None = None,
+    resize: str = "geometric",
+    method: str | None = None,
+    sha256: str | None = None,
+    trust_pickle: bool = False,
+) -> None:
+    """Read, convert, write, and show the report; arguments are those of the tool.
+
+    Raises:
+        BenchError: As ``read_source``, ``convert_checkpoint`` and ``write_conversion``; nothing
+            is written then.
+    """
+    check_free(destination)
+    given = read_source(source, sha256=sha256, trust_pickle=trust_pickle)
+    conversion = convert_checkpoint(
+        given, to=to, resize=resize, window=window, image_size=image_size
+    )
+    write_conversion(conversion, destination, method=method)
+    sys.stdout.write(conversion.report.table())
+    sys.stdout.write(f"wrote {destination} and {report_path(destination).name}\n")
