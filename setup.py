@@ -23,10 +23,10 @@ setup(
         "simmim_bench": [
             "py.typed",
             "suite/Snakefile",
-            "analysis/*.html",
-            "results/web/*.html",
-            "results/web/*.css",
-            "results/web/*.js",
+            "analysis/representation/*.html",
+            "leaderboard/web/*.html",
+            "leaderboard/web/*.css",
+            "leaderboard/web/*.js",
         ]
     },
     install_requires=[

@@ -18,7 +18,7 @@ TESTS = (
     "tests/parity/test_schedules.py",
     "tests/parity/test_parameter_counts.py",
     "tests/parity/test_round_trips.py",
-    "tests/finetune/test_layer_decay.py",
+    "tests/training/test_layer_decay.py",
 )
 PROPERTY = "equality"  # of the fixture ``equal``
 HEADER = (

@@ -1,12 +1,15 @@
-"""Registries of simmim_bench: children of mmengine's, located lazily.
+"""Registries of simmim_bench: children of mmengine's, filled at the first look-up.
 
-A config of mmpretrain, mmdet or mmseg names our parts ``simmim_bench.X``; mmengine imports
-this module by that scope, and the folders below at the first look-up.
+A config of mmpretrain, mmdet or mmseg names our parts ``simmim_bench.X``. mmengine imports this
+module by that scope, and at the first look-up every file of the rooms that are named below: a new
+file in such a room is found without being listed anywhere.
 """
 
 from __future__ import annotations
 
 import difflib
+import pkgutil
+from pathlib import Path
 from typing import Any
 
 from mmengine import registry as roots
@@ -40,32 +43,36 @@ def unknown_name(name: str, known: list[str], what: str) -> str:
     return f"unknown {what} {name!r}; known are: {', '.join(known) or 'none'}"
 
 
-def _child(name: str, parent: Registry, *locations: str) -> NearNameRegistry:
-    where = [f"{SCOPE}.{location}" for location in locations]
+def _modules(place: str) -> list[str]:
+    """Modules of the room ``place`` (dotted, below the package), or ``place`` itself if a file."""
+    folder = Path(__file__).parent.joinpath(*place.split("."))
+    found = [f"{place}.{module.name}" for module in pkgutil.iter_modules([str(folder)])]
+    return [f"{SCOPE}.{name}" for name in (found or [place])]
+
+
+def _child(name: str, parent: Registry, *places: str) -> NearNameRegistry:
+    where = [module for place in places for module in _modules(place)]
     return NearNameRegistry(name, parent=parent, scope=SCOPE, locations=where)
 
 
 MODELS = _child(
     "model",
     roots.MODELS,
-    "algorithms",
     "backbones",
-    "decoders",
-    "features",
-    "losses",
-    "losses.similarity",
-    "targets",
-    "finetune",
-    "multimodal",
+    "models",
+    "models.decoders",
+    "models.losses",
+    "models.targets",
+    "tasks",
 )
-TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking", "transforms")
-DATASETS = _child("dataset", roots.DATASETS, "datasets")
-DATA_SAMPLERS = _child("data sampler", roots.DATA_SAMPLERS, "datasets")
-HOOKS = _child("hook", roots.HOOKS, "engine.hooks")
-METRICS = _child("metric", roots.METRICS, "evaluation")
+TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking", "data.transforms", "tasks")
+DATASETS = _child("dataset", roots.DATASETS, "data.shards", "data.lmdb", "data.packed", "tasks")
+DATA_SAMPLERS = _child("data sampler", roots.DATA_SAMPLERS, "data.sampler")
+HOOKS = _child("hook", roots.HOOKS, "training.hooks", "training.cost", "tasks")
+METRICS = _child("metric", roots.METRICS, "tasks")
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
-    "optimizer wrapper constructor", roots.OPTIM_WRAPPER_CONSTRUCTORS, "finetune"
+    "optimizer wrapper constructor", roots.OPTIM_WRAPPER_CONSTRUCTORS, "training.optim"
 )
-PARAM_SCHEDULERS = _child("parameter scheduler", roots.PARAM_SCHEDULERS, "engine.schedulers")
-OPTIM_WRAPPERS = _child("optimizer wrapper", roots.OPTIM_WRAPPERS, "engine.bfloat16")
-LOOPS = _child("loop", roots.LOOPS, "engine.epoch_loop")
+PARAM_SCHEDULERS = _child("parameter scheduler", roots.PARAM_SCHEDULERS, "training.optim")
+OPTIM_WRAPPERS = _child("optimizer wrapper", roots.OPTIM_WRAPPERS, "training.runner")
+LOOPS = _child("loop", roots.LOOPS, "training.runner")

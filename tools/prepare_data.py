@@ -51,16 +51,16 @@ def run() -> int:
 
     console = Console()
     if args.dataset in UNLABELLED and (args.verify or args.dataset not in PACKS):
-        from simmim_bench.data.prepare.commands.commands import verify_unlabelled
+        from simmim_bench.data.prepare.commands import verify_unlabelled
 
         if not args.verify:
             raise BenchError("images are only verified; add --verify, or pack them with shards")
         return verify_unlabelled(args.dataset, sources=args.source, console=console)
     if args.dataset in PACKS:
-        from simmim_bench.data.prepare.commands.pack import pack
+        from simmim_bench.data.prepare.pack import pack
 
         return pack(args.dataset, sources=args.source, out=args.out, console=console)
-    from simmim_bench.data.prepare.commands.commands import prepare
+    from simmim_bench.data.prepare.commands import prepare
 
     return prepare(
         args.dataset,

@@ -13,7 +13,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from mmengine.fileio import BaseStorageBackend, register_backend
 
 from simmim_bench.data.packed import PackedImages
-from simmim_bench.data.prepare.commands.parallel import Advance
+from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
 

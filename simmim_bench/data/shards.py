@@ -18,9 +18,9 @@ from urllib.parse import quote
 from mmengine.fileio import BaseStorageBackend, register_backend
 
 from simmim_bench.data.packed import PackedImages
-from simmim_bench.data.prepare.commands.check import SUFFIXES
-from simmim_bench.data.prepare.commands.parallel import Advance
-from simmim_bench.data.prepare.commands.unpack import check_end, readable
+from simmim_bench.data.prepare.check import SUFFIXES
+from simmim_bench.data.prepare.parallel import Advance
+from simmim_bench.data.prepare.unpack import check_end, readable
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.registry import DATASETS

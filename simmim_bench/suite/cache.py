@@ -214,10 +214,10 @@ def explain(plan: Plan, stage: Stage, check: Check) -> list[str]:
     if check.cached:
         return [f"done: {len(stage.inputs)} inputs and the results it reads are as they were"]
     lines = [check.reason]
-    trace = cache.read_trace(plan, stage)
+    trace = read_trace(plan, stage)
     if trace is None:
         return lines
-    now = cache.current_inputs(plan, stage)
+    now = current_inputs(plan, stage)
     before = trace["inputs"]
     if now is None:
         before = {name: value for name, value in before.items() if name not in stage.needs}

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import faster_coco_eval
 import mmdet.evaluation
 import numpy as np
 import torch.nn.functional as F  # noqa: N812
-from faster_coco_eval import COCO, COCOeval_faster
 from mmdet.datasets import CocoDataset
-from mmdet.datasets.api_wrappers import COCO
+from mmdet.datasets.api_wrappers import COCO as MMDetCOCO  # noqa: N811
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
 from mmpretrain.models.utils import LayerNorm2d
@@ -101,7 +101,7 @@ class CocoMetric(mmdet.evaluation.CocoMetric):
                 figures |= {f"{kind}_{name}": value for name, value in named}
         return figures
 
-    def _read_ground_truth(self) -> COCO:
+    def _read_ground_truth(self) -> faster_coco_eval.COCO:
         path = self.ann_file or self.dataset_meta.get("ann_file")
         if path is None:
             raise BenchError(
@@ -112,14 +112,14 @@ class CocoMetric(mmdet.evaluation.CocoMetric):
         for number, annotation in enumerate(content["annotations"], start=1):
             annotation["id"] = number  # an id of 0 would read as "not matched"
             annotation.setdefault("iscrowd", 0)
-        return COCO(content)
+        return faster_coco_eval.COCO(content)
 
     def _evaluate(self, kind: str, detections: list[dict[str, Any]]) -> list[float]:
         if kind == "segm":
             for detection in detections:
                 detection.pop("bbox")  # sizes are areas of masks, not of boxes
         found = self._coco_api.loadRes(detections)
-        evaluation = COCOeval_faster(self._coco_api, found, kind)
+        evaluation = faster_coco_eval.COCOeval_faster(self._coco_api, found, kind)
         evaluation.params.imgIds = self.img_ids
         evaluation.params.catIds = self.cat_ids
         evaluation.params.maxDets = list(MAX_DETECTIONS)
@@ -160,10 +160,10 @@ class CocoLayoutDataset(CocoDataset):
         self.num_classes = num_classes
         super().__init__(*args, **kwargs)
 
-    def COCOAPI(self, path: str) -> COCO:  # noqa: N802  (upstream's name)
+    def COCOAPI(self, path: str) -> MMDetCOCO:  # noqa: N802  (upstream's name)
         """Open an annotation file, without pycocotools' messages."""
         with contextlib.redirect_stdout(io.StringIO()):
-            coco = COCO(path)
+            coco = MMDetCOCO(path)
         categories = coco.dataset.get("categories") or []
         categories.sort(key=lambda category: category["id"])  # get_cat_ids keeps this order
         wanted = self._metainfo.get("classes")

@@ -120,7 +120,6 @@ def _stretch(node: Any, keys: tuple[str, ...], count: int) -> None:
 
 def _scale(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: int) -> list[str]:
     """Keep the recipe's batch on these devices; note in the facts where that is not the recipe."""
-
     if args.try_iterations is not None:
         return []
     shrunk = use_smaller_batch(cfg, Path(cfg.work_dir), world_size) if args.resume else None
@@ -140,8 +139,8 @@ def _scale(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size
 
 # After memory ran out: fewer images at a time, gradients accumulated to the same batch.
 #
-# The choice lies in ``batch.json`` of the work dir, where the next start finds it. That start begins
-# anew, since the schedule of the old checkpoints counts other iterations.
+# The choice lies in ``batch.json`` of the work dir, where the next start finds it. That start
+# begins anew, since the schedule of the old checkpoints counts other iterations.
 
 
 FILE = "batch.json"

@@ -1,3 +1,5 @@
+"""Where a run starts from: a pretraining from nothing, a downstream run from a backbone."""
+
 from __future__ import annotations
 
 import argparse

@@ -209,7 +209,8 @@ def _compare(
     if wrong_missing or wrong_extra:
         raise BenchError(
             f"{path} does not fit the {adapter.name} backbone: "
-            f"{_count_of_pretrained(wrong_missing, 'missing')}, {_count_of_pretrained(wrong_extra, 'unexpected')}, of "
+            f"{_count_of_pretrained(wrong_missing, 'missing')}, "
+            f"{_count_of_pretrained(wrong_extra, 'unexpected')}, of "
             f"{len(own)} expected; if keys were renamed, export the backbone again from its "
             f"pretraining checkpoint"
         )

@@ -9,9 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
-from simmim_bench.masking import GenerateMask, GuidedMask, RatioSchedule
+from simmim_bench.masking.guided import GuidedMask
 from simmim_bench.masking.semantic import regions_of_patches
 from simmim_bench.masking.strategies import STRATEGIES, build_strategy, for_evaluation
+from simmim_bench.masking.transform import GenerateMask, RatioSchedule
 
 sides = st.integers(1, 9)
 ratios = st.floats(0.1, 0.9)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simmim_bench.masking import RandomPatchMask
+from simmim_bench.masking.random_patch import RandomPatchMask
 
 tokens = st.sampled_from([1, 2, 4, 8, 16])
 scales = st.integers(1, 4)

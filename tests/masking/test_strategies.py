@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simmim_bench.masking import draw_batch
+from simmim_bench.masking.base import draw_batch
 from simmim_bench.masking.strategies import STRATEGIES, build_strategy
 
 EXACT = ["random", "blockwise", "grid", "stripes", "hierarchical"]

@@ -4,7 +4,8 @@ import torch
 from mmpretrain.datasets.transforms import PackInputs
 from torch.utils.data import DataLoader, Dataset
 
-from simmim_bench.masking import GenerateMask, draw_batch
+from simmim_bench.masking.base import draw_batch
+from simmim_bench.masking.transform import GenerateMask
 from simmim_bench.registry import TRANSFORMS
 
 

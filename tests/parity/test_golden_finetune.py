@@ -12,7 +12,7 @@ from simmim_bench.weights.convert.translate import to_ours
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.strict import load_pretrained
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "golden"
 SWIN = {
     "type": "mmpretrain.SwinTransformer",
     "arch": {"embed_dims": 12, "depths": [2, 2, 2, 2], "num_heads": [2, 3, 4, 6]},

@@ -1,4 +1,4 @@
-"""Equality with the original SimMIM's pretraining (tests/data, 1e-5 relative)."""
+"""Equality with the original SimMIM's pretraining (tests/golden, 1e-5 relative)."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from simmim_bench.registry import MODELS
 from simmim_bench.weights.convert.keymaps import pretraining_map
 from simmim_bench.weights.convert.translate import to_ours, to_theirs
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "golden"
 FLOAT32_NOISE = 1e-12  # gradients of some bias tables are 1e-8: what is left of larger sums
 
 BACKBONES = {

@@ -11,7 +11,7 @@ from simmim_bench.weights.convert.source import Source
 from simmim_bench.weights.convert.write import convert_file
 from simmim_bench.weights.strict import load_pretrained
 
-DATA = Path(__file__).parents[1] / "data"
+DATA = Path(__file__).parents[1] / "golden"
 RELATIVE = 1e-5
 TINY = {"embed_dims": 96, "depths": [2, 2, 6, 2], "num_heads": [3, 6, 12, 24]}
 SMALL = {"embed_dims": 384, "num_layers": 12, "num_heads": 6, "feedforward_channels": 1536}

@@ -10,7 +10,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = json.loads((ROOT / "tests/data/schedules.json").read_text("utf-8"))
+GOLDEN = json.loads((ROOT / "tests/golden/schedules.json").read_text("utf-8"))
 CASES = [
     ("pretrain_swin_base_100ep", "configs/simmim/swin-b_8xb128.py"),
     ("pretrain_800ep", "configs/simmim/vit-b_8xb128.py"),

@@ -26,7 +26,7 @@ from simmim_bench.analysis.representation.charts import checkpoint_charts
 from simmim_bench.analysis.representation.page import Section
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
-from simmim_bench.models.losses import MaskedL1Loss
+from simmim_bench.models.losses.masked import MaskedL1Loss
 from simmim_bench.reconstruction import evaluation_pipeline, paints
 from simmim_bench.records.manifest import SUPERSEDED
 from simmim_bench.registry import METRICS, MODELS

@@ -29,7 +29,7 @@ def render(
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string(
-        (files("simmim_bench.analysis") / "page.html").read_text("utf-8")
+        (files("simmim_bench.analysis.representation") / "page.html").read_text("utf-8")
     )
     return template.render(
         title=title,

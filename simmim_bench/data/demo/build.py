@@ -21,7 +21,7 @@ from simmim_bench.data.demo.files import ADE_SPLITS, Job, Written, make_folders,
 from simmim_bench.data.demo.language import add_language
 from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.data.layouts import home, missing
-from simmim_bench.data.prepare.commands.parallel import Advance, start_worker
+from simmim_bench.data.prepare.parallel import Advance, start_worker
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 

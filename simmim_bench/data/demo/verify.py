@@ -17,8 +17,8 @@ from simmim_bench.data.demo.compose import BACKGROUND
 from simmim_bench.data.demo.files import ADE_SPLITS, ade_paths, image_path
 from simmim_bench.data.demo.language import KINDS, documents, language_path
 from simmim_bench.data.demo.spec import CLASSES, VERSION, DemoSpec, Split
-from simmim_bench.data.prepare.commands.check import Part, image_files, unreadable
-from simmim_bench.data.prepare.commands.parallel import Advance
+from simmim_bench.data.prepare.check import Part, image_files, unreadable
+from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
 
 

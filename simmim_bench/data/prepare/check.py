@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image
-from simmim_bench.data.prepare.commands.parallel import Advance, in_parallel
+
+from simmim_bench.data.prepare.parallel import Advance, in_parallel
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 

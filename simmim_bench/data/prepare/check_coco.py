@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.data.prepare.commands.check import Part
+from simmim_bench.data.prepare.check import Part
 
 Size = tuple[int, int] | None
 

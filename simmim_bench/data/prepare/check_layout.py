@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from simmim_bench.data.prepare.commands.check import BROKEN, Part, Seen, examine, image_files
-from simmim_bench.data.prepare.commands.check_coco import check_instances
-from simmim_bench.data.prepare.commands.parallel import Advance, in_parallel
 
 from simmim_bench.data.layouts import LAYOUTS
+from simmim_bench.data.prepare.check import BROKEN, Part, Seen, examine, image_files
+from simmim_bench.data.prepare.check_coco import check_instances
+from simmim_bench.data.prepare.parallel import Advance, in_parallel
 
 LABELS = {
     "ade20k": frozenset(range(151)),  # 0 is "other"; 1 to 150 the classes

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from simmim_bench.data.prepare.commands.check import Part, image_files
-from simmim_bench.data.prepare.commands.obtain import obtain
 
 from simmim_bench.data.layouts import data_root, home, require
+from simmim_bench.data.prepare.check import Part, image_files
+from simmim_bench.data.prepare.obtain import obtain
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 
@@ -80,7 +80,7 @@ def _verify(dataset: str, root: Path, console: Console) -> int:
         with progress_bar("verifying", len(image_files(folder))) as advance:
             parts = verify_demo(folder, advance)
     else:
-        from simmim_bench.data.prepare.commands.check_layout import check_layout, image_total
+        from simmim_bench.data.prepare.check_layout import check_layout, image_total
 
         if not folder.exists():
             require(dataset, root)  # says what to do
@@ -100,7 +100,7 @@ def verify_unlabelled(kind: str, *, sources: list[str], console: Console) -> int
     Raises:
         BenchError: If not one folder is given, or nothing of that kind lies there.
     """
-    from simmim_bench.data.prepare.commands.check_unlabelled import check_sources, list_sources
+    from simmim_bench.data.prepare.check_unlabelled import check_sources, list_sources
 
     if len(sources) != 1:
         raise BenchError(f"{kind} --verify takes one --source FOLDER")

@@ -18,9 +18,9 @@ from typing import Any
 import requests
 import urllib3
 from filelock import FileLock
-from simmim_bench.data.prepare.commands.parallel import Advance
-from simmim_bench.data.prepare.commands.sources import Checksum, mismatch
 
+from simmim_bench.data.prepare.parallel import Advance
+from simmim_bench.data.prepare.sources import Checksum, mismatch
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 

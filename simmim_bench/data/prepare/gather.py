@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from simmim_bench.data.prepare.commands.download import download
-from simmim_bench.data.prepare.commands.sources import (
+from simmim_bench.data.prepare.download import download
+from simmim_bench.data.prepare.sources import (
     ALGORITHMS,
     ARCHIVES,
     Archive,
@@ -18,7 +18,6 @@ from simmim_bench.data.prepare.commands.sources import (
     mismatch,
     parse_checksum,
 )
-
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 

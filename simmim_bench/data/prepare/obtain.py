@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from filelock import FileLock
-from simmim_bench.data.prepare.commands.gather import gather, gather_folder
-from simmim_bench.data.prepare.commands.link import find_copy, link_dataset, no_copy
 
 from simmim_bench.data.layouts import home, missing
 from simmim_bench.data.prepare.convert import CONVERTERS, folder_converter
+from simmim_bench.data.prepare.gather import gather, gather_folder
+from simmim_bench.data.prepare.link import find_copy, link_dataset, no_copy
 from simmim_bench.errors import BenchError
 
 Say = Callable[[str], None]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
-from simmim_bench.data.prepare.commands.check import SUFFIXES, image_files
-from simmim_bench.data.prepare.commands.unpack import check_space, unfinished
 
 from simmim_bench.data.lmdb import lmdb_package, write_lmdb
+from simmim_bench.data.prepare.check import SUFFIXES, image_files
+from simmim_bench.data.prepare.unpack import check_space, unfinished
 from simmim_bench.data.shards import write_shards
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar

@@ -9,9 +9,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from simmim_bench.data.prepare.commands.parallel import Advance
-
 from simmim_bench.data.layouts import LAYOUTS
+from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
 
 

@@ -18,8 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from simmim_bench.data.prepare.commands.parallel import Advance
-
+from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
 
 _TAR_TYPES = {

@@ -80,7 +80,7 @@ def _draw(curves: Named, label: str, looks: Mapping[str, Any]) -> str:
 # Learning curves as small as a word, for the details of a line.
 
 
-WIDTH, HEIGHT, EDGE = 160, 32, 2  # user units of the SVG
+SPARK_WIDTH, SPARK_HEIGHT, EDGE = 160, 32, 2  # user units of the SVG
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ def sparklines(record: Record) -> Iterator[Sparkline]:
 
 def _sparkline(label: str, curve: Curve) -> Sparkline:
     steps, values = zip(*curve.points, strict=True)
-    across = _scale(steps, EDGE, WIDTH - EDGE)
-    down = _scale(values, HEIGHT - EDGE, EDGE)
+    across = _scale(steps, EDGE, SPARK_WIDTH - EDGE)
+    down = _scale(values, SPARK_HEIGHT - EDGE, EDGE)
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True))
     said = f"{values[0]:g} to {values[-1]:g} over {curve.against}s {steps[0]:g} to {steps[-1]:g}"
     return Sparkline(label, points, said)

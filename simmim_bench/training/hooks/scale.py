@@ -20,8 +20,8 @@ from torch.utils._pytree import tree_map
 from torch.utils.checkpoint import checkpoint
 
 from simmim_bench.errors import BenchError
-from simmim_bench.models import SparseSimMIM
 from simmim_bench.models.features import OwnFeatures
+from simmim_bench.models.sparse_simmim import SparseSimMIM
 from simmim_bench.registry import HOOKS
 
 

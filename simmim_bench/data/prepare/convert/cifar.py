@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
-from simmim_bench.data.prepare.commands.parallel import Advance
 
 from simmim_bench.data.prepare.convert.safe_pickle import load_pickle
+from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from simmim_bench.data.prepare.commands.parallel import in_parallel
 
+from simmim_bench.data.prepare.parallel import in_parallel
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 

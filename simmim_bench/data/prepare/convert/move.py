@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from simmim_bench.data.prepare.commands.unpack import unpack
-
+from simmim_bench.data.prepare.unpack import unpack
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 

@@ -1,0 +1,10 @@
+"""Records and published figures, shared with ``tests/records``."""
+
+from tests.records.conftest import (  # noqa: F401  (fixtures)
+    make_manifest,
+    make_published,
+    make_record,
+    make_simmim,
+    toy,
+    write_suite,
+)

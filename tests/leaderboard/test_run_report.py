@@ -1,0 +1,143 @@
+"""The page of a run: all that lies in its folder, and text that stays text."""
+
+import csv
+import json
+
+import pytest
+from PIL import Image
+
+from simmim_bench.config import load_config, resolved_hash
+from simmim_bench.errors import BenchError
+from simmim_bench.leaderboard.web import run_report as config_difference
+from simmim_bench.leaderboard.web.run_report import (
+    config_differences,
+    renew_reports,
+    write_reports,
+    write_run_report,
+)
+from simmim_bench.records.manifest import Manifest
+from tests.leaderboard.test_web import HOSTILE, Page
+
+FILE = """
+lr = 0.1
+pipeline = [dict(type="A", size=4), dict(type="B")]
+only = dict(in_file=1)
+"""
+USED = """
+lr = 0.2
+pipeline = [dict(type="simmim_bench.SeedSample", seed=3), dict(type="A", size=8), dict(type="B")]
+only = dict()
+work_dir = "/somewhere"
+custom_hooks = [dict(type="ManifestHook")]
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, toy):
+    """A folder of a finished run, its config file beside it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toy.py").write_text(FILE)
+    folder = tmp_path / "work" / "run"
+    (folder / "classes").mkdir(parents=True)
+    (folder / "predictions").mkdir()
+    (folder / "toy.py").write_text(USED)
+    stated = {"path": "toy.py", "sha256": resolved_hash(load_config("toy.py")), "overrides": []}
+    fields = toy.manifest_fields(config=stated, method=HOSTILE, deviations=[HOSTILE])
+    fields["pretraining"] = {**toy.pretraining(), "method": HOSTILE}
+    Manifest.model_validate(fields).write(folder / "manifest.json")
+    log = folder / "20250101" / "vis_data" / "scalars.json"
+    log.parent.mkdir(parents=True)
+    rows = [{"loss": 3.0 - step, "lr": 0.1, "step": step, "iter": step} for step in (1, 2)]
+    rows += [{"coco/bbox_mAP": 0.1 * step, "step": step} for step in (1, 2)]
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with (folder / "classes" / "per_class.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["class", "AP"], [HOSTILE, "12.5"]])
+    for name in ("classes/confusion", "classes/worst", "predictions/0_a", "predictions/1_b"):
+        Image.new("RGB", (2000, 100), "red").save(folder / f"{name}.png")
+    return folder
+
+
+def test_everything_of_a_run_is_on_its_page(run):
+    page = Page(write_run_report(run).read_text("utf-8"))
+    assert [len(a) > 100 for a in page.addresses] == [True] * 4  # pictures, in the page itself
+    assert page.tags.count("svg") == 3  # loss, lr, box AP; mask AP was not logged
+    assert ["APᵇᵒˣ (%)", "APᵐᵃˢᵏ (%)"] in page.rows
+    assert ["34.71", "23.20"] in page.rows
+    assert ["lr", "0.1", "0.2"] in page.rows
+    assert [HOSTILE, "12.5"] in page.rows
+    assert "script" not in page.tags
+
+
+def test_units_and_uncommitted_changes_are_told(tmp_path, toy):
+    metrics = {f"inpaint_{name}": f"inpaint/{name}" for name in ("psnr", "ssim")}
+    painting = toy.protocol(task="generation", metrics=metrics, primary="inpaint_psnr")
+    values = {"inpaint_psnr": 20.0, "inpaint_ssim": 70.0}
+    fields = toy.manifest_fields(protocol=painting, metrics=values)
+    fields["environment"] = {**fields["environment"], "git_commit": "ab" * 20, "git_dirty": True}
+    Manifest.model_validate(fields).write(tmp_path / "manifest.json")
+    log = tmp_path / "20250101" / "vis_data" / "scalars.json"
+    log.parent.mkdir(parents=True)
+    rows = [{"inpaint/psnr": 10.0 * step, "step": step} for step in (1, 2)]
+    log.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = write_run_report(tmp_path).read_text("utf-8")
+    assert ["PSNR (dB), inpainted", "SSIM, inpainted (\N{MULTIPLICATION SIGN} 100)"] in Page(
+        text
+    ).rows
+    assert "<figcaption>PSNR (dB), inpainted</figcaption>" in text
+    assert "commit abababababab, with uncommitted changes" in text
+
+
+def test_differences_are_those_of_the_recipe(run):
+    manifest = Manifest.read(run / "manifest.json")
+    changes, warning = config_differences(run, manifest.config)
+    assert [(change.key, change.stated, change.used) for change in changes] == [
+        ("lr", "0.1", "0.2"),
+        ("only.in_file", "1", "absent"),
+        ("pipeline.0.size", "4", "8"),
+    ]
+    assert warning is None
+
+
+def test_the_config_is_found_from_another_folder(run, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    manifest = Manifest.read(run / "manifest.json")
+    assert config_differences(run, manifest.config)[1].startswith("not known: config toy.py ")
+    monkeypatch.setattr(config_difference, "ROOT", tmp_path)
+    changes, warning = config_differences(run, manifest.config)
+    assert len(changes) == 3
+    assert warning is None
+
+
+def test_the_project_has_its_configs():
+    assert (config_difference.ROOT / "configs" / "simmim").is_dir()
+
+
+def test_a_config_that_changed_since_is_told(run, tmp_path):
+    (tmp_path / "toy.py").write_text(FILE.replace("0.1", "0.3"))
+    config = Manifest.read(run / "manifest.json").config
+    assert "toy.py has changed since the run" in config_differences(run, config)[1]
+    (tmp_path / "toy.py").unlink()
+    assert config_differences(run, config) == (
+        [],
+        "not known: config toy.py does not exist; configs are under configs/",
+    )
+    assert "not known" in write_run_report(run).read_text("utf-8")
+
+
+def test_only_what_is_missing_or_old_is_written_anew(run, tmp_path):
+    renew_reports(tmp_path)
+    first = (run / "report.html").stat().st_mtime_ns
+    renew_reports(tmp_path)
+    assert (run / "report.html").stat().st_mtime_ns == first
+    manifest = Manifest.read(run / "manifest.json")
+    manifest.write(run / "manifest.json")
+    renew_reports(tmp_path)
+    assert (run / "report.html").stat().st_mtime_ns > first
+
+
+def test_a_folder_without_runs_is_refused(tmp_path):
+    with pytest.raises(BenchError, match=r"holds no manifest\.json of a training"):
+        write_reports([tmp_path])
+    with pytest.raises(BenchError, match="does not exist"):
+        write_reports([tmp_path / "gone"])
