@@ -1,10 +1,10 @@
-"""Fail when a Python file outgrows one idea: 320 lines at most."""
+"""Fail when a Python file has more than 400 lines."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-LIMIT = 320
+LIMIT = 400
 
 if __name__ == "__main__":
     listed = subprocess.run(["git", "ls-files", "*.py"], capture_output=True, text=True, check=True)

@@ -146,7 +146,7 @@ class _State:
 
 # Attention distance: how far a head looks, in pixels.
 #
-# Raghu et al. 2021 (https://arxiv.org/abs/2108.08810), section 4, and for masked image modelling Xie
+# Raghu et al. 2021 (https://arxiv.org/abs/2108.08810), section 4, and for masked images Xie
 # et al. 2022 (https://arxiv.org/abs/2205.13543), section 3.1: the distance between the centres of a
 # query's and a key's patch, weighted by attention, averaged over queries and images.
 
