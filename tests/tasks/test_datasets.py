@@ -5,9 +5,8 @@ import random
 
 import pytest
 
-from simmim_bench.tasks.captions import PickCaption
 from simmim_bench.errors import BenchError
-from simmim_bench.tasks.captions import CaptionsDataset
+from simmim_bench.tasks.captions import CaptionsDataset, PickCaption
 from simmim_bench.tasks.questions import QuestionsDataset
 
 IMAGES = [{"id": 7, "file_name": "b.jpg"}, {"id": 3, "file_name": "a.jpg"}]

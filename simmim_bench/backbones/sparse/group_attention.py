@@ -159,7 +159,8 @@ def _arrange(owner: Tensor, sizes: Tensor) -> tuple[Tensor, int, int]:
 #
 # Paper: https://arxiv.org/abs/2205.13515. Windows with few visible tokens are put together into
 # groups of one size, so that attention is one batched product. Filling a group is a knapsack
-# problem (subset sum); filling group after group is the paper's greedy for its multiple-knapsack problem.
+# problem (subset sum); filling group after group is the paper's greedy for its
+# multiple-knapsack problem.
 #
 # Two things differ from the paper's algorithm. Each group starts with the largest window that is
 # left (it must be in some group), and among equally full groups the one with larger windows is
