@@ -1,1 +1,1 @@
-"""Manifests, records and the leaderboard made of them; imports neither torch nor mmengine."""
+"""Run manifests and validated records of results."""

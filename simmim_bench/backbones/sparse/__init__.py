@@ -1,0 +1,1 @@
+"""Backbones that compute the visible patches alone."""

@@ -1,0 +1,1 @@
+"""Bring data sets into place: download, unpack, convert, check, pack."""

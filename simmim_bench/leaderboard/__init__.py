@@ -1,0 +1,1 @@
+"""Tables, files and web pages made of records."""

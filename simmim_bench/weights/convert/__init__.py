@@ -1,0 +1,1 @@
+"""Checkpoints of other projects: their layouts, key maps and architectures."""
