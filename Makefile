@@ -1,14 +1,17 @@
-# make setup | demo | smoke | leaderboard | test | lint | types | format | clean
+# make setup | demo | smoke | leaderboard | test | test-all | lint | types | format | clean
 PYTHON ?= python3
 VENV ?= .venv
 SEEDS ?= 1
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 
-.PHONY: help setup dev demo leaderboard smoke test lint types format clean
+.PHONY: help setup dev demo leaderboard smoke test test-all lint types format clean
+
+# Two test processes with one thread each.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 help: ## Show what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
 setup: $(VENV)/.installed ## Make .venv and install everything that runs need
 
@@ -42,15 +45,19 @@ leaderboard: setup ## Write the tables of results/records and results/published 
 smoke: setup ## The same flow with toy schedules, in three minutes
 	$(BIN)/python tools/run_suite.py configs/suites/smoke.yaml
 
-test: dev ## Run the tests
-	$(BIN)/python -m pytest
+test: dev ## Run the quick tests: ten minutes on two cores
+	$(PYTEST) -m "not slow and not slurm and not browser"
 
-lint: dev ## Style, spelling, file sizes, shell syntax
+test-all: dev ## Run every test, with line coverage
+	$(PYTEST) --cov=simmim_bench --cov-report=term:skip-covered
+
+lint: dev ## Style, spelling, file sizes, imports, shell syntax
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell simmim_bench configs tools tests docs benchmarks README.md CONTRIBUTING.md CHANGELOG.md
 	for script in tools/*.sh; do bash -n $$script || exit 1; done
 	$(BIN)/python tests/lint_size.py
+	$(BIN)/lint-imports
 
 types: dev ## Static types
 	$(BIN)/mypy

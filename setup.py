@@ -67,10 +67,13 @@ setup(
         "dev": [
             "codespell>=2.3,<3",
             "hypothesis>=6.100,<7",
+            "import-linter>=2.1,<3",
             "jsonschema>=4.20,<5",
             "mypy>=1.11,<3",
             "pytest>=8,<10",
+            "pytest-cov>=6.3,<8",
             "pytest-timeout>=2.3,<3",
+            "pytest-xdist>=3.6,<4",
             "ruff>=0.6,<0.18",
             "statsmodels>=0.14.2,<0.16",  # the reference of our statistics
             "tensorboard>=2.16,<3",

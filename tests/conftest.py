@@ -14,6 +14,13 @@ from tests.slurm_cluster import Cluster, why_not
 ops.install()
 
 
+def pytest_collection_modifyitems(items):
+    """Keep the tests of a file, and all that share one Slurm, in one process of pytest-xdist."""
+    for item in items:
+        group = "slurm" if item.get_closest_marker("slurm") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def slurm():
     """Name of a partition: of the Slurm that this machine has, or of one that starts for tests."""
