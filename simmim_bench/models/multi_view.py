@@ -25,6 +25,8 @@ class MultiViewContrast(MaskedEncoder):
         kwargs: See ``MaskedEncoder``.
     """
 
+    compares_within_batch = True
+
     def __init__(self, *, contrast: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.contrast = ViewContrast(self.adapter, **contrast)
@@ -68,6 +70,8 @@ class MultiViewSimMIM(SimMIM):
         weight: Arguments of ``LossWeight``.
         kwargs: See ``SimMIM``.
     """
+
+    compares_within_batch = True
 
     def __init__(self, *, contrast: dict[str, Any], weight: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmengine.model import BaseModel
@@ -29,7 +29,15 @@ class MaskedEncoder(BaseModel):
         data_preprocessor: Config of the preprocessor that normalises images.
         init_cfg: mmengine's initialisation config. Without one, here and in the backbone,
             weights are drawn as in the original; the mask token always is.
+
+    Attributes:
+        predicts_images: Whether the model predicts images, which training shows now and then.
+        compares_within_batch: Whether the loss compares the images of a step with one another, so
+            that smaller steps change the result.
     """
+
+    predicts_images: ClassVar[bool] = False
+    compares_within_batch: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -127,6 +135,8 @@ class SimMIM(MaskedEncoder):
         init_cfg: mmengine's initialisation config. Without one, here and in the backbone,
             weights are drawn as in the original; the mask token always is.
     """
+
+    predicts_images = True
 
     def __init__(
         self,

@@ -43,6 +43,8 @@ class ImageTextAligner(BaseModel):
         BenchError: If there are class names without a template, or a template has no ``{}``.
     """
 
+    compares_within_batch = True
+
     def __init__(
         self,
         *,

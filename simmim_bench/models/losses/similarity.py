@@ -117,6 +117,8 @@ class InfoNCE(FeatureDistance):
         ValueError: If the temperature is not positive and finite.
     """
 
+    compares_within_batch = True
+
     def __init__(self, *, temperature: float) -> None:
         super().__init__()
         if not 0 < temperature < math.inf:
