@@ -2,13 +2,13 @@
 
 from simmim_bench.tasks.detection import FIGURES
 
-OF_OTHERS = {  # folder of configs to the folder that has their recipe
-    "fewshot": "imagenet",
-    "cifar10": "imagenet",
-    "cifar100": "imagenet",
-    "camvid": "ade20k",
-    "cityscapes": "ade20k",
-    "transfer": "simmim",
+RECIPE_OF = {  # what a file of configs/transfer starts with: the folder that has its recipe
+    "imagenet-": "imagenet",
+    "cifar10_": "imagenet",
+    "cifar100_": "imagenet",
+    "camvid_": "ade20k",
+    "cityscapes_": "ade20k",
+    "simmim-coco_": "simmim",
 }
 FULL_SIZE = {
     "transfer/simmim-coco_swin-b_8xb128_800e.py",
@@ -19,18 +19,18 @@ FULL_SIZE = {
     "imagenet/plain-vit-b_8xb2048_linear-90e.py",
     "imagenet/plain-vit-b_knn.py",
     "simmim/plain-vit-b_8xb128.py",
-    "cifar10/swin-b_8xb128_ft-100e.py",
-    "cifar10/vit-b_8xb128_ft-100e.py",
-    "cifar100/swin-b_8xb128_ft-100e.py",
-    "cifar100/vit-b_8xb128_ft-100e.py",
-    "camvid/upernet_swin-b_20k.py",
-    "cityscapes/upernet_swin-b_80k.py",
-    "fewshot/imagenet-10percent_swin-b.py",
-    "fewshot/imagenet-10percent_vit-b.py",
-    "fewshot/imagenet-1percent_swin-b.py",
-    "fewshot/imagenet-1percent_vit-b.py",
-    "fewshot/imagenet-5shot_swin-b.py",
-    "fewshot/imagenet-5shot_vit-b.py",
+    "transfer/cifar10_swin-b_8xb128_ft-100e.py",
+    "transfer/cifar10_vit-b_8xb128_ft-100e.py",
+    "transfer/cifar100_swin-b_8xb128_ft-100e.py",
+    "transfer/cifar100_vit-b_8xb128_ft-100e.py",
+    "transfer/camvid_upernet_swin-b_20k.py",
+    "transfer/cityscapes_upernet_swin-b_80k.py",
+    "transfer/imagenet-10percent_swin-b.py",
+    "transfer/imagenet-10percent_vit-b.py",
+    "transfer/imagenet-1percent_swin-b.py",
+    "transfer/imagenet-1percent_vit-b.py",
+    "transfer/imagenet-5shot_swin-b.py",
+    "transfer/imagenet-5shot_vit-b.py",
     "ade20k/upernet_convnext-b_160k.py",
     "ade20k/upernet_resnet-50_160k.py",
     "ade20k/upernet_swin-l_160k_640.py",
@@ -141,8 +141,8 @@ FINE_TUNING = {
     "imagenet/swinv2-h-w14-224_32xb32_ft-100e.py": (0.7, 0.2),
     "imagenet/swinv2-h-w32-512_128xb8_ft-100e.py": (0.7, 0.2),
     "imagenet/vit-b_8xb128_ft-100e.py": (0.65, 0.1),
-    **{f"cifar{n}/swin-b_8xb128_ft-100e.py": (0.9, 0.1) for n in (10, 100)},
-    **{f"cifar{n}/vit-b_8xb128_ft-100e.py": (0.65, 0.1) for n in (10, 100)},
+    **{f"transfer/cifar{n}_swin-b_8xb128_ft-100e.py": (0.9, 0.1) for n in (10, 100)},
+    **{f"transfer/cifar{n}_vit-b_8xb128_ft-100e.py": (0.65, 0.1) for n in (10, 100)},
 }
 EVALUATED = {
     "Accuracy": {"accuracy/top1", "accuracy/top5"},
@@ -160,4 +160,5 @@ EVALUATED = {
     "simmim_bench.KNNAccuracy": {f"knn/top1_k{k}" for k in (10, 20, 100, 200)},
 }
 EPOCHS = {"1x": 12, "3x": 36}
-CROPS = {"camvid": [360, 480], "cityscapes": [512, 1024]}  # height and width of segmentation
+# height and width of what segmentation is trained on
+CROPS = {"upernet": [512, 512], "camvid": [360, 480], "cityscapes": [512, 1024]}

@@ -24,10 +24,10 @@ from tests.configs.expected import (
     FULL_SIZE,
     LINEAR_RATE,
     MAY_BE_FIXED,
-    OF_OTHERS,
     PARTLY_FIXED,
     PUBLISHED,
     RATES,
+    RECIPE_OF,
 )
 
 ROOT = Path(__file__).parents[2] / "configs"
@@ -78,8 +78,9 @@ def test_bases_are_ours_and_one_level_deep(name):
         assert small in (ROOT / "demo", ROOT / "small")
         assert models == [ROOT / "_base_" / "models"] * ("_swin-demo" not in name)
         return
-    if name.split("/")[0] in OF_OTHERS:  # the same recipe on other data
-        assert [path.parent.name for path in bases] == [OF_OTHERS[name.split("/")[0]]]
+    if name.startswith("transfer/"):  # the same recipe on other data
+        [recipe] = [RECIPE_OF[key] for key in RECIPE_OF if Path(name).name.startswith(key)]
+        assert [path.parent.name for path in bases] == [recipe]
         return
     for path in bases:
         assert path.is_relative_to(ROOT / "_base_")
@@ -167,7 +168,7 @@ def test_with_mmpretrains_windows_swin_l_has_mmpretrains_size():
 
 @pytest.mark.parametrize("name", sorted(n for n in FULL_SIZE if not n.startswith("baselines/")))
 def test_the_name_says_what_the_values_are(name, cfg):
-    folder, stem = Path(name).parent.name, Path(name).stem
+    stem = Path(name).stem
     backbone = re.search(r"(swin|swinv2|plain-vit|vit|convnext)-[blh]|resnet-50", stem).group()
     assert cfg.model.backbone.get("arch") == ARCHITECTURES[backbone]
     assert cfg.model.backbone.get("depth", 50) == 50
@@ -192,16 +193,15 @@ def test_the_name_says_what_the_values_are(name, cfg):
     if found := re.search(r"_(\d+)k(?:_(\d+))?$", stem):
         assert cfg.train_cfg.max_iters == 1000 * int(found.group(1))
         size = cfg.protocol.image_size
-        assert size == (int(found.group(2) or 512) if folder == "ade20k" else CROPS[folder])
-        assert list(cfg.model.data_preprocessor.size) == (
-            size if folder != "ade20k" else [size] * 2
-        )
+        crop = [int(found.group(2))] * 2 if found.group(2) else CROPS[stem.split("_")[0]]
+        assert list(cfg.model.data_preprocessor.size) == crop
+        assert crop == ([size] * 2 if name.startswith("ade20k/") else size)
     if found := re.search(r"-w(\d+)-(\d+)", stem):
         window, size = map(int, found.groups())
         assert (windows(cfg.model.backbone)[0], cfg.model.backbone.img_size) == (window, size)
     kinds = {"mask-rcnn": "MaskRCNN", "cascade": "CascadeRCNN", "upernet": "EncoderDecoder"}
     for kind, model_type in kinds.items():
-        assert stem.startswith(kind) == (cfg.model.type == model_type)
+        assert bool(re.search(rf"(^|_){kind}", stem)) == (cfg.model.type == model_type)
 
 
 def windows(backbone):
