@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,29 @@ def datasets(cfg: Any) -> Iterator[tuple[str, Any]]:
         while "dataset" in dataset:
             dataset = dataset["dataset"]
         yield name, dataset
+
+
+def added_arguments(path: str, overrides: list[str]) -> list[str]:
+    """Keys of ``overrides`` that are not in the file: new arguments of the class of their part.
+
+    Args:
+        path: Config file.
+        overrides: ``KEY=VALUE``, which ``load_config`` has accepted.
+    """
+    cfg, plain = load_config(path, overrides=overrides), load_config(path)
+    added = []
+    for key in (item.partition("=")[0] for item in overrides):
+        *place, name = key.split(".")
+        if name not in part_of(plain, place) and "type" in part_of(cfg, place):
+            added.append(key)
+    return added
+
+
+def part_of(cfg: Any, place: Sequence[str]) -> Any:
+    """The part of a config at a dotted key, given as its parts."""
+    for step in place:
+        cfg = cfg[int(step)] if isinstance(cfg, (list, tuple)) else cfg[step]
+    return cfg
 
 
 def resolved_hash(cfg: Any) -> str:

@@ -1,13 +1,17 @@
-"""Where each dataset lies and what must be in it; imports the standard library only."""
+"""Where each dataset is stored and which files it must have; needs no third-party library."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
+from typing import Any
 
+from simmim_bench.config import datasets
 from simmim_bench.errors import BenchError
+
+FILES = ("ann_file", "question_file", "image_file")  # keys of a dataset that name files
 
 
 @dataclass(frozen=True)
@@ -158,3 +162,42 @@ def dataset_of(data_root: str | PurePath) -> str | None:
         if name != "demo" and parts[-len(tail) :] == tail:
             return "demo" if parts[-len(tail) - 1 : -len(tail)] == (demo,) else name
     return "demo" if demo in parts[-2:] else None
+
+
+def check_data(cfg: Any) -> None:
+    """Check that every folder and annotation file that ``cfg`` reads exists.
+
+    Raises:
+        BenchError: If one is missing; names it and the command that prepares it.
+    """
+    for _, message in missing_data(cfg):
+        raise BenchError(message)
+
+
+def missing_data(cfg: Any) -> Iterator[tuple[Path, str]]:
+    """Yield each missing path that ``cfg`` reads, with the error message about it."""
+    for loader, dataset in datasets(cfg):
+        for path in expected_paths(dataset):
+            if not path.exists():
+                yield path, _missing_message(loader, path, dataset)
+
+
+def expected_paths(dataset: Any) -> list[Path]:
+    """Paths that a dataset dict names: its root, prefixes and annotation files."""
+    root = Path(dataset.get("data_root") or ".")
+    prefix = dataset.get("data_prefix") or {}
+    parts = [prefix] if isinstance(prefix, str) else list(prefix.values())
+    parts += [dataset.get(key) or "" for key in FILES]
+    return [root, *(root / part for part in parts if part)]
+
+
+def _missing_message(loader: str, path: Path, dataset: Any) -> str:
+    name = dataset_of(str(dataset.get("data_root", "")))
+    command = prepare_command(name) if name else None
+    remedy = f"prepare it with `{command}`, or " if command else ""
+    current = os.environ.get("SIMMIM_BENCH_DATA")
+    said = f" (SIMMIM_BENCH_DATA is {current})" if current else ""
+    return (
+        f"{loader}: no data at {path.absolute()}{said}; {remedy}point SIMMIM_BENCH_DATA at the "
+        "folder that holds your datasets, or --data-root at this dataset"
+    )

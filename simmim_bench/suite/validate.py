@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -55,7 +58,7 @@ def _training_mistakes(
     What lies in a folder that is itself missing, one of ``told``, is not told again.
     """
     from simmim_bench.config import load_config
-    from simmim_bench.training.config_check import missing_data
+    from simmim_bench.data.layouts import missing_data
 
     try:
         cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
@@ -77,15 +80,30 @@ def _training_mistakes(
 
 
 def _argument_mistakes(plan: Plan, trainings: Iterable[Stage]) -> list[str]:
-    """Overrides that no class takes, of configs that can be read with them."""
-    from simmim_bench.training.config_check import unknown_arguments
+    """Overrides that add an argument which the class of that part does not have.
 
-    found = []
+    Looking at classes imports torch, so another process does it, and only if an argument is added.
+    """
+    from simmim_bench.config import added_arguments
+
+    asked = []
     for config, options in dict.fromkeys((stage.config, stage.options) for stage in trainings):
-        with suppress(BenchError):  # told already
-            sentences = unknown_arguments(str(plan.root / config), list(options))
-            found += [f"{config}: {sentence}" for sentence in sentences]
-    return found
+        path = str(plan.root / config)
+        with suppress(BenchError):  # reported already
+            if options and added_arguments(path, list(options)):
+                asked.append([path, list(options)])
+    if not asked:
+        return []
+    command = [sys.executable, "-m", "simmim_bench.training.config_check"]
+    checked = subprocess.run(
+        command, input=json.dumps(asked), capture_output=True, text=True, check=False
+    )
+    if checked.returncode:
+        raise BenchError(f"checking the overrides failed: {checked.stderr.strip()[-500:]}")
+    return [
+        f"{Path(path).relative_to(plan.root)}: {message}"
+        for path, message in json.loads(checked.stdout)
+    ]
 
 
 def _kind_mistake(stage: Stage, cfg: Any) -> str:

@@ -1,16 +1,20 @@
-"""Overrides that add an argument to a part of a config: does the part's class take it?"""
+"""Check overrides that add an argument to a part of a config against the part's class.
+
+``python -m simmim_bench.training.config_check`` reads ``[[CONFIG, [KEY=VALUE, ...]], ...]`` from
+stdin and prints a JSON list of messages. Suites run it as a process, since it imports torch.
+"""
 
 from __future__ import annotations
 
 import difflib
 import inspect
-import os
+import json
+import sys
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
-from simmim_bench.config import datasets, load_config
-from simmim_bench.data import layouts
+from simmim_bench.config import added_arguments, load_config, part_of
 from simmim_bench.errors import BenchError
 from simmim_bench.training.process import imports, prepare
 
@@ -46,36 +50,27 @@ NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
 
 
 def unknown_arguments(path: str, overrides: list[str]) -> Iterator[str]:
-    """A sentence for each of ``overrides`` that names an argument which its class does not have.
+    """Yield a message for each override that names an argument its class does not have.
 
-    Only if there are arguments that the file itself does not give are the libraries imported. A
-    class that cannot be found, or that takes any argument, is passed over: building it will tell.
+    The libraries are imported only if an override adds an argument. Classes that are not found, or
+    that take any argument, are skipped: building the part reports them.
 
     Args:
         path: Config file.
         overrides: ``KEY=VALUE``, which ``load_config`` has accepted.
     """
-    keys = [item.partition("=")[0] for item in overrides]
-    cfg, plain = load_config(path, overrides=overrides), load_config(path)
-    for key in keys:
+    cfg = load_config(path, overrides=overrides)
+    for key in added_arguments(path, overrides):
         *place, name = key.split(".")
-        if name in _part(plain, place) or "type" not in _part(cfg, place):
-            continue
         if place[-1] == "dataset" and name in OF_EVERY_DATASET:
             continue
-        part = _part(cfg, place)
+        part = part_of(cfg, place)
         known = _arguments(place, part["type"], cfg.get("default_scope", "mmengine"))
         if not known or name in {*known, *OF_THE_BUILDER}:
             continue
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(known)}"
         yield f"config key {key!r}: {part['type']} has no argument {name!r}; {hint}"
-
-
-def _part(node: Any, place: list[str]) -> Any:
-    for step in place:
-        node = node[int(step)] if isinstance(node, (list, tuple)) else node[step]
-    return node
 
 
 def _arguments(place: list[str], name: str, scope: str) -> list[str]:
@@ -109,46 +104,13 @@ def _registered(place: list[str], name: str, scope: str) -> Any:
         return None
 
 
-# Are the data there? Asked before anything heavy is imported.
+def _main() -> None:
+    found = []
+    for path, overrides in json.load(sys.stdin):
+        with suppress(BenchError):  # the config itself is wrong, which the caller has reported
+            found += [[path, message] for message in unknown_arguments(path, overrides)]
+    sys.stdout.write(json.dumps(found))
 
 
-FILES = ("ann_file", "question_file", "image_file")
-
-
-def check_data(cfg: Any) -> None:
-    """Check that every folder and annotation file that ``cfg`` reads exists.
-
-    Raises:
-        BenchError: Naming the first path that is missing and the command that prepares it.
-    """
-    for _, sentence in missing_data(cfg):
-        raise BenchError(sentence)
-
-
-def missing_data(cfg: Any) -> Iterator[tuple[Path, str]]:
-    """Every path that ``cfg`` reads and that is not there, with the sentence about it."""
-    for loader, dataset in datasets(cfg):
-        for path in expected_paths(dataset):
-            if not path.exists():
-                yield path, _sentence(loader, path, dataset)
-
-
-def expected_paths(dataset: Any) -> list[Path]:
-    """Paths that a dataset dict names: its root, its prefixes, its annotation files."""
-    root = Path(dataset.get("data_root") or ".")
-    prefix = dataset.get("data_prefix") or {}
-    parts = [prefix] if isinstance(prefix, str) else list(prefix.values())
-    parts += [dataset.get(key) or "" for key in FILES]
-    return [root, *(root / part for part in parts if part)]
-
-
-def _sentence(loader: str, path: Path, dataset: Any) -> str:
-    name = layouts.dataset_of(str(dataset.get("data_root", "")))
-    command = layouts.prepare_command(name) if name else None
-    remedy = f"prepare it with `{command}`, or " if command else ""
-    current = os.environ.get("SIMMIM_BENCH_DATA")
-    said = f" (SIMMIM_BENCH_DATA is {current})" if current else ""
-    return (
-        f"{loader}: no data at {path.absolute()}{said}; {remedy}point SIMMIM_BENCH_DATA at the "
-        "folder that holds your datasets, or --data-root at this dataset"
-    )
+if __name__ == "__main__":
+    _main()

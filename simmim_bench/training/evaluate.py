@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.config import load_config
+from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
 from simmim_bench.records.collect import make_record, makers_of
 from simmim_bench.records.hash import content_sha256
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest, Protocol
 from simmim_bench.records.metrics import protocol_metrics
-from simmim_bench.training.config_check import check_data
 
 
 def test(args: argparse.Namespace) -> dict[str, float]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.config import load_config
+from simmim_bench.data.layouts import check_data
 from simmim_bench.training.adapt import _seed_samples
 from simmim_bench.training.batch import _scale
-from simmim_bench.training.config_check import check_data
 from simmim_bench.training.origin import _check_origin, _facts
 
 PAINTERS = {  # whose reconstructions are shown

@@ -15,8 +15,8 @@ from typing import Any
 from simmim_bench.config import datasets, load_config, set_everywhere
 from simmim_bench.data.demo.build import build_demo
 from simmim_bench.data.demo.spec import CLASSES, DemoSpec
+from simmim_bench.data.layouts import expected_paths
 from simmim_bench.errors import BenchError
-from simmim_bench.training.config_check import expected_paths
 
 FOLDER = Path("work_dirs") / "try"
 BATCH = 2  # batch norm over pooled features and mixup need two

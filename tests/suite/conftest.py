@@ -19,6 +19,7 @@ from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.matrix import build_plan
 from simmim_bench.suite.plan import Plan
 from simmim_bench.suite.run import Options, run_suite
+from tests.records.conftest import make_record, make_simmim  # noqa: F401  (fixtures)
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

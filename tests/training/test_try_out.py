@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from simmim_bench.config import datasets, load_config
+from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.training import try_out
-from simmim_bench.training.config_check import check_data
 
 ROOT = Path(__file__).parents[2]
 LEAVES = sorted(path for path in (ROOT / "configs").rglob("*.py") if "_base_" not in path.parts)

@@ -25,13 +25,13 @@ from mmengine.runner import Runner
 from simmim_bench.analysis.representation.charts import checkpoint_charts
 from simmim_bench.analysis.representation.page import Section
 from simmim_bench.config import load_config
+from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.models.losses.masked import MaskedL1Loss
 from simmim_bench.reconstruction import evaluation_pipeline, paints
 from simmim_bench.records.manifest import SUPERSEDED
 from simmim_bench.registry import METRICS, MODELS
 from simmim_bench.suite.plan import Plan
-from simmim_bench.training.config_check import check_data
 from simmim_bench.training.process import imports
 from simmim_bench.weights.config_text import parse_config_text
 from simmim_bench.weights.export import export_backbone
