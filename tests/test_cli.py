@@ -60,11 +60,11 @@ def test_a_folder_is_no_file_and_lies_in_none(tmp_path):
 @pytest.mark.parametrize(
     "words",
     [
-        ["tools/inpaint.py", "config", "checkpoint", "image"],
-        ["tools/super_resolve.py", "config", "checkpoint", "image"],
-        ["tools/evaluate_painting.py", "config", "run", "--protocol", "config"],
-        ["tools/analyze.py", "images"],
-        ["tools/mask_distance.py"],
+        ["tools/analyze.py", "inpaint", "config", "checkpoint", "image"],
+        ["tools/analyze.py", "super-resolve", "config", "checkpoint", "image"],
+        ["tools/analyze.py", "painting", "config", "run", "--protocol", "config"],
+        ["tools/analyze.py", "representation", "images"],
+        ["tools/analyze.py", "masks"],
         ["tools/ablation.py", "suite"],
         ["tools/leaderboard.py", "build"],
         ["tools/prepare_data.py", "demo"],
@@ -83,7 +83,7 @@ def test_a_file_in_the_place_of_the_output_is_refused_at_once(words, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["tools/paint_page.py", "config", "checkpoint", "--port", "99999"], "0 to 65535"),
+        (["tools/analyze.py", "page", "config", "checkpoint", "--port", "99999"], "0 to 65535"),
         (["benchmarks/variants.py", "images", "--steps", "0"], "'0' is no whole number of 1"),
         (["benchmarks/variants.py", "images", "--batch-size", "0"], "'0' is no whole number of 1"),
         (["benchmarks/variants.py", "images", "--only", "none"], "--only none is in no config's"),

@@ -1,65 +1,79 @@
-"""Prepare a dataset under the data root: download, unpack or link it, and check what is there."""
+"""Prepare a dataset: download, unpack or link it, and check it. Or fit a palette to images."""
+
+from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simmim_bench import cli
 from simmim_bench.data.layouts import LAYOUTS
 from simmim_bench.errors import BenchError
 
+if TYPE_CHECKING:
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]
+
 PACKS = ("shards", "lmdb")
-UNLABELLED = ("images", *PACKS)
 
 
 def parse() -> argparse.Namespace:
-    """Command line of a preparation."""
+    """Parse the command line; ``command`` is the function to call."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "dataset",
-        choices=[*LAYOUTS, *UNLABELLED],
-        help="demo is built from installed packages; imagenet and cityscapes need --source; shards "
-        "and lmdb pack the images of a folder (--source FOLDER --out FOLDER); these and images, a "
-        "folder of any, are verified as pretraining sources (--source FOLDER --verify)",
-    )
-    parser.add_argument(
-        "--out",
-        type=cli.folder,
-        metavar="ROOT",
-        help="data root (default: SIMMIM_BENCH_DATA, or data)",
-    )
-    parser.add_argument(
-        "--source",
-        nargs="+",
-        default=[],
-        metavar="PATH",
-        help="a folder with your copy, or archives by path or URL; default: the official ones",
-    )
-    parser.add_argument(
-        "--link", action="store_true", help="only link the folder; unpack and convert nothing"
-    )
-    parser.add_argument(
-        "--verify",
-        action="store_true",
-        help="open every image and check annotations instead; exit code 1 if anything is wrong",
-    )
+    datasets = parser.add_subparsers(dest="dataset", metavar="DATASET", required=True)
+    options = _dataset_arguments()
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> None:
+        datasets.add_parser(name, help=text, parents=[options]).set_defaults(command=command)
+
+    for name, layout in LAYOUTS.items():
+        taken = "needs --source" if "--source" in layout.prepare else "downloaded, or --source"
+        add(name, _prepare, "built from installed packages" if name == "demo" else taken)
+    for name in PACKS:
+        add(name, _pack, f"pack a folder of images as {name}: --source FOLDER --out FOLDER")
+    add("images", _images, "check a folder of images, unlabelled: --source FOLDER --verify")
+    _add_palette(datasets)
     return parser.parse_args()
 
 
 def run() -> int:
     """Parse first: the libraries take a moment."""
     args = parse()
+    code: int = args.command(args)
+    return code
+
+
+def _dataset_arguments() -> argparse.ArgumentParser:
+    """Parent with the options of every dataset."""
+    parent = argparse.ArgumentParser(add_help=False)
+    parent.add_argument(
+        "--out",
+        type=cli.folder,
+        metavar="ROOT",
+        help="data root (default: SIMMIM_BENCH_DATA, or data)",
+    )
+    parent.add_argument(
+        "--source",
+        nargs="+",
+        default=[],
+        metavar="PATH",
+        help="a folder with your copy, or archives by path or URL; default: the official ones",
+    )
+    parent.add_argument(
+        "--link", action="store_true", help="only link the folder; unpack and convert nothing"
+    )
+    parent.add_argument(
+        "--verify",
+        action="store_true",
+        help="open every image and check annotations instead; exit code 1 if anything is wrong",
+    )
+    return parent
+
+
+def _prepare(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    console = Console()
-    if args.dataset in UNLABELLED and (args.verify or args.dataset not in PACKS):
-        from simmim_bench.data.prepare.commands import verify_unlabelled
-
-        if not args.verify:
-            raise BenchError("images are only verified; add --verify, or pack them with shards")
-        return verify_unlabelled(args.dataset, sources=args.source, console=console)
-    if args.dataset in PACKS:
-        from simmim_bench.data.prepare.pack import pack
-
-        return pack(args.dataset, sources=args.source, out=args.out, console=console)
     from simmim_bench.data.prepare.commands import prepare
 
     return prepare(
@@ -68,8 +82,47 @@ def run() -> int:
         sources=args.source,
         link=args.link,
         verify=args.verify,
-        console=console,
+        console=Console(),
     )
+
+
+def _pack(args: argparse.Namespace) -> int:
+    if args.verify:
+        return _images(args)
+    from rich.console import Console
+
+    from simmim_bench.data.prepare.pack import pack
+
+    return pack(args.dataset, sources=args.source, out=args.out, console=Console())
+
+
+def _images(args: argparse.Namespace) -> int:
+    if not args.verify:
+        raise BenchError("images are only verified; add --verify, or pack them with shards")
+    from rich.console import Console
+
+    from simmim_bench.data.prepare.commands import verify_unlabelled
+
+    return verify_unlabelled(args.dataset, sources=args.source, console=Console())
+
+
+def _add_palette(datasets: Subparsers) -> None:
+    text = "Fit the palette of the target ColourClusters to the colours of images by k-means."
+    parser = datasets.add_parser("palette", help="fit a palette of colours", description=text)
+    add = parser.add_argument
+    add("images", type=Path, help="folder with images in it or below")
+    add("--clusters", type=int, default=512, metavar="K", help="colours (default: 512, as iGPT)")
+    add("--out", type=Path, required=True, metavar="FILE", help="JSON to write")
+    add("--seed", type=cli.seed, default=0, help="random seed (default: 0)")
+    parser.set_defaults(command=_palette)
+
+
+def _palette(args: argparse.Namespace) -> int:
+    from simmim_bench.models.targets.colours import fit_palette
+
+    images = fit_palette(args.images, args.out, clusters=args.clusters, seed=args.seed)
+    sys.stdout.write(f"wrote {args.out}: {args.clusters} colours of {images} images\n")
+    return 0
 
 
 if __name__ == "__main__":

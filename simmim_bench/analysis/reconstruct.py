@@ -16,11 +16,11 @@ from simmim_bench.analysis.models import load_model, pretraining_config
 BATCH = 8
 
 
-def visualize(args: argparse.Namespace, console: Console) -> None:
+def reconstruct(args: argparse.Namespace, console: Console) -> None:
     """Write the grid and print PSNR and SSIM of each image.
 
     Args:
-        args: Namespace of ``tools/visualize.py``.
+        args: Namespace of ``tools/analyze.py reconstruct``.
         console: Where the table goes.
 
     Raises:

@@ -166,14 +166,14 @@ class _Builder:
         }
 
     def _paint(self, identifier: str, cell: Cell, pretrain: Stage) -> Stage:
-        """A run of ``tools/evaluate_painting.py`` with the whole of ``pretrain``."""
+        """A run of ``tools/analyze.py painting`` with the whole of ``pretrain``."""
         step = step_of(self.suite, cell)
         protocol, resources = step.path(cell.backbone), step.resources or self.suite.resources
         source, target = self.folder / pretrain.id, self.folder / identifier
         return Stage(
             id=identifier,
             command=self._tool(
-                *("evaluate_painting", pretrain.config, self._shown(source)),
+                *("analyze", "painting", pretrain.config, self._shown(source)),
                 *("--protocol", protocol, "--out", self._shown(target)),
                 *(["--cfg-options", *pretrain.options] if pretrain.options else []),
             ),

@@ -118,10 +118,11 @@ def _kind_mistake(stage: Stage, cfg: Any) -> str:
 
 def _tool_mistake(stage: Stage, *, paints: bool) -> str:
     """Sentence about a protocol that the stage's tool does not run."""
-    tool = "evaluate_painting" if paints else "train"
-    if any(part == f"tools/{tool}.py" for part in stage.command):
+    tool, script = ("evaluate_painting", "analyze.py") if paints else ("train", "train.py")
+    if f"tools/{script}" in stage.command:
         return ""
-    return f"{stage.config} is a protocol of tools/{tool}.py; write tool: {tool} under the task"
+    command = "tools/analyze.py painting" if paints else "tools/train.py"
+    return f"{stage.config} is a protocol of {command}; write `tool: {tool}` under the task"
 
 
 def _judge_mistake(plan: Plan, stage: Stage, cfg: Any) -> str:

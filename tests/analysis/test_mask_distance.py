@@ -46,7 +46,7 @@ def test_larger_patches_and_ratios_are_farther():
 
 
 def tool(*words):
-    command = [sys.executable, "tools/mask_distance.py", *map(str, words)]
+    command = [sys.executable, "tools/analyze.py", "masks", *map(str, words)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

@@ -23,7 +23,7 @@ def images(data, tmp_path):
 
 
 def test_the_tool_draws_a_row_per_image_the_same_each_time(tools, pretrained, images, tmp_path):
-    words = ["tools/visualize.py", PRETRAIN, pretrained, images, "--out"]
+    words = ["tools/analyze.py", "reconstruct", PRETRAIN, pretrained, images, "--out"]
     output = tools.succeed(*words, tmp_path / "one.png")
     assert output.count(".jpg") == 3
     assert "mean of 3" in output
@@ -38,7 +38,7 @@ def test_what_the_tool_refuses(tools, pretrained, images, tmp_path):
     out = ["--out", tmp_path / "none.png"]
 
     def said(config, checkpoint, *paths):
-        return refusal(tools, "tools/visualize.py", config, checkpoint, *paths, *out)
+        return refusal(tools, "tools/analyze.py", "reconstruct", config, checkpoint, *paths, *out)
 
     assert "does not exist" in said(PRETRAIN, pretrained, tmp_path / "missing.jpg")
     assert "is no pretraining" in said(CONFIGS["classification"], pretrained, images)

@@ -86,7 +86,7 @@ def test_a_painting_takes_the_whole_pretraining_and_its_overrides(project, monke
     stage = project.plan().stage("finetune/painting/simmim__net/seed0")
     assert needed(project.plan(), stage.id) == {"data", "pretrain/simmim__net/seed0"}
     monkeypatch.setattr(sys, "argv", list(stage.command[1:]))
-    command = tool_module("evaluate_painting").parse()
+    command = tool_module("analyze").parse()
     assert command.config == "configs/simmim_net.py"
     assert command.run.as_posix() == "work_dirs/tiny/pretrain/simmim__net/seed0"
     assert command.protocol == "configs/paint_net.py"
@@ -98,7 +98,7 @@ def test_a_protocol_under_the_wrong_tool_is_told_before_anything_runs(project):
     project.config("paint_net", "painting = dict()\n")
     project.write_suite(tasks={"painting": "configs/paint_{backbone}.py"})
     with pytest.raises(
-        BenchError, match=r"is a protocol of tools/evaluate_painting.py; write tool"
+        BenchError, match=r"is a protocol of tools/analyze.py painting; write `tool"
     ):
         project.run()
 

@@ -44,7 +44,7 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
     """Write manifest, record and gallery of ``args.protocol`` for a finished pretraining.
 
     Args:
-        args: Namespace of ``tools/evaluate_painting.py``.
+        args: Namespace of ``tools/analyze.py painting``.
         console: Where the figures go.
 
     Raises:

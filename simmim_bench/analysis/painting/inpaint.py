@@ -58,7 +58,7 @@ def run_inpaint(args: argparse.Namespace, console: Console) -> None:
     """Write a PNG for each image, and print PSNR and SSIM of its painted part.
 
     Args:
-        args: Namespace of ``tools/inpaint.py``.
+        args: Namespace of ``tools/analyze.py inpaint``.
         console: Where the table goes.
 
     Raises:

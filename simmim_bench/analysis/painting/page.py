@@ -21,7 +21,7 @@ def serve(args: argparse.Namespace, console: Console) -> None:
     """Serve the page until it is interrupted.
 
     Args:
-        args: Namespace of ``tools/paint_page.py``.
+        args: Namespace of ``tools/analyze.py page``.
         console: Where the address goes.
 
     Raises:

@@ -59,7 +59,7 @@ def run_super_resolve(args: argparse.Namespace, console: Console) -> None:
     """Write each image enlarged, as PNG.
 
     Args:
-        args: Namespace of ``tools/super_resolve.py``.
+        args: Namespace of ``tools/analyze.py super-resolve``.
         console: Where the progress and the folder go.
 
     Raises:

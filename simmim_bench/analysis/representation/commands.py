@@ -20,7 +20,7 @@ def analyze(args: argparse.Namespace, console: Console) -> None:
     """Write ``analysis.html``, ``analysis.json`` and a CSV file per section into ``args.out``.
 
     Args:
-        args: Namespace of ``tools/analyze.py``.
+        args: Namespace of ``tools/analyze.py representation``.
         console: Where the names of the written files go.
 
     Raises:

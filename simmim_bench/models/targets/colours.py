@@ -21,7 +21,7 @@ from simmim_bench.progress import progress_bar
 from simmim_bench.registry import MODELS
 
 FORMAT = "simmim_bench palette"
-FIT = "python tools/fit_colour_clusters.py IMAGES --out FILE"
+FIT = "python tools/prepare_data.py palette IMAGES --out FILE"
 PIXELS_PER_IMAGE = 256
 MAX_IMAGES = 10_000  # 2.5 million pixels, 5000 for each of 512 clusters
 BATCH = 4096
@@ -199,7 +199,7 @@ class ColourClusters(Target):
     channels mean.
 
     Args:
-        palette: File of ``tools/fit_colour_clusters.py``.
+        palette: File of ``tools/prepare_data.py palette``.
         mean: See ``Target``; needed.
         std: See ``Target``; needed.
 

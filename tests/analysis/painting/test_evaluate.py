@@ -161,7 +161,7 @@ def test_what_the_tool_refuses(call, tmp_path):
 
 def test_the_tool_says_nothing_but_what_is_wrong(tmp_path):
     words = ["--protocol", "configs/generation/painting_demo.py", "--out", tmp_path / "out"]
-    command = ["tools/evaluate_painting.py", "configs/demo/simmim_swin-demo.py", tmp_path, *words]
+    command = ["tools/analyze.py", "painting", "configs/demo/simmim_swin-demo.py", tmp_path, *words]
     done = subprocess.run(
         [sys.executable, *command], capture_output=True, text=True, check=False, cwd=ROOT
     )

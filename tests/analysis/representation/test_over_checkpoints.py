@@ -127,7 +127,15 @@ def test_the_page_says_which_errors_compare():
 
 def test_the_page_of_a_suite(suite, cifar, folder, tmp_path):
     cifar.succeed(
-        "tools/analyze.py", folder, "--over-checkpoints", suite, "--knn", KNN, "--out", tmp_path
+        "tools/analyze.py",
+        "representation",
+        folder,
+        "--over-checkpoints",
+        suite,
+        "--knn",
+        KNN,
+        "--out",
+        tmp_path,
     )
     with (tmp_path / "checkpoints.csv").open() as stream:
         rows = list(csv.DictReader(stream))

@@ -40,7 +40,7 @@ def write_palette(path, centres):
 def test_the_tool_finds_the_colours_of_a_folder_again(folder, tmp_path):
     def fit(name):
         out = tmp_path / name
-        command = [sys.executable, "tools/fit_colour_clusters.py", folder, "--out", out]
+        command = [sys.executable, "tools/prepare_data.py", "palette", folder, "--out", out]
         shown = subprocess.run(
             [*map(str, command), "--clusters", "4"],
             cwd=ROOT,
@@ -100,7 +100,9 @@ def test_palettes_that_cannot_be_used(tmp_path):
         BenchError, match=r"palette_\.json does not exist; did you mean .*/palette.json"
     ):
         ColourClusters(palette=str(tmp_path / "palette_.json"), **SCALE)
-    with pytest.raises(BenchError, match=r"does not exist; write one with `python tools/fit_col"):
+    with pytest.raises(
+        BenchError, match=r"does not exist; write one with `python tools/prepare_data.py palette"
+    ):
         ColourClusters(palette="/nowhere/p.json", **SCALE)
     for content in ("[1]", '{"centres": [[1, 2]]}', '{"centres": [[1, 2, NaN], [1, 2, 3]]}'):
         (tmp_path / "other.json").write_text(content)
