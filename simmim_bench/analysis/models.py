@@ -1,4 +1,8 @@
-"""What is analysed: a backbone from any file that the suite writes, or with random weights."""
+"""Open a model that is analysed, from any file that this project writes.
+
+A pretraining that predicts images is opened whole (``open_pretraining``, ``load_pretraining``). For
+everything else a backbone is enough, from a checkpoint, an export or a config (``open_subject``).
+"""
 
 from __future__ import annotations
 
@@ -11,16 +15,80 @@ import torch
 from mmengine.logging import MMLogger
 from mmpretrain.models.classifiers import ImageClassifier
 
-from simmim_bench.backbones.lookup import adapter_for
+from simmim_bench.backbones import adapter_for
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
+from simmim_bench.reconstruction import paints
 from simmim_bench.registry import MODELS
-from simmim_bench.weights.config_text import parse_config_text
-from simmim_bench.weights.files import PREFIX, check_finite, load_checkpoint, read_card
-from simmim_bench.weights.strict import difference, load_pretrained, load_whole, written_by
+from simmim_bench.training.failures import explained
+from simmim_bench.training.process import prepare
+from simmim_bench.weights.files import load_checkpoint, read_card
+from simmim_bench.weights.strict import (
+    load_pretrained,
+    load_trained_backbone,
+    load_whole,
+    stored_config,
+    written_by,
+)
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 """ImageNet's, for an exported backbone, whose card has none; those of every config here."""
+
+
+def build(config: Mapping[str, Any], scope: str) -> Any:
+    """Build a model or backbone whose unprefixed names belong to ``scope`` (``default_scope``)."""
+    return MODELS.build({**config, "_scope_": scope})
+
+
+def open_pretraining(
+    config: str, checkpoint: Path, overrides: Sequence[str] = ()
+) -> tuple[Any, Any]:
+    """Prepare the process and open the whole model of a pretraining.
+
+    Args:
+        config: Config of a pretraining.
+        checkpoint: ``epoch_N.pth``, or the folder of a finished run.
+        overrides: ``KEY=VALUE`` changes of the config.
+
+    Returns:
+        The config, and the model in evaluation mode on the CPU.
+
+    Raises:
+        BenchError: If the config is not one of a pretraining, the model predicts no images, or
+            the checkpoint does not fit.
+    """
+    cfg = load_config(config, overrides=list(overrides))
+    if "pretraining" not in cfg:
+        raise BenchError(
+            f"{config} is not a pretraining config, so its model predicts no images; give a "
+            f"config such as those under configs/simmim"
+        )
+    prepare("none", cfg.default_scope)
+    with explained(config):
+        return cfg, load_pretraining(cfg, checkpoint, config=config)
+
+
+def load_pretraining(cfg: Any, checkpoint: Path, *, config: str = "the config inside it") -> Any:
+    """Build the whole model of a pretraining and load every key of the checkpoint.
+
+    Args:
+        cfg: Config of a pretraining.
+        checkpoint: ``epoch_N.pth``, or the folder of a finished run.
+        config: Name of the config, for errors.
+
+    Raises:
+        BenchError: If the model predicts no images, or the checkpoint does not fit.
+    """
+    file = written_by(checkpoint)
+    model = build(cfg.model, cfg.default_scope)
+    if not paints(model):
+        target = type(getattr(model, "target", model)).__name__
+        raise BenchError(
+            f"{file} cannot be shown as images: {target} predicts none; give a checkpoint of a "
+            f"method that predicts pixels, such as SimMIM"
+        )
+    load_whole(model, load_checkpoint(file), checkpoint=file, config=config)
+    return model.eval()
 
 
 @dataclass(frozen=True)
@@ -29,7 +97,7 @@ class Subject:
 
     Args:
         name: As given.
-        what: What its weights are, in words.
+        what: Where its weights come from, for the page.
         backbone: The bare backbone.
         image_size: Height and width in pixels.
         mean: Of the normalisation, RGB in 0 to 255.
@@ -48,8 +116,8 @@ class Subject:
     classes: tuple[str, ...] = ()
 
 
-def read_subject(given: str, *, seed: int) -> Subject:
-    """Read ``NAME=FILE``.
+def open_subject(given: str, *, seed: int) -> Subject:
+    """Open ``NAME=FILE``.
 
     Args:
         given: FILE is an exported ``backbone.pth`` or its folder, the checkpoint of a training or
@@ -57,13 +125,13 @@ def read_subject(given: str, *, seed: int) -> Subject:
         seed: Of random weights.
 
     Raises:
-        BenchError: If it is not of that form, or the file is none of these or does not fit.
+        BenchError: If ``given`` has another form, or the file is none of these or does not fit.
     """
     name, separator, file = given.partition("=")
     if not separator or not name or not file:
         raise BenchError(
             f"--model takes NAME=FILE, for example simmim=export/backbone.pth or "
-            f"scratch=configs/demo/simmim_swin-demo.py; {given!r} is not that"
+            f"scratch=configs/demo/simmim_swin-demo.py, got {given!r}"
         )
     path = Path(file)
     if path.suffix == ".py":
@@ -78,15 +146,15 @@ def read_subject(given: str, *, seed: int) -> Subject:
 
 
 def _random(name: str, file: str, seed: int) -> Subject:
-    """Weights as a training of the config would start with."""
+    """The weights that a training of the config starts with."""
     cfg = load_config(file)
     torch.manual_seed(seed)
     if "pretraining" in cfg:
-        model = _build(cfg.model, cfg.default_scope)
+        model = build(cfg.model, cfg.default_scope)
         _draw_weights(model)
         backbone = model.backbone
     else:
-        backbone = _build(cfg.model["backbone"], "mmpretrain")
+        backbone = build(cfg.model["backbone"], "mmpretrain")
         _draw_weights(backbone)
         if cfg.get("backbone_init") == "original":
             adapter_for(backbone).init_weights(pretraining=False)
@@ -94,7 +162,7 @@ def _random(name: str, file: str, seed: int) -> Subject:
 
 
 def _draw_weights(model: Any) -> None:
-    """Without mmengine's line for each parameter."""
+    """Initialise without mmengine's log line for each parameter."""
     logger = MMLogger.get_current_instance()
     before = logger.level
     logger.setLevel("WARNING")
@@ -106,7 +174,7 @@ def _draw_weights(model: Any) -> None:
 
 def _exported(name: str, path: Path) -> Subject:
     card = read_card(path)
-    backbone = _build({**card["backbone_config"], "init_cfg": None}, "mmpretrain")
+    backbone = build({**card["backbone_config"], "init_cfg": None}, "mmpretrain")
     load_pretrained(backbone, path)
     stated = card["pretraining"]
     what = f"{stated['method']}, {stated['dataset']}, {stated['epochs']} epochs"
@@ -114,39 +182,28 @@ def _exported(name: str, path: Path) -> Subject:
 
 
 def _of_checkpoint(name: str, path: Path, content: dict[str, Any]) -> Subject:
-    text = (content.get("meta") or {}).get("cfg")
-    if not isinstance(text, str):
+    cfg = stored_config(content)
+    if cfg is None:
         raise BenchError(
-            f"{path} does not hold its config; give a checkpoint that tools/train.py wrote, or "
+            f"{path} does not contain its config; give a checkpoint that tools/train.py wrote, or "
             f"convert it with tools/convert_checkpoint.py"
         )
-    cfg = parse_config_text(text)
-    epoch = content["meta"].get("epoch")
-    scope = cfg.get("default_scope", "mmpretrain")
+    meta = content["meta"]
     if "pretraining" not in cfg and cfg.get("protocol", {}).get("task") == "classification":
-        model = _build({**cfg["model"], "init_cfg": None}, scope)
+        model = build(cfg["model"], cfg.get("default_scope", "mmpretrain"))
         if isinstance(model, ImageClassifier):
             load_whole(model, content, checkpoint=path, config="the config inside it")
-            meta = content["meta"].get("dataset_meta") or {}
-            classes = tuple(meta.get("classes") or map(str, range(model.head.num_classes)))
-            what = f"classifier, {cfg['protocol']['id']}, epoch {epoch}"
+            classes = (meta.get("dataset_meta") or {}).get("classes")
+            classes = tuple(classes or map(str, range(model.head.num_classes)))
+            what = f"classifier, {cfg['protocol']['id']}, epoch {meta.get('epoch')}"
             return _subject(
                 name, what, model.backbone, cfg, classifier=model.eval(), classes=classes
             )
-    backbone = _build({**cfg["model"]["backbone"], "init_cfg": None}, "mmpretrain")
-    state = {
-        key.removeprefix(PREFIX): value
-        for key, value in content["state_dict"].items()
-        if key.startswith(PREFIX)
-    }
-    differing = difference(backbone, state)
-    if differing:
-        raise BenchError(f"the backbone of {path} does not fit the config inside it: {differing}")
-    check_finite(state, path)
-    backbone.load_state_dict(state, strict=False)  # compared key by key above
+    backbone = load_trained_backbone(content, cfg, path)
     stated = cfg.get("pretraining") or cfg.get("protocol") or {}
     kind = stated.get("method") or stated.get("id", "training")
-    return _subject(name, f"{kind}, {stated.get('dataset')}, epoch {epoch}", backbone, cfg)
+    what = f"{kind}, {stated.get('dataset')}, epoch {meta.get('epoch')}"
+    return _subject(name, what, backbone, cfg)
 
 
 def _subject(
@@ -158,7 +215,10 @@ def _subject(
     if isinstance(size, int):
         size = (size, size)
     if not size:
-        raise BenchError(f"{name}: neither the backbone nor its config states an image size")
+        raise BenchError(
+            f"{name} states no image size, neither in its backbone nor in its config; give a "
+            f"checkpoint or export that does"
+        )
     backbone.eval()  # of some classes it returns None
     scale = (stated.get("model") or {}).get("data_preprocessor") or {}
     return Subject(
@@ -170,53 +230,3 @@ def _subject(
         std=scale.get("std", STD),
         **others,
     )
-
-
-def _build(config: Mapping[str, Any], scope: str) -> Any:
-    return MODELS.build({**config, "_scope_": scope})
-
-
-def pretraining_config(config: str, overrides: Sequence[str]) -> Any:
-    """The config, with ``KEY=VALUE`` overrides, of a pretraining.
-
-    Raises:
-        BenchError: If it is none, or cannot be read.
-    """
-    cfg = load_config(config, overrides=list(overrides))
-    if "pretraining" not in cfg:
-        raise BenchError(
-            f"{config} is no pretraining, so it paints nothing; give a config such as those "
-            f"under configs/simmim"
-        )
-    return cfg
-
-
-def load_model(cfg: Any, checkpoint: Path, config: str) -> Any:
-    """Build the model of a pretraining and load every key of the checkpoint.
-
-    Args:
-        cfg: Config of a pretraining.
-        checkpoint: ``epoch_N.pth``, or the folder of a finished run.
-        config: Name of the config, for errors.
-
-    Raises:
-        BenchError: If the target is no image, or the checkpoint does not fit.
-    """
-    from mmengine.registry import DefaultScope
-
-    from simmim_bench.reconstruction import paints
-    from simmim_bench.registry import MODELS
-    from simmim_bench.weights.files import load_checkpoint
-    from simmim_bench.weights.strict import load_whole, written_by
-
-    file = written_by(checkpoint)
-    with DefaultScope.overwrite_default_scope(cfg.default_scope):
-        model = MODELS.build(cfg.model)
-    if not paints(model):
-        what = type(getattr(model, "target", model)).__name__
-        raise BenchError(
-            f"{config} trains {what}, which predicts no image; give a config whose target is made "
-            f"of colours"
-        )
-    load_whole(model, load_checkpoint(file), checkpoint=file, config=config)
-    return model.eval()

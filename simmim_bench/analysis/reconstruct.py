@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from simmim_bench.analysis.images import find_images
-from simmim_bench.analysis.models import load_model, pretraining_config
 
 BATCH = 8
 
@@ -26,18 +25,15 @@ def reconstruct(args: argparse.Namespace, console: Console) -> None:
     Raises:
         BenchError: If config, checkpoint or an image is not usable.
     """
-    cfg = pretraining_config(args.config, args.cfg_options)
     paths = find_images(args.images)
-    from simmim_bench.training.failures import explained
-    from simmim_bench.training.process import prepare
-
-    prepare("none", cfg.default_scope)
     import torch
 
+    from simmim_bench.analysis.models import open_pretraining
     from simmim_bench.reconstruction import TITLES, Painted, evaluation_pipeline, paint, save_png
+    from simmim_bench.training.failures import explained
 
+    cfg, model = open_pretraining(args.config, args.checkpoint, args.cfg_options)
     with explained(args.config):
-        model = load_model(cfg, args.checkpoint, args.config)
         pipeline = evaluation_pipeline(cfg, seed=args.seed)
         parts = [
             paint(model, pipeline, paths[start : start + BATCH])

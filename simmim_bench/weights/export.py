@@ -11,25 +11,25 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
 from simmim_bench.records.environment import collect_environment
 from simmim_bench.records.manifest import Cost, FileRef, Manifest
-from simmim_bench.registry import MODELS
-from simmim_bench.weights.config_text import parse_config_text
 from simmim_bench.weights.files import (
     FORMAT,
     FORMAT_VERSION,
     PREFIX,
-    check_finite,
     load_checkpoint,
     save_whole,
 )
 from simmim_bench.weights.identity import read_identity
-from simmim_bench.weights.strict import difference, written_by
+from simmim_bench.weights.strict import (
+    backbone_state,
+    load_trained_backbone,
+    stored_config,
+    written_by,
+)
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,8 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     """
     content = load_checkpoint(checkpoint)
     config = _pretraining_config(content, checkpoint)
-    state = {
-        key.removeprefix(PREFIX): value
-        for key, value in content["state_dict"].items()
-        if key.startswith(PREFIX)
-    }
-    check_finite(state, checkpoint)
-    adapter = _build(config, state, checkpoint)
+    adapter = adapter_for(load_trained_backbone(content, config, checkpoint))
+    state = backbone_state(content)
     weights = out / "backbone.pth"
     save_whole(state, weights)
     card = out / "backbone.json"
@@ -81,35 +76,20 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
 
 def _pretraining_config(content: dict[str, Any], path: Path) -> dict[str, Any]:
     state = content.get("state_dict")
-    text = (content.get("meta") or {}).get("cfg")
+    config = stored_config(content)
     has_backbone = isinstance(state, dict) and any(key.startswith(PREFIX) for key in state)
-    if not has_backbone or not isinstance(text, str):
+    if not has_backbone or config is None:
         raise BenchError(
             f"{path} is not a checkpoint of a pretraining run (top-level keys: "
             f"{', '.join(map(str, list(content)[:4]))}); give an epoch_N.pth that tools/train.py "
             f"wrote"
         )
-    config = parse_config_text(text)
     if not isinstance(config.get("pretraining"), dict):
         raise BenchError(
             f"the config inside {path} has no `pretraining`, so it is not a checkpoint of a "
             f"pretraining run; give an epoch_N.pth of a config under configs/simmim"
         )
     return config
-
-
-def _build(config: dict[str, Any], state: dict[str, Tensor], path: Path) -> BackboneAdapter:
-    """Build the config's backbone and load the weights into it, every key."""
-    scope = config.get("default_scope", "mmpretrain")
-    backbone = MODELS.build({**config["model"]["backbone"], "init_cfg": None, "_scope_": scope})
-    differing = difference(backbone, state)
-    if differing:
-        raise BenchError(
-            f"the weights of {path} do not fit the config inside it: {differing}; the file was "
-            f"changed after training, use the original"
-        )
-    backbone.load_state_dict(state, strict=False)
-    return adapter_for(backbone)
 
 
 def _describe(

@@ -1,11 +1,14 @@
-"""Load a whole model from the checkpoint of its own config, every key or none.
+"""Strict loading: a checkpoint gives a model every weight, or it is refused.
 
-Keys and shapes are compared here and not by torch's ``strict``: some upstream classes drop
-buffers while they load, since they compute them again.
+Nothing is skipped silently. Each key is matched, resized, or on a written list of the backbone's
+adapter; anything else raises ``BenchError`` and leaves the model as it was. Keys and shapes are
+compared here, not by torch's ``strict``: some upstream classes drop buffers while they load, since
+they compute them again.
 """
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +21,8 @@ from simmim_bench.backbones.base import matches
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.records.manifest import Manifest
+from simmim_bench.registry import MODELS
+from simmim_bench.weights.config_text import parse_config_text
 from simmim_bench.weights.files import (
     EXPORT_FIRST,
     PREFIX,
@@ -27,29 +32,125 @@ from simmim_bench.weights.files import (
 )
 
 SHOWN_KEYS = 3
+RENAMED = 0.5  # least similarity of two keys to ask whether one is the other renamed
+Shape = tuple[int, ...]
 
 
-def written_by(checkpoint: Path) -> Path:
-    """The file itself, or of a finished run's folder the checkpoint that its manifest names."""
-    if not checkpoint.is_dir():
-        return checkpoint
-    return checkpoint / Manifest.read(checkpoint / "manifest.json").outputs["checkpoint"].path
+@dataclass(frozen=True)
+class Difference:
+    """Where a state dict does not fit a model; ``str`` gives the part of an error message.
+
+    Args:
+        expected: Number of keys that were expected.
+        missing: Keys of the model that the state dict lacks.
+        unexpected: Keys of the state dict that the model lacks.
+        wrong_shape: Keys with the shape that was given and the shape that was expected.
+    """
+
+    expected: int
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    wrong_shape: tuple[tuple[str, Shape, Shape], ...]
+
+    def __bool__(self) -> bool:
+        """Whether anything differs."""
+        return bool(self.missing or self.unexpected or self.wrong_shape)
+
+    def __str__(self) -> str:
+        """Keys first; shapes only if all keys agree."""
+        if self.missing or self.unexpected:
+            return (
+                f"{len(self.missing)} of {self.expected} keys missing{_shown(self.missing)}, "
+                f"{len(self.unexpected)} unexpected{_shown(self.unexpected)}{self._renamed()}"
+            )
+        key, given, expected = self.wrong_shape[0]
+        return (
+            f"{len(self.wrong_shape)} of {self.expected} tensors have another shape, the first is "
+            f"{key}: {given}, expected {expected}"
+        )
+
+    def _renamed(self) -> str:
+        for key in self.missing:
+            for near in difflib.get_close_matches(key, self.unexpected, n=1, cutoff=RENAMED):
+                return f"; was {key} renamed to {near}?"
+        return ""
 
 
-def difference(model: nn.Module, given: Mapping[str, Tensor]) -> str | None:
-    """What of ``given`` does not fit ``model``, in words; None if all does."""
+def _shown(keys: Sequence[str]) -> str:
+    if not keys:
+        return ""
+    more = ", ..." if len(keys) > SHOWN_KEYS else ""
+    return f" ({', '.join(keys[:SHOWN_KEYS])}{more})"
+
+
+def compare(
+    expected: Mapping[str, Tensor],
+    given: Mapping[str, Tensor],
+    *,
+    may_be_missing: Sequence[str] = (),
+    may_be_unexpected: Sequence[str] = (),
+    any_length: Sequence[str] = (),
+) -> Difference:
+    """Compare keys and shapes.
+
+    Args:
+        expected: State dict of the model.
+        given: State dict to load.
+        may_be_missing: Patterns (``matches``) of keys that ``given`` need not have.
+        may_be_unexpected: Patterns of keys that ``given`` may have in addition.
+        any_length: Keys whose first dimension may differ.
+    """
+    shapes = []
+    for key, value in expected.items():
+        first = int(key in any_length)
+        if key in given and given[key].shape[first:] != value.shape[first:]:
+            shapes.append((key, tuple(given[key].shape), tuple(value.shape)))
+    return Difference(
+        len(expected),
+        tuple(k for k in expected if k not in given and not matches(k, may_be_missing)),
+        tuple(k for k in given if k not in expected and not matches(k, may_be_unexpected)),
+        tuple(shapes),
+    )
+
+
+def difference(
+    model: nn.Module, given: Mapping[str, Tensor], *, may_be_unexpected: Sequence[str] = ()
+) -> Difference:
+    """Where ``given`` does not fit ``model``.
+
+    A model may name keys whose first dimension depends on the data in ``of_any_length``.
+    """
+    any_length = tuple(getattr(model, "of_any_length", ()))
+    return compare(
+        model.state_dict(), given, may_be_unexpected=may_be_unexpected, any_length=any_length
+    )
+
+
+def load_strict(
+    model: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    source: str,
+    remedy: str,
+    may_be_unexpected: Sequence[str] = (),
+) -> None:
+    """Load every key of ``state`` into ``model``.
+
+    Args:
+        model: Changed in place, or not at all.
+        state: Weights under the model's keys.
+        source: What is loaded and into what, to start the message: ``FILE does not fit MODEL``.
+        remedy: What the user can do, to end it.
+        may_be_unexpected: Patterns of keys that are dropped if the model lacks them.
+
+    Raises:
+        BenchError: If a key is missing, unexpected, or of another shape.
+    """
+    differing = difference(model, state, may_be_unexpected=may_be_unexpected)
+    if differing:
+        raise BenchError(f"{source}: {differing}; {remedy}")
     own = model.state_dict()
-    missing = [key for key in own if key not in given]
-    unexpected = [key for key in given if key not in own]
-    if missing or unexpected:
-        return f"{_count(missing, 'missing')}, {_count(unexpected, 'unexpected')} of {len(own)}"
-    of_any_length = getattr(model, "of_any_length", ())
-    for key, value in own.items():
-        first = key in of_any_length
-        if given[key].shape[first:] != value.shape[first:]:
-            shapes = tuple(given[key].shape), tuple(value.shape)
-            return f"{key} is {shapes[0]}, expected {shapes[1]}"
-    return None
+    model.load_state_dict({k: v for k, v in state.items() if k in own}, strict=False)
 
 
 def load_whole(model: nn.Module, content: dict[str, Any], *, checkpoint: Path, config: str) -> None:
@@ -58,40 +159,73 @@ def load_whole(model: nn.Module, content: dict[str, Any], *, checkpoint: Path, c
     Raises:
         BenchError: If a key is missing, unexpected, or of another shape.
     """
-    given = content.get("state_dict", content)
-    differing = difference(model, given)
-    if differing:
-        raise BenchError(
-            f"{checkpoint} is not a checkpoint of {config}: {differing}; give an epoch_*.pth or "
-            f"iter_*.pth that was trained with this config (and the same --num-classes)"
-        )
-    model.load_state_dict(given, strict=False)
+    load_strict(
+        model,
+        content.get("state_dict", content),
+        source=f"{checkpoint} does not fit {config}",
+        remedy="give an epoch_*.pth or iter_*.pth that was trained with this config (and the "
+        "same --num-classes)",
+    )
 
 
-def _count(keys: Sequence[str], what: str) -> str:
-    if not keys:
-        return f"0 keys {what}"
-    more = ", ..." if len(keys) > SHOWN_KEYS else ""
-    return f"{len(keys)} keys {what} ({', '.join(keys[:SHOWN_KEYS])}{more})"
+def written_by(checkpoint: Path) -> Path:
+    """The file itself; for the folder of a finished run, the checkpoint that its manifest names."""
+    if not checkpoint.is_dir():
+        return checkpoint
+    return checkpoint / Manifest.read(checkpoint / "manifest.json").outputs["checkpoint"].path
 
 
-# The one way from an exported backbone into a model, the same for every task.
-#
-# Nothing is skipped in silence: each key is matched, resized, or on a written list of the
-# backbone's adapter; anything else stops the run.
+def stored_config(content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Config that tools/train.py stored in a checkpoint; None if there is none.
+
+    Raises:
+        BenchError: If it holds more than plain values (see ``parse_config_text``).
+    """
+    text = (content.get("meta") or {}).get("cfg")
+    return parse_config_text(text) if isinstance(text, str) else None
 
 
-SHOWN_KEYS_PRETRAINED = 3
+def backbone_state(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Weights of the backbone in a checkpoint of a training, under the backbone's own keys."""
+    return {
+        key.removeprefix(PREFIX): value
+        for key, value in content["state_dict"].items()
+        if key.startswith(PREFIX)
+    }
+
+
+def load_trained_backbone(content: dict[str, Any], config: dict[str, Any], path: Path) -> nn.Module:
+    """Build the backbone of a training's config and load it from a checkpoint of that training.
+
+    Args:
+        content: Of the checkpoint.
+        config: ``stored_config`` of it.
+        path: Of the checkpoint, for errors.
+
+    Raises:
+        BenchError: If the weights hold NaN or infinity, or do not fit.
+    """
+    state = backbone_state(content)
+    check_finite(state, path)
+    scope = config.get("default_scope", "mmpretrain")
+    backbone = MODELS.build({**config["model"]["backbone"], "init_cfg": None, "_scope_": scope})
+    load_strict(
+        backbone,
+        state,
+        source=f"the backbone's weights in {path} do not fit the config inside it",
+        remedy="the file was changed after training, use the original",
+    )
+    return backbone
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What happened to each key.
+    """What happened to each key of an exported backbone.
 
     Args:
         checkpoint: File that was loaded.
         sha256: Its hash.
-        matched: Keys loaded, resized ones among them.
+        matched: Keys that were loaded, including resized ones.
         missing: Keys of the model that the checkpoint lacks and the adapter allows.
         unexpected: Keys of the checkpoint that the model lacks and the adapter allows.
         resized: Position parameters that were fitted to another window or image.
@@ -107,7 +241,7 @@ class LoadReport:
     recomputed: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only; counts where all is well, names where it matters."""
+        """JSON types only: counts of what was loaded, names of everything else."""
         return {
             "checkpoint": self.checkpoint,
             "sha256": self.sha256,
@@ -133,15 +267,15 @@ class LoadReport:
 
 
 def load_pretrained(backbone: nn.Module, path: Path) -> LoadReport:
-    """Load an exported backbone into ``backbone``, every key or not at all.
+    """Load an exported backbone into ``backbone``; all tasks start here.
 
     Args:
-        backbone: Backbone of a downstream model; changed in place.
+        backbone: Backbone of a downstream model; changed in place, or not at all.
         path: ``backbone.pth`` with its ``backbone.json`` beside it.
 
     Raises:
-        BenchError: If the file is no exported backbone, is damaged, belongs to another
-            architecture, misses or has keys that no list allows, or holds NaN.
+        BenchError: If the file is not an exported backbone, is damaged, belongs to another
+            architecture, lacks or has keys that no list allows, or holds NaN.
     """
     adapter = adapter_for(backbone)
     content = load_checkpoint(path)
@@ -150,20 +284,32 @@ def load_pretrained(backbone: nn.Module, path: Path) -> LoadReport:
     _check_architecture(adapter, card, path)
     kept = {k: v for k, v in content.items() if not matches(k, adapter.recomputed)}
     state, resized = adapter.resize(kept, card["sizes"])
-    missing, unexpected = _compare(adapter, state, path)
+    own = backbone.state_dict()
+    recomputed = tuple(key for key in own if matches(key, adapter.recomputed))
+    expected = {key: value for key, value in own.items() if key not in recomputed}
+    differing = compare(
+        expected,
+        state,
+        may_be_missing=adapter.may_be_missing(),
+        may_be_unexpected=adapter.may_be_unexpected(),
+    )
+    if differing:
+        raise BenchError(
+            f"{path} does not fit the {adapter.name} backbone: {differing}; export the backbone "
+            f"again from its pretraining checkpoint"
+        )
     check_finite(state, path)
     sha256 = _check_hash(card, path)
-    own = backbone.state_dict()
-    loaded = {key: value for key, value in state.items() if key not in unexpected}
+    loaded = {key: value for key, value in state.items() if key in expected}
     backbone.load_state_dict({**own, **loaded}, strict=False)  # compared key by key above
     return LoadReport(
         checkpoint=path.name,
         sha256=sha256,
         matched=tuple(loaded),
-        missing=missing,
-        unexpected=unexpected,
+        missing=tuple(key for key in expected if key not in state),
+        unexpected=tuple(key for key in state if key not in expected),
         resized=tuple(resized),
-        recomputed=tuple(key for key in own if matches(key, adapter.recomputed)),
+        recomputed=recomputed,
     )
 
 
@@ -171,7 +317,7 @@ def _check_exported(content: dict[str, Any], path: Path) -> None:
     if "state_dict" in content or "model" in content:
         raise BenchError(f"{path} is a whole checkpoint, not an exported backbone; {EXPORT_FIRST}")
     if not content or not all(isinstance(value, Tensor) for value in content.values()):
-        raise BenchError(f"{path} is not a backbone's state dict; {EXPORT_FIRST}")
+        raise BenchError(f"{path} is not the state dict of a backbone; {EXPORT_FIRST}")
     if all(key.startswith(PREFIX) for key in content):
         raise BenchError(f"{path} has keys that start with {PREFIX!r}; {EXPORT_FIRST}")
 
@@ -186,50 +332,11 @@ def _check_architecture(adapter: BackboneAdapter, card: dict[str, Any], path: Pa
     differing = [name for name in own if own[name] != theirs.get(name)]
     if differing:
         given = ", ".join(f"{name} {theirs.get(name)}" for name in differing)
-        wanted = ", ".join(f"{name} {own[name]}" for name in differing)
+        expected = ", ".join(f"{name} {own[name]}" for name in differing)
         raise BenchError(
-            f"{path} is {adapter.name} with {given}, the config's backbone has {wanted}; use a "
+            f"{path} is {adapter.name} with {given}, the config's backbone has {expected}; use a "
             f"checkpoint and a config of the same architecture"
         )
-
-
-def _compare(
-    adapter: BackboneAdapter, state: dict[str, Tensor], path: Path
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Missing and unexpected keys, all of them allowed."""
-    own = {
-        key: value
-        for key, value in adapter.backbone.state_dict().items()
-        if not matches(key, adapter.recomputed)
-    }
-    missing = tuple(key for key in own if key not in state)
-    unexpected = tuple(key for key in state if key not in own)
-    wrong_missing = [key for key in missing if not matches(key, adapter.may_be_missing())]
-    wrong_extra = [key for key in unexpected if not matches(key, adapter.may_be_unexpected())]
-    if wrong_missing or wrong_extra:
-        raise BenchError(
-            f"{path} does not fit the {adapter.name} backbone: "
-            f"{_count_of_pretrained(wrong_missing, 'missing')}, "
-            f"{_count_of_pretrained(wrong_extra, 'unexpected')}, of "
-            f"{len(own)} expected; if keys were renamed, export the backbone again from its "
-            f"pretraining checkpoint"
-        )
-    wrong_shape = [key for key in state if key in own and own[key].shape != state[key].shape]
-    if wrong_shape:
-        key = wrong_shape[0]
-        raise BenchError(
-            f"{path} has {len(wrong_shape)} tensors of another shape, the first is {key}: "
-            f"{tuple(state[key].shape)}, expected {tuple(own[key].shape)}; use a checkpoint of "
-            f"the same architecture"
-        )
-    return missing, unexpected
-
-
-def _count_of_pretrained(keys: Sequence[str], what: str) -> str:
-    if not keys:
-        return f"0 keys {what}"
-    more = ", ..." if len(keys) > SHOWN_KEYS_PRETRAINED else ""
-    return f"{len(keys)} keys {what} ({', '.join(keys[:SHOWN_KEYS_PRETRAINED])}{more})"
 
 
 def _check_hash(card: dict[str, Any], path: Path) -> str:

@@ -41,7 +41,7 @@ def test_what_the_tool_refuses(tools, pretrained, images, tmp_path):
         return refusal(tools, "tools/analyze.py", "reconstruct", config, checkpoint, *paths, *out)
 
     assert "does not exist" in said(PRETRAIN, pretrained, tmp_path / "missing.jpg")
-    assert "is no pretraining" in said(CONFIGS["classification"], pretrained, images)
+    assert "is not a pretraining config" in said(CONFIGS["classification"], pretrained, images)
     assert "does not exist" in said(PRETRAIN, tmp_path / "epoch_9.pth", images)
     (images / "00.jpg").write_bytes(b"no image")
     assert "image 00.jpg" in said(PRETRAIN, pretrained, images).replace(f"{images}/", "")

@@ -175,7 +175,7 @@ def test_a_memory_of_any_size_is_taken_from_a_checkpoint(classifier):
         assert torch.equal(classifier.features, state["features"])
         assert torch.equal(classifier.labels, state["labels"])
     state["features"] = state["features"][:, :5]
-    with pytest.raises(BenchError, match=r"features is \(7, 5\), expected \(7, 64\)"):
+    with pytest.raises(BenchError, match=r"features: \(7, 5\), expected \(7, 64\)"):
         load_whole(classifier, {"state_dict": state}, checkpoint="epoch_1.pth", config="knn.py")
 
 

@@ -27,13 +27,16 @@ def test_every_key_is_loaded():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda s: s.pop("0.weight"), r"1 keys missing \(0.weight\), 0 keys unexpected of 7"),
-        (lambda s: s.update(more=torch.ones(1)), r"0 keys missing, 1 keys unexpected \(more\)"),
-        (lambda s: s.update({"0.bias": torch.ones(4)}), r"0.bias is \(4,\), expected \(3,\)"),
+        (lambda s: s.pop("0.weight"), r"1 of 7 keys missing \(0.weight\), 0 unexpected"),
+        (lambda s: s.update(more=torch.ones(1)), r"0 of 7 keys missing, 1 unexpected \(more\)"),
+        (
+            lambda s: s.update({"0.bias": torch.ones(4)}),
+            r"first is 0.bias: \(4,\), expected \(3,\)",
+        ),
     ],
 )
 def test_what_does_not_fit_is_named_and_nothing_is_loaded(change, said):
     state = model().state_dict()
     change(state)
-    with pytest.raises(BenchError, match=f"epoch_1.pth is not a checkpoint of some.py: {said}"):
+    with pytest.raises(BenchError, match=f"epoch_1.pth does not fit some.py: .*{said}"):
         load(state)

@@ -107,21 +107,18 @@ def load_painter(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -
     """
     from mmengine.device import get_device
 
-    from simmim_bench.analysis.models import load_model, pretraining_config
+    from simmim_bench.analysis.models import open_pretraining
     from simmim_bench.training.failures import explained
-    from simmim_bench.training.process import prepare
 
-    cfg = pretraining_config(config, overrides)
-    prepare("none", cfg.default_scope)
+    cfg, model = open_pretraining(config, checkpoint, overrides)
+    stated = cfg.pretraining.image_size
+    size = (stated, stated) if isinstance(stated, int) else tuple(stated)
+    steps = cfg.train_dataloader.dataset.pipeline
+    masks = [dict(step) for step in steps if step["type"] == MASK_STEP]
+    if len(masks) != 1:
+        raise BenchError(
+            f"{config} has {len(masks)} steps {MASK_STEP} in its pipeline, expected one; give a "
+            f"pretraining with one view of an image"
+        )
     with explained(config):
-        model = load_model(cfg, checkpoint, config).to(get_device())
-        stated = cfg.pretraining.image_size
-        size = (stated, stated) if isinstance(stated, int) else tuple(stated)
-        steps = cfg.train_dataloader.dataset.pipeline
-        masks = [dict(step) for step in steps if step["type"] == MASK_STEP]
-        if len(masks) != 1:
-            raise BenchError(
-                f"{config} has {len(masks)} steps {MASK_STEP} in its pipeline, expected one, whose "
-                f"patches are painted; give a pretraining with one view of an image"
-            )
-        return Painter(model=model, image_size=size, mask=masks[0])
+        return Painter(model=model.to(get_device()), image_size=size, mask=masks[0])

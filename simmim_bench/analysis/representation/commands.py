@@ -32,13 +32,13 @@ def analyze(args: argparse.Namespace, console: Console) -> None:
 
     prepare("none", "mmpretrain")
     from simmim_bench.analysis.images import choose
-    from simmim_bench.analysis.models import read_subject
+    from simmim_bench.analysis.models import open_subject
     from simmim_bench.analysis.representation import page
     from simmim_bench.analysis.representation.page import write_rows
 
     pictures = choose(args.images, count=args.count)
     with explained("analysis"):
-        subjects = [read_subject(given, seed=args.seed) for given in args.model]
+        subjects = [open_subject(given, seed=args.seed) for given in args.model]
         if not any(subject.classifier for subject in subjects):
             _refuse_without_classifier(args)
         sections = _looks(subjects, pictures, args) if subjects else []

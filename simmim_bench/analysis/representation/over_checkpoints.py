@@ -22,6 +22,7 @@ from mmengine.dataset import default_collate
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
+from simmim_bench.analysis.models import build, load_pretraining
 from simmim_bench.analysis.representation.charts import checkpoint_charts
 from simmim_bench.analysis.representation.page import Section
 from simmim_bench.config import load_config
@@ -30,13 +31,12 @@ from simmim_bench.errors import BenchError
 from simmim_bench.models.losses.masked import MaskedL1Loss
 from simmim_bench.reconstruction import evaluation_pipeline, paints
 from simmim_bench.records.manifest import SUPERSEDED
-from simmim_bench.registry import METRICS, MODELS
+from simmim_bench.registry import METRICS
 from simmim_bench.suite.plan import Plan
 from simmim_bench.training.process import imports
-from simmim_bench.weights.config_text import parse_config_text
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.files import load_checkpoint
-from simmim_bench.weights.strict import load_pretrained, load_whole
+from simmim_bench.weights.strict import load_pretrained, stored_config
 
 NUMBER = re.compile(r"epoch_(\d+)\.pth")
 BATCH = 32
@@ -85,7 +85,7 @@ def checkpoints_below(folder: Path) -> dict[str, list[Path]]:
 def has_error(checkpoint: Path) -> bool:
     """Whether a pretraining predicts pixels, so that it has an error in pixels."""
     cfg = Config(_config(checkpoint))
-    return paints(_built(cfg.model, cfg.default_scope))
+    return paints(build(cfg.model, cfg.default_scope))
 
 
 def knn_config(folder: Path, checkpoint: Path, given: str | None) -> str:
@@ -148,12 +148,8 @@ def masked_l1(checkpoint: Path, images: Sequence[Path], *, seed: int) -> float:
     Raises:
         BenchError: If the model predicts no pixels.
     """
-    content, cfg = load_checkpoint(checkpoint), Config(_config(checkpoint))
-    model = _built(cfg.model, cfg.default_scope)
-    if not paints(model):
-        raise BenchError(f"{checkpoint} predicts no pixels, so it has no error in pixels")
-    load_whole(model, content, checkpoint=checkpoint, config="the config inside it")
-    model.eval()
+    cfg = Config(_config(checkpoint))
+    model = load_pretraining(cfg, checkpoint)
     pipeline, loss = evaluation_pipeline(cfg, seed=seed), MaskedL1Loss()
     total = hidden = 0.0
     for start in range(0, len(images), BATCH):
@@ -174,7 +170,7 @@ def knn(checkpoint: Path, config: str) -> float:
     if not _is_knn(cfg):
         raise BenchError(f"{config} is no k-NN; give one such as configs/imagenet/swin-b_knn.py")
     check_data(cfg)
-    model = _built(cfg.model, cfg.default_scope)
+    model = build(cfg.model, cfg.default_scope)
     with tempfile.TemporaryDirectory() as folder:
         load_pretrained(model.backbone, export_backbone(checkpoint, Path(folder)).weights)
     model.eval()
@@ -198,17 +194,11 @@ def knn(checkpoint: Path, config: str) -> float:
 
 def _config(checkpoint: Path) -> dict[str, Any]:
     """Config inside a checkpoint; empty if there is none."""
-    text = (load_checkpoint(checkpoint).get("meta") or {}).get("cfg")
-    return parse_config_text(text) if isinstance(text, str) else {}
+    return stored_config(load_checkpoint(checkpoint)) or {}
 
 
 def _is_knn(cfg: Any) -> bool:
     return str(cfg.model.type).endswith("KNNClassifier")
-
-
-def _built(config: Any, scope: str) -> Any:
-    with DefaultScope.overwrite_default_scope(scope):
-        return MODELS.build(config)
 
 
 def _epoch(path: Path) -> int:

@@ -126,7 +126,7 @@ def test_other_bad_input_is_refused(refused, files, checkpoint):
     assert "--ratio is 1.5" in refused(mask=None, ratio=1.5)
     other = files / "other.pth"
     torch.save({"state_dict": {"weight": torch.zeros(1)}}, other)
-    assert "is not a checkpoint of" in refused(checkpoint=other)
+    assert "does not fit" in refused(checkpoint=other)
     Image.new("RGB", (5, 90)).save(files / "thin.png")
     assert "at least 11 pixels" in refused(images=[files / "thin.png"])
 
