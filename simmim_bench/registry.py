@@ -1,8 +1,9 @@
-"""Registries of simmim_bench: children of mmengine's, filled at the first look-up.
+"""Registries of simmim_bench, filled at the first look-up.
 
-A config of mmpretrain, mmdet or mmseg names our parts ``simmim_bench.X``. mmengine imports this
-module by that scope, and at the first look-up every file of the rooms that are named below: a new
-file in such a room is found without being listed anywhere.
+A config of mmpretrain, mmdet or mmseg names our classes ``simmim_bench.X``. mmengine imports this
+module for that prefix. The first look-up imports every file of the packages listed below, so a
+new file in one of them is found without being listed anywhere. Files outside the package register
+their classes in the same way; a config imports them with mmengine's ``custom_imports``.
 """
 
 from __future__ import annotations
@@ -19,14 +20,13 @@ SCOPE = "simmim_bench"
 
 
 class NearNameRegistry(Registry):
-    """A registry whose ``get`` answers an unknown name with the nearest known ones."""
+    """A registry that suggests the nearest names when a name is unknown."""
 
     def get(self, key: str) -> Any:
         """Return the class registered as ``key``.
 
         Raises:
-            KeyError: If neither this registry nor its parents know ``key``; the message lists
-                near names.
+            KeyError: If neither this registry nor its parents have ``key``.
         """
         found = super().get(key)
         if found is None:
@@ -35,7 +35,7 @@ class NearNameRegistry(Registry):
 
 
 def unknown_name(name: str, known: list[str], what: str) -> str:
-    """Sentence for an unknown ``name``: near names if there are any, else all known ones."""
+    """Message for an unknown ``name``: similar names if there are any, else all known names."""
     bare = name.rsplit(".", 1)[-1]
     near = difflib.get_close_matches(bare, known, n=3, cutoff=0.5)
     if near:
@@ -44,17 +44,19 @@ def unknown_name(name: str, known: list[str], what: str) -> str:
 
 
 def _modules(place: str) -> list[str]:
-    """Modules of the room ``place`` (dotted, below the package), or ``place`` itself if a file."""
+    """Modules of the package ``place`` (dotted, relative to ours), or ``place`` if it is a file."""
     folder = Path(__file__).parent.joinpath(*place.split("."))
     found = [f"{place}.{module.name}" for module in pkgutil.iter_modules([str(folder)])]
     return [f"{SCOPE}.{name}" for name in (found or [place])]
 
 
-def _child(name: str, parent: Registry, *places: str) -> NearNameRegistry:
-    where = [module for place in places for module in _modules(place)]
-    return NearNameRegistry(name, parent=parent, scope=SCOPE, locations=where)
+def _child(name: str, parent: Registry | None, *places: str) -> NearNameRegistry:
+    modules = [module for place in places for module in _modules(place)]
+    return NearNameRegistry(name, parent=parent, scope=SCOPE, locations=modules)
 
 
+MASKS = _child("masking strategy", None, "masking")
+"""Strategies of ``GenerateMask``, under the names that configs use: ``strategy="random"``."""
 MODELS = _child(
     "model",
     roots.MODELS,

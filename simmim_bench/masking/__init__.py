@@ -1,1 +1,1 @@
-"""Masking strategies, one a file, and the pipeline step that applies one."""
+"""Masking strategies, one file each, and the pipeline step that applies one."""

@@ -1,9 +1,9 @@
-"""What every masking strategy shares: sizes, the mask ratio, and batches of masks.
+"""The base of all masking strategies: sizes, the mask ratio and its schedule, batches of masks.
 
-A strategy works in two steps. ``noise`` draws the few random numbers that one mask needs from
-an explicit generator, one sample at a time, on the CPU. ``masks`` turns a batch of such numbers
-into masks with tensor operations alone, on the numbers' device. So a mask depends on its
-sample's generator and on nothing else: not on the batch, the worker or the device.
+A strategy works in two steps. ``noise`` draws the random numbers of one mask from an explicit
+generator, one sample at a time, on the CPU. ``masks`` turns a batch of such numbers into masks
+with tensor operations only, on the device of the numbers. So a mask depends on the generator of
+its sample only, and not on the batch, the worker or the device.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -25,29 +26,30 @@ Ratio = float | Sequence[float]
 class MaskStrategy(ABC):
     """Mask a share of an image's square patches.
 
-    The mask patch may be larger than the model's token, so that whole blocks of tokens are
-    hidden together.
+    A mask patch may be larger than a token of the model; then whole blocks of tokens are masked
+    together. A subclass implements ``_noise`` and ``_masked_patches`` and is registered with
+    ``@MASKS.register_module("name")``.
 
     Args:
         mask_patch_size: Side of a mask patch in pixels.
         mask_ratio: Share of masked patches, 0 < ratio < 1, or (low, high): each sample draws
-            its own share uniformly. Rounded up to whole patches.
-        token_size: Side of a model token in pixels; divides ``mask_patch_size``.
+            its own share uniformly. The number of patches is rounded up.
+        token_size: Side of a token of the model in pixels; divides ``mask_patch_size``.
 
     Raises:
-        ValueError: If a ratio is outside (0, 1), a range is empty, or the token does not
-            divide the patch.
+        ValueError: If a ratio is outside (0, 1), low > high, or the token size does not divide
+            the mask patch size.
     """
 
     reads: ClassVar[tuple[str, ...]] = ()
-    """Keys of a pipeline's sample that the mask depends on; see ``numbers``."""
+    """Keys of the pipeline's sample that the mask depends on; see ``numbers``."""
 
     def __init__(self, *, mask_patch_size: int, mask_ratio: Ratio, token_size: int) -> None:
         self.low, self.high = _ratio_range(mask_ratio)
         if token_size < 1 or mask_patch_size < 1 or mask_patch_size % token_size:
             raise ValueError(
-                f"mask patch size {mask_patch_size} is not a positive multiple of the model's "
-                f"patch size {token_size}; use {max(token_size, 1)} times a whole number"
+                f"mask_patch_size must be a positive multiple of token_size {token_size}, got "
+                f"{mask_patch_size}"
             )
         self.mask_patch_size = mask_patch_size
         self.mask_ratio = mask_ratio
@@ -64,16 +66,16 @@ class MaskStrategy(ABC):
             Bool, (H / token_size, W / token_size); True = masked.
 
         Raises:
-            ValueError: If the mask patch does not divide the image.
+            ValueError: If the image size is not a multiple of the mask patch size.
         """
         noise = torch.from_numpy(self.noise(image_size, generator))
         return self.masks(image_size, noise.unsqueeze(0))[0].numpy()
 
     def noise(self, image_size: Grid, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Draw the numbers of one mask, (n,), each in [0, 1).
+        """Draw the random numbers of one mask, (n,), each in [0, 1).
 
         Raises:
-            ValueError: If the mask patch does not divide the image.
+            ValueError: If the image size is not a multiple of the mask patch size.
         """
         numbers = self._noise(self.patch_grid(image_size), generator)
         if self.low == self.high:
@@ -83,14 +85,15 @@ class MaskStrategy(ABC):
     def numbers(
         self, sample: Mapping[str, Any], generator: np.random.Generator
     ) -> NDArray[np.float64]:
-        """``noise`` for the image of a sample, and behind it what the strategy ``reads`` there.
+        """``noise`` for the image of a sample, followed by what the strategy ``reads`` from it.
 
         Args:
-            sample: What a pipeline holds: ``img`` ((H, W, C) array), and the keys of ``reads``.
+            sample: Sample of a pipeline: ``img`` ((H, W, C) array), and the keys of ``reads``.
             generator: Source of randomness.
 
         Raises:
-            ValueError: If the mask patch does not divide the image, or a key is missing.
+            ValueError: If the image size is not a multiple of the mask patch size, or a key is
+                missing.
         """
         return self.noise(sample["img"].shape[:2], generator)
 
@@ -106,7 +109,8 @@ class MaskStrategy(ABC):
 
         Args:
             image_size: Height and width in pixels.
-            noise: Float64, (B, n), rows of ``noise`` or, if it ``reads``, of ``numbers``.
+            noise: Float64, (B, n): a row of ``noise`` for each mask, or of ``numbers`` if the
+                strategy ``reads`` the sample.
 
         Returns:
             Bool, (B, H / token_size, W / token_size), on the device of ``noise``.
@@ -123,7 +127,7 @@ class MaskStrategy(ABC):
         """Rows and columns of mask patches in an image of ``image_size`` (H, W) pixels.
 
         Raises:
-            ValueError: If the mask patch does not divide the image.
+            ValueError: If the image size is not a multiple of the mask patch size.
         """
         for side in image_size:
             if side < 1 or side % self.mask_patch_size:
@@ -136,11 +140,11 @@ class MaskStrategy(ABC):
 
     @abstractmethod
     def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Numbers of one mask, (n,), in [0, 1), beside the one that draws its ratio."""
+        """Random numbers of one mask, (n,), in [0, 1); the one for the ratio is not among them."""
 
     @abstractmethod
     def _masked_patches(self, grid: Grid, share: Tensor, noise: Tensor) -> Tensor:
-        """Masks in patches: Bool, (B, rows, columns), of ``share`` (B,) and ``noise`` (B, n)."""
+        """Masks of patches, Bool (B, rows, columns), from ``share`` (B,) and ``noise`` (B, n)."""
 
     def __repr__(self) -> str:
         return (
@@ -150,7 +154,7 @@ class MaskStrategy(ABC):
 
 
 def count_of(share: Tensor, grid: Grid) -> Tensor:
-    """Patches to mask: share (B,) of the grid, rounded up as the original: 0.6 * 36 -> 22."""
+    """Number of patches to mask, (B,), rounded up as in the paper's code: 0.6 * 36 -> 22."""
     return torch.ceil(grid[0] * grid[1] * share).long()
 
 
@@ -161,27 +165,82 @@ def draw_batch(
     *,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Make the masks of many samples at once, the same as one by one.
+    """Make the masks of many samples at once; they equal those made one by one.
 
     Args:
         strategy: What to mask.
         image_size: Height and width in pixels.
-        keys: Words that seed each sample's generator, such as (seed, epoch, sample index).
-        device: Where the masks are made.
+        keys: Seed key of each sample's generator, such as (seed, epoch, sample index).
+        device: Device that makes the masks.
 
     Returns:
         Bool, (B, H / token_size, W / token_size); True = masked.
     """
-    rows = [strategy.noise(image_size, np.random.default_rng(list(words))) for words in keys]
+    rows = [strategy.noise(image_size, np.random.default_rng(list(key))) for key in keys]
     return strategy.masks(image_size, torch.from_numpy(np.stack(rows)).to(device))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatioSchedule:
+    """A mask ratio that changes linearly over the first epochs. Not in the SimMIM paper.
+
+    The ratio depends on the epoch only, so it is the same in every worker and after a resumed
+    run. Hard Patches Mining (https://arxiv.org/abs/2304.05919, section 3.3) also goes from easy
+    to hard, but increases the share of patches that a score selects; here the number of masked
+    patches changes.
+
+    Args:
+        start: Mask ratio of the first epoch, 0 < start < 1.
+        end: Mask ratio from epoch ``epochs`` (counted from 0) on.
+        epochs: Number of epochs until ``end`` is reached, at least 1.
+
+    Raises:
+        ValueError: If a ratio is outside (0, 1) or ``epochs`` is below 1.
+    """
+
+    start: float
+    end: float
+    epochs: int
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            value = getattr(self, name)
+            if not 0 < value < 1:
+                raise ValueError(f"{name} of a mask ratio schedule must be in (0, 1), got {value}")
+        if self.epochs < 1:
+            raise ValueError(f"epochs of a mask ratio schedule must be >= 1, got {self.epochs}")
+
+    def at(self, epoch: int) -> float:
+        """Ratio of an epoch (counted from 0)."""
+        share = min(epoch / self.epochs, 1.0)
+        return (1 - share) * self.start + share * self.end
+
+
+def ratio_schedule(mask_ratio: Ratio, schedule: dict[str, Any] | None) -> RatioSchedule | None:
+    """Schedule that ends at ``mask_ratio``; None if ``schedule`` is None.
+
+    Raises:
+        ValueError: If the ratio is a range, or the values of the schedule are not valid.
+    """
+    if schedule is None:
+        return None
+    if not isinstance(mask_ratio, int | float):
+        raise ValueError(
+            f"mask_ratio must be one number if there is a schedule, got the range "
+            f"{tuple(mask_ratio)}"
+        )
+    try:
+        return RatioSchedule(end=mask_ratio, **schedule)
+    except TypeError as error:
+        raise ValueError(f"schedule of the mask ratio: {error}") from error
 
 
 def _ratio_range(ratio: Ratio) -> tuple[float, float]:
     pair = (ratio, ratio) if isinstance(ratio, int | float) else tuple(ratio)
     if len(pair) != 2 or pair[0] > pair[1]:
         raise ValueError(
-            f"mask ratio {ratio} is neither a number nor a pair (low, high) with low <= high; "
-            f"use for example 0.6 or (0.4, 0.8)"
+            f"mask_ratio must be a number or a pair (low, high) with low <= high, such as 0.6 or "
+            f"(0.4, 0.8), got {ratio}"
         )
     for value in pair:
         if not 0 < value < 1:

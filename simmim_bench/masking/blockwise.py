@@ -14,29 +14,31 @@ from torch import Tensor
 
 from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of
 from simmim_bench.masking.square import rectangles
+from simmim_bench.registry import MASKS
 
-BLOCKS = 64  # at most; what is then still to be hidden is taken row by row
+BLOCKS = 64  # at most; patches that are still missing then are taken row by row
 
 
+@MASKS.register_module("blockwise")
 class BlockwiseMask(MaskStrategy):
-    """Mask rectangles one after another until the wanted number of patches is hidden.
+    """Mask rectangles one after another until the wanted number of patches is masked.
 
-    A block's area is uniform between ``min_block`` patches and what is still to be hidden, its
-    aspect ratio log-uniform, its place uniform. Two things differ from BEiT's code, so that
-    masks are exact and come in batches: a block that would hide too many patches keeps the
-    first of them, row by row, where BEiT drops the block and may stop up to ``min_block``
-    patches short; and a block too long for the image is cut to the image's side, where BEiT
-    draws again.
+    The area of a block is uniform between ``min_block`` and the number of patches still to be
+    masked, its aspect ratio is log-uniform, its position uniform. Two things differ from BEiT's
+    code, so that the count is exact and masks are made in batches. If a block has too many
+    patches, only its first ones, row by row, are masked; BEiT drops the block and may stop up to
+    ``min_block`` patches short. A block that is longer than the image is cut to the image's side;
+    BEiT draws again.
 
     Args:
         mask_patch_size: Side of a mask patch in pixels.
         mask_ratio: Share of masked patches, or (low, high); see ``MaskStrategy``.
         token_size: Side of a model token in pixels.
-        min_block: Smallest area of a block in patches; BEiT's 16 is of 14 x 14 patches.
+        min_block: Smallest area of a block in patches; BEiT uses 16 of 14 x 14 patches.
         min_aspect: Smallest ratio of height to width; the largest is its inverse.
 
     Raises:
-        ValueError: As ``MaskStrategy``, or if a block of that area or aspect cannot be.
+        ValueError: As ``MaskStrategy``, or if ``min_block`` or ``min_aspect`` is out of range.
     """
 
     def __init__(
@@ -52,9 +54,9 @@ class BlockwiseMask(MaskStrategy):
             mask_patch_size=mask_patch_size, mask_ratio=mask_ratio, token_size=token_size
         )
         if min_block < 1:
-            raise ValueError(f"min_block {min_block} is not positive; BEiT uses 16 patches")
+            raise ValueError(f"min_block must be >= 1 patch, got {min_block}; BEiT uses 16")
         if not 0 < min_aspect <= 1:
-            raise ValueError(f"min_aspect {min_aspect} is not in (0, 1]; BEiT uses 0.3")
+            raise ValueError(f"min_aspect must be in (0, 1], got {min_aspect}; BEiT uses 0.3")
         self.min_block = min_block
         self.min_aspect = min_aspect
 
@@ -71,7 +73,7 @@ class BlockwiseMask(MaskStrategy):
         return _add(masked, torch.ones_like(masked), wanted)
 
     def _block(self, grid: Grid, left: Tensor, draw: Tensor) -> Tensor:
-        """One block per sample, Bool (B, rows, columns), for ``left`` (B,) patches to hide."""
+        """One block per sample, Bool (B, rows, columns), with ``left`` (B,) patches to mask."""
         smallest = left.clamp(max=self.min_block).to(draw)
         area = smallest + draw[:, 0] * (left - smallest)
         aspect = torch.exp((2 * draw[:, 1] - 1) * -math.log(self.min_aspect))
@@ -87,7 +89,7 @@ def _left(masked: Tensor, wanted: Tensor) -> Tensor:
 
 
 def _add(masked: Tensor, block: Tensor, wanted: Tensor) -> Tensor:
-    """Hide the block's patches, row by row, until ``wanted`` are hidden."""
+    """Mask the patches of the block, row by row, until ``wanted`` are masked."""
     new = block & ~masked
     number = new.flatten(1).cumsum(dim=1).unflatten(1, masked.shape[1:])
     return masked | (new & (number <= _left(masked, wanted)[:, None, None]))

@@ -1,4 +1,4 @@
-"""Adaptive masks by the edges of the image: what has structure is hidden first."""
+"""Masks that follow the edges of the image: patches with structure are masked first."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import sobel
 
 from simmim_bench.masking.guided import GuidedMask
+from simmim_bench.registry import MASKS
 
 
+@MASKS.register_module("edge")
 class EdgeMask(GuidedMask):
-    """``GuidedMask`` whose score is a patch's edge energy.
+    """``GuidedMask`` whose score is the edge energy of a patch.
 
-    The mean over its pixels of the squared gradient of the grey image (mean of the channels),
-    by Sobel's operator with the border repeated.
+    This is the mean over its pixels of the squared gradient of the grey image (mean of the
+    channels), by Sobel's operator with the border repeated.
     """
 
     reads: ClassVar[tuple[str, ...]] = ("img",)

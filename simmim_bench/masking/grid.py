@@ -1,8 +1,8 @@
-"""A regular grid, as far apart as the ratio allows.
+"""A regular grid of patches.
 
 Grid-wise sampling of MAE (https://arxiv.org/abs/2111.06377, figure 6) keeps one of every four
-patches. A Bayer matrix (ordered dithering) orders patches so that any share of them is spread
-evenly; at a ratio of 0.75 it is MAE's grid, at 0.5 a checkerboard.
+patches. Here a Bayer matrix (ordered dithering) orders the patches so that any share of them is
+spread evenly: a ratio of 0.75 gives MAE's grid, 0.5 a checkerboard.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from simmim_bench.masking.base import Grid, MaskStrategy, count_of
+from simmim_bench.registry import MASKS
 
 PERIOD = 16  # side of the Bayer matrix; larger grids repeat it
 
 
+@MASKS.register_module("grid")
 class GridMask(MaskStrategy):
-    """Mask the patches of an evenly spread pattern, shifted at random."""
+    """Mask patches of an evenly spread pattern that is shifted at random."""
 
     def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Shift of the pattern, then an order among patches of equal rank."""
+        """Shift of the pattern, then a random order of the patches that have the same rank."""
         return generator.random(2 + grid[0] * grid[1])
 
     def _masked_patches(self, grid: Grid, share: Tensor, noise: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
-"""Adaptive masks: a score of each patch decides which ones are hidden. Not in the SimMIM paper.
+"""Adaptive masks: the patches with the highest scores are masked. Not in the SimMIM paper.
 
-Hard Patches Mining (https://arxiv.org/abs/2304.05919, section 3.3) hides a part of the patches by
-their score and the others at random; AttMask (https://arxiv.org/abs/2203.12719) hides what a
-teacher attends to most.
+Hard Patches Mining (https://arxiv.org/abs/2304.05919, section 3.3) selects a part of the masked
+patches by score and the others at random. AttMask (https://arxiv.org/abs/2203.12719) masks the
+patches that a teacher attends to most.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of
 class GuidedMask(MaskStrategy):
     """Mask the patches of the highest score, then others at random up to the exact count.
 
-    The scores of a mask's patches stand behind its random numbers: ``masks`` takes
-    ``torch.cat([noise, scores], dim=1)`` with scores (B, patches), row by row.
+    ``masks`` takes the scores after the random numbers: ``torch.cat([noise, scores], dim=1)``,
+    with scores (B, patches), row by row.
 
     Args:
         mask_patch_size: Side of a mask patch in pixels.
         mask_ratio: Share of masked patches, or (low, high); see ``MaskStrategy``.
         token_size: Side of a model token in pixels.
-        guided: Share of the masked patches that the score chooses, 0 to 1, rounded down; equal
-            scores are drawn at random.
+        guided: Share of the masked patches that the score selects, 0 to 1, rounded down. Patches
+            with equal scores are selected at random.
 
     Raises:
         ValueError: As ``MaskStrategy``, or if ``guided`` is out of range.
@@ -43,7 +43,7 @@ class GuidedMask(MaskStrategy):
             mask_patch_size=mask_patch_size, mask_ratio=mask_ratio, token_size=token_size
         )
         if not 0 <= guided <= 1:
-            raise ValueError(f"guided {guided} is not in [0, 1]; use for example 0.5")
+            raise ValueError(f"guided must be in [0, 1], got {guided}")
         self.guided = guided
 
     def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:
@@ -54,8 +54,8 @@ class GuidedMask(MaskStrategy):
         patches = grid[0] * grid[1]
         if noise.shape[1] != 2 * patches:
             raise ValueError(
-                f"{type(self).__name__} needs a score of each of {patches} patches behind its "
-                f"{patches} random numbers, {noise.shape[1]} numbers came; use `numbers`"
+                f"{type(self).__name__} needs {patches} random numbers and {patches} scores, got "
+                f"{noise.shape[1]} numbers in all; make them with `numbers`, not with `noise`"
             )
         order, score = noise[:, :patches], noise[:, patches:]
         wanted = count_of(share, grid).unsqueeze(1)

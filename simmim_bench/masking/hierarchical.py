@@ -1,4 +1,4 @@
-"""Large and small regions together. Not in the SimMIM paper."""
+"""Large squares and single patches together. Not in the SimMIM paper."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of
+from simmim_bench.registry import MASKS
 
 
+@MASKS.register_module("hierarchical")
 class HierarchicalMask(MaskStrategy):
     """Mask large squares of patches first, then single patches up to the exact count.
 
-    Large squares lie on a grid of their own; patches right of or below its last whole square
-    are only masked singly.
+    Large squares lie on a coarser grid. Patches to the right of its last whole square, or below
+    it, are only masked singly.
 
     Args:
         mask_patch_size: Side of a small region in pixels.
         mask_ratio: Share of masked patches, or (low, high); see ``MaskStrategy``.
         token_size: Side of a model token in pixels.
         scale: Side of a large square in patches, at least 2.
-        large_share: Share of the masked patches that large squares hide, 0 to 1; rounded down
+        large_share: Share of the masked patches that are in large squares, 0 to 1; rounded down
             to whole squares.
 
     Raises:
@@ -41,14 +43,14 @@ class HierarchicalMask(MaskStrategy):
             mask_patch_size=mask_patch_size, mask_ratio=mask_ratio, token_size=token_size
         )
         if scale < 2:
-            raise ValueError(f"scale {scale} makes no large squares; use 2 patches or more")
+            raise ValueError(f"scale must be >= 2 patches, got {scale}")
         if not 0 <= large_share <= 1:
-            raise ValueError(f"large_share {large_share} is not in [0, 1]; use for example 0.5")
+            raise ValueError(f"large_share must be in [0, 1], got {large_share}")
         self.scale = scale
         self.large_share = large_share
 
     def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Order of the large squares, then of the patches."""
+        """Random order of the large squares, then of the patches."""
         rows, columns = grid
         return generator.random((rows // self.scale) * (columns // self.scale) + rows * columns)
 

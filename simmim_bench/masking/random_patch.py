@@ -7,13 +7,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from simmim_bench.masking.base import Grid, MaskStrategy, count_of
+from simmim_bench.registry import MASKS
 
 
+@MASKS.register_module("random")
 class RandomPatchMask(MaskStrategy):
-    """Mask a share of the patches, each set of that many equally likely."""
+    """Mask a share of the patches; all sets of that many patches are equally likely."""
 
     def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Place of each patch in a random order, as a share of all."""
+        """Rank of each patch in a random order, divided by the number of patches."""
         patches = grid[0] * grid[1]
         place = np.empty(patches)
         place[generator.permutation(patches)] = np.arange(patches)

@@ -1,6 +1,7 @@
 """Masks of whole regions of a segmentation map. Not in the SimMIM paper.
 
-SemMAE (https://arxiv.org/abs/2206.10207) masks parts that it learns; here regions are annotated.
+SemMAE (https://arxiv.org/abs/2206.10207) masks parts that it learns; here the regions come from
+annotations.
 """
 
 from __future__ import annotations
@@ -15,18 +16,20 @@ from scipy.ndimage import label
 from torch import Tensor
 
 from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of
+from simmim_bench.registry import MASKS
 
 IGNORED = 255  # mmseg's label of pixels without a class
-COVER = 0.25  # of a patch: what a region needs to have it
+COVER = 0.25  # share of a patch that a region must cover to own it
 
 
+@MASKS.register_module("semantic")
 class SemanticMask(MaskStrategy):
     """Mask whole regions while they fit, then single patches up to the exact count.
 
     A region is a connected part of one class. A patch belongs to the smallest region that covers
-    a quarter of it, or, if none does, to the one that covers most, so that a region's patches
-    hide it nearly whole. Regions are taken in random order; one that has more patches than are
-    left of the share is passed over.
+    a quarter of it or, if there is none, to the region that covers most of it; so the patches of
+    a region mask nearly all of it. Regions are taken in random order. A region with more patches
+    than are left of the share is skipped.
 
     Args:
         mask_patch_size: Side of a mask patch in pixels.
@@ -52,37 +55,37 @@ class SemanticMask(MaskStrategy):
             mask_patch_size=mask_patch_size, mask_ratio=mask_ratio, token_size=token_size
         )
         if not 0 <= region_share <= 1:
-            raise ValueError(f"region_share {region_share} is not in [0, 1]; use for example 0.5")
+            raise ValueError(f"region_share must be in [0, 1], got {region_share}")
         self.region_share = region_share
 
     def numbers(
         self, sample: Mapping[str, Any], generator: np.random.Generator
     ) -> NDArray[np.float64]:
-        """Random numbers, then the region of each patch, 0 for none, from ``gt_seg_map``.
+        """Random numbers, then the region of each patch (0: none) from ``gt_seg_map``.
 
         Raises:
-            ValueError: If there is no such map, or it has another size than ``img``.
+            ValueError: If there is no such map, or its size differs from that of ``img``.
         """
         noise, size = super().numbers(sample, generator), sample["img"].shape[:2]
         classes = sample.get("gt_seg_map")
         if classes is None or classes.shape != size:
-            found = "none" if classes is None else f"one of {classes.shape}"
+            found = "none" if classes is None else classes.shape
             raise ValueError(
-                f"semantic masks need a segmentation map of the image's size {size}, there is "
-                f"{found}; use a dataset with maps, LoadAnnotations, and crops that know maps"
+                f"semantic masks need a gt_seg_map of the image's size {size}, got {found}; use a "
+                "dataset with label maps, LoadAnnotations, and crops that also crop the map"
             )
         return np.concatenate([noise, regions_of_patches(classes, self.mask_patch_size).ravel()])
 
     def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Order of the regions, of which there are as many as patches at most; of the patches."""
+        """Random order of the regions (at most as many as patches), then of the patches."""
         return generator.random(2 * grid[0] * grid[1])
 
     def _masked_patches(self, grid: Grid, share: Tensor, noise: Tensor) -> Tensor:
         patches = grid[0] * grid[1]
         if noise.shape[1] != 3 * patches:
             raise ValueError(
-                f"semantic masks need the region of each of {patches} patches behind their random "
-                f"numbers; use `numbers`"
+                f"semantic masks need {2 * patches} random numbers and {patches} regions, got "
+                f"{noise.shape[1]} numbers in all; make them with `numbers`, not with `noise`"
             )
         by_region, order, region = noise.unflatten(1, (3, patches)).unbind(1)
         wanted = count_of(share, grid)
@@ -94,7 +97,7 @@ class SemanticMask(MaskStrategy):
 
 
 def regions_of_patches(classes: NDArray[Any], patch: int) -> NDArray[np.int64]:
-    """Region of each patch, (rows, columns), numbered from 1; 0: the patch has no class."""
+    """Region of each patch, (rows, columns), numbered from 1; 0 if the patch has no class."""
     pixels = np.zeros(classes.shape, np.int64)
     for value in np.unique(classes):
         if value != IGNORED:
@@ -109,7 +112,7 @@ def regions_of_patches(classes: NDArray[Any], patch: int) -> NDArray[np.int64]:
 
 
 def _owner(cell: NDArray[np.int64], areas: NDArray[np.int64]) -> int:
-    """Region that a patch belongs to, from the regions of its pixels."""
+    """Region that a patch belongs to, given the regions of its pixels."""
     found, counts = np.unique(cell[cell > 0], return_counts=True)
     if len(found) == 0:
         return 0

@@ -1,7 +1,7 @@
-"""One square anywhere in the image: SimMIM's relaxed central region masking (section 3.2).
+"""One square anywhere in the image: SimMIM's central region masking, section 3.2.
 
-The central region is that of Context Encoders (https://arxiv.org/abs/1604.07379); SimMIM lets
-it move (https://arxiv.org/abs/2111.09886).
+Context Encoders (https://arxiv.org/abs/1604.07379) mask the central region; SimMIM
+(https://arxiv.org/abs/2111.09886) moves it randomly.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from simmim_bench.masking.base import Grid, MaskStrategy
+from simmim_bench.registry import MASKS
 
 
+@MASKS.register_module("square")
 class SquareMask(MaskStrategy):
-    """Mask one square of whole patches, placed uniformly.
+    """Mask one square of patches at a uniformly drawn position.
 
-    The side is the whole number of patches whose square is nearest to the wanted area. Where the
-    image is too short for the square, a rectangle of the image's height (or width) and the same
-    area takes its place.
+    Its side is the integer whose square is nearest to the wanted area. If the image is too short
+    for the square, a rectangle with the image's height (or width) and the same area is masked.
     """
 
     def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:  # noqa: ARG002

@@ -6,50 +6,38 @@ from collections.abc import Mapping
 from typing import Any
 
 from simmim_bench.masking.base import MaskStrategy
-from simmim_bench.masking.blockwise import BlockwiseMask
-from simmim_bench.masking.edge import EdgeMask
-from simmim_bench.masking.grid import GridMask
-from simmim_bench.masking.hierarchical import HierarchicalMask
-from simmim_bench.masking.random_patch import RandomPatchMask
-from simmim_bench.masking.semantic import SemanticMask
-from simmim_bench.masking.square import SquareMask
-from simmim_bench.masking.stripes import StripesMask
-from simmim_bench.registry import unknown_name
+from simmim_bench.registry import MASKS, unknown_name
 
-STRATEGIES: dict[str, type[MaskStrategy]] = {
-    "random": RandomPatchMask,
-    "blockwise": BlockwiseMask,
-    "square": SquareMask,
-    "grid": GridMask,
-    "stripes": StripesMask,
-    "hierarchical": HierarchicalMask,
-    "edge": EdgeMask,
-    "semantic": SemanticMask,
-}
+
+def strategies() -> Mapping[str, type[MaskStrategy]]:
+    """All registered strategies by name: those of this package and those of the user."""
+    MASKS.import_from_location()
+    return MASKS.module_dict
 
 
 def build_strategy(name: str, **options: Any) -> MaskStrategy:
     """Make the strategy ``name`` with ``options``.
 
     Raises:
-        ValueError: If there is no such strategy, or it refuses an option.
+        ValueError: If there is no such strategy, or it does not accept the options.
     """
-    if name not in STRATEGIES:
-        raise ValueError(unknown_name(name, sorted(STRATEGIES), "masking strategy"))
+    known = strategies()
+    if name not in known:
+        raise ValueError(unknown_name(name, sorted(known), "masking strategy"))
     try:
-        return STRATEGIES[name](**options)
+        return known[name](**options)
     except TypeError as error:
         raise ValueError(f"masking strategy {name!r}: {error}") from error
 
 
 def for_evaluation(step: Mapping[str, Any]) -> dict[str, Any]:
-    """A ``GenerateMask`` step as images are painted under it.
+    """The ``GenerateMask`` step under which images are reconstructed for evaluation.
 
-    Without a schedule; random patches where the strategy reads the sample, so that images
-    without a map can be painted, and models that were masked otherwise under the same masks.
+    It has no schedule. A strategy that reads the sample is replaced by random patches, so that
+    images without a label map can be used and all models are compared under the same masks.
     """
     kept = {key: value for key, value in step.items() if key != "schedule"}
-    strategy = STRATEGIES.get(step.get("strategy", "random"))
+    strategy = strategies().get(step.get("strategy", "random"))
     if strategy is not None and strategy.reads:
         names = ("type", "mask_patch_size", "mask_ratio", "token_size", "seed")
         kept = {key: value for key, value in kept.items() if key in names}

@@ -8,23 +8,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of
+from simmim_bench.registry import MASKS
 
 DIRECTIONS = ("horizontal", "vertical", "either")
 
 
+@MASKS.register_module("stripes")
 class StripesMask(MaskStrategy):
-    """Mask whole lines of patches, each set of lines equally likely.
+    """Mask whole rows or columns of patches; all sets of lines are equally likely.
 
-    One further line is masked in part, in one piece, where the count is no multiple of a line.
+    If the count is not a multiple of the line length, one more line is masked in part, in one
+    piece.
 
     Args:
         mask_patch_size: Thickness of a stripe in pixels.
         mask_ratio: Share of masked patches, or (low, high); see ``MaskStrategy``.
         token_size: Side of a model token in pixels.
-        direction: ``horizontal``, ``vertical``, or ``either``: drawn per sample, evenly.
+        direction: ``horizontal``, ``vertical``, or ``either``: each sample draws one of the two.
 
     Raises:
-        ValueError: As ``MaskStrategy``, or if there is no such direction.
+        ValueError: As ``MaskStrategy``, or if the direction is unknown.
     """
 
     def __init__(
@@ -39,13 +42,11 @@ class StripesMask(MaskStrategy):
             mask_patch_size=mask_patch_size, mask_ratio=mask_ratio, token_size=token_size
         )
         if direction not in DIRECTIONS:
-            raise ValueError(
-                f"stripe direction {direction!r} is unknown; use one of {', '.join(DIRECTIONS)}"
-            )
+            raise ValueError(f"direction must be one of {', '.join(DIRECTIONS)}, got {direction!r}")
         self.direction = direction
 
     def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:
-        """Direction, start of the line masked in part, order of the lines."""
+        """Direction, start of the partly masked line, random order of the lines."""
         return generator.random(2 + max(grid))
 
     def _masked_patches(self, grid: Grid, share: Tensor, noise: Tensor) -> Tensor:
@@ -57,8 +58,8 @@ class StripesMask(MaskStrategy):
         vertical = _lines(columns, rows, wanted, start, order).transpose(1, 2)
         if self.direction == "vertical":
             return vertical
-        lying = _lines(rows, columns, wanted, start, order)
-        return torch.where((noise[:, 0] < 0.5)[:, None, None], lying, vertical)
+        horizontal = _lines(rows, columns, wanted, start, order)
+        return torch.where((noise[:, 0] < 0.5)[:, None, None], horizontal, vertical)
 
 
 def _lines(lines: int, length: int, wanted: Tensor, start: Tensor, order: Tensor) -> Tensor:

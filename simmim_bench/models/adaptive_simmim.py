@@ -20,10 +20,9 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from simmim_bench.errors import BenchError
-from simmim_bench.masking.base import Ratio, draw_batch
+from simmim_bench.masking.base import Ratio, draw_batch, ratio_schedule
 from simmim_bench.masking.guided import GuidedMask
 from simmim_bench.masking.random_patch import RandomPatchMask
-from simmim_bench.masking.transform import scheduled
 from simmim_bench.models.simmim import SimMIM
 from simmim_bench.registry import MODELS
 
@@ -68,7 +67,7 @@ class AdaptiveSimMIM(SimMIM):
             token_size=self.mask_size,
             guided=guided,
         )
-        self.schedule = scheduled(mask_ratio, schedule)
+        self.schedule = ratio_schedule(mask_ratio, schedule)
         self.score = MODELS.build({**score, "backbone": self.backbone})
 
     def _token_mask(self, images: Tensor, data_samples: Sequence[BaseDataElement] | None) -> Tensor:

@@ -75,5 +75,5 @@ def test_a_ratio_outside_the_open_interval(ratio):
 
 @pytest.mark.parametrize(("patch", "token"), [(32, 5), (4, 8), (0, 4), (32, 0)])
 def test_a_patch_that_is_no_multiple_of_the_token(patch, token):
-    with pytest.raises(ValueError, match=f"mask patch size {patch} is not a positive multiple"):
+    with pytest.raises(ValueError, match=f"multiple of token_size {token}, got {patch}"):
         RandomPatchMask(mask_patch_size=patch, mask_ratio=0.6, token_size=token)

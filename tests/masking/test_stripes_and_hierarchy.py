@@ -61,9 +61,13 @@ def test_without_single_patches_all_is_large():
 @pytest.mark.parametrize(
     ("name", "options", "said"),
     [
-        ("stripes", {"direction": "slanted"}, "stripe direction 'slanted' is unknown; use"),
-        ("hierarchical", {"scale": 1}, "scale 1 makes no large squares"),
-        ("hierarchical", {"large_share": 1.5}, "large_share 1.5 is not in"),
+        (
+            "stripes",
+            {"direction": "slanted"},
+            "direction must be one of .*either, got 'slanted'",
+        ),
+        ("hierarchical", {"scale": 1}, "scale must be >= 2 patches, got 1"),
+        ("hierarchical", {"large_share": 1.5}, r"large_share must be in \[0, 1\], got 1.5"),
     ],
 )
 def test_refused_options(name, options, said):
