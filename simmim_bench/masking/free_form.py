@@ -1,0 +1,189 @@
+"""Free-form masks: brush strokes and blobs, as in inpainting. Not in the SimMIM paper.
+
+Strokes are random walks with a round brush, as in free-form image inpainting with gated
+convolution (https://arxiv.org/abs/1806.03589, section 3.5 and algorithm 1 of the supplement).
+Theirs zigzag and cover any share of the image; ours turn by a limited angle and are trimmed or
+grown to an exact share. Blobs are ellipses with a wavy outline.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of
+from simmim_bench.registry import MASKS
+
+SEGMENTS = 8  # straight pieces of a stroke
+STROKE = 5 + SEGMENTS  # random numbers: start, direction, width, length, turns
+BLOB = 7  # random numbers: centre, size, aspect ratio, rotation, two phases of the outline
+WAVES = 0.15  # amplitude of each of the two waves of a blob's outline, as a share of its radius
+MIN_ASPECT = 0.4  # smallest ratio of a blob's axes
+
+Range = tuple[float, float]
+
+
+@MASKS.register_module("free_form")
+class FreeFormMask(MaskStrategy):
+    """Draw strokes and blobs one after another until the wanted number of patches is masked.
+
+    A patch is masked when its centre is covered, so ``mask_patch_size`` is the resolution of the
+    drawing: the token size for masks of tokens, 1 for masks of pixels. The count is exact. The
+    last shape is trimmed: a stroke at its end, a blob from its outline inwards. If all shapes
+    together cover too few patches, all of them grow evenly, like ink that spreads.
+
+    Lengths are shares of the shorter side of the image, so they do not depend on the resolution.
+    Each stroke and each blob draws its own values uniformly from the ranges.
+
+    Args:
+        mask_patch_size: Side of a mask patch in pixels.
+        mask_ratio: Share of masked patches, or (low, high); see ``MaskStrategy``.
+        token_size: Side of a token of the model in pixels.
+        strokes: Largest number of strokes.
+        blobs: Largest number of blobs.
+        width: Smallest and largest width of a stroke.
+        length: Smallest and largest length of a stroke.
+        angle: Largest turn of a stroke at each of its vertices, in degrees, 0 to 180.
+        blob_size: Smallest and largest mean diameter of a blob.
+
+    Raises:
+        ValueError: As ``MaskStrategy``, or if there are no shapes, a number is negative, a range
+            is not 0 < low <= high, or the angle is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        mask_patch_size: int,
+        mask_ratio: Ratio,
+        token_size: int,
+        strokes: int = 24,
+        blobs: int = 8,
+        width: Range = (0.05, 0.15),
+        length: Range = (0.3, 1.2),
+        angle: float = 60.0,
+        blob_size: Range = (0.1, 0.4),
+    ) -> None:
+        super().__init__(
+            mask_patch_size=mask_patch_size, mask_ratio=mask_ratio, token_size=token_size
+        )
+        if strokes < 0 or blobs < 0 or strokes + blobs == 0:
+            raise ValueError(
+                f"strokes and blobs must be >= 0 and not both 0, got strokes={strokes}, "
+                f"blobs={blobs}"
+            )
+        for name, (low, high) in (("width", width), ("length", length), ("blob_size", blob_size)):
+            if not 0 < low <= high < math.inf:
+                raise ValueError(
+                    f"{name} must be a range (low, high) with 0 < low <= high, got {(low, high)}"
+                )
+        if not 0 <= angle <= 180:
+            raise ValueError(f"angle must be in [0, 180] degrees, got {angle}")
+        self.width, self.length, self.blob_size = width, length, blob_size
+        self.angle = math.radians(angle)
+        self.shapes = _interleaved(strokes, blobs)
+
+    def _noise(self, grid: Grid, generator: np.random.Generator) -> NDArray[np.float64]:  # noqa: ARG002
+        """The numbers of each shape, in the order in which they are drawn."""
+        return generator.random(sum(self.shapes))
+
+    def _masked_patches(self, grid: Grid, share: Tensor, noise: Tensor) -> Tensor:
+        """Rank all patches by the time at which they are covered; mask the first ones.
+
+        Shape number s is drawn from time s to s + 1. A patch outside all shapes is covered after
+        them, in the order of its distance to the nearest one.
+        """
+        wanted = count_of(share, grid)
+        rows, columns = grid
+        side = min(grid)  # the unit of lengths
+        y = (torch.arange(rows, device=noise.device).to(noise) + 0.5)[None, :, None] / side
+        x = (torch.arange(columns, device=noise.device).to(noise) + 0.5)[None, None, :] / side
+        extent = (rows / side, columns / side)
+        time = noise.new_full((len(noise), rows, columns), math.inf)
+        gap = time.clone()  # distance to the nearest shape
+        for number, draw in enumerate(noise.split(self.shapes, dim=1)):
+            shape = self._stroke if draw.shape[1] == STROKE else self._blob
+            progress, outside = shape(draw.unflatten(1, (-1, 1, 1)), y, x, extent)
+            time = torch.minimum(time, number + progress)
+            gap = torch.minimum(gap, outside)
+            if (time.isfinite().sum(dim=(1, 2)) >= wanted).all():
+                break
+        time = torch.where(time.isfinite(), time, len(self.shapes) + gap).flatten(1)
+        rank = time.argsort(dim=1, stable=True).argsort(dim=1)
+        return (rank < wanted.unsqueeze(1)).unflatten(1, grid)
+
+    def _stroke(
+        self, draw: Tensor, y: Tensor, x: Tensor, extent: tuple[float, float]
+    ) -> tuple[Tensor, Tensor]:
+        """One stroke per sample.
+
+        Args:
+            draw: Random numbers, (B, STROKE, 1, 1).
+            y: Centres of the rows, (1, rows, 1).
+            x: Centres of the columns, (1, 1, columns).
+            extent: Height and width of the image in the same unit.
+
+        Returns:
+            Share of the stroke, 0 to 1, at which each patch is covered, infinite outside it; and
+            distance to the stroke. Both are (B, rows, columns).
+        """
+        start_y, start_x, direction, width, length, *turns = draw.unbind(1)  # (B, 1, 1) each
+        top, left = start_y * extent[0], start_x * extent[1]
+        heading = 2 * math.pi * direction
+        radius = _between(self.width, width) / 2
+        step = _between(self.length, length) / SEGMENTS
+        progress = torch.full_like(top + y + x, math.inf)
+        gap = progress.clone()
+        for number, turn in enumerate(turns):
+            heading = heading + (2 * turn - 1) * self.angle
+            bottom = _reflected(top + step * heading.sin(), extent[0])
+            right = _reflected(left + step * heading.cos(), extent[1])
+            down, across = bottom - top, right - left
+            squared = (down**2 + across**2).clamp(min=1e-12)
+            along = (((y - top) * down + (x - left) * across) / squared).clamp(0, 1)
+            distance = torch.hypot(y - top - along * down, x - left - along * across)
+            covered = torch.where(distance <= radius, (number + along) / SEGMENTS, math.inf)
+            progress = torch.minimum(progress, covered)
+            gap = torch.minimum(gap, distance - radius)
+            top, left = bottom, right
+        return progress, gap
+
+    def _blob(
+        self, draw: Tensor, y: Tensor, x: Tensor, extent: tuple[float, float]
+    ) -> tuple[Tensor, Tensor]:
+        """One blob per sample; see ``_stroke``."""
+        centre_y, centre_x, size, aspect, rotation, *phases = draw.unbind(1)  # (B, 1, 1) each
+        down, across = y - centre_y * extent[0], x - centre_x * extent[1]
+        radius = _between(self.blob_size, size) / 2
+        stretch = _between((MIN_ASPECT, 1.0), aspect).sqrt()
+        turned = math.pi * rotation
+        first = (down * turned.sin() + across * turned.cos()) * stretch
+        second = (down * turned.cos() - across * turned.sin()) / stretch
+        bearing = torch.atan2(second, first)
+        two, three = (2 * math.pi * phase for phase in phases)
+        waves = (2 * bearing + two).cos() + (3 * bearing + three).cos()
+        outline = radius * (1 + WAVES * waves)
+        distance = torch.hypot(first, second)
+        progress = torch.where(distance <= outline, distance / outline, math.inf)
+        return progress, distance - outline
+
+
+def _interleaved(strokes: int, blobs: int) -> list[int]:
+    """Random numbers that each shape needs; the fewer shapes are spread evenly among the others."""
+    places = [((i + 0.5) / strokes, STROKE) for i in range(strokes)]
+    places += [((i + 0.5) / blobs, BLOB) for i in range(blobs)]
+    return [numbers for _, numbers in sorted(places)]
+
+
+def _between(limits: Range, draw: Tensor) -> Tensor:
+    return limits[0] + (limits[1] - limits[0]) * draw
+
+
+def _reflected(position: Tensor, side: float) -> Tensor:
+    """``position`` folded into [0, side], as if the border were a mirror."""
+    folded = position.remainder(2 * side)
+    return torch.minimum(folded, 2 * side - folded)
