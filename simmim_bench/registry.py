@@ -69,7 +69,7 @@ MODELS = _child(
 )
 TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking", "data.transforms", "tasks")
 DATASETS = _child("dataset", roots.DATASETS, "data.shards", "data.lmdb", "data.packed", "tasks")
-DATA_SAMPLERS = _child("data sampler", roots.DATA_SAMPLERS, "data.sampler")
+DATA_SAMPLERS = _child("data sampler", roots.DATA_SAMPLERS, "data.transforms")
 HOOKS = _child("hook", roots.HOOKS, "training.hooks", "training.cost", "tasks")
 METRICS = _child("metric", roots.METRICS, "tasks")
 OPTIM_WRAPPER_CONSTRUCTORS = _child(

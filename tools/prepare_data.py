@@ -91,7 +91,7 @@ def _pack(args: argparse.Namespace) -> int:
         return _images(args)
     from rich.console import Console
 
-    from simmim_bench.data.prepare.pack import pack
+    from simmim_bench.data.prepare.commands import pack
 
     return pack(args.dataset, sources=args.source, out=args.out, console=Console())
 

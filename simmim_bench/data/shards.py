@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 from mmengine.fileio import BaseStorageBackend, register_backend
 
+from simmim_bench.data.layouts import SUFFIXES
 from simmim_bench.data.packed import PackedImages
-from simmim_bench.data.prepare.check import SUFFIXES
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.data.prepare.unpack import check_end, readable
 from simmim_bench.errors import BenchError

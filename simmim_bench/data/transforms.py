@@ -1,16 +1,21 @@
-"""Random numbers of a sample that depend on (seed, epoch, index) alone."""
+"""Random numbers of a sample that depend on (seed, epoch, index) alone.
+
+Samples without end for loops that count iterations, each with the lap that it belongs to.
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmengine.dataset import InfiniteSampler
 
 from simmim_bench.errors import BenchError
-from simmim_bench.registry import TRANSFORMS
+from simmim_bench.registry import DATA_SAMPLERS, TRANSFORMS
 
 
 class PerSampleTransform(BaseTransform):
@@ -69,8 +74,6 @@ def seed_all(words: list[int]) -> None:
 
 
 # Read an image, and say which one when it cannot be read.
-
-
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
     """mmcv's loader through Pillow, the decoder of the original SimMIM.
@@ -95,3 +98,23 @@ class LoadImage(LoadImageFromFile):
                 f"image {results['img_path']} cannot be read ({error}); restore or remove it, and "
                 "check the others with `python tools/prepare_data.py DATASET --verify`"
             ) from error
+
+
+class Draw(int):
+    """Index of a sample; ``lap`` says how often the data were gone through before, from 0."""
+
+    lap = 0
+
+
+@DATA_SAMPLERS.register_module()
+class EndlessSampler(InfiniteSampler):
+    """``mmengine.InfiniteSampler`` that numbers its laps, so that augmentations are new in each.
+
+    The order of samples is upstream's, and so is the jump to the right place on resuming.
+    """
+
+    def _infinite_indices(self) -> Iterator[int]:
+        for position, index in enumerate(super()._infinite_indices()):
+            draw = Draw(index)
+            draw.lap = position // self.size
+            yield draw

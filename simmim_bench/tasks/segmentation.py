@@ -14,7 +14,7 @@ from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from prettytable import PrettyTable
 from torch import Tensor
 
-from simmim_bench.data.prepare.check import image_files
+from simmim_bench.data.layouts import image_files
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS, METRICS
 

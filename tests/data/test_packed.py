@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from simmim_bench.config import load_config
 from simmim_bench.data.lmdb import lmdb_package
-from simmim_bench.data.prepare.pack import pack
+from simmim_bench.data.prepare.commands import pack
 from simmim_bench.data.shards import shard_files, shard_index, write_shards
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS

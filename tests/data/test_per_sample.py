@@ -8,8 +8,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch.utils.data import DataLoader
 
-from simmim_bench.data.sampler import EndlessSampler
-from simmim_bench.data.transforms import SeedSample
+from simmim_bench.data.transforms import EndlessSampler, SeedSample
 from simmim_bench.training.hooks.steps import SeedHook, transforms_of
 
 COUNT = 7

@@ -15,9 +15,17 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from simmim_bench.data.demo.annotations import DATASET_FILE, describe, write_instances
 from simmim_bench.data.demo.contact_sheet import write_contact_sheet
-from simmim_bench.data.demo.files import ADE_SPLITS, Job, Written, make_folders, write_images
+from simmim_bench.data.demo.files import (
+    ADE_SPLITS,
+    DATASET_FILE,
+    Job,
+    Written,
+    describe,
+    make_folders,
+    write_images,
+    write_instances,
+)
 from simmim_bench.data.demo.language import add_language
 from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.data.layouts import home, missing

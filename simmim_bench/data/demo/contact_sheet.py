@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from simmim_bench.data.demo import rle
-from simmim_bench.data.demo.files import ADE, ADE_SPLITS
+from simmim_bench.data.demo.files import ADE, ADE_SPLITS, decode_mask
 from simmim_bench.data.demo.spec import CLASSES
 from simmim_bench.io import atomic_path
 
@@ -67,7 +66,7 @@ def _scenes(folder: Path, split: str) -> Iterator[Tile]:
 
 def _draw_object(tile: Image.Image, each: dict[str, Any], scale: float) -> None:
     colour, segmentation = _PALETTE[each["category_id"] - 1], each["segmentation"]
-    mask = Image.fromarray(rle.decode(segmentation["counts"], tuple(segmentation["size"])))
+    mask = Image.fromarray(decode_mask(segmentation["counts"], tuple(segmentation["size"])))
     large = np.asarray(mask.resize(tile.size, Image.Resampling.NEAREST))
     tile.paste(colour, mask=Image.fromarray(_outline(large)))
     x, y, width, height = (value * scale for value in each["bbox"])

@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from simmim_bench.data.demo.annotations import instances_path
-from simmim_bench.data.demo.files import ADE_SPLITS
+from simmim_bench.data.demo.files import ADE_SPLITS, instances_path
 from simmim_bench.data.demo.spec import CLASSES, DemoSpec, Split
 from simmim_bench.io import atomic_write_text
 

@@ -11,13 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from simmim_bench.data.demo import rle
-from simmim_bench.data.demo.annotations import DATASET_FILE, instances_path
 from simmim_bench.data.demo.compose import BACKGROUND
-from simmim_bench.data.demo.files import ADE_SPLITS, ade_paths, image_path
+from simmim_bench.data.demo.files import (
+    ADE_SPLITS,
+    DATASET_FILE,
+    ade_paths,
+    box_of,
+    decode_mask,
+    image_path,
+    instances_path,
+)
 from simmim_bench.data.demo.language import KINDS, documents, language_path
 from simmim_bench.data.demo.spec import CLASSES, VERSION, DemoSpec, Split
-from simmim_bench.data.prepare.check import Part, image_files, unreadable
+from simmim_bench.data.layouts import image_files
+from simmim_bench.data.prepare.check import Part, unreadable
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
 
@@ -151,15 +158,15 @@ def _check_object(each: dict[str, Any], size: tuple[int, int]) -> str | None:
     if not 1 <= each["category_id"] <= len(CLASSES):
         return f"category {each['category_id']} is not 1 to {len(CLASSES)}"
     try:
-        mask = rle.decode(each["segmentation"]["counts"], size)
+        mask = decode_mask(each["segmentation"]["counts"], size)
     except ValueError as error:
         return str(error)
     if not mask.any():
         return "its mask is empty"
     if each["area"] != mask.sum():
         return f"area {each['area']} is not that of its mask, {mask.sum()}"
-    if each["bbox"] != rle.box(mask):
-        return f"bbox {each['bbox']} is not that of its mask, {rle.box(mask)}"
+    if each["bbox"] != box_of(mask):
+        return f"bbox {each['bbox']} is not that of its mask, {box_of(mask)}"
     return None
 
 
@@ -171,7 +178,7 @@ def _check_maps(document: dict[str, Any], folder: Path, split: Split) -> list[st
         maps[image["id"]] = np.full((image["height"], image["width"]), BACKGROUND, np.uint8)
     for each in document["annotations"]:
         size = maps[each["image_id"]].shape
-        mask = rle.decode(each["segmentation"]["counts"], (size[0], size[1]))
+        mask = decode_mask(each["segmentation"]["counts"], (size[0], size[1]))
         maps[each["image_id"]][mask] = BACKGROUND + each["category_id"]
     for index in range(split.count):
         path = folder / ade_paths(split, index)[1]

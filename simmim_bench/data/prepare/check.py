@@ -1,19 +1,42 @@
-"""Open every image of a folder and say which ones cannot be read."""
+"""Open every image of a folder and say which ones cannot be read.
+
+Check a dataset in its folders: counts, classes, every image, every label map.
+
+Check a COCO annotation file against the images that it describes.
+"""
 
 from __future__ import annotations
 
-import os
+import json
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from PIL import Image
 
+from simmim_bench.data.layouts import LAYOUTS, image_files
 from simmim_bench.data.prepare.parallel import Advance, in_parallel
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 # Pillow's for broken files
 BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+LABELS = {
+    "ade20k": frozenset(range(151)),  # 0 is "other"; 1 to 150 the classes
+    "cityscapes": frozenset({*range(19), 255}),
+}
+"""Values that a label map may hold."""
+
+Size = tuple[int, int] | None
+
+KNOWN_FLAWS = frozenset({918, 2206849})
+"""Boxes of height 0 in the published train2017 (images 200365 and 550395,
+https://github.com/cocodataset/cocoapi/issues/355); mmdet passes over them."""
+
+_SLACK = 1.0  # px; published boxes are rounded
 
 
 @dataclass
@@ -38,14 +61,6 @@ class Seen:
     """Width and height."""
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Images anywhere below ``folder``, sorted; links are followed."""
-    found = []
-    for place, _, names in os.walk(folder, followlinks=True):
-        found += [Path(place, name) for name in names if name.lower().endswith(SUFFIXES)]
-    return sorted(found)
-
-
 def unreadable(files: list[Path], advance: Advance) -> list[str]:
     """One sentence for each file that cannot be decoded to its last byte."""
     return [seen.problem for seen in in_parallel(examine, files, advance) if seen.problem]
@@ -59,3 +74,208 @@ def examine(path: Path) -> Seen:
             return Seen(size=image.size)
     except BROKEN as error:
         return Seen(f"{path}: cannot be read ({error})")
+
+
+def image_total(dataset: str, folder: Path) -> int:
+    """Images that ``check_layout`` will open."""
+    return sum(len(image_files(folder / entry)) for entry in LAYOUTS[dataset].entries)
+
+
+def check_layout(dataset: str, folder: Path, advance: Advance = lambda _: None) -> list[Part]:
+    """Open every image of ``dataset`` and compare what belongs together.
+
+    Args:
+        dataset: A key of ``LAYOUTS`` other than ``demo``.
+        folder: Its home.
+        advance: Told how many more images have been opened.
+
+    Returns:
+        One part per entry of the layout, with its problems.
+    """
+    layout = LAYOUTS[dataset]
+    parts: list[Part] = []
+    seen: dict[str, dict[Path, Seen]] = {}
+    for entry in layout.entries:
+        path = folder / entry
+        if not path.exists():
+            parts.append(Part(entry, 0, full=layout.full.get(entry), problems=[f"{path}: missing"]))
+        elif path.is_dir():
+            look = partial(_examine_map, known=LABELS[dataset]) if _is_map(entry) else examine
+            files = image_files(path)
+            seen[entry] = dict(zip(files, in_parallel(look, files, advance), strict=True))
+            parts.append(_part(entry, path, layout.full.get(entry), seen[entry]))
+        elif path.suffix == ".json":
+            split = path.stem.removeprefix("instances_")
+            sizes = {str(p.relative_to(folder / split)): s.size for p, s in seen[split].items()}
+            full = layout.full.get(split)
+            parts.append(check_instances(path, entry, sizes, full=full))
+    by_name = {part.name: part for part in parts}
+    for entry in seen:
+        if _is_map(entry):
+            images = entry.replace("annotations/", "images/")
+            by_name[entry].problems += _pair(folder, images, entry, seen)
+    if layout.class_folders:
+        by_name[layout.class_folders[-1]].problems += _classes(folder, layout.class_folders)
+    return parts
+
+
+def check_instances(
+    path: Path, name: str, sizes: Mapping[str, Size], *, full: int | None = None
+) -> Part:
+    """Check one annotation file.
+
+    Args:
+        path: The file.
+        name: What to call it in the table.
+        sizes: Width and height of each image that is there, by file name; None: unreadable.
+        full: Images of the published file.
+
+    Returns:
+        A part with as many found as the file lists images, and its problems.
+    """
+    part = Part(name, 0, full=full)
+    try:
+        document = json.loads(path.read_text("utf-8"))
+        images = {image["id"]: image for image in document["images"]}
+        part.found = len(document["images"])
+        part.problems = [f"{path}: {said}" for said in _problems(document, images, sizes)]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        part.problems = [f"{path}: cannot be used ({error!r})"]
+    return part
+
+
+def _is_map(entry: str) -> bool:
+    return entry.startswith("annotations/") and not entry.endswith(".json")
+
+
+def _part(entry: str, path: Path, full: int | None, seen: dict[Path, Seen]) -> Part:
+    problems = [each.problem for each in seen.values() if each.problem]
+    if not seen:
+        problems.append(f"{path}: holds no image")
+    if full is not None and len(seen) > full:
+        problems.append(f"{path}: holds {len(seen)} images, the full dataset {full}")
+    return Part(entry, len(seen), full=full, problems=problems)
+
+
+def _examine_map(path: Path, known: frozenset[int]) -> Seen:
+    """Decode one label map; its values must be ``known``."""
+    try:
+        with Image.open(path) as image:
+            values = np.asarray(image)
+    except BROKEN as error:
+        return Seen(f"{path}: cannot be read ({error})")
+    if values.ndim != 2:
+        return Seen(f"{path}: has {values.shape[2]} channels; a label map has one")
+    size = (values.shape[1], values.shape[0])
+    strange = set(np.unique(values).tolist()) - known
+    if strange:
+        return Seen(f"{path}: has the unknown label {min(strange)}", size)
+    return Seen(size=size)
+
+
+def _pair(folder: Path, images: str, maps: str, seen: dict[str, dict[Path, Seen]]) -> list[str]:
+    """Images without label map, label maps without image, pairs of two sizes."""
+    image, label = (
+        {path.relative_to(folder / entry).with_suffix(""): path for path in seen.get(entry, ())}
+        for entry in (images, maps)
+    )
+    problems = [f"{image[key]}: has no label map" for key in sorted(image.keys() - label.keys())]
+    problems += [f"{label[key]}: has no image" for key in sorted(label.keys() - image.keys())]
+    for key in sorted(image.keys() & label.keys()):
+        sizes = seen[images][image[key]].size, seen[maps][label[key]].size
+        if None not in sizes and sizes[0] != sizes[1]:
+            problems.append(f"{label[key]}: is {_times(sizes[1])}, its image {_times(sizes[0])}")
+    return problems
+
+
+def _times(size: tuple[int, int] | None) -> str:
+    return " x ".join(map(str, size or ()))
+
+
+def _classes(folder: Path, splits: tuple[str, ...]) -> list[str]:
+    """Class folders that one split lacks: its later classes would get other numbers."""
+    names = {
+        split: {entry.name for entry in (folder / split).glob("*") if entry.is_dir()}
+        for split in splits
+        if (folder / split).is_dir()
+    }
+    everything = set().union(*names.values())
+    problems = [
+        f"{folder / split / name}: missing, other splits have this class"
+        for split in names
+        for name in sorted(everything - names[split])
+    ]
+    for split, found in names.items():
+        for name in sorted(found):
+            if not image_files(folder / split / name):
+                problems.append(f"{folder / split / name}: holds no image")
+        loose = [path for path in (folder / split).glob("*.*") if path.is_file()]
+        problems += [f"{path}: lies in no class folder" for path in sorted(loose)]
+    return problems
+
+
+def _problems(
+    document: dict[str, Any], images: dict[int, dict[str, Any]], sizes: Mapping[str, Size]
+) -> list[str]:
+    problems = []
+    for kind in ("images", "categories", "annotations"):
+        counts = Counter(each["id"] for each in document[kind])
+        problems += [
+            f"{kind} has id {number} {count} times" for number, count in counts.items() if count > 1
+        ]
+    for image in images.values():
+        if problem := _image_problem(image, sizes):
+            problems.append(f"image {image['id']} ({image['file_name']}) {problem}")
+    categories = {category["id"] for category in document["categories"]}
+    for each in document["annotations"]:
+        if problem := _object_problem(each, images, categories):
+            problems.append(f"annotation {each['id']} {problem}")
+    return problems
+
+
+def _image_problem(image: dict[str, Any], sizes: Mapping[str, Size]) -> str | None:
+    name, stated = image["file_name"], (image["width"], image["height"])
+    if name not in sizes:
+        return "is not in the folder"
+    found = sizes[name]
+    if found is not None and found != stated:
+        return f"is {found[0]} x {found[1]}, the file says {stated[0]} x {stated[1]}"
+    return None
+
+
+def _object_problem(
+    each: dict[str, Any], images: dict[int, dict[str, Any]], categories: set[int]
+) -> str | None:
+    image = images.get(each["image_id"])
+    if image is None:
+        return f"is of image {each['image_id']}, which is not listed"
+    if each["category_id"] not in categories:
+        return f"has category {each['category_id']}, which is not listed"
+    if each["id"] in KNOWN_FLAWS and each["area"] == 0:
+        return None
+    return _box_problem(each["bbox"], image) or _mask_problem(each.get("segmentation"), image)
+
+
+def _box_problem(box: list[float], image: dict[str, Any]) -> str | None:
+    if len(box) != 4 or not all(-1e9 < value < 1e9 for value in box):
+        return f"has the box {box}; expected x, y, width, height"
+    left, top, width, height = box
+    if width <= 0 or height <= 0:
+        return f"has a box of {width} x {height}"
+    right, bottom = image["width"] + _SLACK, image["height"] + _SLACK
+    if left < -_SLACK or top < -_SLACK or left + width > right or top + height > bottom:
+        return f"has the box {box} outside its image of {image['width']} x {image['height']}"
+    return None
+
+
+def _mask_problem(mask: Any, image: dict[str, Any]) -> str | None:
+    if not mask:
+        return "has no segmentation"
+    if isinstance(mask, dict):
+        stated = [image["height"], image["width"]]
+        if list(mask["size"]) != stated:
+            return f"has a mask of height and width {mask['size']}, its image {stated}"
+        return None if mask["counts"] else "has an empty mask"
+    if any(len(polygon) < 6 or len(polygon) % 2 for polygon in mask):
+        return "has a polygon of fewer than 3 points"
+    return None

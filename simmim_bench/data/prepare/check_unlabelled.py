@@ -9,8 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from simmim_bench.data.layouts import image_files
 from simmim_bench.data.lmdb import lmdb_keys, open_lmdb
-from simmim_bench.data.prepare.check import BROKEN, Part, Seen, examine, image_files
+from simmim_bench.data.prepare.check import BROKEN, Part, Seen, examine
 from simmim_bench.data.prepare.parallel import Advance, in_parallel
 from simmim_bench.data.shards import shard_files, shard_index
 from simmim_bench.errors import BenchError

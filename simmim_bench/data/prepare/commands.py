@@ -1,4 +1,7 @@
-"""What ``tools/prepare_data.py`` does: obtain, link, build or verify a dataset, and say so."""
+"""What ``tools/prepare_data.py`` does: obtain, link, build or verify a dataset, and say so.
+
+Pack the images of a folder into tar shards or an LMDB, for pretraining.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from simmim_bench.data.layouts import data_root, home, require
-from simmim_bench.data.prepare.check import Part, image_files
+from simmim_bench.data.layouts import SUFFIXES, data_root, home, image_files, require
+from simmim_bench.data.prepare.check import Part
 from simmim_bench.data.prepare.obtain import obtain
+from simmim_bench.data.prepare.unpack import check_space, unfinished
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 
 _SHOWN = 20  # problems; the rest are counted
+
+_DATASETS = {"shards": "UnlabelledShards", "lmdb": "UnlabelledLMDB"}
 
 
 def prepare(
@@ -56,6 +62,62 @@ def prepare(
     return 0
 
 
+def verify_unlabelled(kind: str, *, sources: list[str], console: Console) -> int:
+    """Open every image of a pretraining source; returns the exit code.
+
+    Args:
+        kind: ``images``, ``shards`` or ``lmdb``.
+        sources: The folder.
+        console: Where to write.
+
+    Raises:
+        BenchError: If not one folder is given, or nothing of that kind lies there.
+    """
+    from simmim_bench.data.prepare.check_unlabelled import check_sources, list_sources
+
+    if len(sources) != 1:
+        raise BenchError(f"{kind} --verify takes one --source FOLDER")
+    listed = list_sources(kind, Path(sources[0]))
+    with progress_bar("verifying", sum(len(each.pieces) for each in listed)) as advance:
+        parts = check_sources(listed, advance)
+    return _report(sources[0], parts, console)
+
+
+def pack(kind: str, *, sources: list[str], out: Path | None, console: Console) -> int:
+    """Copy every image below a folder, sorted by path, into ``out``; returns the exit code.
+
+    Args:
+        kind: ``shards`` or ``lmdb``.
+        sources: The folder.
+        out: New folder, which appears when all of it is there.
+        console: Where to write.
+
+    Raises:
+        BenchError: If there is no image, ``out`` exists, or the disk is too small.
+    """
+    from simmim_bench.data.lmdb import lmdb_package, write_lmdb
+    from simmim_bench.data.shards import write_shards
+
+    if len(sources) != 1 or out is None:
+        raise BenchError(f"{kind} needs one --source FOLDER with images and a new --out FOLDER")
+    if out.exists():
+        raise BenchError(f"{out} exists; choose a new --out")
+    images = image_files(Path(sources[0]))
+    if not images:
+        raise BenchError(f"--source {sources[0]} holds no image ({', '.join(SUFFIXES)})")
+    if kind == "lmdb":
+        lmdb_package()  # raises before anything is written
+    size = sum(image.stat().st_size for image in images)
+    with unfinished(out) as building, progress_bar("packing", len(images)) as advance:
+        check_space(building, size, sources[0])
+        {"shards": write_shards, "lmdb": write_lmdb}[kind](images, building, advance)
+    console.print(
+        f"{out}: {len(images)} images; read it with dataset type simmim_bench.{_DATASETS[kind]}",
+        soft_wrap=True,
+    )
+    return 0
+
+
 def _build_demo(root: Path, console: Console) -> None:
     from simmim_bench.data.demo.build import build_demo, image_count
     from simmim_bench.data.demo.contact_sheet import CONTACT_SHEET
@@ -80,34 +142,13 @@ def _verify(dataset: str, root: Path, console: Console) -> int:
         with progress_bar("verifying", len(image_files(folder))) as advance:
             parts = verify_demo(folder, advance)
     else:
-        from simmim_bench.data.prepare.check_layout import check_layout, image_total
+        from simmim_bench.data.prepare.check import check_layout, image_total
 
         if not folder.exists():
             require(dataset, root)  # says what to do
         with progress_bar("verifying", image_total(dataset, folder)) as advance:
             parts = check_layout(dataset, folder, advance)
     return _report(str(folder), parts, console)
-
-
-def verify_unlabelled(kind: str, *, sources: list[str], console: Console) -> int:
-    """Open every image of a pretraining source; returns the exit code.
-
-    Args:
-        kind: ``images``, ``shards`` or ``lmdb``.
-        sources: The folder.
-        console: Where to write.
-
-    Raises:
-        BenchError: If not one folder is given, or nothing of that kind lies there.
-    """
-    from simmim_bench.data.prepare.check_unlabelled import check_sources, list_sources
-
-    if len(sources) != 1:
-        raise BenchError(f"{kind} --verify takes one --source FOLDER")
-    listed = list_sources(kind, Path(sources[0]))
-    with progress_bar("verifying", sum(len(each.pieces) for each in listed)) as advance:
-        parts = check_sources(listed, advance)
-    return _report(sources[0], parts, console)
 
 
 def _report(title: str, parts: list[Part], console: Console) -> int:

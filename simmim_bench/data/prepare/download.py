@@ -6,6 +6,7 @@ time, and so does pooch; huggingface_hub resumes, but only from its own service.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -20,9 +21,11 @@ import urllib3
 from filelock import FileLock
 
 from simmim_bench.data.prepare.parallel import Advance
-from simmim_bench.data.prepare.sources import Checksum, mismatch
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
+
+ALGORITHMS = {"md5": 32, "sha1": 40, "sha256": 64}
+"""Names, as ``hashlib`` has them, and hex digits."""
 
 ATTEMPTS = 6  # without a byte between them: with the waits, about half a minute
 TIMEOUT = (20, 60)  # seconds to connect, and between two packets
@@ -31,32 +34,13 @@ _AGAIN = (408, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
-class _Version:
-    """What tells two contents of one address apart."""
+class Checksum:
+    """What the bytes of a file must hash to."""
 
-    url: str
-    size: int | None
-    etag: str | None
-    modified: str | None
-
-    @classmethod
-    def of(cls, url: str, response: requests.Response) -> _Version:
-        headers = response.headers
-        total = headers.get("Content-Length")
-        if response.status_code == 206:
-            total = headers.get("Content-Range", "").rpartition("/")[2]
-        size = int(total) if total and total.isdigit() else None
-        return cls(url, size, headers.get("ETag"), headers.get("Last-Modified"))
-
-    @property
-    def validator(self) -> str | None:
-        """For ``If-Range``, which takes no weak tag (RFC 9110, section 13.1.5)."""
-        strong = self.etag if self.etag and not self.etag.startswith("W/") else None
-        return strong or self.modified
-
-
-class _InterruptedError(Exception):
-    """The transfer failed in a way that another attempt may not."""
+    algorithm: str
+    """``md5``, ``sha1`` or ``sha256``."""
+    digest: str
+    """Lower-case hex."""
 
 
 def download(
@@ -98,6 +82,65 @@ def download(
             _note(part).unlink(missing_ok=True)
         part.replace(target)
     return target
+
+
+def parse_checksum(text: str) -> Checksum:
+    """Read ``md5=...``, ``sha1=...`` or ``sha256=...``.
+
+    Raises:
+        BenchError: If it is nothing of that kind.
+    """
+    algorithm, _, digest = text.lower().partition("=")
+    if ALGORITHMS.get(algorithm) != len(digest) or set(digest) - set("0123456789abcdef"):
+        raise BenchError(
+            f"#{text} is no checksum; expected #md5=, #sha1= or #sha256= and its hex digits"
+        )
+    return Checksum(algorithm, digest)
+
+
+def file_digest(path: Path, algorithm: str, advance: Advance = lambda _: None) -> str:
+    """Hex digest of a file; ``advance`` is told of bytes."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 22):
+            digest.update(chunk)
+            advance(len(chunk))
+    return digest.hexdigest()
+
+
+def mismatch(path: Path, expected: Checksum, advance: Advance = lambda _: None) -> str | None:
+    """The digest that ``path`` has instead of the ``expected`` one; None if it is that."""
+    found = file_digest(path, expected.algorithm, advance)
+    return None if found == expected.digest else found
+
+
+@dataclass(frozen=True)
+class _Version:
+    """What tells two contents of one address apart."""
+
+    url: str
+    size: int | None
+    etag: str | None
+    modified: str | None
+
+    @classmethod
+    def of(cls, url: str, response: requests.Response) -> _Version:
+        headers = response.headers
+        total = headers.get("Content-Length")
+        if response.status_code == 206:
+            total = headers.get("Content-Range", "").rpartition("/")[2]
+        size = int(total) if total and total.isdigit() else None
+        return cls(url, size, headers.get("ETag"), headers.get("Last-Modified"))
+
+    @property
+    def validator(self) -> str | None:
+        """For ``If-Range``, which takes no weak tag (RFC 9110, section 13.1.5)."""
+        strong = self.etag if self.etag and not self.etag.startswith("W/") else None
+        return strong or self.modified
+
+
+class _InterruptedError(Exception):
+    """The transfer failed in a way that another attempt may not."""
 
 
 def _check(path: Path, url: str, checksum: Checksum | None) -> None:

@@ -3,6 +3,8 @@
 Every name is looked at before the first file is written. Links and devices are refused, not only
 those that point outside: no dataset holds any, and a link can be built to mislead even Python's
 own filter (CVE-2025-4517).
+
+Unpack an archive beside a dataset that is being built, and take what is needed from it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
+from simmim_bench.progress import progress_bar
 
 _TAR_TYPES = {
     tarfile.SYMTYPE: "symbolic link",
@@ -110,22 +113,6 @@ def extract_tar(
         advance(member.size)
 
 
-def _extract_zip(opened: zipfile.ZipFile, folder: Path, archive: Path, advance: Advance) -> None:
-    entries = opened.infolist()
-    for entry in entries:
-        check_name(entry.filename, archive.name)
-        mode = entry.external_attr >> 16
-        if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
-            kind = "symbolic link" if stat.S_ISLNK(mode) else "special file"
-            raise _refused(archive.name, entry.filename, f"is a {kind}")
-        if entry.flag_bits & 1:
-            raise BenchError(f"{archive} is encrypted; unpack it yourself and give the folder")
-    check_space(folder, sum(entry.file_size for entry in entries), archive.name)
-    for entry in entries:
-        opened.extract(entry, folder)
-        advance(entry.file_size)
-
-
 def check_end(tar: tarfile.TarFile, said: str) -> None:
     """Refuse a tar cut between two files: it looks whole but for the missing block of zeros.
 
@@ -166,6 +153,48 @@ def check_space(folder: Path, needed: int, said: str) -> None:
             f"{said} needs {needed / 1e9:.1f} GB unpacked, {folder.parent.absolute()} has "
             f"{free / 1e9:.1f} GB free; choose another disk with --out"
         )
+
+
+@contextmanager
+def unpacked(archive: Path, folder: Path) -> Iterator[Path]:
+    """Content of ``archive`` in a folder inside ``folder`` that vanishes afterwards."""
+    raw = folder / f".{archive.name}"
+    with progress_bar(f"unpacking {archive.name}", None, data=True) as advance:
+        unpack(archive, raw, advance)
+    try:
+        yield raw
+    finally:
+        shutil.rmtree(raw, ignore_errors=True)
+
+
+def moved(source: Path, folder: Path) -> None:
+    """Move everything in ``source`` into ``folder``.
+
+    Raises:
+        BenchError: If there is no ``source``.
+    """
+    if not source.is_dir():
+        raise BenchError(
+            f"{source.parent.name.lstrip('.')} holds no folder {source.name}; get it again"
+        )
+    for entry in source.iterdir():
+        entry.rename(folder / entry.name)
+
+
+def _extract_zip(opened: zipfile.ZipFile, folder: Path, archive: Path, advance: Advance) -> None:
+    entries = opened.infolist()
+    for entry in entries:
+        check_name(entry.filename, archive.name)
+        mode = entry.external_attr >> 16
+        if stat.S_IFMT(mode) not in {0, stat.S_IFREG, stat.S_IFDIR}:
+            kind = "symbolic link" if stat.S_ISLNK(mode) else "special file"
+            raise _refused(archive.name, entry.filename, f"is a {kind}")
+        if entry.flag_bits & 1:
+            raise BenchError(f"{archive} is encrypted; unpack it yourself and give the folder")
+    check_space(folder, sum(entry.file_size for entry in entries), archive.name)
+    for entry in entries:
+        opened.extract(entry, folder)
+        advance(entry.file_size)
 
 
 def _refused(said: str, name: str, why: str, target: str = "") -> BenchError:

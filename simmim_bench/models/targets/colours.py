@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simmim_bench.data.prepare.check import image_files
+from simmim_bench.data.layouts import image_files
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 from simmim_bench.models.frozen import require_file

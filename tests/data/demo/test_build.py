@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 from simmim_bench.data import layouts
 from simmim_bench.data.demo import build as building
 from simmim_bench.data.demo.build import build_demo
-from simmim_bench.data.demo.photos import PHOTOS
+from simmim_bench.data.demo.sources import PHOTOS
 from simmim_bench.errors import BenchError
 
 SCENES = [("coco/train2017", "training"), ("coco/val2017", "validation")]

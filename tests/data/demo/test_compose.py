@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from simmim_bench.data.demo import tone
+from simmim_bench.data.demo import compose as module
 from simmim_bench.data.demo.compose import Composer
-from simmim_bench.data.demo.digits import half_indices
-from simmim_bench.data.demo.photos import Pyramid
+from simmim_bench.data.demo.sources import Pyramid, half_indices
 from simmim_bench.data.demo.spec import DemoSpec
 
 SPEC = DemoSpec()
@@ -84,7 +83,7 @@ def test_scene_with_one_digit_has_contrast(first):
     ]
     assert len(single) >= 8
     for composed in single:
-        assert 80 <= abs(tone.contrast(composed.image, composed.instances[0].mask)) <= 130
+        assert 80 <= abs(module.contrast(composed.image, composed.instances[0].mask)) <= 130
 
 
 @pytest.mark.parametrize("name", ["coco/train2017", "coco/val2017"])
@@ -143,9 +142,9 @@ def test_paint_without_room_is_refused(monkeypatch):
     canvas = np.full((32, 32, 3), 128, np.uint8)
     opacity = np.zeros((32, 32), np.uint8)
     opacity[8:24, 8:24] = 255
-    monkeypatch.setattr(tone, "STROKE_MEAN", (100.0, 150.0))
+    monkeypatch.setattr(module, "STROKE_MEAN", (100.0, 150.0))
     with pytest.raises(ValueError, match="no room"):
-        tone.paint(canvas, opacity, canvas.astype(float), strength=0.5, brighter=True)
+        module.paint(canvas, opacity, canvas.astype(float), strength=0.5, brighter=True)
 
 
 @pytest.mark.parametrize("grey", [40, 128, 220])
@@ -155,8 +154,8 @@ def test_paint_changes_only_the_stroke(grey, brighter):
     opacity = np.zeros((32, 32), np.uint8)
     opacity[8:24, 8:24] = 255
     texture = np.random.default_rng(0).uniform(0, 255, (32, 32, 3))
-    painted = tone.paint(canvas, opacity, texture, strength=0.0, brighter=brighter)
+    painted = module.paint(canvas, opacity, texture, strength=0.0, brighter=brighter)
     assert (painted[opacity == 0] == grey).all()
     difference = luma(painted)[opacity > 0].mean() - grey
-    assert abs(difference) == pytest.approx(tone.CONTRAST[0], abs=3)
+    assert abs(difference) == pytest.approx(module.CONTRAST[0], abs=3)
     assert (difference > 0) == (brighter if grey == 128 else grey == 40)

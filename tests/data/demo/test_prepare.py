@@ -12,7 +12,7 @@ from rich.console import Console
 
 from simmim_bench.data import layouts
 from simmim_bench.data.prepare.commands import prepare
-from simmim_bench.data.prepare.link import link_dataset
+from simmim_bench.data.prepare.obtain import link_dataset
 from simmim_bench.errors import BenchError
 
 ROOT = Path(__file__).parents[3]

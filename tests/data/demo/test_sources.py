@@ -4,25 +4,25 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits as sklearn_digits
 
-from simmim_bench.data.demo import photos
-from simmim_bench.data.demo.digits import Pose, half_indices, load_digits, stroke
+from simmim_bench.data.demo import sources
+from simmim_bench.data.demo.sources import Pose, half_indices, load_digits, stroke
 
 
 def test_photographs_are_installed_and_split():
     halves = {
-        half: {p.path() for p in photos.PHOTOS if p.half == half} for half in ("train", "val")
+        half: {p.path() for p in sources.PHOTOS if p.half == half} for half in ("train", "val")
     }
     assert len(halves["train"]) >= 10
     assert len(halves["val"]) >= 5
     contents = [path.read_bytes() for paths in halves.values() for path in paths]
-    assert len(set(contents)) == len(photos.PHOTOS)
-    names = " ".join(p.name for p in photos.PHOTOS)
+    assert len(set(contents)) == len(sources.PHOTOS)
+    names = " ".join(p.name for p in sources.PHOTOS)
     assert names.count("motorcycle") == 1  # the stereo pair is one scene
 
 
 def test_missing_photograph_is_named(monkeypatch):
-    gone = photos.Photo("data/gone.png", "train", "", "")
-    with pytest.raises(photos.BenchError, match=r"gone\.png is missing"):
+    gone = sources.Photo("data/gone.png", "train", "", "")
+    with pytest.raises(sources.BenchError, match=r"gone\.png is missing"):
         gone.path()
 
 
@@ -69,9 +69,9 @@ def test_stroke_turns_clockwise():
 
 def test_colour_cast_keeps_the_grey_levels(monkeypatch):
     grass = next(k for k, p in enumerate(_half("train")) if p.name == "grass")
-    pyramid = photos.load_photos("train")[grass]
+    pyramid = sources.load_photos("train")[grass]
     cast = pyramid.crop(64, np.random.default_rng(3))
-    monkeypatch.setattr(photos, "COLOUR_CAST", 0.0)
+    monkeypatch.setattr(sources, "COLOUR_CAST", 0.0)
     plain = pyramid.crop(64, np.random.default_rng(3))
     assert np.ptp(plain, axis=-1).max() == 0  # a grey photograph
     assert np.ptp(cast, axis=-1).min() > 5
@@ -80,8 +80,8 @@ def test_colour_cast_keeps_the_grey_levels(monkeypatch):
 
 def test_crop_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="300 pixels does not fit"):
-        photos.load_photos("val")[0].crop(300, np.random.default_rng(0))
+        sources.load_photos("val")[0].crop(300, np.random.default_rng(0))
 
 
 def _half(half):
-    return [photo for photo in photos.PHOTOS if photo.half == half]
+    return [photo for photo in sources.PHOTOS if photo.half == half]

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from simmim_bench.data.prepare import sources
+from simmim_bench.data.prepare.archives import ARCHIVES
 
 WNIDS = ("n01440764", "n01443537")
 
@@ -193,8 +193,8 @@ def own(monkeypatch):
     """Take the published checksums out: the archives are the tests' own."""
 
     def without(dataset):
-        archives = tuple(replace(each, checksum=None) for each in sources.ARCHIVES[dataset])
-        monkeypatch.setitem(sources.ARCHIVES, dataset, archives)
+        archives = tuple(replace(each, checksum=None) for each in ARCHIVES[dataset])
+        monkeypatch.setitem(ARCHIVES, dataset, archives)
 
-    for dataset in list(sources.ARCHIVES):
+    for dataset in list(ARCHIVES):
         without(dataset)

@@ -7,10 +7,9 @@ import pytest
 from PIL import Image
 
 from simmim_bench.data.layouts import LAYOUTS
-from simmim_bench.data.prepare import check_layout as module
+from simmim_bench.data.prepare import check as module
 from simmim_bench.data.prepare import parallel
-from simmim_bench.data.prepare.check import examine, unreadable
-from simmim_bench.data.prepare.check_layout import check_layout, image_total
+from simmim_bench.data.prepare.check import check_layout, examine, image_total, unreadable
 
 SIZE = (12, 8)
 

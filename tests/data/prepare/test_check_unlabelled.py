@@ -7,11 +7,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from simmim_bench.data.layouts import image_files
 from simmim_bench.data.lmdb import lmdb_package
-from simmim_bench.data.prepare.check import image_files
 from simmim_bench.data.prepare.check_unlabelled import KINDS
-from simmim_bench.data.prepare.commands import verify_unlabelled
-from simmim_bench.data.prepare.pack import pack
+from simmim_bench.data.prepare.commands import pack, verify_unlabelled
 from simmim_bench.data.shards import write_shards
 from simmim_bench.errors import BenchError
 

@@ -9,8 +9,8 @@ from PIL import Image
 from torchvision.datasets import Cityscapes
 
 from simmim_bench.data.prepare.convert import CONVERTERS
+from simmim_bench.data.prepare.convert.cifar import load_pickle
 from simmim_bench.data.prepare.convert.cityscapes import CLASSES, lookup_table
-from simmim_bench.data.prepare.convert.safe_pickle import load_pickle
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
 

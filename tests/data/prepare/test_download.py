@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from simmim_bench.data.prepare import download as module
+from simmim_bench.data.prepare.archives import Checksum
 from simmim_bench.data.prepare.download import download
-from simmim_bench.data.prepare.sources import Checksum
 from simmim_bench.errors import BenchError
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)

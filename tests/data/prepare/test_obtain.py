@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from simmim_bench.data import layouts
-from simmim_bench.data.prepare import download, sources
+from simmim_bench.data.prepare import download
+from simmim_bench.data.prepare.archives import ARCHIVES
 from simmim_bench.data.prepare.obtain import obtain
 from simmim_bench.errors import BenchError
 
@@ -107,10 +108,10 @@ def test_without_a_source_the_official_address_is_used(
 ):
     archive = archives["tar"](tmp_path / "made.tar.gz", cifar10, "w:gz")
     server.content = archive.read_bytes()
-    [official] = sources.ARCHIVES["cifar10"]
-    checksum = sources.Checksum("sha256", digest(archive))
+    [official] = ARCHIVES["cifar10"]
+    checksum = download.Checksum("sha256", digest(archive))
     here = replace(official, url=server.url, checksum=checksum)
-    monkeypatch.setitem(sources.ARCHIVES, "cifar10", (here,))
+    monkeypatch.setitem(ARCHIVES, "cifar10", (here,))
     assert put("cifar10").is_dir()
     put("cifar10")  # complete: not asked for again
     assert len(server.asked) == 1
@@ -210,9 +211,9 @@ def test_killed_in_the_middle_and_run_again(own, put, tmp_path, archives, coco):
     archives["zip"](coco / "train2017.zip", files)
     script = (
         "import sys, time; from pathlib import Path; from dataclasses import replace\n"
-        "from simmim_bench.data import obtain, sources, unpack\n"
-        "own = tuple(replace(each, checksum=None) for each in sources.ARCHIVES['coco'])\n"
-        "sources.ARCHIVES['coco'] = own\n"
+        "from simmim_bench.data.prepare import archives, obtain, unpack\n"
+        "own = tuple(replace(each, checksum=None) for each in archives.ARCHIVES['coco'])\n"
+        "archives.ARCHIVES['coco'] = own\n"
         "space = unpack.check_space\n"
         "def slow(folder, needed, said):\n"
         "    print(said, flush=True)\n"
@@ -236,8 +237,8 @@ def test_killed_in_the_middle_and_run_again(own, put, tmp_path, archives, coco):
 
 
 def test_every_dataset_of_the_table_has_a_layout_and_a_published_source():
-    assert set(sources.ARCHIVES) == set(layouts.LAYOUTS) - {"demo"}
-    for dataset, archives in sources.ARCHIVES.items():
+    assert set(ARCHIVES) == set(layouts.LAYOUTS) - {"demo"}
+    for dataset, archives in ARCHIVES.items():
         for archive in archives:
             assert archive.url is None or archive.url.endswith(f"/{archive.name}")
             assert (archive.checksum is None) == (dataset == "cityscapes")
@@ -248,9 +249,7 @@ def test_checksums_are_those_of_torchvision():
     from torchvision.datasets.imagenet import ARCHIVE_META
 
     md5 = {
-        a.name: a.checksum.digest
-        for n in ("cifar10", "cifar100", "imagenet")
-        for a in sources.ARCHIVES[n]
+        a.name: a.checksum.digest for n in ("cifar10", "cifar100", "imagenet") for a in ARCHIVES[n]
     }
     published = {CIFAR10.filename: CIFAR10.tgz_md5, CIFAR100.filename: CIFAR100.tgz_md5}
     assert md5 == {**published, **dict(ARCHIVE_META.values())}

@@ -9,7 +9,7 @@ from pathlib import Path
 from simmim_bench.data.prepare.convert.cifar import CIFAR10, CIFAR100, write_cifar
 from simmim_bench.data.prepare.convert.cityscapes import PARTS, write_cityscapes
 from simmim_bench.data.prepare.convert.imagenet import write_imagenet
-from simmim_bench.data.prepare.convert.move import moved, unpacked
+from simmim_bench.data.prepare.unpack import moved, unpacked
 
 _BATCHES = {"cifar10": CIFAR10, "cifar100": CIFAR100}
 

@@ -1,10 +1,16 @@
 """CIFAR-10 and CIFAR-100: from pickled batches to one PNG per image in a folder per class.
 
 Format: https://www.cs.toronto.edu/~kriz/cifar.html
+
+Read a pickle that may hold arrays and plain values, and can do nothing else.
+
+A pickle is a program: the usual loader calls whatever function it names. This one knows the four
+names that an array needs.
 """
 
 from __future__ import annotations
 
+import pickle
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +18,6 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from simmim_bench.data.prepare.convert.safe_pickle import load_pickle
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
@@ -22,6 +27,8 @@ CIFAR100 = "cifar-100-python"
 
 SIDE = 32  # px
 _PIXELS = 3 * SIDE * SIDE
+
+_RECONSTRUCT = np.empty(0, np.uint8).__reduce__()[0]
 
 
 def write_cifar(source: Path, folder: Path) -> None:
@@ -84,3 +91,53 @@ def _write(images: np.ndarray, folders: list[Path], start: int, advance: Advance
     for number, (image, folder) in enumerate(zip(images, folders, strict=True), start):
         Image.fromarray(np.ascontiguousarray(image)).save(folder / f"{number:05d}.png")
         advance(1)
+
+
+def _encode(text: str, encoding: str = "latin1") -> bytes:
+    """What Python 3 writes for bytes in an old protocol."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"bytes in {encoding}")
+    return text.encode("latin1")
+
+
+_ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _encode,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module_name: str, global_name: str) -> Any:
+        try:
+            return _ALLOWED[module_name, global_name]
+        except KeyError:
+            raise pickle.UnpicklingError(
+                f"it calls {module_name}.{global_name}, which is no part of an array"
+            ) from None
+
+
+def load_pickle(path: Path) -> dict[str, Any]:
+    """Dictionary in ``path``, with text keys as Python 2 and 3 write them.
+
+    Raises:
+        BenchError: If the file is missing, damaged, holds code, or is no dictionary.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = _Unpickler(stream, encoding="latin1").load()
+    except FileNotFoundError as error:
+        raise BenchError(f"{path.name} is missing ({path}); get the archive again") from error
+    except Exception as error:  # a damaged pickle raises nearly anything
+        raise BenchError(
+            f"{path} cannot be read ({error}); get the archive from its official source"
+        ) from error
+    if not isinstance(content, dict):
+        raise BenchError(
+            f"{path} holds a {type(content).__name__}, expected a dictionary; get it again"
+        )
+    return {
+        key.decode("latin1") if isinstance(key, bytes) else key: content[key] for key in content
+    }

@@ -8,9 +8,14 @@ from pathlib import Path
 
 from scipy.io import loadmat
 
-from simmim_bench.data.prepare.convert.move import unpacked
 from simmim_bench.data.prepare.parallel import Advance
-from simmim_bench.data.prepare.unpack import check_name, check_space, extract_tar, readable
+from simmim_bench.data.prepare.unpack import (
+    check_name,
+    check_space,
+    extract_tar,
+    readable,
+    unpacked,
+)
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 
