@@ -1,6 +1,18 @@
-# Convolutions and upsampling as the head instead of a linear layer;
-# not in the paper.
-_base_ = ["../simmim/swin-b_8xb128.py"]
-pretraining = dict(method="simmim-head-conv")
+# Convolutions and upsampling as the head instead of a linear layer. Not in the paper.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-b.py",
+    "../_base_/models/simmim.py",
+    "../_base_/datasets/imagenet_simmim-192.py",
+    "../_base_/schedules/simmim_100e.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(
+    method="simmim-head-conv", backbone="swin-b", dataset="ImageNet-1k", epochs=100, image_size=192
+)
 
-model = dict(decoder=dict(_delete_=True, type="simmim_bench.ConvDecoder"))
+model = dict(
+    backbone=dict(_base_.swin_b, img_size=192, window_size=6, drop_path_rate=0.0),
+    decoder=dict(type="simmim_bench.ConvDecoder"),
+)
+train_dataloader = dict(batch_size=128)  # x 8 devices = 1024

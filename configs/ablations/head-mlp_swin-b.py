@@ -1,6 +1,19 @@
 # Head of two layers instead of a linear one
 # (https://arxiv.org/abs/2111.09886, sections 3.3 and 4.1.3).
-_base_ = ["../simmim/swin-b_8xb128.py"]
-pretraining = dict(method="simmim-head-mlp")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-b.py",
+    "../_base_/models/simmim.py",
+    "../_base_/datasets/imagenet_simmim-192.py",
+    "../_base_/schedules/simmim_100e.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(
+    method="simmim-head-mlp", backbone="swin-b", dataset="ImageNet-1k", epochs=100, image_size=192
+)
 
-model = dict(decoder=dict(_delete_=True, type="simmim_bench.MLPDecoder"))
+model = dict(
+    backbone=dict(_base_.swin_b, img_size=192, window_size=6, drop_path_rate=0.0),
+    decoder=dict(type="simmim_bench.MLPDecoder"),
+)
+train_dataloader = dict(batch_size=128)  # x 8 devices = 1024

@@ -1,5 +1,22 @@
 # Smooth L1 loss instead of L1 (https://arxiv.org/abs/2111.09886, section 3.4).
-_base_ = ["../simmim/swin-b_8xb128.py"]
-pretraining = dict(method="simmim-loss-smooth-l1")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-b.py",
+    "../_base_/models/simmim.py",
+    "../_base_/datasets/imagenet_simmim-192.py",
+    "../_base_/schedules/simmim_100e.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(
+    method="simmim-loss-smooth-l1",
+    backbone="swin-b",
+    dataset="ImageNet-1k",
+    epochs=100,
+    image_size=192,
+)
 
-model = dict(loss=dict(_delete_=True, type="simmim_bench.MaskedSmoothL1Loss"))
+model = dict(
+    backbone=dict(_base_.swin_b, img_size=192, window_size=6, drop_path_rate=0.0),
+    loss=dict(type="simmim_bench.MaskedSmoothL1Loss"),
+)
+train_dataloader = dict(batch_size=128)  # x 8 devices = 1024

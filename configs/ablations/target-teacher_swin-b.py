@@ -1,13 +1,28 @@
 # Features of a frozen teacher are predicted, whitened as in https://arxiv.org/abs/2205.14141.
 # Another teacher: --cfg-options model.target.checkpoint=FILE model.target.model.type=timm.NAME
-_base_ = ["../simmim/swin-b_8xb128.py"]
-pretraining = dict(method="simmim-target-teacher")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-b.py",
+    "../_base_/models/simmim.py",
+    "../_base_/datasets/imagenet_simmim-192.py",
+    "../_base_/schedules/simmim_100e.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(
+    method="simmim-target-teacher",
+    backbone="swin-b",
+    dataset="ImageNet-1k",
+    epochs=100,
+    image_size=192,
+)
 
 model = dict(
+    backbone=dict(_base_.swin_b, img_size=192, window_size=6, drop_path_rate=0.0),
     target=dict(
         type="simmim_bench.TeacherFeatures",
         checkpoint="{{$SIMMIM_BENCH_DATA:data}}/teachers/vit_base_patch16_224.safetensors",
         model=dict(type="timm.vit_base_patch16_224", img_size=192),
     ),
-    loss=dict(_delete_=True, type="simmim_bench.MaskedSmoothL1Loss"),
+    loss=dict(type="simmim_bench.MaskedSmoothL1Loss"),
 )
+train_dataloader = dict(batch_size=128)  # x 8 devices = 1024

@@ -10,20 +10,10 @@ _base_ = [
     "../_base_/models/linear-probe.py",
     "../_base_/datasets/imagenet.py",
     "../_base_/schedules/imagenet_linear-90e.py",
+    "../_base_/protocols/imagenet-linear-224-90e.py",
 ]
 default_scope = "mmpretrain"
 backbone_name = "plain-vit-b"
-protocol = dict(
-    id="imagenet-linear-224-90e",
-    version=1,
-    task="classification",
-    dataset="ImageNet-1k",
-    split="val",
-    image_size=224,
-    epochs=90,
-    metrics=dict(top1="accuracy/top1", top5="accuracy/top5"),
-    primary="top1",
-)
 
 model = dict(
     backbone=dict(
@@ -48,14 +38,3 @@ train_dataloader = dict(
         ]
     ),
 )
-val_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(type="ResizeEdge", scale=256, edge="short", **_base_.bicubic),
-            dict(type="CenterCrop", crop_size=224),
-            dict(type="PackInputs"),
-        ]
-    )
-)
-test_dataloader = val_dataloader

@@ -8,20 +8,11 @@ _base_ = [
     "../_base_/models/classifier.py",
     "../_base_/datasets/imagenet.py",
     "../_base_/schedules/imagenet_ft-100e.py",
+    "../_base_/protocols/imagenet-finetune-224-100e.py",
 ]
 default_scope = "mmpretrain"
 backbone_name = "swin-b"
-protocol = dict(
-    id="imagenet-finetune-192-100e",
-    version=1,
-    task="classification",
-    dataset="ImageNet-1k",
-    split="val",
-    image_size=192,
-    epochs=100,
-    metrics=dict(top1="accuracy/top1", top5="accuracy/top5"),
-    primary="top1",
-)
+protocol = dict(id="imagenet-finetune-192-100e", image_size=192)
 
 model = dict(
     backbone=dict(
@@ -30,12 +21,7 @@ model = dict(
         window_size=6,
         drop_path_rate=0.1,  # MODEL.DROP_PATH_RATE
     ),
-    neck=dict(type="GlobalAveragePooling"),
-    head=dict(
-        in_channels=1024,
-        # models/swin_transformer.py
-        init_cfg=dict(type="TruncNormal", layer="Linear", std=0.02, bias=0.0),
-    ),
+    head=dict(in_channels=1024),
 )
 train_dataloader = dict(
     batch_size=128,  # x 8 devices = 1024

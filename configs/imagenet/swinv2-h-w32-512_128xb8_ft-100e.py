@@ -9,20 +9,11 @@ _base_ = [
     "../_base_/models/classifier.py",
     "../_base_/datasets/imagenet.py",
     "../_base_/schedules/imagenet_ft-100e.py",
+    "../_base_/protocols/imagenet-finetune-224-100e.py",
 ]
 default_scope = "mmpretrain"
 backbone_name = "swinv2-h"
-protocol = dict(
-    id="imagenet-finetune-512-100e",
-    version=1,
-    task="classification",
-    dataset="ImageNet-1k",
-    split="val",
-    image_size=512,
-    epochs=100,
-    metrics=dict(top1="accuracy/top1", top5="accuracy/top5"),
-    primary="top1",
-)
+protocol = dict(id="imagenet-finetune-512-100e", image_size=512)
 
 model = dict(
     backbone=dict(
@@ -35,12 +26,7 @@ model = dict(
         drop_path_rate=0.2,  # MODEL.DROP_PATH_RATE of Swin-L
         with_cp=True,  # memory for time; the same figures
     ),
-    neck=dict(type="GlobalAveragePooling"),
-    head=dict(
-        in_channels=2816,
-        # models/swin_transformer_v2.py
-        init_cfg=dict(type="TruncNormal", layer="Linear", std=0.02, bias=0.0),
-    ),
+    head=dict(in_channels=2816),
 )
 train_dataloader = dict(
     batch_size=8,  # x 128 devices = 1024

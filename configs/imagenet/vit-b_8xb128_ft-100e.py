@@ -8,20 +8,10 @@ _base_ = [
     "../_base_/models/classifier.py",
     "../_base_/datasets/imagenet.py",
     "../_base_/schedules/imagenet_ft-100e.py",
+    "../_base_/protocols/imagenet-finetune-224-100e.py",
 ]
 default_scope = "mmpretrain"
 backbone_name = "vit-b"
-protocol = dict(
-    id="imagenet-finetune-224-100e",
-    version=1,
-    task="classification",
-    dataset="ImageNet-1k",
-    split="val",
-    image_size=224,
-    epochs=100,
-    metrics=dict(top1="accuracy/top1", top5="accuracy/top5"),
-    primary="top1",
-)
 
 model = dict(
     backbone=dict(
@@ -37,31 +27,9 @@ model = dict(
     head=dict(
         in_channels=768,
         # models/vision_transformer.py: 0.02, times init_scale 0.001
-        init_cfg=dict(type="TruncNormal", layer="Linear", std=2e-5, bias=0.0),
+        init_cfg=dict(std=2e-5),
     ),
 )
-train_dataloader = dict(
-    batch_size=128,  # x 8 devices = 1024
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(
-                type="RandomResizedCrop", scale=224, crop_ratio_range=(0.08, 1.0), **_base_.bicubic
-            ),
-            *_base_.augmentation,
-        ]
-    ),
-)
-val_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(type="ResizeEdge", scale=256, edge="short", **_base_.bicubic),
-            dict(type="CenterCrop", crop_size=224),
-            dict(type="PackInputs"),
-        ]
-    )
-)
-test_dataloader = val_dataloader
+train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
 
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.65))  # LAYER_DECAY

@@ -6,7 +6,8 @@ _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/convnext-b.py",
     "../_base_/models/simmim.py",
-    "../_base_/datasets/imagenet_unlabelled.py",
+    "../_base_/datasets/imagenet_simmim-192.py",
+    "../_base_/schedules/simmim_100e.py",
 ]
 default_scope = "mmpretrain"
 pretraining = dict(
@@ -19,54 +20,4 @@ model = dict(
         drop_path_rate=0.0,  # Swin-B's
     ),
 )
-train_dataloader = dict(
-    batch_size=128,  # x 8 devices = 1024
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            # torchvision's default interpolation: the original passes none here
-            dict(
-                type="RandomResizedCrop",
-                scale=192,
-                crop_ratio_range=(0.67, 1.0),
-                aspect_ratio_range=(3 / 4, 4 / 3),
-                backend="pillow",
-                interpolation="bilinear",
-            ),
-            dict(type="RandomFlip", prob=0.5, direction="horizontal"),
-            dict(
-                type="simmim_bench.GenerateMask",
-                mask_patch_size=32,  # DATA.MASK_PATCH_SIZE
-                mask_ratio=0.6,  # DATA.MASK_RATIO
-                token_size=4,
-            ),
-            dict(type="PackInputs", algorithm_keys=["mask"]),
-        ]
-    ),
-)
-
-# Learning rates of the original x batch / 512 = x 2, as its main_simmim.py scales all three.
-optim_wrapper = dict(
-    type="OptimWrapper",
-    constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
-    paramwise_cfg=dict(layer_decay=1.0),  # decay rules only
-    optimizer=dict(
-        type="AdamW",
-        lr=4e-4,  # BASE_LR 2e-4 x 2
-        weight_decay=0.05,
-        betas=(0.9, 0.999),
-        eps=1e-8,
-    ),
-    clip_grad=dict(max_norm=5.0),  # TRAIN.CLIP_GRAD
-)
-param_scheduler = dict(
-    type="simmim_bench.WarmupCosineLR",
-    warmup=10,  # WARMUP_EPOCHS
-    warmup_factor=0.005,  # WARMUP_LR 1e-6 x 2 = 2e-6
-    min_factor=0.05,  # MIN_LR 1e-5 x 2 = 2e-5
-    end=100,  # warm-up included
-    by_epoch=True,
-    convert_to_iter_based=True,
-)
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=100)
-auto_scale_lr = dict(base_batch_size=1024)
+train_dataloader = dict(batch_size=128)  # x 8 devices = 1024

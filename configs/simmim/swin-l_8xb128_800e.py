@@ -6,7 +6,7 @@ _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-l.py",
     "../_base_/models/simmim.py",
-    "../_base_/datasets/imagenet_unlabelled.py",
+    "../_base_/datasets/imagenet_simmim-192.py",
     "../_base_/schedules/simmim_800e.py",
 ]
 default_scope = "mmpretrain"
@@ -24,28 +24,4 @@ model = dict(
         drop_path_rate=0.0,  # MODEL.DROP_PATH_RATE
     ),
 )
-train_dataloader = dict(
-    batch_size=128,  # x 8 devices = 1024
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            # torchvision's default interpolation: the original passes none here
-            dict(
-                type="RandomResizedCrop",
-                scale=192,
-                crop_ratio_range=(0.67, 1.0),
-                aspect_ratio_range=(3 / 4, 4 / 3),
-                backend="pillow",
-                interpolation="bilinear",
-            ),
-            dict(type="RandomFlip", prob=0.5, direction="horizontal"),
-            dict(
-                type="simmim_bench.GenerateMask",
-                mask_patch_size=32,  # DATA.MASK_PATCH_SIZE
-                mask_ratio=0.6,  # DATA.MASK_RATIO
-                token_size=4,
-            ),
-            dict(type="PackInputs", algorithm_keys=["mask"]),
-        ]
-    ),
-)
+train_dataloader = dict(batch_size=128)  # x 8 devices = 1024

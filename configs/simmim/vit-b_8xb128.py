@@ -6,7 +6,7 @@ _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/vit-b.py",
     "../_base_/models/simmim.py",
-    "../_base_/datasets/imagenet_unlabelled.py",
+    "../_base_/datasets/imagenet_simmim-224.py",
     "../_base_/schedules/simmim_800e.py",
 ]
 default_scope = "mmpretrain"
@@ -25,28 +25,4 @@ model = dict(
         out_type="featmap",
     ),
 )
-train_dataloader = dict(
-    batch_size=128,  # x 8 devices = 1024
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            # torchvision's default interpolation: the original passes none here
-            dict(
-                type="RandomResizedCrop",
-                scale=224,
-                crop_ratio_range=(0.67, 1.0),
-                aspect_ratio_range=(3 / 4, 4 / 3),
-                backend="pillow",
-                interpolation="bilinear",
-            ),
-            dict(type="RandomFlip", prob=0.5, direction="horizontal"),
-            dict(
-                type="simmim_bench.GenerateMask",
-                mask_patch_size=32,  # DATA.MASK_PATCH_SIZE
-                mask_ratio=0.6,  # DATA.MASK_RATIO
-                token_size=16,
-            ),
-            dict(type="PackInputs", algorithm_keys=["mask"]),
-        ]
-    ),
-)
+train_dataloader = dict(batch_size=128)  # x 8 devices = 1024

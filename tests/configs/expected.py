@@ -2,14 +2,6 @@
 
 from simmim_bench.tasks.detection import FIGURES
 
-RECIPE_OF = {  # what a file of configs/transfer starts with: the folder that has its recipe
-    "imagenet-": "imagenet",
-    "cifar10_": "imagenet",
-    "cifar100_": "imagenet",
-    "camvid_": "ade20k",
-    "cityscapes_": "ade20k",
-    "simmim-coco_": "simmim",
-}
 FULL_SIZE = {
     "transfer/simmim-coco_swin-b_8xb128_800e.py",
     "ade20k/upernet_plain-vit-b_160k.py",

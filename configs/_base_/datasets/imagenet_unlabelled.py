@@ -1,4 +1,4 @@
-# ImageNet-1k training images without labels; pipelines are the leaves'.
+# ImageNet-1k training images without labels; each leaf states its pipeline.
 train_dataloader = dict(
     num_workers=8,
     persistent_workers=True,

@@ -1,9 +1,11 @@
-# ImageNet classifier of SimMIM's fine-tuning.
+# Image classifier of SimMIM's fine-tuning: its config.py and models/swin_transformer.py.
 model = dict(
     type="ImageClassifier",
+    neck=dict(type="GlobalAveragePooling"),
     head=dict(
         type="LinearClsHead",
         num_classes=1000,
+        init_cfg=dict(type="TruncNormal", layer="Linear", std=0.02, bias=0.0),
         # MODEL.LABEL_SMOOTHING: 0.1
         loss=dict(type="LabelSmoothLoss", label_smooth_val=0.1, mode="original"),
     ),
