@@ -1,0 +1,137 @@
+"""Commands in the documents exist and take the arguments shown; links lead somewhere."""
+
+import importlib.util
+import re
+import shlex
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("configs/**/*.md")])
+FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+PATH = re.compile(r"`((?:benchmarks|configs|docs|results|simmim_bench|tests|tools)/[^\s`]*)[^`]*`")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def commands(page):
+    for block in re.findall(r"^```bash\n(.*?)^```$", page.read_text("utf-8"), re.DOTALL | re.M):
+        for line in shell_lines(block):
+            words = shlex.split(line, comments=True)
+            while words and re.fullmatch(r"[A-Z_]+=.*", words[0]):
+                words.pop(0)
+            if words and "[" not in line:  # [] holds what may be left out: no command to run
+                yield words
+
+
+def shell_lines(block):
+    """Lines of a shell script; one that ends in a backslash or an open quote goes on."""
+    line = ""
+    for part in block.replace("\\\n", " ").splitlines():
+        line = f"{line}\n{part}" if line else part
+        if line.split(" #")[0].count('"') % 2 == 0:
+            yield line
+            line = ""
+
+
+COMMANDS = {tuple(words): page for page in PAGES for words in commands(page)}
+PYTHON = [words for words in COMMANDS if words[0] == "python" and not words[1].startswith("-")]
+TOOLS = [words for words in PYTHON if words[1].startswith("tools/")]
+MAKE = [words for words in COMMANDS if words[0] == "make"]
+SHELL = [words for words in COMMANDS if words[0] == "bash"]
+
+
+def test_pages_and_their_commands_are_found():
+    assert len(PAGES) > 15
+    assert len(TOOLS) > 50
+    assert len(MAKE) >= 4
+    assert len(SHELL) >= 3
+    assert {words[0] for words in commands(README)} == {"python", "make", "bash"}
+
+
+@pytest.mark.parametrize("words", TOOLS, ids=" ".join)
+def test_python_tools_take_these_arguments(words, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "argv", list(words[1:]))
+    tool(words[1]).parse()
+
+
+@cache
+def tool(path):
+    spec = importlib.util.spec_from_file_location(f"documented_{Path(path).stem}", ROOT / path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("words", [*PYTHON, *SHELL], ids=" ".join)
+def test_programs_and_configs_exist(words):
+    named = [words[1], *(word for word in words[2:] if word.startswith("configs/"))]
+    missing = [path for path in named if "{" not in path and not (ROOT / path).is_file()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("script", sorted({words[1] for words in SHELL}))
+def test_scripts_without_arguments_show_their_usage(script):
+    bare = subprocess.run(["bash", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert bare.returncode == 2
+    assert bare.stderr.startswith("usage: ")
+
+
+@pytest.mark.parametrize("words", MAKE, ids=" ".join)
+def test_make_knows_these_targets(words):
+    shown = subprocess.run(
+        ["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert shown.returncode == 0, shown.stderr
+
+
+def test_no_two_trainings_of_the_readme_share_a_folder():
+    folders = []
+    for words in commands(README):
+        if words[1] == "tools/train.py" and "--try" not in words:
+            given = words[words.index("--work-dir") + 1] if "--work-dir" in words else None
+            folders.append(given or Path(words[2]).stem)
+    assert len(folders) >= 3
+    assert len(set(folders)) == len(folders)
+
+
+def test_the_readme_fits_three_screens():
+    assert len(README.read_text("utf-8").splitlines()) <= 140
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings(page):
+    broken = []
+    for target in LINK.findall(FENCE.sub("", page.read_text("utf-8"))):
+        path, _, anchor = target.partition("#")
+        where = (page.parent / path).resolve() if path else page
+        if "://" in target:
+            continue
+        if not where.exists() or (anchor and anchor not in anchors(where)):
+            broken.append(target)
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_paths_in_the_text_exist(page):
+    if page.name == "CHANGELOG.md":  # names what went, too
+        return
+    paths = set(PATH.findall(FENCE.sub("", page.read_text("utf-8"))))
+    assert [path for path in paths if not set(path) & {"{", "<"} and not any(ROOT.glob(path))] == []
+
+
+@cache
+def anchors(page):
+    """Anchors that GitHub makes of a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", FENCE.sub("", page.read_text("utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_is_linked_from_the_readme():
+    linked = {(ROOT / target.partition("#")[0]) for target in LINK.findall(README.read_text())}
+    assert set(ROOT.glob("docs/*.md")) <= linked
