@@ -107,7 +107,7 @@ class FreeFormMask(MaskStrategy):
         gap = time.clone()  # distance to the nearest shape
         for number, draw in enumerate(noise.split(self.shapes, dim=1)):
             shape = self._stroke if draw.shape[1] == STROKE else self._blob
-            progress, outside = shape(draw.unflatten(1, (-1, 1, 1)), y, x, extent)
+            progress, outside = shape(draw[:, :, None, None], y, x, extent)
             time = torch.minimum(time, number + progress)
             gap = torch.minimum(gap, outside)
             if (time.isfinite().sum(dim=(1, 2)) >= wanted).all():
@@ -131,34 +131,29 @@ class FreeFormMask(MaskStrategy):
             Share of the stroke, 0 to 1, at which each patch is covered, infinite outside it; and
             distance to the stroke. Both are (B, rows, columns).
         """
-        start_y, start_x, direction, width, length, *turns = draw.unbind(1)  # (B, 1, 1) each
-        top, left = start_y * extent[0], start_x * extent[1]
-        heading = 2 * math.pi * direction
+        start_y, start_x, direction, width, length = draw[:, :5].split(1, dim=1)  # (B, 1, 1, 1)
         radius = _between(self.width, width) / 2
+        heading = 2 * math.pi * direction + self.angle * (2 * draw[:, 5:] - 1).cumsum(dim=1)
         step = _between(self.length, length) / SEGMENTS
-        progress = torch.full_like(top + y + x, math.inf)
-        gap = progress.clone()
-        for number, turn in enumerate(turns):
-            heading = heading + (2 * turn - 1) * self.angle
-            bottom = _reflected(top + step * heading.sin(), extent[0])
-            right = _reflected(left + step * heading.cos(), extent[1])
-            down, across = bottom - top, right - left
-            squared = (down**2 + across**2).clamp(min=1e-12)
-            along = (((y - top) * down + (x - left) * across) / squared).clamp(0, 1)
-            distance = torch.hypot(y - top - along * down, x - left - along * across)
-            covered = torch.where(distance <= radius, (number + along) / SEGMENTS, math.inf)
-            progress = torch.minimum(progress, covered)
-            gap = torch.minimum(gap, distance - radius)
-            top, left = bottom, right
-        return progress, gap
+        vertex_y = _walk(start_y, step * heading.sin(), extent[0], radius)
+        vertex_x = _walk(start_x, step * heading.cos(), extent[1], radius)
+        down, across = vertex_y.diff(dim=1), vertex_x.diff(dim=1)  # (B, SEGMENTS, 1, 1)
+        to_y, to_x = y - vertex_y[:, :-1], x - vertex_x[:, :-1]
+        squared = (down**2 + across**2).clamp(min=1e-12)
+        along = ((to_y * down + to_x * across) / squared).clamp(0, 1)
+        gap = torch.hypot(to_y - along * down, to_x - along * across) - radius
+        segment = torch.arange(SEGMENTS, device=draw.device)[:, None, None]
+        progress = torch.where(gap <= 0, (segment + along) / SEGMENTS, math.inf)
+        return progress.amin(dim=1), gap.amin(dim=1)
 
     def _blob(
         self, draw: Tensor, y: Tensor, x: Tensor, extent: tuple[float, float]
     ) -> tuple[Tensor, Tensor]:
         """One blob per sample; see ``_stroke``."""
         centre_y, centre_x, size, aspect, rotation, *phases = draw.unbind(1)  # (B, 1, 1) each
-        down, across = y - centre_y * extent[0], x - centre_x * extent[1]
         radius = _between(self.blob_size, size) / 2
+        down = y - centre_y * (extent[0] + 2 * radius) + radius
+        across = x - centre_x * (extent[1] + 2 * radius) + radius
         stretch = _between((MIN_ASPECT, 1.0), aspect).sqrt()
         turned = math.pi * rotation
         first = (down * turned.sin() + across * turned.cos()) * stretch
@@ -183,7 +178,12 @@ def _between(limits: Range, draw: Tensor) -> Tensor:
     return limits[0] + (limits[1] - limits[0]) * draw
 
 
-def _reflected(position: Tensor, side: float) -> Tensor:
-    """``position`` folded into [0, side], as if the border were a mirror."""
-    folded = position.remainder(2 * side)
-    return torch.minimum(folded, 2 * side - folded)
+def _walk(start: Tensor, steps: Tensor, extent: float, margin: Tensor) -> Tensor:
+    """One coordinate of the vertices of a walk from -margin to extent + margin.
+
+    The ends act as mirrors. With the radius of the brush as the margin, patches at the border are
+    covered about as often as others.
+    """
+    side = extent + 2 * margin
+    folded = torch.cat([start * side, steps], dim=1).cumsum(dim=1).remainder(2 * side)
+    return torch.minimum(folded, 2 * side - folded) - margin

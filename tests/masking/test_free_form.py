@@ -24,25 +24,27 @@ def between(limits, share):
     return limits[0] + (limits[1] - limits[0]) * share
 
 
-def mirrored(position, side):
-    position %= 2 * side
-    return min(position, 2 * side - position)
+def mirrored(position, side, margin):
+    position = (position + margin) % (2 * (side + 2 * margin))
+    return min(position, 2 * (side + 2 * margin) - position) - margin
+
+
+def within(share, side, margin):
+    return share * (side + 2 * margin) - margin
 
 
 def stroke(numbers, point, extent, strategy):
     """When the brush covers a point, if ever, and how far the point is from the stroke."""
     y, x, direction, width, length, *turns = numbers
-    here = (y * extent[0], x * extent[1])
     heading = 2 * math.pi * direction
     radius = between(strategy.width, width) / 2
+    walk = (within(y, extent[0], radius), within(x, extent[1], radius))
     step = between(strategy.length, length) / len(turns)
-    times, gaps = [math.inf], []
+    times, gaps, here = [math.inf], [], walk
     for index, turn in enumerate(turns):
         heading += (2 * turn - 1) * strategy.angle
-        there = (
-            mirrored(here[0] + step * math.sin(heading), extent[0]),
-            mirrored(here[1] + step * math.cos(heading), extent[1]),
-        )
+        walk = (walk[0] + step * math.sin(heading), walk[1] + step * math.cos(heading))
+        there = (mirrored(walk[0], extent[0], radius), mirrored(walk[1], extent[1], radius))
         way = (there[0] - here[0], there[1] - here[1])
         to_point = (point[0] - here[0], point[1] - here[1])
         along = (to_point[0] * way[0] + to_point[1] * way[1]) / (way[0] ** 2 + way[1] ** 2)
@@ -57,14 +59,15 @@ def stroke(numbers, point, extent, strategy):
 
 def blob(numbers, point, extent, strategy):
     y, x, size, aspect, rotation, two, three = numbers
-    down, across = point[0] - y * extent[0], point[1] - x * extent[1]
+    radius = between(strategy.blob_size, size) / 2
+    down, across = point[0] - within(y, extent[0], radius), point[1] - within(x, extent[1], radius)
     stretch = math.sqrt(between((0.4, 1.0), aspect))
     turned = math.pi * rotation
     first = (down * math.sin(turned) + across * math.cos(turned)) * stretch
     second = (down * math.cos(turned) - across * math.sin(turned)) / stretch
     bearing = math.atan2(second, first)
     waves = math.cos(2 * bearing + 2 * math.pi * two) + math.cos(3 * bearing + 2 * math.pi * three)
-    outline = between(strategy.blob_size, size) / 2 * (1 + 0.15 * waves)
+    outline = radius * (1 + 0.15 * waves)
     distance = math.hypot(first, second)
     return distance / outline if distance <= outline else math.inf, distance - outline
 
@@ -124,20 +127,22 @@ def test_the_drawing_does_not_depend_on_the_resolution():
     assert (coarse == fine).mean() > 0.93
 
 
-def test_shapes_are_connected_where_random_patches_are_not():
-    """One shape that covers enough is one piece, also after it is trimmed."""
-    for options in ({"strokes": 1, "blobs": 0}, {"strokes": 0, "blobs": 1}):
-        for seed in range(20):
-            strategy = build(0.02, 1, 1, width=(0.2, 0.2), blob_size=(0.4, 0.6), **options)
-            mask = strategy((96, 96), np.random.default_rng(seed))
-            assert label(mask, np.ones((3, 3)))[1] == 1
+@pytest.mark.parametrize("options", [{"strokes": 1, "blobs": 0}, {"strokes": 0, "blobs": 1}])
+def test_a_trimmed_shape_is_in_one_piece(options):
+    """Two at most, where it leaves the image and comes back."""
+    pieces = []
+    for seed in range(40):
+        strategy = build(0.02, 1, 1, width=(0.2, 0.2), blob_size=(0.4, 0.6), **options)
+        mask = strategy((96, 96), np.random.default_rng(seed))
+        pieces.append(label(mask, np.ones((3, 3)))[1])
+    assert np.mean(pieces) < 1.2
 
 
 def test_every_part_of_the_image_is_masked_about_as_often():
     """Borders act as mirrors, so strokes do not pile up there as they would if clipped."""
     strategy = build(0.5, 8, 8)
-    masks = [strategy((64, 64), np.random.default_rng([9, index])) for index in range(1500)]
-    assert np.abs(np.mean(masks, axis=0) - 0.5).max() < 0.13
+    masks = [strategy((64, 64), np.random.default_rng([9, index])) for index in range(600)]
+    assert np.abs(np.mean(masks, axis=0) - 0.5).max() < 5 * math.sqrt(0.25 / 600)
 
 
 @pytest.mark.parametrize(
