@@ -21,6 +21,8 @@ VARIANTS = {
     "stripes_swin": {MASK},
     "blockwise_swin": {MASK},
     "hierarchical_swin": {MASK},
+    "free-form_swin": {MASK},
+    "free-form-pixel_swin": {MODEL, MASK},
     "adaptive-edge_swin": {MASK},
     "adaptive-error_swin": {MODEL, MASK},
     "adaptive-attention_plain-vit": {MODEL, MASK},
@@ -38,7 +40,11 @@ VARIANTS = {
     "transposed_swin": {MODEL},
     "unet_swin": {MODEL},
     "transformer_swin": {MODEL},
+    # losses
+    "psnr_swin": {MODEL},
 }
+PSNR = {"type": "simmim_bench.MaskedPSNRLoss", "data_range": 4.42, "floor": 1e-4}
+LOSSES = {"psnr_swin": PSNR}
 """What differs from the demo's pretraining."""
 
 
@@ -75,7 +81,7 @@ def test_it_changes_what_is_listed(name, cfg):
         kept = ("GenerateMask", "PackInputs")
         others = [[s for s in found if not s["type"].endswith(kept)] for found in steps]
         assert others[0] == others[1]
-    assert own["model"]["loss"] == {"type": "simmim_bench.MaskedL1Loss"}
+    assert own["model"]["loss"] == LOSSES.get(name, {"type": "simmim_bench.MaskedL1Loss"})
     assert mask_step(cfg).mask_ratio == cfg.model.get("mask_ratio", 0.6) == 0.6
 
 
