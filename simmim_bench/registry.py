@@ -8,7 +8,9 @@ their classes in the same way; a config imports them with mmengine's ``custom_im
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import io
 import pkgutil
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,11 @@ class NearNameRegistry(Registry):
         if found is None:
             raise KeyError(unknown_name(key, sorted(self.module_dict), f"{self.scope} {self.name}"))
         return found
+
+    def import_from_location(self) -> None:
+        """Import the rooms, without the lines that the libraries print meanwhile."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().import_from_location()
 
 
 def unknown_name(name: str, known: list[str], what: str) -> str:
