@@ -25,8 +25,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.records.manifest import Protocol
-from simmim_bench.records.protocols import known_protocols
+from simmim_bench.records.protocols import Protocol, known_protocols
 from simmim_bench.records.record import Record, RecordBody
 from simmim_bench.records.store import add_record, read_records, record_path
 

@@ -65,7 +65,7 @@ def test_a_folder_is_no_file_and_lies_in_none(tmp_path):
         ["tools/analyze.py", "painting", "config", "run", "--protocol", "config"],
         ["tools/analyze.py", "representation", "images"],
         ["tools/analyze.py", "masks"],
-        ["tools/ablation.py", "suite"],
+        ["tools/leaderboard.py", "ablation", "suite"],
         ["tools/leaderboard.py", "build"],
         ["tools/prepare_data.py", "demo"],
         ["tools/export_backbone.py", "checkpoint"],

@@ -1,4 +1,8 @@
-"""Leaderboard: results of suites as records, and records as tables, files and comparisons."""
+"""Leaderboard: turn results of suites into records, and records into tables and comparisons.
+
+Each command is a function of ``simmim_bench/leaderboard/commands.py``; only ``ablation``, which
+reads a suite file, is in ``simmim_bench/suite/ablation.py``.
+"""
 
 import argparse
 import sys
@@ -6,85 +10,113 @@ from pathlib import Path
 
 from simmim_bench import cli
 
-RESULTS = Path(__file__).parents[1] / "results"
-FORMS = ("csv", "parquet", "jsonl", "metafile", "results")
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "results"
+FORMATS = ("csv", "parquet", "jsonl", "metafile")
 
 
 def parse() -> argparse.Namespace:
     """Command line of the leaderboard."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    build = commands.add_parser(
-        "build", help="collect a suite's results, write records and tables, print the tables"
+    records = argparse.ArgumentParser(add_help=False)
+    records.add_argument(
+        "--records", type=Path, default=RESULTS / "records", help="folder of records"
     )
-    _build_arguments(build)
-    add = commands.add_parser("add", help="add record files, all or none of them")
-    add.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help="record.json of tools/test.py"
+    published = argparse.ArgumentParser(add_help=False)
+    published.add_argument(
+        "--published", type=_folder, default=RESULTS / "published", help="folder of cited results"
     )
-    check = commands.add_parser("check", help="read every record and cited figure, say what is bad")
-    show = commands.add_parser("show", help="print the tables of records; writes nothing")
-    compare = commands.add_parser("compare", help="two methods, with the uncertainty of the gap")
-    compare.add_argument("ours", metavar="METHOD", help="for example simmim")
-    compare.add_argument("theirs", metavar="METHOD", help="for example scratch")
-    export = commands.add_parser(
-        "export",
-        help="write records and cited figures for other programs",
-        description="Write records and cited figures for other programs. A metafile has full runs "
-        "measured here alone: what is cited has neither config nor weights in this project.",
-    )
-    _export_arguments(export)
-    commands.add_parser("schema", help="print the JSON Schema of records (docs/record.schema.json)")
-    for command in (add, check, show, compare, export):
-        command.add_argument(
-            "--records", type=Path, default=RESULTS / "records", help="folder of records"
-        )
-    for command in (build, check, show, export):
-        command.add_argument(
-            "--published",
-            type=_folder,
-            default=RESULTS / "published",
-            help="folder of cited figures",
-        )
-    return parser.parse_args()
 
-
-def _build_arguments(build: argparse.ArgumentParser) -> None:
-    build.add_argument(
-        "--work-dir", type=Path, help="work dir of a suite; without it, tables of --out alone"
+    command = commands.add_parser(
+        "build",
+        parents=[published],
+        help="collect a suite's results, write records and tables, print the tables",
     )
-    build.add_argument(
+    command.add_argument(
+        "--work-dir", type=Path, help="work dir of a suite (default: use existing records of --out)"
+    )
+    command.add_argument(
         "--out", type=cli.folder, help="output folder (default: WORK_DIR/results, or the project's)"
     )
-    build.add_argument(
+    command.add_argument(
         "--readme",
         type=Path,
         metavar="FILE",
-        help="put the table of measured results into this file, too, between its two comments",
+        help="also insert the table of measured results into this file, between its two comments",
     )
-    build.set_defaults(results=RESULTS)
+    command.set_defaults(results=RESULTS)
 
-
-def _export_arguments(export: argparse.ArgumentParser) -> None:
-    export.add_argument("out", type=Path, metavar="FILE", help="file to write")
-    export.add_argument(
+    command = commands.add_parser("add", parents=[records], help="add record files, all or none")
+    command.add_argument(
+        "files", type=Path, nargs="+", metavar="FILE", help="record.json of tools/test.py"
+    )
+    commands.add_parser(
+        "check", parents=[records, published], help="validate every record and cited result"
+    )
+    commands.add_parser("show", parents=[records, published], help="print the tables of records")
+    command = commands.add_parser(
+        "compare", parents=[records], help="compare two methods, with the uncertainty of the gap"
+    )
+    command.add_argument("ours", metavar="METHOD", help="for example simmim")
+    command.add_argument("theirs", metavar="METHOD", help="for example scratch")
+    command = commands.add_parser(
+        "export",
+        parents=[records, published],
+        help="write records and cited results for other programs",
+        description="Write records and cited results for other programs. A metafile has only full "
+        "runs measured here: cited results have neither config nor weights in this project.",
+    )
+    command.add_argument("out", type=Path, metavar="FILE", help="output file")
+    command.add_argument(
         "--format",
-        choices=FORMS,
-        help="default: by FILE's suffix, .csv, .parquet, .jsonl, .yml (metafile), .json (results)",
+        choices=FORMATS,
+        help="default: by the suffix of FILE, .csv, .parquet, .jsonl or .yml (metafile)",
     )
+    command = commands.add_parser(
+        "report",
+        help="write report.html into the folder of each finished run: curves, samples, config, ...",
+    )
+    command.add_argument(
+        "folders", type=Path, nargs="+", metavar="DIR", help="folder of one or more runs"
+    )
+    command = commands.add_parser(
+        "ablation", help="plot the results of a suite with axes as heat maps or bars"
+    )
+    command.add_argument("suite", type=Path, help="suite file, see configs/suites/*ablation*")
+    command.add_argument(
+        "--work-dir", type=Path, help="work dir of the suite (default: work_dirs/<name>)"
+    )
+    command.add_argument("--out", type=cli.folder, help="output folder (default: WORK_DIR/results)")
+    command = commands.add_parser(
+        "protocols", help="describe every recipe and protocol of the configs (docs/protocols.md)"
+    )
+    command.add_argument("--out", type=Path, metavar="FILE", help="output file (default: print)")
+    command.set_defaults(configs=ROOT / "configs")
+    commands.add_parser("schema", help="print the JSON Schema of a record")
+    return parser.parse_args()
 
 
 def _folder(text: str) -> Path:
     if not Path(text).is_dir():
         raise argparse.ArgumentTypeError(
-            f"folder {text} does not exist; give one of *.yml, with cited figures"
+            f"folder {text} does not exist; give a folder of *.yml files with cited results"
         )
     return Path(text)
 
 
 def run() -> None:
-    """Parse first: ``--help`` answers at once."""
+    """Parse before importing, so that ``--help`` answers at once."""
     args = parse()
+    if args.command == "ablation":
+        from rich.console import Console
+
+        from simmim_bench.suite.ablation import report_ablation
+
+        report_ablation(
+            args.suite, root=ROOT, work_dir=args.work_dir, out=args.out, console=Console()
+        )
+        return
     from simmim_bench.leaderboard import commands
 
     sys.stdout.writelines(f"{line}\n" for line in getattr(commands, args.command)(args))

@@ -15,7 +15,8 @@ from operator import itemgetter
 from typing import TypeVar
 
 from simmim_bench.errors import BenchError
-from simmim_bench.records.manifest import CPU, SCRATCH, Cost, Kind, Pretraining, Protocol
+from simmim_bench.records.manifest import CPU, SCRATCH, Cost, Kind, Pretraining
+from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.record import Provenance, Record
 
 TASKS = ("classification", "detection", "segmentation", "retrieval", "vqa", "generation")
@@ -162,7 +163,7 @@ def _columns(records: list[Record]) -> dict[ColumnKey, Protocol]:
     """Protocols in reading order; a run that deviates does not define its protocol."""
     defined: dict[ColumnKey, Record] = {}
     for record in sorted(records, key=lambda record: bool(record.deviations)):
-        first = defined.setdefault(_column_key(record), record)
+        first = defined.setdefault(column_key(record), record)
         if not record.deviations and record.protocol.__dict__ != first.protocol.__dict__:
             raise BenchError(
                 f"protocol {record.protocol.id}@{record.protocol.version} differs between the "
@@ -185,7 +186,7 @@ def _rows(records: list[Record]) -> tuple[list[Row], int]:
     """Rows of one origin (more than one if a protocol was run with several deviations)."""
     first = records[0]
     layers: list[dict[ColumnKey, list[Record]]] = []
-    for key, members in _group(records, _column_key).items():
+    for key, members in _group(records, column_key).items():
         variants = _group(members, lambda record: tuple(record.deviations))
         for depth, deviations in enumerate(sorted(variants)):  # () comes first
             if depth == len(layers):
@@ -283,7 +284,8 @@ def _origin(pretraining: Pretraining | None) -> Pretraining | None:
     return pretraining.model_copy(update=dict.fromkeys(AVERAGED))
 
 
-def _column_key(record: Record) -> ColumnKey:
+def column_key(record: Record) -> ColumnKey:
+    """Column of a record: its protocol and version."""
     return record.protocol.id, record.protocol.version
 
 

@@ -1,4 +1,4 @@
-"""Build a leaderboard: manifests to records to a page on disk."""
+"""Build a leaderboard: from the manifests of a suite to records to tables on disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
-from simmim_bench.leaderboard.aggregate import aggregate
+from simmim_bench.leaderboard.aggregate import aggregate, column_key
 from simmim_bench.leaderboard.export import export
 from simmim_bench.leaderboard.grid import Page
 from simmim_bench.leaderboard.latex import render_latex
@@ -19,7 +19,7 @@ from simmim_bench.records.collect import Collected, collect
 from simmim_bench.records.pictures import keep_pictures
 from simmim_bench.records.published import read_published
 from simmim_bench.records.record import Record
-from simmim_bench.records.store import MANY, beside, collector_paused, records_under
+from simmim_bench.records.store import read_records
 
 MARKDOWN, WEB = "README.md", "index.html"
 PICTURES = "pictures"
@@ -41,13 +41,14 @@ class Built:
         lines = [
             f"records:     {self.records} ({len(found['added'])} new, {len(found['present'])} "
             f"unchanged)",
-            f"leaderboard: {self.markdown}, index.html beside it; report.html in each run's folder",
+            f"leaderboard: {self.markdown}, {self.markdown.with_name(WEB)}",
+            "reports:     report.html in the folder of each run",
         ]
         lines += [
             f"note: {path} repeats a recorded run with the same metrics; the first record is kept"
             for path in found["repeated"]
         ]
-        lines += [f"note: {path} says its run failed; left out" for path in self.collected.skipped]
+        lines += [f"note: {path} is left out, its run failed" for path in self.collected.skipped]
         return "\n".join(lines)
 
 
@@ -58,16 +59,16 @@ def build(
     published: Path | None = None,
     readme: Path | None = None,
 ) -> Built:
-    """Collect the manifests of a suite and write records, their renderings and run reports.
+    """Collect the manifests of a suite; write records, tables and run reports.
 
     Args:
         work_dir: Work dir of a suite.
         out: Folder for ``records/`` and ``leaderboard/``; ``work_dir/results`` by default.
-        published: Folder of cited figures; those of the suite's protocols are shown.
-        readme: File that shows the measured results, too.
+        published: Folder of cited results; those of the suite's protocols are shown.
+        readme: File into which the table of measured results is inserted.
 
     Raises:
-        BenchError: If the work dir holds nothing to collect, or something that is not valid.
+        BenchError: If the work dir has nothing to collect, or something in it is not valid.
     """
     if not work_dir.is_dir():
         raise BenchError(
@@ -81,46 +82,37 @@ def build(
     return Built(page, collected, out / "records", out / "leaderboard" / MARKDOWN)
 
 
-@collector_paused()
 def render(
     out: Path, *, published: Path | None, everything_cited: bool, readme: Path | None = None
 ) -> Page:
-    """Write the renderings of the records in ``out/records``: Markdown, LaTeX, CSV, a web page.
+    """Write the tables of the records in ``out/records``: Markdown, LaTeX, CSV and a web page.
 
     Args:
-        out: Folder with ``records/``; ``leaderboard/`` is written beside it.
-        published: Folder of cited figures.
-        everything_cited: Show cited figures of other protocols, too, in sections of their own.
-        readme: File that shows the measured results, too.
+        out: Folder with ``records/``; ``leaderboard/`` is written next to it.
+        published: Folder of cited results.
+        everything_cited: Show cited results of other protocols, too, in sections of their own.
+        readme: File into which the table of measured results is inserted.
 
     Raises:
         BenchError: If there are no records, or something is not valid.
     """
-    with records_under(out / "records") as records:
-        cited = cited_for(records, published, everything=everything_cited)
-        tables = aggregate(records)
+    records = read_records(out / "records")
+    cited = cited_for(records, published, everything=everything_cited)
+    tables = aggregate(records)
+    page = make_page(records, cited, tables=tables)
+    web = render_web(records, cited, pictures=out / PICTURES, tables=tables)
     folder = out / "leaderboard"
-
-    def write_web() -> None:
-        web = render_web(records, cited, pictures=out / PICTURES, tables=tables)
-        atomic_write_text(folder / WEB, web)
-
-    with beside(write_web, worth_it=len(records) >= MANY):
-        page = make_page(records, cited, tables=tables)
-        atomic_write_text(folder / MARKDOWN, render_markdown(page))
-        atomic_write_text(folder / LATEX, render_latex(page))
-        export([*records, *cited], folder / CSV, form="csv")
+    atomic_write_text(folder / MARKDOWN, render_markdown(page))
+    atomic_write_text(folder / LATEX, render_latex(page))
+    export([*records, *cited], folder / CSV, form="csv")
+    atomic_write_text(folder / WEB, web)
     if readme:
         insert_results(readme, make_page(records, tables=tables))
     return page
 
 
 def cited_for(records: list[Record], published: Path | None, *, everything: bool) -> list[Record]:
-    """Cited figures to show beside ``records``: of their protocols, or all."""
+    """Cited results to show with ``records``: those of the same protocols, or all."""
     cited = read_published(published) if published else []
-    protocols = {(record.protocol.id, record.protocol.version) for record in records}
-    return [
-        record
-        for record in cited
-        if everything or (record.protocol.id, record.protocol.version) in protocols
-    ]
+    protocols = {column_key(record) for record in records}
+    return [record for record in cited if everything or column_key(record) in protocols]

@@ -1,34 +1,37 @@
-"""What ``tools/leaderboard.py`` does, one function a command; each returns what is left to say."""
+"""Commands of ``tools/leaderboard.py``, one function each; they return lines to print."""
 
 from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 
 from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_write_text
 from simmim_bench.leaderboard.aggregate import check_protocols
 from simmim_bench.leaderboard.build import build as build_board
 from simmim_bench.leaderboard.build import cited_for, render
 from simmim_bench.leaderboard.compare import compare as compare_methods
+from simmim_bench.leaderboard.describe import describe_configs
 from simmim_bench.leaderboard.export import export as export_records
 from simmim_bench.leaderboard.export import form_of
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.leaderboard.terminal import print_page
+from simmim_bench.leaderboard.web.run_report import write_reports
 from simmim_bench.records.protocols import check_known
 from simmim_bench.records.published import bad_sources, read_published
 from simmim_bench.records.record import Record
 from simmim_bench.records.store import (
     add_records,
     bad_files,
-    collector_paused,
     read_record,
     read_records,
     record_path,
-    records_under,
 )
 
-GIVEN = "give the record.json of a run as tools/test.py wrote it"
-SHOWN = 20  # bad records that ``check`` names
+GIVEN = "give a record.json that tools/test.py wrote"
+MAX_SHOWN = 20
+"""``check`` shows at most this many bad files."""
 
 
 def build(args: argparse.Namespace) -> list[str]:
@@ -43,63 +46,73 @@ def build(args: argparse.Namespace) -> list[str]:
 
 
 def add(args: argparse.Namespace) -> list[str]:
-    """Add record files; nothing is added unless all are valid and agree with what is recorded."""
+    """Add record files, if all are valid and agree with the existing records."""
     made = [(path, read_record(path, remedy=GIVEN)) for path in args.files]
     for path, record in made:
-        check_known(record, path)
+        _check_protocol(record, path)
     return [
         f"{outcome}: {path} as {record.run_id}"
         for outcome, (path, record) in zip(add_records(args.records, made), made, strict=True)
     ]
 
 
-@collector_paused()
 def check(args: argparse.Namespace) -> list[str]:
-    """Read all records and cited figures; of several bad files, all are named."""
+    """Validate all records and cited results; list every bad file."""
     try:
-        with records_under(args.records) as records:
-            for record in records:
-                check_known(record, record_path(args.records, record))
-            cited = read_published(args.published)
-            check_protocols([*records, *cited])
+        records, cited = read_records(args.records), read_published(args.published)
+        for record in records:
+            _check_protocol(record, record_path(args.records, record))
+        check_protocols([*records, *cited])
     except BenchError:
-        bad = [*bad_files(args.records, check_known), *bad_sources(args.published)]
+        bad = [*bad_files(args.records, _check_protocol), *bad_sources(args.published)]
         if len(bad) < 2:
             raise
-        more = [f"and {len(bad) - SHOWN} more"] if len(bad) > SHOWN else []
+        more = [f"and {len(bad) - MAX_SHOWN} more"] if len(bad) > MAX_SHOWN else []
         where = f"under {args.records} and {args.published}"
-        lines = [f"{len(bad)} files {where} are not sound:", *bad[:SHOWN], *more]
+        lines = [f"{len(bad)} files {where} are not valid:", *bad[:MAX_SHOWN], *more]
         raise BenchError("\n".join(lines)) from None
-    return [f"{len(records)} records and {len(cited)} cited figures are sound"]
+    return [f"{len(records)} records and {len(cited)} cited results are valid"]
 
 
-@collector_paused()
 def show(args: argparse.Namespace) -> list[str]:
     """Print the tables."""
-    with records_under(args.records) as records:
-        page = make_page(records, cited_for(records, args.published, everything=False))
-    print_page(page)
+    records = read_records(args.records)
+    print_page(make_page(records, cited_for(records, args.published, everything=False)))
     return []
 
 
-@collector_paused()
 def compare(args: argparse.Namespace) -> list[str]:
-    """Print the difference of two methods."""
-    with records_under(args.records) as records:
-        page = compare_methods(records, args.ours, args.theirs)
-    print_page(page)
+    """Print the differences between two methods."""
+    print_page(compare_methods(read_records(args.records), args.ours, args.theirs))
     return []
 
 
-@collector_paused()
 def export(args: argparse.Namespace) -> list[str]:
-    """Write records and cited figures in another format."""
+    """Write records and cited results in another format."""
     form = args.format or form_of(args.out)
     records, cited = read_records(args.records), read_published(args.published)
     export_records([*records, *cited], args.out, form=form)
-    return [f"{args.out}: {form} of {len(records)} records and {len(cited)} cited figures"]
+    return [f"{args.out}: {len(records)} records and {len(cited)} cited results as {form}"]
+
+
+def report(args: argparse.Namespace) -> list[str]:
+    """Write a page about each finished run; print the paths of the pages."""
+    return [str(path) for path in write_reports(args.folders)]
+
+
+def protocols(args: argparse.Namespace) -> list[str]:
+    """Describe all recipes and protocols of the configs; print the text or write it to a file."""
+    text = describe_configs(args.configs)
+    if args.out is None:
+        return text.splitlines()
+    atomic_write_text(args.out, text)
+    return [str(args.out)]
 
 
 def schema(_args: argparse.Namespace) -> list[str]:
-    """JSON Schema of a record."""
+    """Print the JSON Schema of a record."""
     return json.dumps(Record.model_json_schema(), indent=2, sort_keys=True).splitlines()
+
+
+def _check_protocol(record: Record, path: Path) -> None:
+    check_known(record.protocol, path, deviates=bool(record.deviations))

@@ -22,13 +22,13 @@ TITLES = {
 }
 HEADER = (
     "# Recipes and protocols\n\n"
-    "Made by `python tools/describe_configs.py --out docs/protocols.md` from `configs/`; changes "
-    "by hand are lost. Learning rates are those of the stated batch."
+    "Made by `python tools/leaderboard.py protocols --out docs/protocols.md` from `configs/`; "
+    "changes by hand are lost. Learning rates are those of the stated batch."
 )
 Column = tuple[str, Callable[[Any], str]]
 
 
-def describe(folder: Path) -> str:
+def describe_configs(folder: Path) -> str:
     """Markdown tables of all leaf configs below ``folder``, ablations and variants left out.
 
     Raises:

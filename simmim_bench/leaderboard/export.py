@@ -1,4 +1,4 @@
-"""Records in other formats: for pandas, for OpenMMLab's model indices, for papers' result lists."""
+"""Records in other formats: flat tables for pandas, JSON lines, OpenMMLab's model index."""
 
 from __future__ import annotations
 
@@ -15,18 +15,10 @@ import yaml
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path, atomic_write_text
-from simmim_bench.leaderboard.aggregate import Cell, ColumnKey, Row, Table, aggregate, gpu_hours
-from simmim_bench.leaderboard.grid import describe
-from simmim_bench.leaderboard.page import show_origin
-from simmim_bench.records.manifest import Cost, Pretraining, Protocol
+from simmim_bench.leaderboard.aggregate import gpu_hours
+from simmim_bench.records.manifest import Cost, Pretraining
 from simmim_bench.records.record import Record
 from simmim_bench.records.schema import ImageSize
-
-# Results as the evaluation tables of Papers with Code: tasks, their datasets, ranked models.
-#
-# The shape is that of https://github.com/paperswithcode/sota-extractor, whose reader refuses keys
-# that it does not know: what else there is to say stands in names and descriptions.
-
 
 TASKS = {
     "classification": "Image Classification",
@@ -36,7 +28,7 @@ TASKS = {
     "vqa": "Visual Question Answering",
     "generation": "Image Generation",
 }
-NAMES = {  # of metrics, as OpenMMLab's model indices and result lists spell them
+METRICS = {
     "top1": "Top 1 Accuracy",
     "top5": "Top 5 Accuracy",
     **{
@@ -48,73 +40,6 @@ NAMES = {  # of metrics, as OpenMMLab's model indices and result lists spell the
     "macc": "mAcc",
     "aacc": "aAcc",
 }
-
-
-def evaluation_tables(records: Iterable[Record]) -> str:
-    """JSON list of tasks; each protocol is a dataset, each line of the leaderboard a row.
-
-    Figures are means over seeds, of full runs alone.
-    """
-    tasks: dict[str, list[dict[str, Any]]] = {}
-    for table in aggregate(record for record in records if record.kind == "full"):
-        for key, protocol in table.columns.items():
-            tasks.setdefault(protocol.task, []).append(_dataset(key, protocol, table))
-    listed = [
-        {
-            "task": TASKS[task],
-            "description": "",
-            "categories": ["Computer Vision"],
-            "datasets": datasets,
-            "subtasks": [],
-            "synonyms": [],
-            "source_link": None,
-        }
-        for task, datasets in tasks.items()
-    ]
-    return json.dumps(listed, indent=2, ensure_ascii=False) + "\n"
-
-
-def _dataset(key: ColumnKey, protocol: Protocol, table: Table) -> dict[str, Any]:
-    metrics = sorted(protocol.metrics, key=lambda name: name != protocol.primary)
-    cells = [(row, row.cells[key]) for row in table.rows if key in row.cells]
-    return {
-        "dataset": f"{protocol.dataset} ({protocol.id}@{protocol.version})",
-        "description": f"{describe(protocol)}; means over seeds",
-        "sota": {
-            "metrics": [NAMES.get(name, name) for name in metrics],
-            "rows": [_row(row, cell, protocol) for row, cell in cells],
-        },
-        "subdatasets": [],
-        "dataset_links": [],
-        "dataset_citations": [],
-    }
-
-
-def _row(row: Row, cell: Cell, protocol: Protocol) -> dict[str, Any]:
-    """A figure of ours has no paper: its date is that of its newest run."""
-    measured = row.provenance.kind == "measured"
-    newest = max(record.date for record in cell.records)
-    return {
-        "model_name": _model_of_evaluation_tables(row, cell),
-        "paper_title": row.provenance.table or "",
-        "paper_url": row.provenance.url or "",
-        "paper_date": newest.date().isoformat() if measured else None,
-        "code_links": [],
-        "model_links": [],
-        "metrics": {NAMES.get(name, name): f"{s.mean:.2f}" for name, s in cell.metrics.items()},
-        "uses_additional_data": bool(
-            row.pretraining and row.pretraining.dataset != protocol.dataset
-        ),
-    }
-
-
-def _model_of_evaluation_tables(row: Row, cell: Cell) -> str:
-    """Everything that tells it from another line."""
-    parts = [row.backbone]
-    if row.pretraining:
-        parts.append(show_origin(row.pretraining))
-    parts += [*row.pretraining_deviations, *cell.deviations]
-    return f"{row.method} ({', '.join(parts)})"
 
 
 COST = (
@@ -148,7 +73,6 @@ SUFFIXES = {
     ".parquet": "parquet",
     ".jsonl": "jsonl",
     ".yml": "metafile",
-    ".json": "results",
 }
 
 
@@ -294,7 +218,7 @@ def _model(record: Record) -> dict[str, Any]:
             {
                 "Task": TASKS[record.protocol.task],
                 "Dataset": record.protocol.dataset,
-                "Metrics": {NAMES.get(key, key): value for key, value in record.metrics.items()},
+                "Metrics": {METRICS.get(key, key): value for key, value in record.metrics.items()},
             }
         ],
     }
@@ -317,5 +241,4 @@ FORMS: dict[str, Callable[[list[Record]], str]] = {
     "csv": _csv,
     "jsonl": _jsonl,
     "metafile": _metafile,
-    "results": evaluation_tables,
 }

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simmim_bench.leaderboard.aggregate import TIMES, ColumnKey, Row, Stat
-from simmim_bench.records.manifest import Protocol
+from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import ImageSize
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")

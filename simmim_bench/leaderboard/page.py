@@ -13,6 +13,7 @@ from simmim_bench.leaderboard.aggregate import (
     Row,
     Table,
     aggregate,
+    column_key,
     gains,
 )
 from simmim_bench.leaderboard.costs import cost_grid
@@ -104,9 +105,9 @@ def make_page(
         BenchError: If the records contradict one another.
     """
     known, cited = list(records), list(cited)
-    protocols = {_protocol(record) for record in known if record.kind == "full"}
-    beside = [record for record in cited if _protocol(record) in protocols]
-    others = [record for record in cited if _protocol(record) not in protocols]
+    protocols = {column_key(record) for record in known if record.kind == "full"}
+    beside = [record for record in cited if column_key(record) in protocols]
+    others = [record for record in cited if column_key(record) not in protocols]
     if beside or tables is None:
         tables = aggregate([*known, *beside])
     sections = [_section(table, HEADINGS[table.kind]) for table in tables]
@@ -114,10 +115,6 @@ def make_page(
         of_task = [record for record in others if record.protocol.task == task]
         sections += [_section(table, f"Cited: {task}") for table in aggregate(of_task)]
     return Page(TITLE, LEGEND, sections, len(known))
-
-
-def _protocol(record: Record) -> ColumnKey:
-    return record.protocol.id, record.protocol.version
 
 
 def _section(table: Table, heading: str) -> Section:

@@ -1,4 +1,4 @@
-"""From the manifests of a work dir to records."""
+"""Make records from the manifests in a work dir."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from simmim_bench.records.record import Record, RecordBody
 from simmim_bench.records.schema import validate
 from simmim_bench.records.store import Outcome, add_records
 
+# fields of a manifest that its record copies
 COPIED = {
     "kind", "method", "backbone", "pretraining", "protocol", "metrics", "seed", "cost",
     "environment", "config", "deviations", "curves",
@@ -20,7 +21,7 @@ COPIED = {
 
 @dataclass
 class Collected:
-    """Manifests by what became of them; ``skipped`` are of fine-tunings that failed."""
+    """Manifests of fine-tunings by outcome; those in ``skipped`` failed."""
 
     records: dict[Outcome, list[Path]] = field(
         default_factory=lambda: {"added": [], "present": [], "repeated": []}
@@ -31,8 +32,8 @@ class Collected:
 def collect(work_dir: Path, records: Path) -> Collected:
     """Write a record for every complete fine-tuning under ``work_dir``.
 
-    Nothing is written unless every manifest is valid and agrees with what is recorded. Collecting
-    twice adds nothing.
+    Nothing is written unless every manifest is valid and agrees with the existing records.
+    Collecting twice adds nothing.
 
     Args:
         work_dir: Folder whose subfolders hold ``manifest.json`` files.
@@ -42,16 +43,13 @@ def collect(work_dir: Path, records: Path) -> Collected:
         BenchError: If there is no complete fine-tuning, a manifest is not valid, or a run is
             already recorded with other metrics.
     """
-    found_at = [
-        path for path in sorted(work_dir.rglob(FILE_NAME)) if not _put_aside(path, work_dir)
-    ]
-    manifests = {path: Manifest.read(path) for path in found_at}
+    manifests = read_manifests(work_dir)
     runs = {path: found for path, found in manifests.items() if found.stage == "finetune"}
     complete = {path: found for path, found in runs.items() if found.status == "complete"}
     if not complete:
         raise BenchError(
-            f"{work_dir} holds no complete fine-tuning ({len(manifests)} manifests of other "
-            f"stages); run `python tools/run_suite.py SUITE.yaml` first"
+            f"{work_dir} has no complete fine-tuning ({len(manifests)} manifests of other stages); "
+            f"run `python tools/run_suite.py SUITE.yaml` first"
         )
     makers = makers_of(manifests.values())
     made = {path: make_record(run, path, makers) for path, run in complete.items()}
@@ -61,12 +59,23 @@ def collect(work_dir: Path, records: Path) -> Collected:
     return collected
 
 
+def read_manifests(folder: Path) -> dict[Path, Manifest]:
+    """Manifests in ``folder`` and below by their paths, except of runs that a suite has replaced.
+
+    Raises:
+        BenchError: If one is not valid.
+    """
+    paths = sorted(folder.rglob(FILE_NAME))
+    current = [path for path in paths if SUPERSEDED not in path.relative_to(folder).parts]
+    return {path: Manifest.read(path) for path in current}
+
+
 def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Record:
     """Make the record of a complete fine-tuning.
 
     Args:
-        run: Its manifest.
-        path: Where the manifest is, for errors.
+        run: Manifest of the fine-tuning.
+        path: File of the manifest, for errors.
         makers: Manifest of the stage that wrote a file, by the file's SHA-256.
 
     Raises:
@@ -78,8 +87,8 @@ def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Recor
     for maker in lineage:
         if maker.kind != run.kind:
             raise BenchError(
-                f"{path} is a {run.kind} run of a {maker.kind} pretraining; run both with the "
-                f"same --kind"
+                f"{path} is a {run.kind} run of a {maker.kind} pretraining; run both with the same "
+                f"--kind"
             )
     pretrainings = [maker for maker in lineage if maker.stage == "pretrain" and maker.cost]
     first = pretrainings[0].model_dump(mode="json") if pretrainings else {}
@@ -94,11 +103,6 @@ def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Recor
     return Record.seal(validate(RecordBody, body, source=str(path), remedy=REMEDY))
 
 
-def _put_aside(path: Path, work_dir: Path) -> bool:
-    """Whether a suite has replaced this run by one from other inputs."""
-    return SUPERSEDED in path.relative_to(work_dir).parts
-
-
 def makers_of(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
     """Manifest of the pretraining or export that wrote a file, by the file's SHA-256."""
     return {
@@ -110,7 +114,7 @@ def makers_of(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
 
 
 def _lineage(weights: str | None, makers: dict[str, Manifest]) -> list[Manifest]:
-    """Follow hashes from exported weights back to the pretraining, as far as it is known."""
+    """Stages that made ``weights``, as far as known: follow file hashes back, oldest first."""
     pending, seen, found = [weights] if weights else [], set[str](), list[Manifest]()
     while pending:
         digest = pending.pop()

@@ -1,4 +1,4 @@
-"""Versions and commit that a result depends on; imports none of the packages it names."""
+"""Versions and commit that a result depends on; the packages themselves are not imported."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 import simmim_bench
 from simmim_bench.records.manifest import Environment
 
-GIT_TIMEOUT = 20  # seconds; a slow network disk must not hold up a run
+GIT_TIMEOUT = 20  # seconds; a slow network disk must not delay a run
 
 
 def collect_environment(packages: Iterable[str]) -> Environment:
     """Describe the running environment.
 
     Args:
-        packages: Distribution names; those that are not installed are left out.
+        packages: Distribution names; packages that are not installed are left out.
     """
     versions = {name: found for name in packages if (found := _version(name)) is not None}
     repository = _repository()
@@ -42,17 +42,17 @@ def _version(package: str) -> str | None:
 
 
 def _repository() -> Path:
-    """Folder of the package if git tracks it (it may be installed), else the current one."""
+    """Folder of the package if git tracks it, else (it is installed) the current folder."""
     source = Path(simmim_bench.__file__).resolve()
     tracked = _git(source.parent, "ls-files", "--error-unmatch", source.name)
     return source.parent if tracked is not None else Path.cwd()
 
 
-def _git(folder: Path, *words: str) -> str | None:
-    """Output of a git command, None if git is missing, slow or says no."""
+def _git(folder: Path, *arguments: str) -> str | None:
+    """Output of a git command; None if git is missing, slow or fails."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *words],
+            ["git", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
             timeout=GIT_TIMEOUT,

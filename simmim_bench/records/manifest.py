@@ -1,4 +1,7 @@
-"""The manifest that every stage writes last: what went in, what came out, what it cost."""
+"""The manifest that every stage writes last: its inputs, its outputs, its cost.
+
+A stage is complete when its folder has a ``manifest.json`` that says so.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from simmim_bench.io import atomic_write_json
-from simmim_bench.records.curve import Curve
+from simmim_bench.records.curves import Curve
+from simmim_bench.records.protocols import Protocol, check_metrics
 from simmim_bench.records.schema import (
+    CURRENT,
     Epochs,
     ImageSize,
     JsonObject,
@@ -23,64 +28,36 @@ from simmim_bench.records.schema import (
     StrictModel,
     Text,
     UtcTime,
-    manifest_to_current,
     read_model,
+    version_of,
 )
 
 FILE_NAME = "manifest.json"
-SUPERSEDED = "superseded"  # folder of runs that a suite has replaced
+SUPERSEDED = "superseded"
+"""Folder of runs that a suite has replaced by runs with other inputs."""
 SCRATCH = "scratch"
-BY_SIZE = ("_mAP_s", "_mAP_m", "_mAP_l")  # COCO's figures of small, medium and large objects
-CPU = "CPU "  # how the device of a cost begins that is no GPU
+"""Method of a backbone without pretraining."""
+CPU = "CPU "
+"""Start of a cost's device that is not a GPU."""
 REMEDY = "delete it and run its stage again"
 
 Kind = Literal["full", "smoke"]
 Stage = Literal["data", "pretrain", "export", "finetune", "test"]
-Task = Literal["classification", "detection", "segmentation", "retrieval", "vqa", "generation"]
 
 
 class FileRef(StrictModel):
-    """A file and what it held."""
+    """A file and the hash of its content."""
 
     path: Text
     sha256: Sha256
 
 
 class ConfigRef(StrictModel):
-    """A config file, the hash of all it resolves to, and what the command line changed."""
+    """A config file, the hash of the resolved config, and overrides from the command line."""
 
     path: Text
     sha256: Sha256
     overrides: list[str] = []
-
-
-class Protocol(StrictModel):
-    """What makes numbers comparable; a change of any of it raises ``version``.
-
-    ``metrics`` maps names of records to keys of the evaluator; ``primary`` is one of the names.
-    The schedule is stated in ``epochs`` or, where the recipe counts so, in ``iterations``.
-    """
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")]
-    version: PositiveInt
-    task: Task
-    dataset: Name
-    split: Name
-    image_size: ImageSize | None = None
-    epochs: Epochs | None = None
-    iterations: PositiveInt | None = None
-    metrics: Annotated[dict[Name, Text], Field(min_length=1)]
-    primary: Name
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.primary not in self.metrics:
-            raise ValueError(
-                f"primary is {self.primary!r}, expected one of {', '.join(self.metrics)}"
-            )
-        if self.epochs is None and self.iterations is None:
-            raise ValueError("neither epochs nor iterations is given; a protocol states a schedule")
-        return self
 
 
 class Pretraining(StrictModel):
@@ -96,10 +73,10 @@ class Pretraining(StrictModel):
 
 
 class Cost(StrictModel):
-    """What a stage took; memory in MiB of one process, ``flops`` of one forward pass.
+    """Cost of a stage; memory is in MiB of one process, ``flops`` are of one forward pass.
 
     ``energy_joules`` is that of all GPUs of the run, or of the CPU packages of its machines
-    (``energy_source``); None where no counter can be read.
+    (``energy_source``); None if no counter can be read.
     """
 
     device: Text
@@ -114,7 +91,7 @@ class Cost(StrictModel):
 
 
 class Environment(StrictModel):
-    """Versions and commit a stage ran with."""
+    """Versions and commit that a stage ran with."""
 
     python: Text
     torch: Text | None = None
@@ -132,9 +109,10 @@ class Failure(StrictModel):
 
 
 class Manifest(StrictModel):
-    """One stage: a folder is done when its manifest says ``complete``.
+    """What one stage did.
 
-    Metrics are percent in full precision; times are UTC. ``pretraining`` is None from scratch.
+    Metrics are in percent with full precision, times in UTC. ``pretraining`` is None for a
+    backbone trained from scratch.
     """
 
     schema_version: Literal[2] = 2
@@ -162,10 +140,10 @@ class Manifest(StrictModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.failure and self.status == "complete":
-            raise ValueError("status is complete, but failure says why it failed")
+            raise ValueError("status is 'complete' but failure is given; expected status 'failed'")
         for field in _required(self.stage):
             if getattr(self, field) is None:
-                raise ValueError(f"{field} is missing; a manifest of stage {self.stage} states it")
+                raise ValueError(f"{field} is missing; a manifest of stage {self.stage} needs it")
         if self.stage == "finetune":
             check_origin(self.method, self.pretraining)
             if self.status == "complete" and self.protocol:
@@ -174,20 +152,24 @@ class Manifest(StrictModel):
 
     @classmethod
     def upgrade(cls, value: Any) -> Any:
-        """Read what earlier versions wrote."""
-        return manifest_to_current(value)
+        """Convert a manifest of version 1.
+
+        Raises:
+            ValueError: If the version is unknown.
+        """
+        return {**value, "schema_version": CURRENT} if version_of(value) == 1 else value
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
         """Read and validate a manifest file.
 
         Raises:
-            BenchError: If it is missing, no JSON or not valid; names file, field and remedy.
+            BenchError: If it is missing, not JSON or not valid.
         """
         return read_model(cls, path, remedy=REMEDY)
 
     def write(self, path: Path) -> None:
-        """Write atomically; a reader sees the old manifest or the new one."""
+        """Write atomically: a reader sees the old manifest or the new one."""
         atomic_write_json(path, self.as_json())
 
 
@@ -204,38 +186,14 @@ def _required(stage: Stage) -> tuple[str, ...]:
 
 
 def check_origin(method: str | None, pretraining: Pretraining | None) -> None:
-    """Refuse a random backbone under a method's name, and a pretrained one as ``scratch``.
+    """Raise if a random backbone has a method's name, or a pretrained one is called ``scratch``.
 
     Raises:
-        ValueError: If ``method`` and ``pretraining`` contradict one another.
+        ValueError: If ``method`` and ``pretraining`` contradict each other.
     """
     if (method == SCRATCH) != (pretraining is None):
         stated = "none" if pretraining is None else f"by {pretraining.method}"
         raise ValueError(
-            f"method is {method!r} but pretraining is {stated}; 'scratch' and no pretraining go "
-            f"together"
+            f"method is {method!r} but pretraining is {stated}; without pretraining, it must be "
+            f"{SCRATCH!r}, with pretraining another"
         )
-
-
-def check_metrics(metrics: dict[str, float], protocol: Protocol) -> None:
-    """Refuse metrics that are not exactly the protocol's, but for what data may not have.
-
-    Raises:
-        ValueError: Names both sets.
-    """
-    by_size = {name for name, key in protocol.metrics.items() if key.endswith(BY_SIZE)}
-    if set(metrics) | by_size - {protocol.primary} != set(protocol.metrics):
-        raise ValueError(
-            f"metrics are {', '.join(sorted(metrics)) or 'empty'}, protocol "
-            f"{protocol.id}@{protocol.version} has {', '.join(sorted(protocol.metrics))}"
-        )
-
-
-def stage_done(folder: Path) -> bool:
-    """Whether the stage in ``folder`` has a manifest that says ``complete``.
-
-    Raises:
-        BenchError: If there is a manifest that is not valid.
-    """
-    path = folder / FILE_NAME
-    return path.is_file() and Manifest.read(path).status == "complete"

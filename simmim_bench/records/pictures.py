@@ -1,4 +1,4 @@
-"""What pretrained models paint, small, kept beside the records of their fine-tunings."""
+"""Small reconstructions by pretrained models, kept next to the records of their fine-tunings."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import io
 from pathlib import Path
 
 from simmim_bench.io import atomic_path
-from simmim_bench.records.manifest import FILE_NAME, SUPERSEDED, Manifest
+from simmim_bench.records.collect import read_manifests
 
-WIDEST = 560  # pixels
-KEY = 16  # hex digits of the weights' hash that name a picture
+MAX_WIDTH = 560  # pixels
+HASH_DIGITS = 16
+"""Hex digits of the weights' hash in the name of a picture."""
 
 
 def last_reconstruction(folder: Path) -> Path | None:
-    """The picture that a pretraining's last epoch left in its folder."""
+    """Picture that the last epoch of a pretraining wrote into its folder, or None."""
     numbered = {
         int(path.stem.removeprefix("epoch_")): path
         for path in (folder / "reconstructions").glob("epoch_*.png")
@@ -27,16 +28,12 @@ def keep_pictures(work_dir: Path, pictures: Path) -> None:
 
     Args:
         work_dir: Work dir of a suite.
-        pictures: Folder that receives ``<hash of the weights>.jpg``; one that is there stays.
+        pictures: Folder for ``<hash of the weights>.jpg``; existing files are kept.
     """
-    manifests = {
-        path.parent: Manifest.read(path)
-        for path in sorted(work_dir.rglob(FILE_NAME))
-        if SUPERSEDED not in path.relative_to(work_dir).parts
-    }
-    painters = {
-        output.sha256: folder
-        for folder, manifest in manifests.items()
+    manifests = read_manifests(work_dir)
+    pretrainings = {
+        output.sha256: path.parent
+        for path, manifest in manifests.items()
         if manifest.stage == "pretrain"
         for output in manifest.outputs.values()
     }
@@ -45,29 +42,30 @@ def keep_pictures(work_dir: Path, pictures: Path) -> None:
             continue
         for weights in manifest.outputs.values():
             for source in manifest.inputs.values():
-                _keep(painters.get(source.sha256), pictures / f"{weights.sha256[:KEY]}.jpg")
+                folder = pretrainings.get(source.sha256)
+                _keep(folder, pictures / f"{weights.sha256[:HASH_DIGITS]}.jpg")
 
 
-def _keep(painter: Path | None, target: Path) -> None:
-    picture = last_reconstruction(painter) if painter else None
+def _keep(pretraining: Path | None, target: Path) -> None:
+    picture = last_reconstruction(pretraining) if pretraining else None
     if picture is None or target.exists():
         return
     with atomic_path(target) as temporary:
-        temporary.write_bytes(as_jpeg(picture, widest=WIDEST))
+        temporary.write_bytes(as_jpeg(picture, max_width=MAX_WIDTH))
 
 
-def as_jpeg(picture: Path, *, widest: int) -> bytes:
-    """A picture as JPEG, made smaller where it is wider than ``widest`` pixels."""
+def as_jpeg(picture: Path, *, max_width: int) -> bytes:
+    """A picture as JPEG, scaled down if it is wider than ``max_width`` pixels."""
     from PIL import Image
 
     with Image.open(picture) as image:
         small = image.convert("RGB")
-        small.thumbnail((widest, 4 * widest))
+        small.thumbnail((max_width, 4 * max_width))
         stream = io.BytesIO()
         small.save(stream, "JPEG", quality=85)
     return stream.getvalue()
 
 
-def as_address(jpeg: bytes) -> str:
-    """A JPEG as an address that holds it."""
+def as_data_url(jpeg: bytes) -> str:
+    """A JPEG as a data URL, for a page of one file."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"

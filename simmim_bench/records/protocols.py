@@ -1,21 +1,155 @@
-"""Which protocols there are: those that configs define, read without running a config."""
+"""Protocols: what makes numbers comparable, and which of them the configs define.
+
+A protocol is stated by a downstream config. Records repeat it, so that a table can be made without
+the config; ``check_known`` compares the two.
+"""
 
 from __future__ import annotations
 
 import ast
 import difflib
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
 
 from simmim_bench.errors import BenchError
-from simmim_bench.records.manifest import Protocol
-from simmim_bench.records.record import Record
+from simmim_bench.records.schema import Epochs, ImageSize, Name, PositiveInt, StrictModel, Text
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-MEASURED = ("task", "metrics", "primary")
-"""What a run that deviates from its protocol, for example in its images, cannot change."""
+BY_SIZE = ("_mAP_s", "_mAP_m", "_mAP_l")
+"""Endings of COCO's metrics of small, medium and large objects, which a data set may lack."""
+FIXED = ("task", "metrics", "primary")
+"""Fields that must agree even if a run deviates from its protocol, for example in its images."""
+
+Task = Literal["classification", "detection", "segmentation", "retrieval", "vqa", "generation"]
+
+
+class Protocol(StrictModel):
+    """What makes numbers comparable; if any of it changes, ``version`` goes up.
+
+    ``metrics`` maps names in records to keys of the evaluator; ``primary`` is one of the names.
+    The length of the schedule is stated in ``epochs`` or in ``iterations``.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")]
+    version: PositiveInt
+    task: Task
+    dataset: Name
+    split: Name
+    image_size: ImageSize | None = None
+    epochs: Epochs | None = None
+    iterations: PositiveInt | None = None
+    metrics: Annotated[dict[Name, Text], Field(min_length=1)]
+    primary: Name
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.primary not in self.metrics:
+            raise ValueError(
+                f"primary is {self.primary!r}, expected one of {', '.join(self.metrics)}"
+            )
+        if self.epochs is None and self.iterations is None:
+            raise ValueError("a protocol needs epochs or iterations, got neither")
+        return self
+
+
+def protocol_metrics(
+    protocol: Mapping[str, Any] | None, measured: Mapping[str, float] | None
+) -> dict[str, float]:
+    """Metrics of a protocol in percent, by their names in records; empty without a protocol.
+
+    COCO's metrics of an object size that the data lack are left out.
+
+    Args:
+        protocol: With ``metrics``, from names in records to keys of the evaluator.
+        measured: Value for each key of the evaluator; COCO's are fractions of 1.
+
+    Raises:
+        BenchError: If a metric was not measured or is out of range.
+    """
+    if not protocol:
+        return {}
+    measured, metrics = measured or {}, {}
+    for name, key in protocol["metrics"].items():
+        if key not in measured:
+            raise BenchError(
+                f"the protocol's metric {name!r} needs {key!r} from the evaluator, which measured: "
+                f"{', '.join(measured) or 'nothing'}"
+            )
+        value = float(measured[key])
+        if value == -1 and key.endswith(BY_SIZE) and name != protocol["primary"]:
+            continue  # the data have no object of that size
+        metrics[name] = in_percent(key, value)
+        if not 0 <= metrics[name] <= 100:
+            raise BenchError(
+                f"the evaluator measured {value} for {key!r}, expected 0 to 100 percent; COCO's "
+                f"metrics are -1 if the validation set has no such object: check the annotations"
+            )
+    return metrics
+
+
+def in_percent(key: str, value: float) -> float:
+    """The evaluator's value for ``key`` in percent: COCO's are fractions of 1, others percent."""
+    return 100 * value if key.startswith("coco/") else value
+
+
+def check_metrics(metrics: dict[str, float], protocol: Protocol) -> None:
+    """Raise unless ``metrics`` are those of the protocol; metrics by object size may be missing.
+
+    Raises:
+        ValueError: Names both sets.
+    """
+    optional = {name for name, key in protocol.metrics.items() if key.endswith(BY_SIZE)}
+    if set(metrics) | optional - {protocol.primary} != set(protocol.metrics):
+        raise ValueError(
+            f"metrics are {', '.join(sorted(metrics)) or 'empty'}, protocol "
+            f"{protocol.id}@{protocol.version} has {', '.join(sorted(protocol.metrics))}"
+        )
+
+
+def check_known(protocol: Protocol, source: Path, *, deviates: bool) -> None:
+    """Raise if a measured record's protocol is not what the configs define under its id.
+
+    Earlier versions of a protocol are not compared: no config states them any more.
+
+    Args:
+        protocol: As the record states it.
+        source: File of the record, for the error.
+        deviates: Whether the run deviates from its protocol; only ``FIXED`` is compared then.
+
+    Raises:
+        BenchError: Names similar ids, or the field that differs.
+    """
+    known = known_protocols()
+    if not known:
+        return
+    defined = known.get(protocol.id)
+    if defined is None:
+        near = difflib.get_close_matches(protocol.id, sorted(known), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "add its config under configs/"
+        raise BenchError(
+            f"{source}: protocol.id is {protocol.id!r}, which no config defines; {hint}"
+        )
+    if protocol.version > defined.version:
+        raise BenchError(
+            f"{source}: protocol.version is {protocol.version}, the newest that configs define of "
+            f"{protocol.id} is {defined.version}; update simmim_bench, or correct the run's config"
+        )
+    if protocol.version < defined.version:
+        return
+    for field in FIXED if deviates else tuple(Protocol.model_fields):
+        found, expected = getattr(protocol, field), getattr(defined, field)
+        if found != expected:
+            raise BenchError(
+                f"{source}: protocol.{field} is {found!r}, configs define {expected!r} for "
+                f"{protocol.id}@{protocol.version}; run with the config unchanged, or give the "
+                f"changed protocol another id or version"
+            )
 
 
 @cache
@@ -23,60 +157,20 @@ def known_protocols(folder: Path = CONFIGS) -> dict[str, Protocol]:
     """Protocols by id, in the version that configs under ``folder`` define now."""
     found: dict[str, Protocol] = {}
     for path in sorted(folder.rglob("*.py")):
-        stated = _stated(path).get("protocol")
+        stated = _literals(path).get("protocol")
         if stated and stated["id"] not in found:
             found[stated["id"]] = Protocol.model_validate(stated)
     return found
 
 
-def check_known(record: Record, source: Path) -> None:
-    """Refuse a measured record whose protocol is not what the configs define under its id.
-
-    Earlier versions of a protocol are taken as their records state them.
-
-    Raises:
-        BenchError: Naming near ids, or what differs.
-    """
-    known = known_protocols()
-    if not known:
-        return
-    stated = record.protocol
-    defined = known.get(stated.id)
-    if defined is None:
-        near = difflib.get_close_matches(stated.id, sorted(known), n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "add its config under configs/"
-        raise BenchError(f"{source}: protocol.id is {stated.id!r}, which no config defines; {hint}")
-    if stated.version > defined.version:
-        raise BenchError(
-            f"{source}: protocol.version is {stated.version}, the newest that configs define of "
-            f"{stated.id} is {defined.version}; update simmim_bench, or correct the record's run"
-        )
-    if stated.version == defined.version and stated != defined:
-        fields = MEASURED if record.deviations else tuple(Protocol.model_fields)
-        _refuse_other(stated, defined, fields, source)
-
-
-def _refuse_other(
-    stated: Protocol, defined: Protocol, fields: tuple[str, ...], source: Path
-) -> None:
-    for field in fields:
-        found, expected = getattr(stated, field), getattr(defined, field)
-        if found != expected:
-            raise BenchError(
-                f"{source}: protocol.{field} is {found!r}, configs define {expected!r} for "
-                f"{stated.id}@{stated.version}; run it with the config as it is, or give a changed "
-                f"protocol an id or version of its own"
-            )
-
-
 @cache
-def _stated(path: Path) -> dict[str, Any]:
-    """What a config assigns in literals, over that of its bases, as MMEngine merges them.
+def _literals(path: Path) -> dict[str, Any]:
+    """Literal values that a config assigns, merged over those of its bases as MMEngine does.
 
-    Its protocol is of that kind, so that reading it runs no code; models and pipelines that are
-    not are left out.
+    A protocol consists of literals, so it is read without running the config. Other values, such as
+    models and pipelines, are left out if they are not literals.
     """
-    own = {
+    assigned = {
         target.id: statement.value
         for statement in ast.parse(path.read_text("utf-8")).body
         if isinstance(statement, ast.Assign)
@@ -84,10 +178,10 @@ def _stated(path: Path) -> dict[str, Any]:
         if isinstance(target, ast.Name)
     }
     bases: dict[str, Any] = {}
-    for base in ast.literal_eval(own.pop("_base_", ast.List([]))):
-        bases = _merge(bases, _stated((path.parent / base).resolve()))
+    for base in ast.literal_eval(assigned.pop("_base_", ast.List([]))):
+        bases = _merge(bases, _literals((path.parent / base).resolve()))
     values = {}
-    for name, node in own.items():
+    for name, node in assigned.items():
         with suppress(ValueError, KeyError):
             values[name] = _value(node, bases)
     return _merge(bases, values)
@@ -109,7 +203,7 @@ def _merge(base: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(value, dict):
             merged[key] = value
             continue
-        own = {name: part for name, part in value.items() if name != "_delete_"}
-        beneath = {} if value.get("_delete_") else merged.get(key, {})
-        merged[key] = _merge(beneath, own)
+        stated = {name: part for name, part in value.items() if name != "_delete_"}
+        inherited = {} if value.get("_delete_") else merged.get(key, {})
+        merged[key] = _merge(inherited, stated)
     return merged

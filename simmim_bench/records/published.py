@@ -1,9 +1,9 @@
-"""Figures that others published, as records: one YAML file per source.
+"""Results that others published, as records: one YAML file per source.
 
 A file states ``kind`` (``published`` by the authors, ``reproduced`` by another code base),
 ``table`` and ``url`` of the source, the ``date`` on which it was read, ``deviations`` from the
-protocol that hold for all of its figures, and ``results``. A metric may list several values, one
-for each seed that the source tells of. Protocols stand in ``protocols.yml`` beside the files.
+protocol that hold for all of its results, and ``results``. A metric may list several values, one
+for each seed of the source. The protocols are in ``protocols.yml`` in the same folder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import yaml
 from pydantic import Field
 
 from simmim_bench.errors import BenchError
-from simmim_bench.records.manifest import Protocol
+from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.record import Record, RecordBody
 from simmim_bench.records.schema import (
     Epochs,
@@ -31,7 +31,7 @@ from simmim_bench.records.schema import (
 )
 
 PROTOCOLS = "protocols.yml"
-REMEDY = "correct it, with the source at hand"
+REMEDY = "correct it according to its source"
 
 
 class _Origin(StrictModel):
@@ -63,11 +63,11 @@ def read_published(folder: Path) -> list[Record]:
     """Read every source in ``folder``.
 
     Returns:
-        Records, in the order of files and lines; none if there is no such folder.
+        Records in the order of files and lines; empty if there is no such folder.
 
     Raises:
-        BenchError: If a file is not valid, names a protocol that ``protocols.yml`` lacks, or is not
-            named as it must be to be read.
+        BenchError: If a file is not valid, names a protocol that ``protocols.yml`` lacks, or has
+            another suffix than ``.yml``.
     """
     paths = _sources(folder)
     if not paths:
@@ -81,14 +81,14 @@ def _sources(folder: Path) -> list[Path]:
     for path in listed:
         if path.suffix.lower() in (".yaml", ".yml", ".json") and path.suffix != ".yml":
             raise BenchError(
-                f"{path} is not read, cited figures are in files *.yml; rename it to "
+                f"{path} would not be read, cited results must be in *.yml files; rename it to "
                 f"{path.stem}.yml, or move it out of {folder}"
             )
     return [path for path in listed if path.suffix == ".yml" and path.name != PROTOCOLS]
 
 
 def bad_sources(folder: Path) -> Iterator[str]:
-    """What is wrong, one sentence for each bad source in ``folder``; see ``read_published``."""
+    """Describe the problem of each bad source in ``folder``; see ``read_published``."""
     try:
         paths = _sources(folder)
         protocols = read_protocols(folder / PROTOCOLS) if paths else {}
@@ -103,14 +103,14 @@ def bad_sources(folder: Path) -> Iterator[str]:
 
 
 def read_protocols(path: Path) -> dict[str, Protocol]:
-    """Protocols of cited figures by id.
+    """Protocols of cited results by id.
 
     Raises:
         BenchError: If the file is missing or not valid.
     """
     entries = _load(path)
     if not isinstance(entries, list):
-        raise BenchError(f"{path} holds no list of protocols; {REMEDY}")
+        raise BenchError(f"{path} must be a list of protocols; {REMEDY}")
     listed = [validate(Protocol, entry, source=str(path), remedy=REMEDY) for entry in entries]
     return {protocol.id: protocol for protocol in listed}
 
@@ -120,8 +120,8 @@ def _records(path: Path, protocols: dict[str, Protocol]) -> Iterator[Record]:
     for result in source.results:
         if result.protocol not in protocols:
             raise BenchError(
-                f"{path} names the protocol {result.protocol!r}, which {PROTOCOLS} does not "
-                f"define; it has {', '.join(protocols)}"
+                f"{path}: protocol is {result.protocol!r}, which {PROTOCOLS} does not define; it "
+                f"defines {', '.join(protocols)}"
             )
         for seed, metrics in _by_seed(result, path):
             body = _body(source, result, protocols[result.protocol])
@@ -130,11 +130,11 @@ def _records(path: Path, protocols: dict[str, Protocol]) -> Iterator[Record]:
 
 
 def _by_seed(result: _Result, path: Path) -> list[tuple[int | None, dict[str, float]]]:
-    """(None, metrics), or one pair for each of several values."""
+    """Metrics by seed; the only seed is None if a metric has a single value."""
     counts = {len(value) if isinstance(value, list) else 0 for value in result.metrics.values()}
     if len(counts) > 1:
         raise BenchError(
-            f"{path}: metrics of {result.method} on {result.backbone} list different numbers of "
+            f"{path}: metrics of {result.method} on {result.backbone} have different numbers of "
             f"values; {REMEDY}"
         )
     if counts == {0}:
@@ -146,7 +146,7 @@ def _by_seed(result: _Result, path: Path) -> list[tuple[int | None, dict[str, fl
 
 
 def _body(source: _Source, result: _Result, protocol: Protocol) -> dict[str, Any]:
-    """Fields of a record but its metrics and seed."""
+    """Fields of a record except its metrics and seed."""
     origin = result.pretraining
     return {
         "kind": "full",
@@ -166,7 +166,7 @@ def _load(path: Path) -> Any:
         return yaml.safe_load(path.read_text("utf-8"))
     except FileNotFoundError:
         raise BenchError(
-            f"{path} does not exist; it defines the protocols of cited figures"
+            f"{path} does not exist; it must define the protocols of the cited results"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]

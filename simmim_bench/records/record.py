@@ -1,26 +1,25 @@
-"""The record: one measured or cited result with all that it takes to trust it."""
+"""The record: one measured or cited result, and everything needed to trust it."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, model_validator
+from pydantic import Field, model_validator
 from typing_extensions import Self
 
-from simmim_bench.records.curve import Curve
-from simmim_bench.records.hash import has_sha256, model_sha256
+from simmim_bench.records.curves import Curve
+from simmim_bench.records.hash import content_sha256, has_sha256
 from simmim_bench.records.manifest import (
     ConfigRef,
     Cost,
     Environment,
     Kind,
     Pretraining,
-    Protocol,
-    check_metrics,
     check_origin,
 )
+from simmim_bench.records.protocols import Protocol, check_metrics
 from simmim_bench.records.schema import (
-    SEAL,
+    CURRENT,
     Name,
     Percent,
     Seed,
@@ -29,17 +28,17 @@ from simmim_bench.records.schema import (
     Text,
     Title,
     UtcTime,
-    record_to_current,
+    version_of,
 )
 
-SEAL_CHECKED_BESIDE = {"seal": "checked in another process"}
-"""Context of a validation that leaves run id and hash, a third of its time, to somebody else."""
+SEAL = ("run_id", "sha256")
+"""Fields that ``Record.seal`` adds; the hash covers all others."""
 
 
 class Provenance(StrictModel):
-    """Who says so: this harness (``measured``), or a source with its table and URL.
+    """Where a result comes from: this harness (``measured``), or a source with table and URL.
 
-    ``published`` is the authors' own figure, ``reproduced`` that of another code base.
+    ``published`` results are the authors' own, ``reproduced`` ones those of another code base.
     """
 
     kind: Literal["measured", "reproduced", "published"]
@@ -49,7 +48,9 @@ class Provenance(StrictModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.kind == "measured" and (self.table or self.url):
-            raise ValueError("kind is 'measured' but a source is given; cite it as 'published'")
+            raise ValueError(
+                "kind is 'measured' but a source is given; to cite it, use 'published'"
+            )
         if self.kind != "measured" and not (self.table and self.url):
             raise ValueError(f"kind is {self.kind!r} without table and url; state both")
         return self
@@ -88,15 +89,15 @@ class RecordBody(StrictModel):
             check_metrics(self.metrics, self.protocol)
             for field in ("seed", "cost", "environment", "config"):
                 if getattr(self, field) is None:
-                    raise ValueError(f"{field} is missing; a measured record states it")
+                    raise ValueError(f"{field} is missing; a measured record needs it")
         elif self.kind == "smoke" or not set(self.metrics) <= set(self.protocol.metrics):
             raise ValueError(
-                f"a {self.provenance.kind} record is of kind 'full' and has metrics of its protocol"
+                f"a {self.provenance.kind} record needs kind 'full' and metrics of its protocol"
             )
         return self
 
     def make_run_id(self) -> str:
-        """Name of the run, from its inputs alone: the same run always has the same."""
+        """Name of the run, made of its inputs only: a repeated run has the same name."""
         origin_of = self.pretraining
         weights = origin_of.checkpoint_sha256 or origin_of.as_json() if origin_of else None
         inputs = {
@@ -110,11 +111,11 @@ class RecordBody(StrictModel):
             "provenance": self.provenance.as_json(),
         }
         origin = self.provenance.kind if self.seed is None else f"seed{self.seed}"
-        return f"{self.protocol.id}-v{self.protocol.version}-{origin}-{model_sha256(inputs)[:12]}"
+        return f"{self.protocol.id}-v{self.protocol.version}-{origin}-{content_sha256(inputs)[:12]}"
 
     def make_sha256(self) -> str:
         """SHA-256 of everything but run id and hash."""
-        return model_sha256(self._sealed())
+        return content_sha256(self._sealed())
 
     def _sealed(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude=set(SEAL))
@@ -127,15 +128,9 @@ class Record(RecordBody):
     sha256: Sha256
 
     @model_validator(mode="after")
-    def _check_seal(self, info: ValidationInfo) -> Self:
-        if info.context is SEAL_CHECKED_BESIDE:
-            return self
+    def _check_seal(self) -> Self:
         if not has_sha256(self._sealed(), self.sha256):
-            found = self.make_sha256()
-            raise ValueError(
-                f"sha256 is {self.sha256[:12]}... but the content hashes to {found[:12]}...; the "
-                f"record was changed after it was written"
-            )
+            raise ValueError(_changed(self.sha256, self.make_sha256()))
         run_id = self.make_run_id()
         if self.run_id != run_id:
             raise ValueError(f"run_id is {self.run_id!r}, its inputs give {run_id!r}")
@@ -143,8 +138,25 @@ class Record(RecordBody):
 
     @classmethod
     def upgrade(cls, value: Any) -> Any:
-        """Read what earlier versions wrote; their seal is checked, then made anew."""
-        return record_to_current(value)
+        """Convert a record of version 1: check its hash, add the new fields, hash again.
+
+        The run id stays.
+
+        Raises:
+            ValueError: If the version is unknown, or the record was changed after it was written.
+        """
+        if version_of(value) != 1:
+            return value
+        body = {key: field for key, field in value.items() if key not in SEAL}
+        sealed, found = value.get("sha256"), content_sha256(body)
+        if sealed != found:
+            raise ValueError(_changed(str(sealed), found))
+        unknown = {"energy_joules": None, "energy_source": None}
+        for name in ("cost", "pretraining_cost"):
+            if isinstance(body.get(name), dict):
+                body[name] = unknown | body[name]
+        body |= {"schema_version": CURRENT, "curves": {}, "pretraining_curves": {}}
+        return {**body, "run_id": value.get("run_id"), "sha256": content_sha256(body)}
 
     @classmethod
     def seal(cls, body: RecordBody) -> Record:
@@ -152,3 +164,10 @@ class Record(RecordBody):
         return cls.model_validate(
             {**body.as_json(), "run_id": body.make_run_id(), "sha256": body.make_sha256()}
         )
+
+
+def _changed(stated: str, found: str) -> str:
+    return (
+        f"sha256 is {stated[:12]}... but the content hashes to {found[:12]}...; the record was "
+        f"changed after it was written"
+    )

@@ -1,6 +1,9 @@
-"""What all result files share: strict pydantic models and errors that name the field.
+"""Base of all result files: strict pydantic models, schema versions, errors that name the field.
 
-Nothing is coerced (``"81.3"`` is no number), unknown fields, NaN and infinity are refused.
+Nothing is coerced (``"81.3"`` is not a number); unknown fields, NaN and infinity are errors.
+
+Version 2 added curves and energy. A model reads version 1 through its ``upgrade``; what version 1
+did not measure stays unknown.
 """
 
 from __future__ import annotations
@@ -14,22 +17,24 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from simmim_bench.errors import BenchError
-from simmim_bench.records.hash import content_sha256
 
-SHOWN = 80  # characters of a refused value that an error repeats
+CURRENT = 2
+"""Schema version of manifests and records."""
+SHOWN = 80
+"""An error repeats at most this many characters of a bad value."""
 
 
 class StrictModel(BaseModel):
-    """Frozen model that refuses unknown fields, coercion, NaN and infinity."""
+    """Frozen model that raises on unknown fields, on values to be coerced, on NaN and infinity."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
     @classmethod
     def upgrade(cls, value: Any) -> Any:
-        """Bring plain JSON of an earlier version to this one; what is current stays as it is.
+        """Convert plain JSON of an earlier schema version; current content is returned unchanged.
 
         Raises:
-            ValueError: If the version is not known.
+            ValueError: If the version is unknown.
         """
         return value
 
@@ -46,19 +51,19 @@ def _name(text: str) -> str:
         or text.startswith(".")
         or set(text) & {*"/\\"}
     ):
-        raise ValueError("a name is printable, without '/', '\\', a leading '.' or outer spaces")
+        raise ValueError("a name must be printable, without '/', '\\', leading '.' or outer spaces")
     return text
 
 
 def _title(text: str) -> str:
     if text != text.strip() or not text.isprintable():
-        raise ValueError("a title is printable, without outer spaces")
+        raise ValueError("a title must be printable, without outer spaces")
     return text
 
 
 def _utc(time: datetime) -> datetime:
     if time.utcoffset() != timedelta(0):
-        raise ValueError("a time is ISO 8601 in UTC, for example 2025-01-31T12:00:00+00:00")
+        raise ValueError("a time must be ISO 8601 in UTC, for example 2025-01-31T12:00:00+00:00")
     return time
 
 
@@ -89,7 +94,7 @@ Model = TypeVar("Model", bound=StrictModel)
 
 
 def validate(model: type[Model], value: Any, *, source: str, remedy: str) -> Model:
-    """Make a ``model`` of plain JSON values.
+    """Build a ``model`` from plain JSON values.
 
     Args:
         model: Class to validate against.
@@ -108,41 +113,51 @@ def validate(model: type[Model], value: Any, *, source: str, remedy: str) -> Mod
         raise BenchError(f"{source}: {error}; {remedy}") from error
 
 
-def read_model(
-    model: type[Model], path: Path, *, remedy: str, context: dict[str, str] | None = None
-) -> Model:
+def read_model(model: type[Model], path: Path, *, remedy: str) -> Model:
     """Read a JSON file as ``model``.
 
     Args:
         model: Class to validate against.
         path: File.
         remedy: What to do about a bad file, for the error.
-        context: Passed on to the validators of ``model``.
 
     Raises:
-        BenchError: If the file is missing, unreadable, no JSON or not valid.
+        BenchError: If the file is missing, unreadable, not JSON or not valid.
     """
     try:
-        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123  # a third faster
-            content = stream.read()
+        content = path.read_bytes()
     except FileNotFoundError as error:
         raise BenchError(f"{path} does not exist; {remedy}") from error
     except OSError as error:
-        raise BenchError(f"{path} is not readable ({error}); {remedy}") from error
+        raise BenchError(f"cannot read {path} ({error}); {remedy}") from error
     try:
-        # five times as fast as what follows
-        return model.model_validate_json(content, context=context)
+        return model.model_validate_json(content)  # five times as fast as json.loads and validate
     except ValidationError:
-        return _read_slowly(model, content, source=str(path), remedy=remedy)
-
-
-def _read_slowly(model: type[Model], content: bytes, *, source: str, remedy: str) -> Model:
-    """Through earlier versions, and with errors that name the field."""
+        pass  # an earlier version, or an error that shall name its field
     try:
         value = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise BenchError(f"{source} is not readable as JSON ({error}); {remedy}") from error
-    return validate(model, value, source=source, remedy=remedy)
+        raise BenchError(f"{path} is not valid JSON ({error}); {remedy}") from error
+    return validate(model, value, source=str(path), remedy=remedy)
+
+
+def version_of(value: Any) -> int:
+    """Schema version that a file states; ``CURRENT`` if it states none or no integer.
+
+    A missing version is an error of the validation that follows.
+
+    Raises:
+        ValueError: If the version is newer than this code.
+    """
+    stated = value.get("schema_version") if isinstance(value, dict) else None
+    if not isinstance(stated, int) or isinstance(stated, bool):
+        return CURRENT
+    if stated > CURRENT:
+        raise ValueError(
+            f"schema_version is {stated}, this simmim_bench reads versions up to {CURRENT}; "
+            f"update simmim_bench"
+        )
+    return stated
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -158,63 +173,3 @@ def _first_problem(error: ValidationError) -> str:
     found = repr(first["input"])
     found = found if len(found) <= SHOWN else f"{found[:SHOWN]}..."
     return f"{field} is {found}: {message}{more}"
-
-
-# Bring what earlier versions wrote to the current schema.
-#
-# Version 2 added curves and energy; what version 1 did not measure stays unknown.
-
-
-CURRENT = 2
-SEAL = frozenset({"run_id", "sha256"})
-
-
-def manifest_to_current(value: Any) -> Any:
-    """A manifest of version 1 as one of version 2.
-
-    Raises:
-        ValueError: If it is of a version that is not known.
-    """
-    return {**value, "schema_version": CURRENT} if _version(value) == 1 else value
-
-
-def record_to_current(value: Any) -> Any:
-    """A record of version 1 as one of version 2, sealed anew; its run id stays.
-
-    Raises:
-        ValueError: If it is of a version that is not known, or was changed after it was sealed.
-    """
-    if _version(value) != 1:
-        return value
-    body = {key: field for key, field in value.items() if key not in SEAL}
-    sealed, found = value.get("sha256"), content_sha256(body)
-    if sealed != found:
-        raise ValueError(
-            f"sha256 is {str(sealed)[:12]}... but the content hashes to {found[:12]}...; the "
-            f"record was changed after it was written"
-        )
-    costs = {
-        name: {"energy_joules": None, "energy_source": None, **body[name]}
-        for name in ("cost", "pretraining_cost")
-        if isinstance(body.get(name), dict)
-    }
-    added = {"schema_version": CURRENT, "curves": {}, "pretraining_curves": {}}
-    body = {**body, **costs, **added}
-    return {**body, "run_id": value.get("run_id"), "sha256": content_sha256(body)}
-
-
-def _version(value: Any) -> int:
-    """Version of a file; the newest where it states none or no number, which is refused later.
-
-    Raises:
-        ValueError: If it is newer than this code.
-    """
-    stated = value.get("schema_version") if isinstance(value, dict) else None
-    if not isinstance(stated, int) or isinstance(stated, bool):
-        return CURRENT
-    if stated > CURRENT:
-        raise ValueError(
-            f"schema_version is {stated}, this simmim_bench knows versions up to {CURRENT} and "
-            f"has to be updated to read it"
-        )
-    return stated

@@ -15,8 +15,8 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
 from simmim_bench.records.collect import make_record, makers_of
 from simmim_bench.records.hash import content_sha256
-from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest, Protocol
-from simmim_bench.records.metrics import protocol_metrics
+from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest
+from simmim_bench.records.protocols import Protocol, protocol_metrics
 
 
 def test(args: argparse.Namespace) -> dict[str, float]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from simmim_bench.config import resolved_hash
 from simmim_bench.errors import BenchError
-from simmim_bench.records.manifest import SCRATCH, Pretraining, Protocol
+from simmim_bench.records.manifest import SCRATCH, Pretraining
+from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import validate
 
 METHOD_OVERRIDE = "pretraining.method="  # names an ablation; changes nothing of the recipe

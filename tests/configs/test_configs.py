@@ -11,7 +11,8 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, METRICS, PARAM_SCHEDULERS, TRANSFORMS, DefaultScope
 
 from simmim_bench.config import datasets
-from simmim_bench.records.manifest import Pretraining, Protocol
+from simmim_bench.records.manifest import Pretraining
+from simmim_bench.records.protocols import Protocol
 from simmim_bench.registry import MODELS
 from tests.configs.expected import (
     ARCHITECTURES,

@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from simmim_bench.leaderboard.describe import describe
+from simmim_bench.leaderboard.describe import describe_configs
 
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_document_is_up_to_date(monkeypatch):
     monkeypatch.delenv("SIMMIM_BENCH_DATA", raising=False)
-    made = describe(ROOT / "configs")
+    made = describe_configs(ROOT / "configs")
     kept = (ROOT / "docs" / "protocols.md").read_text("utf-8")
-    assert kept == made, "run: python tools/describe_configs.py --out docs/protocols.md"
+    assert kept == made, "run: python tools/leaderboard.py protocols --out docs/protocols.md"
 
 
 def test_a_row_says_what_its_config_says():
-    lines = describe(ROOT / "configs").splitlines()
+    lines = describe_configs(ROOT / "configs").splitlines()
     [row] = [line for line in lines if line.startswith("| imagenet/swinv2-b-w14-224")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells == [
@@ -25,7 +25,7 @@ def test_a_row_says_what_its_config_says():
 
 
 def test_a_painting_protocol_is_a_row_of_its_own():
-    lines = describe(ROOT / "configs").splitlines()
+    lines = describe_configs(ROOT / "configs").splitlines()
     rows = [line for line in lines if line.startswith("| generation/")]
     assert [[cell.strip() for cell in row.strip("|").split("|")] for row in rows] == [
         ["generation/painting_coco-vgg16", "coco-painting-vgg16@1", "random, 16 px, 0.4", "64 px",
@@ -40,7 +40,7 @@ def test_a_painting_protocol_is_a_row_of_its_own():
 def test_every_protocol_is_described():
     """Whatever a new folder of configs is called."""
     left_out = {"_base_", "ablations", "variants", "suites"}
-    text = describe(ROOT / "configs")
+    text = describe_configs(ROOT / "configs")
     leaves = [path.relative_to(ROOT / "configs") for path in (ROOT / "configs").rglob("*.py")]
     leaves = [path for path in leaves if not left_out & set(path.parts)]
     assert len(leaves) > 50

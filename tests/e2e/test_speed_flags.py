@@ -5,8 +5,8 @@ import os
 import pytest
 import torch
 
+from simmim_bench.records.curves import read_scalars
 from simmim_bench.records.manifest import Manifest
-from simmim_bench.records.scalars import read_scalars
 from tests.e2e.conftest import PRETRAIN, Tools
 from tests.slurm_cluster import free_ports
 

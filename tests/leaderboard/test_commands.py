@@ -129,7 +129,7 @@ def test_check_names_every_bad_record(store, make_record, tmp_path):
     assert refused.returncode == 2
     first, *named, more = refused.stderr.splitlines()
     assert first.startswith(f"error: 24 files under {records} and ")
-    assert first.endswith("published are not sound:")
+    assert first.endswith("published are not valid:")
     assert len(named) == 20
     assert named[0].startswith(f"{records / 'x.json'} lies where no record belongs")
     assert all("the record was changed after it was written" in line for line in named[1:])
@@ -144,7 +144,7 @@ def test_check_names_every_bad_source(store, tmp_path):
     refused = tool("check", "--records", records, "--published", published)
     assert refused.returncode == 2
     first, *named = refused.stderr.splitlines()
-    assert first == f"error: 2 files under {records} and {published} are not sound:"
+    assert first == f"error: 2 files under {records} and {published} are not valid:"
     assert [line.split(":")[0] for line in named] == [
         str(published / "mae.yml"), str(published / "simmim.yml"),
     ]  # fmt: skip
@@ -159,15 +159,15 @@ def test_nothing_is_added_if_one_contradicts_a_recorded_run(store, make_record):
     before = list(records.rglob("*.json"))
     refused = tool("add", *files, "--records", records)
     assert refused.returncode == 2
-    assert f"{files[1]} says box_ap 1.0" in refused.stderr
+    assert f"{files[1]} has box_ap 1.0" in refused.stderr
     assert list(records.rglob("*.json")) == before
 
 
 def test_add_tells_nobody_to_delete_a_file_of_theirs(store, tmp_path):
     _, records = store
-    for name, said in ((tmp_path / "nope.json", "does not exist"), ("README.md", "as JSON")):
+    for name, said in ((tmp_path / "nope.json", "does not exist"), ("README.md", "not valid JSON")):
         refused = tool("add", name, "--records", records)
         assert refused.returncode == 2
         assert said in refused.stderr
-        assert "; give the record.json of a run as tools/test.py wrote it\n" in refused.stderr
+        assert "; give a record.json that tools/test.py wrote\n" in refused.stderr
         assert "delete" not in refused.stderr

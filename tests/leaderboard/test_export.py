@@ -95,58 +95,9 @@ def test_the_metafile_is_a_model_index_of_full_measured_runs(records, make_recor
     assert index.models[0].in_collection == "scratch"
 
 
-def tables_of(records, tmp_path):
-    path = tmp_path / "tables.json"
-    export(records, path, form="results")
-    return json.loads(path.read_text("utf-8"))
-
-
-def test_results_are_evaluation_tables(make_record, make_simmim, make_published, toy, tmp_path):
-    """As sota-extractor's schema has them: task, datasets, their metrics and rows."""
-    metrics = [{"box_ap": 44.0, "mask_ap": 33.0}, {"box_ap": 45.0, "mask_ap": 34.0}]
-    seeds = [make_simmim(seed, metrics=found) for seed, found in enumerate(metrics)]
-    smoke = make_record(kind="smoke", seed=3)
-    other = make_record(protocol=toy.classification, metrics={"top1": 81.25})
-    records = [make_record(), *seeds, make_published(), smoke, other]
-    first, second = tables_of(records, tmp_path)
-    assert (first["task"], second["task"]) == ("Image Classification", "Object Detection")
-    [dataset] = second["datasets"]
-    assert dataset["dataset"] == "toy scenes (toy-detection@1)"
-    assert dataset["sota"]["metrics"] == ["box AP", "mask AP"]
-    scratch, simmim, cited = dataset["sota"]["rows"]
-    assert scratch["model_name"] == "scratch (swin-toy)"
-    assert scratch["uses_additional_data"] is False
-    assert simmim == {
-        "model_name": "simmim (swin-toy, toy images, 5 ep, 64 px)",
-        "paper_title": "",
-        "paper_url": "",
-        "paper_date": "2025-01-31",
-        "code_links": [],
-        "model_links": [],
-        "metrics": {"box AP": "44.50", "mask AP": "33.50"},  # means of both seeds
-        "uses_additional_data": True,
-    }
-    assert cited["paper_title"] == "Table 6"
-    assert cited["paper_url"] == "https://example.org/paper"
-    assert cited["paper_date"] is None  # a source says when it was read, not when it appeared
-
-
-def test_pretrainings_and_deviations_tell_models_apart(make_simmim, toy, tmp_path):
-    records = [
-        make_simmim(pretraining=toy.pretraining(epochs=epochs, checkpoint_sha256=toy.sha(epochs)))
-        for epochs in (100, 800)
-    ]
-    [task] = tables_of([*records, make_simmim(deviations=["batch 64"])], tmp_path)
-    assert [row["model_name"] for row in task["datasets"][0]["sota"]["rows"]] == [
-        "simmim (swin-toy, toy images, 100 ep, 64 px)",
-        "simmim (swin-toy, toy images, 5 ep, 64 px, batch 64)",
-        "simmim (swin-toy, toy images, 800 ep, 64 px)",
-    ]
-
-
 def test_the_suffix_gives_the_format(tmp_path):
-    forms = [form_of(Path(f"x.{end}")) for end in ("csv", "parquet", "jsonl", "yml", "json")]
-    assert forms == ["csv", "parquet", "jsonl", "metafile", "results"]
+    forms = [form_of(Path(f"x.{end}")) for end in ("csv", "parquet", "jsonl", "yml")]
+    assert forms == ["csv", "parquet", "jsonl", "metafile"]
     with pytest.raises(BenchError, match=r"x\.xls has none of the suffixes \.csv \(csv\), "):
         form_of(Path("x.xls"))
 

@@ -11,7 +11,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.build import render
 from simmim_bench.leaderboard.markdown import insert_results
 from simmim_bench.leaderboard.page import make_page
-from simmim_bench.records.manifest import Protocol
+from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.published import read_protocols, read_published
 from simmim_bench.records.store import read_records
 

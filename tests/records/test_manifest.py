@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from simmim_bench.errors import BenchError
-from simmim_bench.records.manifest import Manifest, Protocol, stage_done
+from simmim_bench.records.manifest import Manifest
+from simmim_bench.records.protocols import Protocol
 
 percents = st.floats(0, 100)
 
@@ -76,7 +77,7 @@ def test_refused_with_field_found_and_remedy(toy, tmp_path, changes, said):
         ({"version": 0}, "version"),
         ({"primary": "top1"}, "expected one of box_ap, mask_ap"),
         ({"metrics": {}}, "metrics"),
-        ({"epochs": None}, "neither epochs nor iterations"),
+        ({"epochs": None}, "needs epochs or iterations"),
         ({"epochs": 0}, "epochs"),
         ({"id": "Toy Detection"}, "id"),
         ({"image_size": [96]}, "image_size"),
@@ -112,14 +113,6 @@ def test_failed_write_leaves_the_old_manifest(make_manifest, tmp_path, monkeypat
         make_manifest(seed=2).write(path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["manifest.json"]
-
-
-def test_a_stage_is_done_only_when_complete(make_manifest, tmp_path):
-    assert not stage_done(tmp_path)
-    make_manifest(status="failed", metrics={}).write(tmp_path / "manifest.json")
-    assert not stage_done(tmp_path)
-    make_manifest().write(tmp_path / "manifest.json")
-    assert stage_done(tmp_path)
 
 
 def test_stages_without_a_run_need_no_protocol(make_manifest, toy):

@@ -6,8 +6,7 @@ import pytest
 from mmengine.config import Config
 
 from simmim_bench.errors import BenchError
-from simmim_bench.records.manifest import Protocol, check_metrics
-from simmim_bench.records.metrics import protocol_metrics
+from simmim_bench.records.protocols import Protocol, check_metrics, protocol_metrics
 from simmim_bench.tasks.detection import FIGURES
 
 COCO = Config.fromfile("configs/coco/mask-rcnn_swin-b_fpn_1x.py").protocol.to_dict()

@@ -6,7 +6,7 @@ import io
 from PIL import Image
 
 from simmim_bench.leaderboard.build import build
-from simmim_bench.records.pictures import KEY, last_reconstruction
+from simmim_bench.records.pictures import HASH_DIGITS, last_reconstruction
 from tests.leaderboard.test_web import Page
 
 
@@ -30,7 +30,7 @@ def test_each_line_shows_the_picture_of_its_weights(write_suite, toy):
     paint(work / "pretrain" / "simmim__swin-toy" / "seed1", 5, "blue")
     build(work)
     pictures = work / "results" / "pictures"
-    names = {toy.sha(f"weights {seed}")[:KEY] for seed in (0, 1)}
+    names = {toy.sha(f"weights {seed}")[:HASH_DIGITS] for seed in (0, 1)}
     assert {path.stem for path in pictures.iterdir()} == names
     page = Page((work / "results" / "leaderboard" / "index.html").read_text("utf-8"))
     [shown] = [a for a in page.addresses if a.startswith("data:image")]  # of simmim, not of scratch

@@ -92,7 +92,7 @@ def test_cited_figures_of_other_protocols_have_sections_of_their_own(folder, mak
         ({"results": [{**RESULT, "metrics": {"top1": 46.0}}]}, "metrics of its protocol"),
         (
             {"results": [{**RESULT, "protocol": "toy-detektion"}]},
-            "'toy-detektion', which protocols.yml does not define; it has toy-detection",
+            "'toy-detektion', which protocols.yml does not define; it defines toy-detection",
         ),
         (
             {"results": [{**RESULT, "metrics": {"box_ap": [1.0, 2.0], "mask_ap": 3.0}}]},
@@ -100,7 +100,7 @@ def test_cited_figures_of_other_protocols_have_sections_of_their_own(folder, mak
         ),
     ],
 )
-def test_what_is_not_sound_is_named(folder, changes, said):
+def test_a_bad_source_is_named(folder, changes, said):
     with pytest.raises(BenchError, match=r"paper\.yml") as caught:
         read_published(folder(**changes))
     assert said in str(caught.value)
@@ -125,7 +125,7 @@ def test_no_folder_is_no_figures(tmp_path):
 def test_a_source_that_would_not_be_read_is_refused(folder, name):
     where = folder()
     (where / name).write_text("kind: published")
-    with pytest.raises(BenchError, match=rf"{name} is not read.*rename it to other\.yml"):
+    with pytest.raises(BenchError, match=rf"{name} would not be read.*rename it to other\.yml"):
         read_published(where)
     (where / name).unlink()
     (where / "README.md").write_text("Where figures come from.")

@@ -45,7 +45,7 @@ def test_other_metrics_of_the_same_run_are_refused(make_record, tmp_path):
 
 
 def test_a_record_of_the_future_is_refused(make_record, tmp_path):
-    with pytest.raises(BenchError, match=r"is dated 2999-01-01, which is yet to come"):
+    with pytest.raises(BenchError, match=r"is dated 2999-01-01, which is in the future"):
         add_record(tmp_path, make_record(date="2999-01-01T00:00:00+00:00"), source=SOURCE)
     assert not list(tmp_path.rglob("*.json"))
 
@@ -62,20 +62,6 @@ def test_an_edited_record_stops_the_table(make_record, tmp_path):
     assert str(path) in str(refused.value)
 
 
-@pytest.mark.parametrize("number", range(4))
-def test_an_edited_record_among_many_stops_the_table(make_record, tmp_path, monkeypatch, number):
-    monkeypatch.setattr(store, "MANY", 4)  # seals are checked in two processes from here on
-    for seed in range(4):
-        add_record(tmp_path, make_record(seed=seed), source=SOURCE)
-    found = read_records(tmp_path)
-    assert sorted(record.seed for record in found) == list(range(4))
-    path = record_path(tmp_path, found[number])
-    path.write_text(path.read_text().replace('"seed": ', '"seed": 1'))
-    with pytest.raises(BenchError, match="changed after it was written") as refused:
-        read_records(tmp_path)
-    assert str(path) in str(refused.value)
-
-
 @pytest.mark.parametrize("tenth", range(10))
 def test_a_record_that_was_cut_off_stops_the_table(make_record, tmp_path, tenth):
     record = make_record()
@@ -83,7 +69,7 @@ def test_a_record_that_was_cut_off_stops_the_table(make_record, tmp_path, tenth)
     path = record_path(tmp_path, record)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * tenth // 10])
-    with pytest.raises(BenchError, match="is not readable as JSON") as refused:
+    with pytest.raises(BenchError, match="is not valid JSON") as refused:
         read_records(tmp_path)
     assert str(path) in str(refused.value)
 
@@ -193,7 +179,7 @@ def test_what_lies_where_no_record_belongs_is_refused(make_record, tmp_path, pla
     stray = tmp_path / place
     stray.parent.mkdir(parents=True, exist_ok=True)
     stray.write_text("{")
-    with pytest.raises(BenchError, match="lies where no record belongs") as refused:
+    with pytest.raises(BenchError, match="is not a record") as refused:
         read_records(tmp_path)
     assert str(refused.value).startswith(str(tmp_path / Path(*Path(place).parts[:2])))
 
@@ -225,7 +211,7 @@ def test_several_records_are_added_or_none(make_record, tmp_path, recorded):
         add_record(tmp_path, make_record(), source=SOURCE)
     before = list(tmp_path.rglob("*.json"))
     made = [(Path("new.json"), new), (Path("first.json"), make_record()), (Path("bad.json"), other)]
-    with pytest.raises(BenchError, match=r"^bad\.json says box_ap 35\.0"):
+    with pytest.raises(BenchError, match=r"^bad\.json has box_ap 35\.0"):
         add_records(tmp_path, made)
     assert list(tmp_path.rglob("*.json")) == before
     expected = ["added", "present" if recorded else "added", "present"]

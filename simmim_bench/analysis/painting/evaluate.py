@@ -31,7 +31,7 @@ from simmim_bench.reconstruction import save_png
 from simmim_bench.records.collect import make_record
 from simmim_bench.records.environment import collect_environment
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Cost, Manifest
-from simmim_bench.records.metrics import protocol_metrics
+from simmim_bench.records.protocols import protocol_metrics
 from simmim_bench.training.cost import device_name, device_of, largest_memory_mb
 from simmim_bench.training.hooks.manifest import PACKAGES
 

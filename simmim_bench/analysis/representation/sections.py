@@ -19,7 +19,7 @@ from simmim_bench.analysis.representation.measures import (
     neighbourhoods,
 )
 from simmim_bench.analysis.representation.page import Picture, Section
-from simmim_bench.records.pictures import as_address
+from simmim_bench.records.pictures import as_data_url
 
 MOST_CLASSES = 36  # that colours and marks tell apart
 
@@ -144,7 +144,7 @@ def evidence_section(
             rows.append([subject.name, item.image, item.true, item.explained, item.probability])
             caption = f"{subject.name}: {item.explained} {item.probability:.0f} %"
             caption += f", is {item.true}" if item.true else ""
-            shown.append(Picture(as_address(item.jpeg), item.image, caption))
+            shown.append(Picture(as_data_url(item.jpeg), item.image, caption))
     text = (
         "Grad-CAM: bright where the image speaks for the class that is named, each image scaled by "
         "its largest value; all dark where nothing does. The percentage is the classifier's."

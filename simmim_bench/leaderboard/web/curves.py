@@ -12,10 +12,9 @@ from simmim_bench.leaderboard.aggregate import ColumnKey, Row, Table
 from simmim_bench.leaderboard.page import METRICS, with_unit
 from simmim_bench.leaderboard.web.drawing import COLOURS, WIDTH, Chart, as_svg, legend, styled
 from simmim_bench.plots import new_figure
-from simmim_bench.records.curve import Curve
-from simmim_bench.records.manifest import Protocol
+from simmim_bench.records.curves import Curve, read_scalars
+from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.record import Record
-from simmim_bench.records.scalars import read_scalars
 
 LOSS = "loss"
 Named = list[tuple[str, Curve]]  # method and its curve

@@ -13,7 +13,7 @@ from simmim_bench.leaderboard.page import LEGEND
 from simmim_bench.leaderboard.web.charts import charts_of
 from simmim_bench.leaderboard.web.curves import sparklines
 from simmim_bench.leaderboard.web.lines import Line, lines_of
-from simmim_bench.records.pictures import KEY, as_address
+from simmim_bench.records.pictures import HASH_DIGITS, as_data_url
 from simmim_bench.records.record import Record
 
 MOST_PICTURES = 20
@@ -63,9 +63,9 @@ def render_web(
 def _painted(lines: Iterable[Line], pictures: Path) -> dict[str, str]:
     """Weights to the address of their picture, of the first ``MOST_PICTURES``."""
     weights = dict.fromkeys(line.weights for line in lines if line.weights)
-    files = {name: pictures / f"{name[:KEY]}.jpg" for name in weights}
+    files = {name: pictures / f"{name[:HASH_DIGITS]}.jpg" for name in weights}
     there = [(name, path) for name, path in files.items() if path.is_file()][:MOST_PICTURES]
-    return {name: as_address(path.read_bytes()) for name, path in there}
+    return {name: as_data_url(path.read_bytes()) for name, path in there}
 
 
 def _protocols(lines: Iterable[Line]) -> dict[str, str]:

@@ -19,10 +19,10 @@ from simmim_bench.leaderboard.web.curves import run_charts
 from simmim_bench.leaderboard.web.lines import describe_environment
 from simmim_bench.progress import progress_bar
 from simmim_bench.records.manifest import FILE_NAME, SUPERSEDED, ConfigRef, Manifest
-from simmim_bench.records.pictures import as_address, as_jpeg, last_reconstruction
+from simmim_bench.records.pictures import as_data_url, as_jpeg, last_reconstruction
 
 REPORT = "report.html"
-WIDEST = 960  # pixels of an embedded picture
+MAX_WIDTH = 960  # pixels of an embedded picture
 MOST_PREDICTIONS = 12
 STAGES = ("pretrain", "finetune")
 
@@ -132,7 +132,9 @@ def _table(path: Path) -> list[list[str]]:
 def _pictures(paths: Iterable[Path]) -> list[tuple[str, str]]:
     """Name and address of the pictures that there are."""
     return [
-        (path.stem, as_address(as_jpeg(path, widest=WIDEST))) for path in paths if path.is_file()
+        (path.stem, as_data_url(as_jpeg(path, max_width=MAX_WIDTH)))
+        for path in paths
+        if path.is_file()
     ]
 
 

@@ -15,10 +15,10 @@ from mmengine.runner import EpochBasedTrainLoop
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
+from simmim_bench.records.curves import curves_of
 from simmim_bench.records.environment import collect_environment
 from simmim_bench.records.manifest import Cost, Failure, FileRef, Manifest
-from simmim_bench.records.metrics import protocol_metrics
-from simmim_bench.records.scalars import curves_of
+from simmim_bench.records.protocols import protocol_metrics
 from simmim_bench.registry import HOOKS
 from simmim_bench.tasks.few_shot import IMAGE_LIST
 from simmim_bench.training.cost import (

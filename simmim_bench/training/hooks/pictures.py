@@ -15,7 +15,7 @@ from mmengine.model import is_model_wrapper
 
 from simmim_bench.errors import BenchError
 from simmim_bench.reconstruction import Painted, evaluation_pipeline, paint, save_png
-from simmim_bench.records.scalars import plot_curve
+from simmim_bench.records.curves import plot_curve
 from simmim_bench.registry import HOOKS
 from simmim_bench.training.adapt import has_tracker
 from simmim_bench.training.hooks.class_report import FIELDS

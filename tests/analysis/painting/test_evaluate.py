@@ -15,7 +15,8 @@ from simmim_bench.analysis.painting import evaluate as module
 from simmim_bench.analysis.painting.marks import random_squares
 from simmim_bench.analysis.painting.painter import load_painter
 from simmim_bench.errors import BenchError
-from simmim_bench.records.manifest import CPU, Manifest, Protocol
+from simmim_bench.records.manifest import CPU, Manifest
+from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.record import Record
 from tests.analysis.painting.conftest import FOLDER, Grey
 from tests.e2e.conftest import PRETRAIN

@@ -43,7 +43,7 @@ def test_a_changed_record_of_version_1_is_refused(change, tmp_path):
 def test_a_newer_version_says_what_to_do(tmp_path):
     path = tmp_path / "record.json"
     path.write_text(json.dumps({**load(), "schema_version": CURRENT + 1}), "utf-8")
-    with pytest.raises(BenchError, match=f"knows versions up to {CURRENT} and has to be updated"):
+    with pytest.raises(BenchError, match=f"reads versions up to {CURRENT}; update simmim_bench"):
         read_record(path)
 
 
