@@ -56,7 +56,7 @@ def read_records(folder: Path) -> list[Record]:
     """
     paths, others = _list_files(folder)
     if others:
-        raise BenchError(_not_a_record(others[0], folder))
+        raise BenchError(_wrong_place(others[0], folder))
     if not paths:
         raise BenchError(
             f"{folder} holds no records; run `python tools/leaderboard.py build --work-dir DIR` on "
@@ -73,7 +73,7 @@ def bad_files(folder: Path, check: Callable[[Record, Path], None]) -> Iterator[s
         check: Raises ``BenchError`` for a record that is valid by itself but wrong.
     """
     paths, others = _list_files(folder)
-    yield from (_not_a_record(path, folder) for path in others)
+    yield from (_wrong_place(path, folder) for path in others)
     for path in paths:
         try:
             check(_read_at(path), path)
@@ -90,10 +90,10 @@ def _read_at(path: Path) -> Record:
     return record
 
 
-def _not_a_record(path: Path, folder: Path) -> str:
+def _wrong_place(path: Path, folder: Path) -> str:
     return (
-        f"{path} is not a record, which are {folder}/METHOD__BACKBONE/RUN_ID.json; move it "
-        f"elsewhere; add a record with `python tools/leaderboard.py add FILE`"
+        f"{path} is in the wrong place, expected only {folder}/METHOD__BACKBONE/RUN_ID.json; move "
+        f"it elsewhere and, if it is a record, run `python tools/leaderboard.py add FILE`"
     )
 
 

@@ -131,7 +131,7 @@ def test_check_names_every_bad_record(store, make_record, tmp_path):
     assert first.startswith(f"error: 24 files under {records} and ")
     assert first.endswith("published are not valid:")
     assert len(named) == 20
-    assert named[0].startswith(f"{records / 'x.json'} lies where no record belongs")
+    assert named[0].startswith(f"{records / 'x.json'} is in the wrong place")
     assert all("the record was changed after it was written" in line for line in named[1:])
     assert more == "and 4 more"
 

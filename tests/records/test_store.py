@@ -179,7 +179,7 @@ def test_what_lies_where_no_record_belongs_is_refused(make_record, tmp_path, pla
     stray = tmp_path / place
     stray.parent.mkdir(parents=True, exist_ok=True)
     stray.write_text("{")
-    with pytest.raises(BenchError, match="is not a record") as refused:
+    with pytest.raises(BenchError, match="is in the wrong place") as refused:
         read_records(tmp_path)
     assert str(refused.value).startswith(str(tmp_path / Path(*Path(place).parts[:2])))
 

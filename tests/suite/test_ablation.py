@@ -10,12 +10,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.records.store import add_record
 from simmim_bench.suite.ablation import draw_ablation, read_ablation, report_ablation
 from simmim_bench.suite.schema import Suite
-from tests.records.conftest import (  # noqa: F401  (fixtures)
-    CLASSIFICATION,
-    make_record,
-    make_simmim,
-    pretraining,
-)
+from tests.records.conftest import CLASSIFICATION, pretraining
 
 SUITE = {
     "name": "toy",
