@@ -84,17 +84,14 @@ def of_stock(config: str, checkpoint: str) -> tuple[dict[str, float], float]:
     from mmengine.runner import Runner
 
     from simmim_bench.config import load_config
-    from simmim_bench.training.adapt import adapt_to_cpu
+    from simmim_bench.training.adapt import use_cpu
     from simmim_bench.training.process import prepare
 
     start = time.perf_counter()
     cfg = load_config(config)
     prepare("none", cfg.default_scope)  # nms and roi_align, where mmcv has none
     make_stock(cfg)
-    import torch
-
-    if not torch.cuda.is_available():
-        adapt_to_cpu(cfg)  # batch norm has no synchronised kernel there
+    use_cpu(cfg)  # synchronised batch norm has no CPU kernel
     with tempfile.TemporaryDirectory() as folder:
         cfg.work_dir, cfg.load_from = folder, checkpoint
         metrics = Runner.from_cfg(cfg).test()

@@ -50,6 +50,27 @@ def unknown_name(name: str, known: list[str], what: str) -> str:
     return f"unknown {what} {name!r}; known are: {', '.join(known) or 'none'}"
 
 
+def class_of(name: str, registry: str, scope: str) -> Any:
+    """Class that a config of the library ``scope`` names, or None if there is none.
+
+    Args:
+        name: ``type`` in a config.
+        registry: Name of one of mmengine's root registries, for example ``MODELS``.
+        scope: Default scope of the config.
+    """
+    try:
+        with getattr(roots, registry).switch_scope_and_registry(scope) as local:
+            return local.get(name)
+    except (KeyError, RuntimeError, ImportError):
+        return None
+
+
+def import_rooms() -> None:
+    """Import every file of the rooms below, as the first look-up would."""
+    for registry in (MODELS, TRANSFORMS, HOOKS):
+        registry.import_from_location()
+
+
 def _modules(place: str) -> list[str]:
     """Modules of the package ``place`` (dotted, relative to ours), or ``place`` if it is a file."""
     folder = Path(__file__).parent.joinpath(*place.split("."))

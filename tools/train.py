@@ -1,12 +1,13 @@
 """Train: SimMIM pretraining, or a downstream protocol from an exported backbone."""
 
 import argparse
+from collections.abc import Sequence
 
 from simmim_bench import cli
 
 
-def parse() -> argparse.Namespace:
-    """Command line of a training run."""
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Command line of a training run, ``sys.argv`` by default."""
     parser = argparse.ArgumentParser(
         description=__doc__, parents=[cli.config_arguments(), cli.run_arguments()]
     )
@@ -74,13 +75,13 @@ def parse() -> argparse.Namespace:
         metavar="N",
         help="N iterations (default: 2) and a validation on embedded data; makes no record",
     )
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
 def run() -> None:
     """Parse first: importing the libraries takes seconds."""
     args = parse()
-    from simmim_bench.training.run import train
+    from simmim_bench.training.train import train
 
     train(args)
 

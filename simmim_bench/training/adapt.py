@@ -1,90 +1,113 @@
-"""Flags that any training takes to be faster or smaller: precision, recomputation, sharding."""
+"""Adapt a config to a run: the list ``ADAPTATIONS`` is what happens to it, in order.
+
+An adaptation is a function ``change(cfg, run)``. It changes the config in place and returns a
+deviation from the recipe (a sentence for the manifest and the log), a ``Note`` (for the log alone)
+or None.
+"""
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
+
+import torch
 
 from simmim_bench.config import datasets
 from simmim_bench.errors import BenchError
+from simmim_bench.training.batch import keep_batch, use_smaller_batch
+from simmim_bench.training.run import Run
+from simmim_bench.training.try_out import shrink
 
 WRAPPERS = {
     "float32": "OptimWrapper",
     "bfloat16": "simmim_bench.Bfloat16OptimWrapper",
     "float16": "AmpOptimWrapper",
 }
+TRACKERS = {
+    "tensorboard": "mmengine.TensorboardVisBackend",
+    "wandb": "mmengine.WandbVisBackend",
+    "mlflow": "mmengine.MLflowVisBackend",
+}
+"""mmengine's back ends by the name of the package that each needs."""
 
 
-def speed_hooks(args: argparse.Namespace, cfg: Any, world_size: int) -> list[dict[str, Any]]:
-    """Apply ``--precision`` to a config and give the hooks of the other flags.
+def adapt(cfg: Any, run: Run) -> list[str]:
+    """Apply all adaptations; return what they say.
 
     Args:
-        args: Namespace of ``tools/train.py``.
-        cfg: Config of the run; changed in place.
-        world_size: Processes of the run.
+        cfg: Config; changed in place.
+        run: The run.
 
     Raises:
-        BenchError: If flags do not go together.
+        BenchError: If the flags of the run cannot be combined, or do not fit this machine.
     """
-    if args.fsdp and world_size == 1:
+    said = (change(cfg, run) for change in ADAPTATIONS)
+    return [text for text in said if text is not None]
+
+
+def add_trackers(cfg: Any, run: Run) -> None:
+    """``--log-to``: send scalars and pictures to these trackers as well.
+
+    Raises:
+        BenchError: If a package is not installed.
+    """
+    for name in run.log_to:
+        if importlib.util.find_spec(name) is None:
+            raise BenchError(
+                f"--log-to {name} needs the package {name}; install it with `pip install {name}`"
+            )
+        cfg.visualizer.vis_backends.append({"type": TRACKERS[name]})
+
+
+def has_tracker(cfg: Any) -> bool:
+    """Whether scalars and pictures go anywhere else than to files in the work dir."""
+    backends = cfg.visualizer.get("vis_backends") or []
+    return any(not backend["type"].endswith("LocalVisBackend") for backend in backends)
+
+
+def shard(cfg: Any, run: Run) -> None:
+    """``--fsdp``: do not wrap the model in DDP; ``FullyShardHook`` shards it.
+
+    Raises:
+        BenchError: If there is one process, or the precision is float16.
+    """
+    if not run.fsdp:
+        return
+    if run.world_size == 1:
         raise BenchError(
-            "--fsdp shards a model over processes and there is one; start them with "
+            "--fsdp shards a model over several processes, got 1; start more with "
             "tools/dist_train.sh CONFIG GPUS --fsdp"
         )
-    if args.fsdp and args.precision == "float16":
-        raise BenchError("--fsdp goes with --precision bfloat16 or float32, float16 was given")
-    if args.precision is not None:
-        _set_precision(cfg, args.precision)
-    hooks = []
-    if args.recompute or args.compile:
-        flags = {"recompute": args.recompute, "compiled": args.compile}
-        hooks.append({"type": "simmim_bench.SpeedHook", **flags})
-    if args.fsdp:
-        cfg.fsdp = True
-        hooks.append({"type": "simmim_bench.FullyShardHook"})
-    return hooks
+    if run.precision == "float16":
+        raise BenchError("--fsdp works with --precision bfloat16 or float32, got float16")
+    cfg.fsdp = True
 
 
-def _set_precision(cfg: Any, precision: str) -> None:
-    import torch
+def set_precision(cfg: Any, run: Run) -> str | None:
+    """``--precision``: of the forward pass.
 
-    if precision == "float16" and not torch.cuda.is_available():
-        raise BenchError("--precision float16 needs a GPU and there is none; try bfloat16")
-    cfg.optim_wrapper.type = WRAPPERS[precision]
-    cfg.optim_wrapper.pop("dtype", None)
-
-
-def deviation(args: argparse.Namespace, cfg: Any) -> list[str]:
-    """What a record says of a precision that is not the recipe's."""
+    Raises:
+        BenchError: If it is float16 and there is no GPU.
+    """
+    if run.precision is None:
+        return None
+    if run.precision == "float16" and not torch.cuda.is_available():
+        raise BenchError("--precision float16 needs a GPU, found none; use bfloat16")
     stated = cfg.optim_wrapper.get("type", "OptimWrapper")
     recipe = {wrapper: name for name, wrapper in WRAPPERS.items()}.get(stated, stated)
-    if args.precision in (None, recipe):
-        return []
-    return [f"precision {args.precision} instead of {recipe}"]
+    cfg.optim_wrapper.type = WRAPPERS[run.precision]
+    cfg.optim_wrapper.pop("dtype", None)
+    return None if run.precision == recipe else f"precision {run.precision} instead of {recipe}"
 
 
-def _seed_samples(cfg: Any, seed: int) -> None:
-    """Let the run's seed decide augmentations, and masks where the config does not."""
-    for loader, dataset in datasets(cfg):
-        if loader == "train_dataloader":
-            dataset.pipeline = [
-                {"type": "simmim_bench.SeedSample", "seed": seed},
-                *dataset.pipeline,
-            ]
-        for transform in dataset.get("pipeline", []):
-            if transform["type"] == "simmim_bench.GenerateMask":
-                transform.setdefault("seed", seed)
+def use_cpu(cfg: Any, run: Run | None = None) -> None:  # noqa: ARG001  (as every adaptation)
+    """Without a GPU: no device ids for DDP, and plain batch norm.
 
-
-def adapt_to_cpu(cfg: Any) -> None:
-    """What mmengine assumes of a GPU and a machine without one lacks.
-
-    Distributed training gets no device ids, and synchronised batch norm, which has no CPU
-    kernel, becomes batch norm.
+    Synchronised batch norm has no CPU kernel.
     """
+    if torch.cuda.is_available():
+        return
     cfg.model_wrapper_cfg = {
         "type": "mmengine.MMDistributedDataParallel",
         "device_ids": None,
@@ -106,32 +129,27 @@ def _replace_sync_bn(node: Any) -> None:
                 _replace_sync_bn(child)
 
 
-# Send scalars and pictures of a run to a tracker as well, through mmengine's back ends.
+def seed_samples(cfg: Any, run: Run) -> None:
+    """Let the run's seed decide augmentations, and masks unless the config states their seed."""
+    for loader, dataset in datasets(cfg):
+        if loader == "train_dataloader":
+            dataset.pipeline = [
+                {"type": "simmim_bench.SeedSample", "seed": run.seed},
+                *dataset.pipeline,
+            ]
+        for transform in dataset.get("pipeline", []):
+            if transform["type"] == "simmim_bench.GenerateMask":
+                transform.setdefault("seed", run.seed)
 
 
-TRACKERS = {
-    "tensorboard": "mmengine.TensorboardVisBackend",
-    "wandb": "mmengine.WandbVisBackend",
-    "mlflow": "mmengine.MLflowVisBackend",
-}
-"""Back ends by the name of the package that each needs."""
-
-
-def log_to(cfg: Any, names: Sequence[str]) -> None:
-    """Add the back ends ``names`` to the visualizer of ``cfg``.
-
-    Raises:
-        BenchError: If a package is not installed.
-    """
-    for name in names:
-        if importlib.util.find_spec(name) is None:
-            raise BenchError(
-                f"--log-to {name} needs the package {name}; install it with `pip install {name}`"
-            )
-        cfg.visualizer.vis_backends.append({"type": TRACKERS[name]})
-
-
-def has_tracker(cfg: Any) -> bool:
-    """Whether anything but files in the work dir receives the scalars and pictures."""
-    backends = cfg.visualizer.get("vis_backends") or []
-    return any(not backend["type"].endswith("LocalVisBackend") for backend in backends)
+ADAPTATIONS: tuple[Callable[[Any, Run], str | None], ...] = (
+    shrink,  # --try: tiny data, batch and schedule
+    add_trackers,  # --log-to
+    shard,  # --fsdp
+    set_precision,  # --precision
+    use_smaller_batch,  # an earlier start of this run ran out of memory
+    keep_batch,  # the recipe's batch on any number of processes
+    use_cpu,  # no GPU
+    seed_samples,
+)
+"""All of them, in the order in which they act."""

@@ -1,14 +1,17 @@
-"""Keep a recipe's effective batch on another number of devices.
+"""Keep a recipe's effective batch on another number of devices, or with less memory.
 
 A config is written for ``auto_scale_lr.base_batch_size`` images per optimiser step
-(``8xb128`` = 1024). With fewer devices gradients are accumulated over several iterations, with more
-each has fewer images; ``--auto-scale-lr`` changes the learning rate by the linear scaling rule
-instead.
+(``8xb128`` = 1024). With fewer devices gradients are accumulated over several iterations; with
+more devices each gets fewer images; ``--auto-scale-lr`` changes the learning rate by the linear
+scaling rule instead.
+
+After a run is out of memory, ``batch.json`` in its work dir states a smaller batch for the next
+start, which accumulates gradients to the same effective batch. That start trains from the
+beginning, because the schedule of the old checkpoints counts other iterations.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -16,15 +19,29 @@ from typing import Any
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
+from simmim_bench.registry import class_of
+from simmim_bench.training.run import Note, Run
 
-COMPARING = {
-    "simmim_bench.ImageTextAligner",
-    "simmim_bench.MultiViewContrast",
-    "simmim_bench.MultiViewSimMIM",
-    "SimCLR",
-    "MoCoV3",
-}
+FILE = "batch.json"
+LARGER_BATCH = "larger_batch"  # folder for the checkpoints from before memory ran out
 COUNTED = ("begin", "end", "T_max", "warmup", "milestones", "step_size")  # in schedulers
+# mmpretrain's classes with in-batch negatives, which cannot state `compares_within_batch`.
+UPSTREAM = {"SimCLR", "MoCoV3"}
+
+
+def keep_batch(cfg: Any, run: Run) -> str | None:
+    """Keep the recipe's batch; a deviation if the result is not that of the recipe all the same."""
+    if run.is_try:
+        return None
+    text = keep_recipe(cfg, run.world_size, auto_scale_lr=run.auto_scale_lr)
+    if text is None:
+        return None
+    if has_batch_norm(cfg.model):
+        return f"{text}; batch norm sees fewer images at a time than in the recipe"
+    accumulates = cfg.optim_wrapper.get("accumulative_counts", 1) > 1
+    if accumulates and has_in_batch_negatives(cfg):
+        return f"{text}; the contrastive loss has fewer negatives than in the recipe"
+    return text if run.auto_scale_lr else Note(text)
 
 
 def keep_recipe(cfg: Any, world_size: int, *, auto_scale_lr: bool) -> str | None:
@@ -39,7 +56,7 @@ def keep_recipe(cfg: Any, world_size: int, *, auto_scale_lr: bool) -> str | None
         A sentence for the log and the record, or None if nothing had to change.
 
     Raises:
-        BenchError: If the batch of the recipe cannot be had on this many processes.
+        BenchError: If the batch of the recipe is not divisible by that of the processes.
     """
     base = cfg.get("auto_scale_lr", {}).get("base_batch_size")
     batch = cfg.train_dataloader.batch_size
@@ -62,8 +79,8 @@ def keep_recipe(cfg: Any, world_size: int, *, auto_scale_lr: bool) -> str | None
         fitting = [size for size in range(1, batch + 1) if base % (size * world_size) == 0]
         smaller = f", or --cfg-options train_dataloader.batch_size={fitting[-1]}" if fitting else ""
         raise BenchError(
-            f"the recipe's batch is {base} images, but {world_size} process(es) x {batch} images "
-            f"= {seen} does not divide it; pass --auto-scale-lr{smaller}"
+            f"the recipe's batch is {base} images, which is not divisible by {world_size} "
+            f"process(es) x {batch} images = {seen}; pass --auto-scale-lr{smaller}"
         )
     count = base // seen
     _accumulate(cfg, count)
@@ -74,7 +91,7 @@ def keep_recipe(cfg: Any, world_size: int, *, auto_scale_lr: bool) -> str | None
 
 
 def has_batch_norm(node: Any) -> bool:
-    """Whether a model's config holds batch norm, whose statistics follow the batch of a step."""
+    """Whether a model's config has batch norm, whose statistics depend on the batch of a step."""
     if isinstance(node, (list, tuple)):
         return any(has_batch_norm(child) for child in node)
     if not hasattr(node, "items"):
@@ -84,88 +101,33 @@ def has_batch_norm(node: Any) -> bool:
     )
 
 
-def has_in_batch_negatives(model: Any) -> bool:
-    """Whether a model's loss compares the images of a step with each other."""
-    own = model.get("type") in COMPARING
-    return own or model.get("distance", {}).get("type") == "simmim_bench.InfoNCE"
+def has_in_batch_negatives(cfg: Any) -> bool:
+    """Whether the loss compares the images of a step with one another.
 
-
-def _accumulate(cfg: Any, count: int) -> None:
-    """Accumulate over ``count`` iterations; whatever counts iterations counts ``count`` times."""
-    wrapper = cfg.optim_wrapper
-    wrapper.accumulative_counts = wrapper.get("accumulative_counts", 1) * count
-    schedulers = cfg.get("param_scheduler") or []
-    for scheduler in [schedulers] if isinstance(schedulers, dict) else schedulers:
-        if not scheduler.get("by_epoch", True):
-            _stretch(
-                scheduler, ("begin", "end", "T_max", "warmup", "milestones", "step_size"), count
-            )
-    if "max_iters" in cfg.train_cfg:
-        _stretch(cfg.train_cfg, ("max_iters", "val_interval", "val_begin"), count)
-        checkpoint = cfg.get("default_hooks", {}).get("checkpoint", {})
-        if not checkpoint.get("by_epoch", True):
-            _stretch(checkpoint, ("interval",), count)
-
-
-def _stretch(node: Any, keys: tuple[str, ...], count: int) -> None:
-    for key in keys:
-        if key in node:
-            value = node[key]
-            node[key] = (
-                [step * count for step in value]
-                if isinstance(value, (list, tuple))
-                else value * count
-            )
-
-
-def _scale(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: int) -> list[str]:
-    """Keep the recipe's batch on these devices; note in the facts where that is not the recipe."""
-    if args.try_iterations is not None:
-        return []
-    shrunk = use_smaller_batch(cfg, Path(cfg.work_dir), world_size) if args.resume else None
-    facts["deviations"] += [shrunk] if shrunk else []
-    note = keep_recipe(cfg, world_size, auto_scale_lr=args.auto_scale_lr)
-    accumulated = cfg.optim_wrapper.get("accumulative_counts", 1) > 1
-    if note and has_batch_norm(cfg.model):
-        note += "; batch norm sees fewer images at a time than in the recipe"
-        facts["deviations"].append(note)
-    elif note and accumulated and has_in_batch_negatives(cfg.model):
-        note += "; the contrastive loss has fewer negatives than in the recipe"
-        facts["deviations"].append(note)
-    elif note and args.auto_scale_lr:
-        facts["deviations"].append(note)
-    return [text for text in (shrunk, note) if text]
-
-
-# After memory ran out: fewer images at a time, gradients accumulated to the same batch.
-#
-# The choice lies in ``batch.json`` of the work dir, where the next start finds it. That start
-# begins anew, since the schedule of the old checkpoints counts other iterations.
-
-
-FILE = "batch.json"
-PUT_ASIDE = "larger_batch"
-
-
-def use_smaller_batch(cfg: Any, work_dir: Path, world_size: int) -> str | None:
-    """Change ``cfg`` as the run before this one left it.
-
-    Args:
-        cfg: Config with ``train_dataloader.batch_size`` images per process.
-        work_dir: Folder of the run.
-        world_size: Number of processes.
-
-    Returns:
-        The deviation for the record, or None if memory has not run out.
+    The class of the model, or of one of its parts, says so: ``compares_within_batch``.
     """
+    parts = [cfg.model, *(part for part in cfg.model.values() if hasattr(part, "items"))]
+    for name in (part["type"] for part in parts if "type" in part):
+        found = class_of(name, "MODELS", cfg.default_scope)
+        if getattr(found, "compares_within_batch", False):
+            return True
+        if getattr(found, "__name__", None) in UPSTREAM:
+            return True
+    return False
+
+
+def use_smaller_batch(cfg: Any, run: Run) -> str | None:
+    """Use the batch that an earlier start of this run chose when it was out of memory."""
+    if run.is_try or not run.resume:
+        return None
     try:
-        chosen = json.loads((work_dir / FILE).read_text("utf-8"))
+        chosen = json.loads((run.work_dir / FILE).read_text("utf-8"))
     except FileNotFoundError:
         return None
     before = cfg.train_dataloader.batch_size
-    if chosen["from"] != before or chosen["processes"] != world_size:
+    if chosen["from"] != before or chosen["processes"] != run.world_size:
         return None
-    _state_base(cfg, world_size)
+    _state_base(cfg, run.world_size)
     cfg.train_dataloader.batch_size = chosen["to"]
     return (
         f"memory ran out with {before} images per process: {chosen['to']} at a time, gradients "
@@ -174,11 +136,11 @@ def use_smaller_batch(cfg: Any, work_dir: Path, world_size: int) -> str | None:
 
 
 def choose_smaller_batch(cfg: Any, work_dir: Path, world_size: int) -> int | None:
-    """Note a batch of at most half the images that still divides the recipe's.
+    """Write ``batch.json``: at most half the images, and a divisor of the recipe's batch.
 
     Args:
         cfg: As it ran when memory ran out.
-        work_dir: Folder of the run; its checkpoints are put aside.
+        work_dir: Folder of the run; its checkpoints are moved to ``larger_batch``.
         world_size: Number of processes.
 
     Returns:
@@ -193,14 +155,37 @@ def choose_smaller_batch(cfg: Any, work_dir: Path, world_size: int) -> int | Non
     first = json.loads(path.read_text("utf-8"))["from"] if path.is_file() else now
     atomic_write_json(path, {"from": first, "to": fitting[-1], "processes": world_size})
     for checkpoint in work_dir.glob("*.pth"):
-        (work_dir / PUT_ASIDE).mkdir(exist_ok=True)
-        with suppress(FileNotFoundError):  # another process of the run did it
-            checkpoint.replace(work_dir / PUT_ASIDE / checkpoint.name)
+        (work_dir / LARGER_BATCH).mkdir(exist_ok=True)
+        with suppress(FileNotFoundError):  # another process of the run moved it
+            checkpoint.replace(work_dir / LARGER_BATCH / checkpoint.name)
     return fitting[-1]
 
 
+def _accumulate(cfg: Any, count: int) -> None:
+    """Accumulate over ``count`` iterations, and multiply all settings that count iterations."""
+    wrapper = cfg.optim_wrapper
+    wrapper.accumulative_counts = wrapper.get("accumulative_counts", 1) * count
+    schedulers = cfg.get("param_scheduler") or []
+    for scheduler in [schedulers] if isinstance(schedulers, dict) else schedulers:
+        if not scheduler.get("by_epoch", True):
+            _multiply(scheduler, COUNTED, count)
+    if "max_iters" in cfg.train_cfg:
+        _multiply(cfg.train_cfg, ("max_iters", "val_interval", "val_begin"), count)
+        checkpoint = cfg.get("default_hooks", {}).get("checkpoint", {})
+        if not checkpoint.get("by_epoch", True):
+            _multiply(checkpoint, ("interval",), count)
+
+
+def _multiply(node: Any, keys: tuple[str, ...], count: int) -> None:
+    for key in keys:
+        if key in node:
+            value = node[key]
+            many = isinstance(value, (list, tuple))
+            node[key] = [step * count for step in value] if many else value * count
+
+
 def _state_base(cfg: Any, world_size: int) -> None:
-    """State the batch of an optimiser step where the config leaves it to the loader."""
+    """State the batch of an optimiser step if the config leaves it to the data loader."""
     if cfg.get("auto_scale_lr", {}).get("base_batch_size") is None:
         base = cfg.train_dataloader.batch_size * world_size
         cfg.auto_scale_lr = {"enable": False, "base_batch_size": base}

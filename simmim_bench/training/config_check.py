@@ -88,7 +88,7 @@ def _arguments(place: list[str], name: str, scope: str) -> list[str]:
 
 
 def _registered(place: list[str], name: str, scope: str) -> Any:
-    from mmengine.registry import root
+    from simmim_bench.registry import class_of
 
     prepare("none", scope)
     innermost = next((step for step in reversed(place) if step in REGISTRIES), None)
@@ -96,12 +96,8 @@ def _registered(place: list[str], name: str, scope: str) -> Any:
         return None
     if place[0] == "model":
         innermost = "model"  # a detector has a train_cfg, too
-    registry = getattr(root, REGISTRIES[innermost])
-    try:
-        with imports(), registry.switch_scope_and_registry(scope) as local:
-            return local.get(name)
-    except (KeyError, RuntimeError, ImportError):
-        return None
+    with imports():
+        return class_of(name, REGISTRIES[innermost], scope)
 
 
 def _main() -> None:

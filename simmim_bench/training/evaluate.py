@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +37,12 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     if args.tta:
         average_over_views(cfg, args.config)
     check_data(cfg)
-    from simmim_bench.training.adapt import adapt_to_cpu
+    from simmim_bench.training.adapt import use_cpu
     from simmim_bench.training.process import leave, prepare
 
     prepare(args.launcher, cfg.default_scope)
 
-    import torch
-
-    if not torch.cuda.is_available():
-        adapt_to_cpu(cfg)
+    use_cpu(cfg)
     cfg.work_dir = str(args.work_dir or Path("work_dirs") / Path(args.config).stem / "test")
     cfg.launcher = args.launcher
     cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
@@ -86,15 +82,14 @@ def _run(cfg: Any, args: argparse.Namespace) -> dict[str, float]:
     from mmengine.model import BaseTTAModel, is_model_wrapper
 
     from simmim_bench.training.failures import explained
-    from simmim_bench.training.process import imports
+    from simmim_bench.training.process import import_registered
     from simmim_bench.training.runner import BenchRunner
     from simmim_bench.weights.files import load_checkpoint
     from simmim_bench.weights.strict import load_whole
 
     checkpoint = Path(args.checkpoint)
     content = load_checkpoint(checkpoint)
-    with imports():  # some hooks report on tasks of other libraries
-        import_module("simmim_bench.training.hooks")
+    import_registered()
     with explained(args.config):
         runner = BenchRunner.from_cfg(cfg)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -1,156 +1,243 @@
-"""A training run from its command line to its manifest."""
+"""A run: what the command line and the config ask for, made once and never changed."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from simmim_bench.config import load_config
-from simmim_bench.data.layouts import check_data
-from simmim_bench.training.adapt import _seed_samples
-from simmim_bench.training.batch import _scale
-from simmim_bench.training.origin import _check_origin, _facts
+from simmim_bench.config import resolved_hash
+from simmim_bench.errors import BenchError
+from simmim_bench.records.manifest import SCRATCH, Pretraining, Protocol
+from simmim_bench.records.schema import validate
 
-PAINTERS = {  # whose reconstructions are shown
-    "AdaptiveSimMIM",
-    "MultiViewSimMIM",
-    "PixelSimMIM",
-    "SimMIM",
-    "SimilaritySimMIM",
-    "SparseSimMIM",
-}
+METHOD_OVERRIDE = "pretraining.method="  # names an ablation; changes nothing of the recipe
 
 
-def train(args: argparse.Namespace) -> None:
-    """Run the stage that ``args.config`` describes.
+class Note(str):
+    """A sentence for the log alone: the result is that of the recipe."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training.
+
+    Attributes:
+        config: Path of the config file.
+        config_sha256: Hash of all that the config resolves to, overrides included.
+        overrides: What the command line changed in the config.
+        deviations: The overrides as sentences; what ``adapt`` returns is added to them.
+        work_dir: Folder for everything that the run writes.
+        kind: A smoke run is never shown beside full ones.
+        seed: Random seed.
+        launcher: How the processes were started.
+        world_size: Number of processes.
+        stage: ``pretrain``, or ``finetune`` for any downstream task.
+        method: Of the pretraining; ``scratch`` without one.
+        backbone: Name of the backbone.
+        pretraining: Where the weights come from (``records.manifest.Pretraining``); None: scratch.
+        protocol: Of a downstream run (``records.manifest.Protocol``).
+        inputs: Files that the run reads besides its data, with their hashes.
+        pretrained: Exported backbone that a downstream run starts from.
+        resume: Continue from the last checkpoint in ``work_dir``.
+        try_iterations: Length of a ``--try``; None for a real run.
+
+    The other attributes are the flags of ``tools/train.py``.
+    """
+
+    config: str
+    config_sha256: str
+    overrides: tuple[str, ...]
+    deviations: tuple[str, ...]
+    work_dir: Path
+    kind: Literal["full", "smoke"]
+    seed: int
+    launcher: Literal["none", "pytorch", "slurm"]
+    world_size: int
+    stage: Literal["pretrain", "finetune"]
+    method: str
+    backbone: str
+    pretraining: dict[str, Any] | None
+    protocol: dict[str, Any] | None
+    inputs: dict[str, Any]
+    pretrained: str | None
+    resume: bool
+    try_iterations: int | None
+    auto_scale_lr: bool
+    precision: Literal["float32", "bfloat16", "float16"] | None
+    recompute: bool
+    compile: bool
+    fsdp: bool
+    log_to: tuple[str, ...]
+    paint_every: int
+
+    @property
+    def is_try(self) -> bool:
+        """Whether this is a ``--try``, which leaves no record."""
+        return self.try_iterations is not None
+
+    def facts(self, deviations: list[str]) -> dict[str, Any]:
+        """Fields of the manifest that are known before training."""
+        return {
+            "stage": self.stage,
+            "kind": self.kind,
+            "method": self.method,
+            "backbone": self.backbone,
+            "seed": self.seed,
+            "config": {
+                "path": self.config,
+                "sha256": self.config_sha256,
+                "overrides": list(self.overrides),
+            },
+            "protocol": self.protocol,
+            "pretraining": self.pretraining,
+            "inputs": self.inputs,
+            "deviations": deviations,
+        }
+
+    def identity(self, cfg: Any) -> dict[str, Any]:
+        """Values that a resumed run must share with the run that wrote the checkpoint; JSON types.
+
+        Args:
+            cfg: The config as it runs.
+        """
+        backbone = self.inputs.get("backbone")
+        return {
+            "kind": self.kind,
+            "method": self.method,
+            "seed": self.seed,
+            "config": self.config_sha256,
+            "backbone": backbone["sha256"] if backbone else None,
+            "processes": self.world_size,
+            "images": cfg.train_dataloader.batch_size,
+            "accumulation": cfg.optim_wrapper.get("accumulative_counts", 1),
+        }
+
+
+def make_run(args: argparse.Namespace, cfg: Any, world_size: int) -> Run:
+    """The run that a command line asks for.
 
     Args:
-        args: Namespace of ``tools/train.py``.
+        args: Namespace of ``tools/train.py``; ``check_origin`` has accepted it.
+        cfg: Config with the changes of the command line.
+        world_size: Number of processes.
 
     Raises:
-        BenchError: If the config, the data or the backbone checkpoint are not usable.
+        BenchError: If the backbone's card cannot be used.
     """
-    cfg = _config(args)
-    if args.try_iterations is not None:
-        from simmim_bench.training.try_out import prepare_try
-
-        prepare_try(args)
-        model, cfg = cfg.model, _config(args)
-        cfg.model = model  # its files, a palette or a teacher, have no stand-ins
-    check_data(cfg)
-    _check_origin(args, cfg)
-    from simmim_bench.training.process import leave, prepare
-
-    world_size = prepare(args.launcher, cfg.default_scope)
-    facts = _facts(args, cfg)
-    if args.try_iterations is not None:
-        from simmim_bench.training.try_out import shrink
-
-        shrink(cfg, args.try_iterations)
-    run(args, cfg, facts, world_size)
-    leave()
-
-
-def _config(args: argparse.Namespace) -> Any:
-    return load_config(
-        args.config,
-        overrides=args.cfg_options,
-        data_root=args.data_root,
-        num_classes=args.num_classes,
+    overrides = overrides_of(args)
+    origin = _pretraining_of(args, cfg) if "pretraining" in cfg else _backbone_of(args, cfg)
+    flags = (
+        *("kind", "seed", "launcher", "pretrained", "resume", "try_iterations", "auto_scale_lr"),
+        *("precision", "recompute", "compile", "fsdp", "paint_every", "config"),
+    )
+    return Run(
+        config_sha256=resolved_hash(cfg),
+        overrides=tuple(overrides),
+        deviations=tuple(f"override {_portable(item)}" for item in overrides),
+        work_dir=Path(args.work_dir or Path("work_dirs") / Path(args.config).stem),
+        world_size=world_size,
+        protocol=cfg.protocol.to_dict() if "protocol" in cfg else None,
+        log_to=tuple(args.log_to),
+        **origin,
+        **{name: getattr(args, name) for name in flags},
     )
 
 
-def run(args: argparse.Namespace, cfg: Any, facts: dict[str, Any], world_size: int) -> None:
-    """Build the runner and train."""
-    import torch
+def overrides_of(args: argparse.Namespace) -> list[str]:
+    """What the command line changes in the config, but for the name of the method."""
+    overrides = [item for item in args.cfg_options if not item.startswith(METHOD_OVERRIDE)]
+    overrides += [f"--data-root={Path(args.data_root).name}"] if args.data_root else []
+    overrides += [f"--num-classes={args.num_classes}"] if args.num_classes else []
+    return overrides
 
-    from simmim_bench.training.adapt import adapt_to_cpu
-    from simmim_bench.training.failures import explained
-    from simmim_bench.training.process import imports
-    from simmim_bench.weights.identity import identity
 
-    with imports():  # some hooks report on tasks of other libraries
-        from simmim_bench.training.cost import peak_memory_mb
-    from simmim_bench.training.adapt import deviation, log_to, speed_hooks
-    from simmim_bench.training.runner import BenchRunner
-    from simmim_bench.training.stopping import stopping
+def check_origin(args: argparse.Namespace, cfg: Any) -> None:
+    """Check that the config states a stage, and that the start on the command line fits it.
 
-    log_to(cfg, args.log_to)
-    cfg.work_dir = str(args.work_dir or Path("work_dirs") / Path(args.config).stem)
-    facts["deviations"] += deviation(args, cfg)
-    speed = speed_hooks(args, cfg, world_size)
-    notes = _scale(args, cfg, facts, world_size)
-    if not torch.cuda.is_available():
-        adapt_to_cpu(cfg)
-    cfg.launcher = args.launcher
-    cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
-    _seed_samples(cfg, args.seed)
-    own = identity(facts, cfg, world_size)
-    cfg.custom_hooks = [*cfg.get("custom_hooks", []), *speed, *_hooks(args, cfg, facts, own)]
-    last = _start_from(args, Path(cfg.work_dir), own, notes)
-    cfg.resume, cfg.load_from = last is not None, str(last) if last else None
-    with explained(args.config):
-        runner = BenchRunner.from_cfg(cfg)
-        for note in notes:
-            runner.logger.info(note)
-        may_shrink = args.resume and not args.auto_scale_lr
-        with stopping(runner, may_restart=args.resume, may_shrink=may_shrink):
-            runner.train()
-        if args.try_iterations is not None:
-            runner.logger.info(
-                f"--try passed: {runner.iter} iterations and what follows them, peak memory "
-                f"{peak_memory_mb(runner):.0f} MiB; nothing was recorded"
+    Raises:
+        BenchError: If the config is neither a pretraining nor a downstream run, or ``--pretrained``
+            and ``--from-scratch`` do not fit it.
+    """
+    pretraining, downstream = "pretraining" in cfg, "protocol" in cfg
+    if pretraining == downstream:
+        raise BenchError(
+            f"config {args.config} must state either `pretraining` or `protocol`; see the configs "
+            "under configs/simmim and configs/imagenet"
+        )
+    for name, model in (("pretraining", Pretraining), ("protocol", Protocol)):
+        if name in cfg:
+            validate(
+                model,
+                cfg[name].to_dict(),
+                source=f"{name} of {args.config}",
+                remedy="correct it in the config",
             )
+    if pretraining and (args.pretrained or args.from_scratch):
+        raise BenchError(
+            f"{args.config} is a pretraining; --pretrained and --from-scratch are for downstream "
+            "configs, leave them out"
+        )
+    if downstream and bool(args.pretrained) == bool(args.from_scratch):
+        raise BenchError(
+            f"{args.config} is a downstream config: pass either --pretrained BACKBONE.PTH (made by "
+            "tools/export_backbone.py) or, for the baseline, --from-scratch"
+        )
+    if args.pretrained and not Path(args.pretrained).is_file():
+        raise BenchError(
+            f"--pretrained {args.pretrained} does not exist; make it with "
+            "`python tools/export_backbone.py CHECKPOINT --out DIR`"
+        )
 
 
-def _start_from(
-    args: argparse.Namespace, work_dir: Path, own: dict[str, Any], notes: list[str]
-) -> Path | None:
-    """Checkpoint to continue from, or None for a new run in a folder of its own."""
-    from simmim_bench.training.runner import latest_checkpoint
-    from simmim_bench.weights.identity import check_resumable, check_unused
+def _portable(override: str) -> str:
+    """An override; an exported backbone by its method, since each seed has its own file."""
+    key, _, value = override.partition("=")
+    if not (value.endswith(".pth") and Path(value).with_suffix(".json").is_file()):
+        return override
+    from simmim_bench.weights.files import read_card
 
-    if args.try_iterations is not None:
-        return None
-    if not args.resume:
-        check_unused(work_dir)
-        return None
-    damaged: list[Path] = []
-    last = latest_checkpoint(work_dir, damaged)
-    instead = f"continues from {last.name}" if last else "begins anew"
-    notes += [f"{path} is truncated or damaged; {instead}" for path in damaged]
-    if last is not None:
-        check_resumable(last, own)
-    return last
+    return f"{key}=backbone of {read_card(Path(value))['method']}"
 
 
-def _hooks(
-    args: argparse.Namespace, cfg: Any, facts: dict[str, Any], own: dict[str, Any]
-) -> list[dict[str, Any]]:
-    scope = "simmim_bench"
-    hooks: list[dict[str, Any]] = [
-        {"type": f"{scope}.SeedHook"},
-        {"type": f"{scope}.MeanLossHook"},
-        {"type": f"{scope}.FiniteLossHook"},
-        {"type": f"{scope}.IdentityHook", "run": own},
-        {"type": f"{scope}.PeakMemoryHook"},
-        {"type": f"{scope}.EnergyHook"},
-        {"type": f"{scope}.ProgressHook"},
-        {"type": f"{scope}.PreemptionHook"},
-    ]
-    if args.try_iterations is None:
-        hooks.append({"type": f"{scope}.ManifestHook", "facts": facts})
-    if facts["stage"] == "pretrain":
-        if cfg.model.type in {f"{scope}.{name}" for name in PAINTERS}:
-            hooks.append({"type": f"{scope}.ReconstructionHook", "epochs": args.paint_every})
-        return hooks
-    if args.try_iterations is None:  # which shows a few images of other classes
-        hooks.append({"type": f"{scope}.ClassesHook"})
-        hooks.append({"type": f"{scope}.ImageListHook"})
-        task = facts["protocol"]["task"]
-        hooks.append({"type": f"{scope}.ClassReportHook", "task": task})
-        hooks.append({"type": f"{scope}.SamplePredictionsHook", "task": task})
-    if args.pretrained:
-        hooks.append({"type": f"{scope}.PretrainedBackboneHook", "checkpoint": args.pretrained})
-    return hooks
+def _pretraining_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
+    """Fields of a run that pretrains."""
+    stated = cfg.pretraining
+    return {
+        "stage": "pretrain",
+        "method": stated.method,
+        "backbone": stated.backbone,
+        "pretraining": {
+            **stated.to_dict(),
+            "epochs": cfg.train_cfg.get("max_epochs", stated.epochs),
+            "seed": args.seed,
+            "checkpoint_sha256": None,
+        },
+        "inputs": {},
+    }
+
+
+def _backbone_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
+    """Fields of a downstream run: its backbone is an export, or random."""
+    stage = {"stage": "finetune", "backbone": cfg.backbone_name}
+    if args.from_scratch:
+        return {**stage, "method": SCRATCH, "pretraining": None, "inputs": {}}
+    from simmim_bench.weights.files import read_card
+
+    checkpoint = Path(args.pretrained)
+    card = read_card(checkpoint)
+    if card["kind"] == "smoke" and args.kind == "full" and args.try_iterations is None:
+        raise BenchError(
+            f"--pretrained {checkpoint} comes from a smoke run, which cannot make a full result; "
+            "pass --kind smoke, or a backbone of a full pretraining"
+        )
+    sha = card["sha256"]
+    return {
+        **stage,
+        "method": card["method"],
+        "pretraining": {**card["pretraining"], "checkpoint_sha256": sha},
+        "inputs": {"backbone": {"path": str(checkpoint), "sha256": sha}},
+    }

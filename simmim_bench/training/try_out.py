@@ -1,7 +1,7 @@
 """``--try``: a few iterations and a validation of any config on a handful of embedded images.
 
-It shows on a user's own machine that config, memory and installation work. The model, the
-transforms and the image size are the config's own; data, batch and schedule are tiny.
+It shows on a user's own machine that config, memory and installation work. Model, transforms and
+image size are those of the config; data, batch and schedule are tiny.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from simmim_bench.data.demo.build import build_demo
 from simmim_bench.data.demo.spec import CLASSES, DemoSpec
 from simmim_bench.data.layouts import expected_paths
 from simmim_bench.errors import BenchError
+from simmim_bench.training.run import Run
 
 FOLDER = Path("work_dirs") / "try"
-BATCH = 2  # batch norm over pooled features and mixup need two
-DETECTION_BATCH = 1  # plain ViT at 1024 px keeps 6 GiB an image for backward
+BATCH = 2  # batch norm over pooled features needs two, as does mixup
+DETECTION_BATCH = 1  # plain ViT at 1024 px stores 6 GiB of activations per image
 VALIDATION_IMAGES = 4
 
 STAND_INS = {
@@ -29,17 +30,23 @@ STAND_INS = {
     "cityscapes": "ade/ADEChallengeData2016",
     "camvid": "ade/ADEChallengeData2016",
 }
-"""Demo data of the same layout for datasets that the demo does not have by name."""
+"""Demo data of the same layout for datasets that the demo does not contain."""
 
 
-def prepare_try(args: argparse.Namespace) -> None:
-    """Build the images, point the config at them, and fill in what the command line left open.
+def prepare_try(args: argparse.Namespace) -> argparse.Namespace:
+    """Build the images and point the config at them.
+
+    Args:
+        args: Namespace of ``tools/train.py``.
+
+    Returns:
+        The same with a work dir, and ``--from-scratch`` where a backbone is needed and none given.
 
     Raises:
-        BenchError: If fewer than one iteration was asked for.
+        BenchError: If the number of iterations is below 1.
     """
     if args.try_iterations < 1:
-        raise BenchError(f"--try takes a number of iterations from 1, not {args.try_iterations}")
+        raise BenchError(f"--try must be an integer >= 1, got {args.try_iterations}")
     count = max(40, args.try_iterations * BATCH * _processes())
     spec = DemoSpec(
         train_objects=count,
@@ -50,8 +57,14 @@ def prepare_try(args: argparse.Namespace) -> None:
     )
     data = FOLDER / f"data-{count}"
     _link_stand_ins(build_demo(data, spec, processes=1).folder)
-    args.work_dir = args.work_dir or str(FOLDER / Path(args.config).stem)
-    _point_at(data, args)
+    needs_backbone = "protocol" in _find_layout(data, args.config) and not args.pretrained
+    return argparse.Namespace(
+        **{
+            **vars(args),
+            "work_dir": args.work_dir or str(FOLDER / Path(args.config).stem),
+            "from_scratch": args.from_scratch or needs_backbone,
+        }
+    )
 
 
 def _link_stand_ins(demo: Path) -> None:
@@ -60,15 +73,14 @@ def _link_stand_ins(demo: Path) -> None:
             (demo / name).symlink_to(same_layout, target_is_directory=True)
 
 
-def _point_at(data: Path, args: argparse.Namespace) -> None:
-    """Set SIMMIM_BENCH_DATA so that the config, full-size or demo, finds its layout."""
+def _find_layout(data: Path, config: str) -> Any:
+    """Set SIMMIM_BENCH_DATA so that the config, full-size or demo, finds its layout; load it."""
     for root in (data / "demo", data):
         os.environ["SIMMIM_BENCH_DATA"] = str(root.absolute())
-        cfg = load_config(args.config)
+        cfg = load_config(config)
         if all(path.exists() for _, found in datasets(cfg) for path in expected_paths(found)):
             break
-    if "protocol" in cfg and not args.pretrained:
-        args.from_scratch = True
+    return cfg
 
 
 def _processes() -> int:
@@ -76,8 +88,11 @@ def _processes() -> int:
     return int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
 
 
-def shrink(cfg: Any, iterations: int) -> None:
-    """Keep the model and the transforms of ``cfg``; make data, batch and schedule tiny."""
+def shrink(cfg: Any, run: Run) -> None:
+    """``--try``: keep the model and the transforms; make data, batch and schedule tiny."""
+    if run.try_iterations is None:
+        return
+    iterations = run.try_iterations
     detection = cfg.get("protocol", {}).get("task") == "detection"
     batch = DETECTION_BATCH if detection else BATCH
     for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
@@ -88,10 +103,9 @@ def shrink(cfg: Any, iterations: int) -> None:
         loader.num_workers = 0
         for option in ("persistent_workers", "prefetch_factor"):
             loader.pop(option, None)
-    world_size = _processes()
     for name, dataset in datasets(cfg):
         is_training = name == "train_dataloader"
-        dataset.indices = iterations * batch * world_size if is_training else VALIDATION_IMAGES
+        dataset.indices = iterations * batch * run.world_size if is_training else VALIDATION_IMAGES
     if "max_iters" in cfg.train_cfg:
         cfg.train_cfg.update(max_iters=iterations, val_interval=iterations)
     else:
@@ -101,6 +115,6 @@ def shrink(cfg: Any, iterations: int) -> None:
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.update(interval=-1, save_last=False)  # nothing to export
     for name in ("model", "val_evaluator", "test_evaluator"):
-        set_everywhere(cfg.get(name), "neighbours", [1])  # of k-NN: two images are remembered
+        set_everywhere(cfg.get(name), "neighbours", [1])  # k-NN stores only two images
     if detection:
         set_everywhere(cfg, "num_classes", len(CLASSES))

@@ -91,7 +91,7 @@ def test_recipe_and_data_are_the_demos(name, cfg):
     assert stated.method == METHODS[name]
     assert stated.backbone == BACKBONES.get(name, "swin-demo")
     assert has_batch_norm(cfg.model) == (name in BATCH_NORM)
-    assert has_in_batch_negatives(cfg.model) == (name in NEGATIVES)
+    assert has_in_batch_negatives(cfg) == (name in NEGATIVES)
 
 
 def test_it_trains_a_step_and_its_backbone_loads(name, cfg, tmp_path):

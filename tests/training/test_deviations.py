@@ -1,18 +1,18 @@
 """How an override is stated in a record."""
 
-import argparse
-
 from simmim_bench.config import load_config
-from simmim_bench.training.origin import _facts
+from simmim_bench.training.run import make_run
 from simmim_bench.weights.export import export_backbone
+from tools import train as tools_train
 
 
 def deviations(*overrides):
-    args = argparse.Namespace(
-        cfg_options=list(overrides), data_root=None, num_classes=None, kind="full", seed=0,
-        config="configs/demo/simmim_swin-demo.py",
-    )  # fmt: skip
-    return _facts(args, load_config(args.config))["deviations"]
+    return list(run_of("configs/demo/simmim_swin-demo.py", "--cfg-options", *overrides).deviations)
+
+
+def run_of(config, *arguments):
+    args = tools_train.parse([config, *arguments])
+    return make_run(args, load_config(args.config), world_size=1)
 
 
 def test_an_exported_backbone_is_stated_by_its_method(save_pretraining, tmp_path):

@@ -69,7 +69,7 @@ def test_a_batch_that_does_not_divide_is_refused_with_one_that_does():
 
 
 def test_where_no_batch_divides_linear_scaling_is_the_only_remedy():
-    with pytest.raises(BenchError, match=r"does not divide it; pass --auto-scale-lr$"):
+    with pytest.raises(BenchError, match=r"not divisible by 3 process.*; pass --auto-scale-lr$"):
         keep_recipe(recipe(), 3, auto_scale_lr=False)
 
 

@@ -1,11 +1,16 @@
 """After memory ran out the effective batch is the recipe's, with fewer images at a time."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 from mmengine.config import ConfigDict
 
 from simmim_bench.training.batch import choose_smaller_batch, keep_recipe, use_smaller_batch
+
+
+def resumed(work_dir, processes):
+    return SimpleNamespace(is_try=False, resume=True, work_dir=work_dir, world_size=processes)
 
 
 def config(batch, base=None):
@@ -31,13 +36,13 @@ def test_each_time_at_most_half_until_one_image(tmp_path, batch, base, processes
     found = []
     while len(found) < 9:
         cfg = config(batch, base)
-        use_smaller_batch(cfg, tmp_path, processes)
+        use_smaller_batch(cfg, resumed(tmp_path, processes))
         size = choose_smaller_batch(cfg, tmp_path, processes)
         if size is None:
             break
         found.append(size)
         cfg = config(batch, base)
-        sentence = use_smaller_batch(cfg, tmp_path, processes)
+        sentence = use_smaller_batch(cfg, resumed(tmp_path, processes))
         assert f"with {batch} images per process: {size} at a time" in sentence
         keep_recipe(cfg, processes, auto_scale_lr=False)
         count = cfg.optim_wrapper.accumulative_counts
@@ -66,5 +71,5 @@ def test_a_choice_for_another_batch_or_machine_does_not_count(tmp_path):
     assert json.loads((tmp_path / "batch.json").read_text())["to"] == 2
     for batch, processes in ((8, 1), (4, 2)):
         cfg = config(batch, 8)
-        assert use_smaller_batch(cfg, tmp_path, processes) is None
+        assert use_smaller_batch(cfg, resumed(tmp_path, processes)) is None
         assert cfg.train_dataloader.batch_size == batch

@@ -1,11 +1,13 @@
 """Trackers beside the files in the work dir."""
 
+from types import SimpleNamespace
+
 import pytest
 from mmengine.config import Config
 from mmengine.registry import VISBACKENDS
 
 from simmim_bench.errors import BenchError
-from simmim_bench.training.adapt import TRACKERS, has_tracker, log_to
+from simmim_bench.training.adapt import TRACKERS, add_trackers, has_tracker
 
 
 @pytest.fixture
@@ -15,7 +17,7 @@ def cfg():
 
 def test_a_tracker_comes_beside_the_files(cfg):
     assert not has_tracker(cfg)
-    log_to(cfg, ["tensorboard"])
+    add_trackers(cfg, SimpleNamespace(log_to=["tensorboard"]))
     assert [one["type"] for one in cfg.visualizer.vis_backends] == [
         "mmengine.LocalVisBackend",
         "mmengine.TensorboardVisBackend",
@@ -30,4 +32,4 @@ def test_mmengine_knows_every_one():
 def test_one_that_is_not_installed(cfg, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(BenchError, match="needs the package wandb; install it with `pip install"):
-        log_to(cfg, ["wandb"])
+        add_trackers(cfg, SimpleNamespace(log_to=["wandb"]))

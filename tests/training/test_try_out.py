@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,9 +28,13 @@ def prepared(folder, monkeypatch):
 
     def prepare(config, iterations=1):
         args = argparse.Namespace(
-            config=str(config), try_iterations=iterations, work_dir=None, pretrained=None
+            config=str(config),
+            try_iterations=iterations,
+            work_dir=None,
+            pretrained=None,
+            from_scratch=False,
         )
-        try_out.prepare_try(args)
+        assert try_out.prepare_try(args).work_dir
         return load_config(str(config))
 
     return prepare
@@ -77,11 +82,11 @@ def test_a_dataset_of_no_known_layout_is_refused(prepared, tmp_path):
 
 
 def test_no_iteration_is_refused(prepared):
-    with pytest.raises(BenchError, match="from 1, not 0"):
+    with pytest.raises(BenchError, match="--try must be an integer >= 1, got 0"):
         prepared(LEAVES[0], iterations=0)
 
 
 def test_a_knn_asks_for_no_more_neighbours_than_it_is_shown(prepared):
     cfg = prepared(ROOT / "configs" / "imagenet" / "swin-b_knn.py")
-    try_out.shrink(cfg, 1)
+    try_out.shrink(cfg, SimpleNamespace(try_iterations=1, world_size=1))
     assert cfg.model.neighbours == cfg.val_evaluator.neighbours == [1]

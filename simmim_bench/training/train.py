@@ -1,0 +1,143 @@
+"""Train: from the command line of ``tools/train.py`` to ``manifest.json``.
+
+``train`` reads the config, checks it and makes the frozen ``Run``; ``start`` adapts the config to
+the run (``adapt.ADAPTATIONS``), adds the hooks (``hooks_of``) and trains. ``ManifestHook`` writes
+the manifest at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.config import load_config
+from simmim_bench.data.layouts import check_data
+from simmim_bench.training.process import import_registered, leave, prepare
+from simmim_bench.training.run import Note, Run, check_origin, make_run
+
+
+def train(args: argparse.Namespace) -> None:
+    """Run the stage that ``args.config`` describes.
+
+    Args:
+        args: Namespace of ``tools/train.py``.
+
+    Raises:
+        BenchError: If the config, the data or the backbone checkpoint cannot be used.
+    """
+    cfg = _read_config(args)
+    if args.try_iterations is not None:
+        from simmim_bench.training.try_out import prepare_try
+
+        args = prepare_try(args)
+        model, cfg = cfg.model, _read_config(args)
+        cfg.model = model  # its own files (a palette, a teacher) have no stand-ins
+    check_data(cfg)
+    check_origin(args, cfg)
+    world_size = prepare(args.launcher, cfg.default_scope)
+    start(cfg, make_run(args, cfg, world_size))
+    leave()
+
+
+def _read_config(args: argparse.Namespace) -> Any:
+    return load_config(
+        args.config,
+        overrides=args.cfg_options,
+        data_root=args.data_root,
+        num_classes=args.num_classes,
+    )
+
+
+def start(cfg: Any, run: Run) -> None:
+    """Adapt the config to the run, add its hooks, and train.
+
+    Args:
+        cfg: Config; changed in place.
+        run: What to do.
+
+    Raises:
+        SystemExit: With code 75 if the same command would continue the run.
+    """
+    import_registered()
+    from simmim_bench.training.adapt import adapt
+    from simmim_bench.training.cost import peak_memory_mb
+    from simmim_bench.training.failures import explained
+    from simmim_bench.training.runner import BenchRunner
+    from simmim_bench.training.stopping import stopping
+
+    said = adapt(cfg, run)
+    deviations = [*run.deviations, *(text for text in said if not isinstance(text, Note))]
+    cfg.work_dir, cfg.launcher = str(run.work_dir), run.launcher
+    cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": run.seed}
+    cfg.custom_hooks = [*cfg.get("custom_hooks", []), *hooks_of(cfg, run, deviations)]
+    last, damaged = _checkpoint_to_continue(run, run.identity(cfg))
+    cfg.resume, cfg.load_from = last is not None, str(last) if last else None
+    with explained(run.config):
+        runner = BenchRunner.from_cfg(cfg)
+        for text in [*said, *damaged]:
+            runner.logger.info(text)
+        may_shrink = run.resume and not run.auto_scale_lr
+        with stopping(runner, may_restart=run.resume, may_shrink=may_shrink):
+            runner.train()
+        if run.is_try:
+            runner.logger.info(
+                f"--try passed: {runner.iter} iterations and validation, peak memory "
+                f"{peak_memory_mb(runner):.0f} MiB; nothing was recorded"
+            )
+
+
+def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
+    """Hooks of a run besides those of its config; of equal priority, the first acts first.
+
+    Args:
+        cfg: Config as it will run.
+        run: The run.
+        deviations: For the manifest.
+    """
+    from simmim_bench.registry import class_of
+
+    task = run.protocol and run.protocol["task"]
+    # A try trains on demo images, whose classes are not those of the config.
+    reports = run.stage == "finetune" and not run.is_try
+    model = class_of(cfg.model.type, "MODELS", cfg.default_scope)
+    shown = run.stage == "pretrain" and getattr(model, "predicts_images", False)
+    flags = {"recompute": run.recompute, "compiled": run.compile}
+    table: list[tuple[bool, str, dict[str, Any]]] = [
+        (run.recompute or run.compile, "SpeedHook", flags),
+        (run.fsdp, "FullyShardHook", {}),
+        (True, "SeedHook", {}),
+        (True, "MeanLossHook", {}),
+        (True, "FiniteLossHook", {}),
+        (True, "IdentityHook", {"run": run.identity(cfg)}),
+        (True, "PeakMemoryHook", {}),
+        (True, "EnergyHook", {}),
+        (True, "ProgressHook", {}),
+        (True, "PreemptionHook", {}),
+        (not run.is_try, "ManifestHook", {"facts": run.facts(deviations)}),
+        (shown, "ReconstructionHook", {"epochs": run.paint_every}),
+        (reports, "ClassesHook", {}),
+        (reports, "ImageListHook", {}),
+        (reports, "ClassReportHook", {"task": task}),
+        (reports, "SamplePredictionsHook", {"task": task}),
+        (run.pretrained is not None, "PretrainedBackboneHook", {"checkpoint": run.pretrained}),
+    ]
+    return [{"type": f"simmim_bench.{name}", **values} for used, name, values in table if used]
+
+
+def _checkpoint_to_continue(run: Run, identity: dict[str, Any]) -> tuple[Path | None, list[str]]:
+    """Last undamaged checkpoint of a resumed run, if any, and a sentence for each damaged one."""
+    from simmim_bench.training.runner import latest_checkpoint
+    from simmim_bench.weights.identity import check_resumable, check_unused
+
+    if run.is_try:
+        return None, []
+    if not run.resume:
+        check_unused(run.work_dir)
+        return None, []
+    damaged: list[Path] = []
+    last = latest_checkpoint(run.work_dir, damaged)
+    if last is not None:
+        check_resumable(last, identity)
+    then = f"continuing from {last.name}" if last else "starting again"
+    return last, [f"{path} is truncated or damaged; {then}" for path in damaged]
