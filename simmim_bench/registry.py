@@ -65,12 +65,6 @@ def class_of(name: str, registry: str, scope: str) -> Any:
         return None
 
 
-def import_rooms() -> None:
-    """Import every file of the rooms below, as the first look-up would."""
-    for registry in (MODELS, TRANSFORMS, HOOKS):
-        registry.import_from_location()
-
-
 def _modules(place: str) -> list[str]:
     """Modules of the package ``place`` (dotted, relative to ours), or ``place`` if it is a file."""
     folder = Path(__file__).parent.joinpath(*place.split("."))
@@ -98,7 +92,7 @@ MODELS = _child(
 TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking", "data.transforms", "tasks")
 DATASETS = _child("dataset", roots.DATASETS, "data.shards", "data.lmdb", "data.packed", "tasks")
 DATA_SAMPLERS = _child("data sampler", roots.DATA_SAMPLERS, "data.transforms")
-HOOKS = _child("hook", roots.HOOKS, "training.hooks", "training.cost", "tasks")
+HOOKS = _child("hook", roots.HOOKS, "training.hooks", "training.cost", "training.stopping", "tasks")
 METRICS = _child("metric", roots.METRICS, "tasks")
 OPTIM_WRAPPER_CONSTRUCTORS = _child(
     "optimizer wrapper constructor", roots.OPTIM_WRAPPER_CONSTRUCTORS, "training.optim"

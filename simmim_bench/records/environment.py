@@ -1,20 +1,25 @@
-"""Versions and commit that a result depends on; the packages themselves are not imported."""
+"""Versions, commit and machine that a result depends on; imports no package that it names."""
 
 from __future__ import annotations
 
 import platform
+import resource
 import subprocess
 from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 
 import simmim_bench
-from simmim_bench.records.manifest import Environment
+from simmim_bench.records.manifest import CPU, Environment
 
+PACKAGES = (
+    "torch", "torchvision", "numpy", "opencv-python", "onedl-mmengine", "onedl-mmcv",
+    "onedl-mmdetection", "onedl-mmsegmentation", "onedl-mmpretrain", "simmim_bench",
+)  # fmt: skip
 GIT_TIMEOUT = 20  # seconds; a slow network disk must not delay a run
 
 
-def collect_environment(packages: Iterable[str]) -> Environment:
+def collect_environment(packages: Iterable[str] = PACKAGES) -> Environment:
     """Describe the running environment.
 
     Args:
@@ -32,6 +37,16 @@ def collect_environment(packages: Iterable[str]) -> Environment:
         git_dirty=None if changes is None else bool(changes),
         platform=platform.platform(),
     )
+
+
+def cpu_name() -> str:
+    """The device of a ``Cost`` that is no GPU."""
+    return f"{CPU}{platform.machine()}"
+
+
+def resident_memory_mb() -> float:
+    """Peak resident memory of this process so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # KiB on Linux
 
 
 def _version(package: str) -> str | None:

@@ -1,11 +1,13 @@
-"""Energy counters of this machine: of a GPU through NVML, of CPU packages through RAPL."""
+"""What a run costs: FLOPs, device, peak memory and energy.
+
+``EnergyHook`` reads the counters of GPUs (NVML) or CPU packages (RAPL); ``PeakMemoryHook`` keeps
+the peak memory, which mmengine's logger resets at every line. Both continue over a resume.
+"""
 
 from __future__ import annotations
 
 import inspect
 import os
-import platform
-import resource
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -16,25 +18,29 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from simmim_bench.records.manifest import CPU
+from simmim_bench.records.environment import cpu_name, resident_memory_mb
+from simmim_bench.records.manifest import Cost
 from simmim_bench.registry import HOOKS
 
 POWERCAP = Path("/sys/class/powercap")
+ENERGY = "energy_joules"  # in the message hub, as in records
+ENERGY_SOURCE = "energy_source"
+PEAK_MEMORY = "peak_memory_mb"
 
 
 class Counter(Protocol):
-    """Something that counts joules."""
+    """A counter of joules."""
 
     @property
     def source(self) -> Literal["GPU", "CPU"]:
-        """What it counts."""
+        """What it measures."""
 
     def joules(self) -> float:
-        """Joules since it was made; to be read every few minutes, as counters wrap around."""
+        """Joules since the counter was made; read it every few minutes, because it wraps around."""
 
 
 class GpuCounter:
-    """The current GPU's own counter (Volta and later).
+    """The counter of the current GPU (Volta and later).
 
     Raises:
         OSError: If NVML or its Python binding is missing, or the GPU has no counter.
@@ -57,7 +63,7 @@ class GpuCounter:
             raise OSError(f"NVML: {error}") from error
 
     def joules(self) -> float:
-        """Joules since it was made."""
+        """Joules since the counter was made."""
         return (self._millijoules() - self.start) / 1000
 
     def _millijoules(self) -> int:
@@ -65,13 +71,13 @@ class GpuCounter:
 
 
 class CpuCounter:
-    """Counters of all CPU packages, as Linux's powercap shows them.
+    """The counters of all CPU packages (Linux's powercap).
 
     Args:
         root: Folder of the powercap tree.
 
     Raises:
-        OSError: If there is none, or it may not be read.
+        OSError: If there is no counter, or it cannot be read.
     """
 
     source: Literal["CPU"] = "CPU"
@@ -88,7 +94,7 @@ class CpuCounter:
         self.total = 0
 
     def joules(self) -> float:
-        """Joules since it was made, over any number of wraps if read once in each."""
+        """Joules since the counter was made; right if it is read at least once per wrap."""
         now = self._read()
         for new, old, span in zip(now, self.last, self.ranges, strict=True):
             self.total += new - old if new >= old else new - old + span
@@ -100,7 +106,7 @@ class CpuCounter:
 
 
 def find_counter() -> Counter | None:
-    """The GPU's counter where a GPU is used, else that of the CPU packages; None without one."""
+    """The counter of the GPU if there is one, else of the CPU packages; None without a counter."""
     try:
         return GpuCounter() if torch.cuda.is_available() else CpuCounter()
     except OSError:
@@ -114,17 +120,17 @@ def _microjoules(zone: Path, name: str) -> int:
 def backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
     """Floating-point operations of the backbone on one image (a multiply-add counts as two).
 
-    Matrix products, attention and convolutions are counted, as papers do.
+    Matrix products, attention and convolutions are counted, as in papers.
 
     Args:
-        backbone: Any backbone of this suite; one that takes a mask sees the whole image here.
+        backbone: Any backbone that has an adapter; nothing is masked.
         size: Height and width of the image in pixels.
     """
     image = next(backbone.parameters()).new_zeros(1, 3, *size)
     whole = {"mask": None} if "mask" in inspect.signature(backbone.forward).parameters else {}
     was_training = backbone.training
     backbone.eval()
-    # The counter does not know the CPU's own attention kernel.
+    # The counter does not support the attention kernel of the CPU.
     with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
         backbone(image, **whole)
     backbone.train(was_training)
@@ -132,115 +138,10 @@ def backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
 
 
 def device_name(device: torch.device) -> str:
-    """Name of a GPU, or of the CPU with its threads."""
+    """Name of a GPU, or of the CPU with its number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{CPU}{platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} threads"
-
-
-# Energy of a run, summed over its processes and kept over a resume.
-
-
-INFO = "energy_joules"
-SOURCE = "energy_source"
-
-
-@HOOKS.register_module()
-class EnergyHook(Hook):
-    """Hold the joules of a run in the message hub, of its training and validations.
-
-    GPUs are summed over processes, CPU packages over machines (their first process reads them).
-    If one process finds no counter, the run has no figure. A run that is killed loses what was
-    spent since its last reading.
-
-    Args:
-        interval: Iterations between readings; all processes meet at each.
-    """
-
-    priority = "ABOVE_NORMAL"  # before checkpoints are saved
-
-    def __init__(self, *, interval: int = 50) -> None:
-        self.interval = interval
-
-    def before_train(self, runner: Any) -> None:
-        """Look for a counter, and go on from what a resumed run has spent."""
-        self.counter = find_counter()
-        self.earlier = float(runner.message_hub.get_info(INFO, default=0.0))
-
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Read it now and then."""
-        if self.every_n_train_iters(runner, self.interval):
-            self._read(runner)
-
-    def after_train_epoch(self, runner: Any) -> None:
-        """Read it before the epoch's checkpoint is written."""
-        self._read(runner)
-
-    def after_train(self, runner: Any) -> None:
-        """Read it for the last time."""
-        self._read(runner)
-
-    def _read(self, runner: Any) -> None:
-        found = self.counter
-        ours = found is not None and (found.source == "GPU" or _first_of_its_machine())
-        spent = found.joules() if found and ours else 0.0
-        total = torch.tensor([spent, float(found is None)], dtype=torch.float64)
-        all_reduce(total)
-        if found and not total[1]:
-            runner.message_hub.update_info(INFO, self.earlier + total[0].item())
-            runner.message_hub.update_info(SOURCE, found.source)
-
-
-def energy_of(runner: Any) -> dict[str, Any]:
-    """Fields of a cost: joules and their source, both None where nothing was counted."""
-    hub = runner.message_hub
-    return {name: hub.get_info(name, default=None) for name in (INFO, SOURCE)}
-
-
-def _first_of_its_machine() -> bool:
-    return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))) == 0
-
-
-# Keep the peak memory of a run, which mmengine's logger resets at every line.
-
-
-INFO_MEMORY = "peak_memory_mb"
-
-
-@HOOKS.register_module()
-class PeakMemoryHook(Hook):
-    """Hold the largest memory of this process in the message hub, also over a resume.
-
-    Of the GPU if the model is on one, else resident memory; MiB.
-    """
-
-    priority = "ABOVE_NORMAL"  # before the logger
-
-    def after_train_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Look at it."""
-        _keep(runner)
-
-    def after_val_iter(
-        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
-    ) -> None:
-        """Look at it."""
-        _keep(runner)
-
-
-def peak_memory_mb(runner: Any) -> float:
-    """Largest memory that the hook has seen in this run, MiB."""
-    return float(runner.message_hub.get_info(INFO_MEMORY, default=0.0))
-
-
-def largest_memory_mb(device: torch.device) -> float:
-    """Largest memory so far, MiB: allocated on a GPU, else resident in this process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux: KiB
+    return f"{cpu_name()}, {torch.get_num_threads()} of {os.cpu_count()} threads"
 
 
 def device_of(model: Any) -> torch.device:
@@ -249,6 +150,116 @@ def device_of(model: Any) -> torch.device:
     return device
 
 
-def _keep(runner: Any) -> None:
+def largest_memory_mb(device: torch.device) -> float:
+    """Peak memory of this process so far, in MiB: allocated on a GPU, else resident."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resident_memory_mb()
+
+
+def cost_of(model: nn.Module, **measured: Any) -> Cost:
+    """Cost of what a model did.
+
+    Args:
+        model: The model, on the device that it used.
+        measured: Fields of ``Cost``: ``wall_seconds``, and any other that was measured. By default
+            there is one device, and the peak memory is that of this process.
+    """
+    device = device_of(model)
+    defaults = {
+        "device": device_name(device),
+        "device_count": 1,
+        "peak_memory_mb": largest_memory_mb(device),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+    return Cost(**{**defaults, **measured})
+
+
+@HOOKS.register_module()
+class EnergyHook(Hook):
+    """Keep the joules of training and validation in the message hub.
+
+    GPUs are summed over processes; CPU packages over machines, where the first process reads them.
+    If one process has no counter, the run has no value. A run that is killed loses the joules since
+    the last reading.
+
+    Args:
+        interval: Iterations between readings; each synchronises all processes.
+    """
+
+    priority = "ABOVE_NORMAL"  # before checkpoints are saved
+
+    def __init__(self, *, interval: int = 50) -> None:
+        self.interval = interval
+
+    def before_train(self, runner: Any) -> None:
+        """Find a counter, and continue from the joules of a resumed run."""
+        self.counter = find_counter()
+        self.earlier = float(runner.message_hub.get_info(ENERGY, default=0.0))
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Read the counter every ``interval`` iterations."""
+        if self.every_n_train_iters(runner, self.interval):
+            self._read(runner)
+
+    def after_train_epoch(self, runner: Any) -> None:
+        """Read the counter before the checkpoint of the epoch is written."""
+        self._read(runner)
+
+    def after_train(self, runner: Any) -> None:
+        """Read the counter for the last time."""
+        self._read(runner)
+
+    def _read(self, runner: Any) -> None:
+        found = self.counter
+        reads = found is not None and (found.source == "GPU" or _is_first_on_machine())
+        spent = found.joules() if found and reads else 0.0
+        total = torch.tensor([spent, float(found is None)], dtype=torch.float64)
+        all_reduce(total)
+        if found and not total[1]:
+            runner.message_hub.update_info(ENERGY, self.earlier + total[0].item())
+            runner.message_hub.update_info(ENERGY_SOURCE, found.source)
+
+
+def energy_of(runner: Any) -> dict[str, Any]:
+    """Fields of a ``Cost``: joules and their source, both None without a counter."""
+    hub = runner.message_hub
+    return {name: hub.get_info(name, default=None) for name in (ENERGY, ENERGY_SOURCE)}
+
+
+def _is_first_on_machine() -> bool:
+    return int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))) == 0
+
+
+@HOOKS.register_module()
+class PeakMemoryHook(Hook):
+    """Keep the peak memory of this process in the message hub, in MiB.
+
+    Memory of the GPU if the model is on one, else resident memory.
+    """
+
+    priority = "ABOVE_NORMAL"  # before the logger
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Update the peak."""
+        _update_peak(runner)
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Update the peak."""
+        _update_peak(runner)
+
+
+def peak_memory_mb(runner: Any) -> float:
+    """Peak memory of the run so far, in MiB."""
+    return float(runner.message_hub.get_info(PEAK_MEMORY, default=0.0))
+
+
+def _update_peak(runner: Any) -> None:
     now = largest_memory_mb(device_of(runner.model))
-    runner.message_hub.update_info(INFO_MEMORY, max(now, peak_memory_mb(runner)))
+    runner.message_hub.update_info(PEAK_MEMORY, max(now, peak_memory_mb(runner)))

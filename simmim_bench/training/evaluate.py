@@ -79,20 +79,18 @@ def average_over_views(cfg: Any, name: str) -> None:
 
 def _run(cfg: Any, args: argparse.Namespace) -> dict[str, float]:
     from mmengine.dist import is_main_process
-    from mmengine.model import BaseTTAModel, is_model_wrapper
+    from mmengine.model import BaseTTAModel
 
     from simmim_bench.training.failures import explained
-    from simmim_bench.training.process import import_registered
-    from simmim_bench.training.runner import BenchRunner
+    from simmim_bench.training.runner import BenchRunner, model_of
     from simmim_bench.weights.files import load_checkpoint
     from simmim_bench.weights.strict import load_whole
 
     checkpoint = Path(args.checkpoint)
     content = load_checkpoint(checkpoint)
-    import_registered()
     with explained(args.config):
         runner = BenchRunner.from_cfg(cfg)
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         model = model.module if isinstance(model, BaseTTAModel) else model
         load_whole(model, content, checkpoint=checkpoint, config=args.config)
         metrics: dict[str, float] = runner.test()

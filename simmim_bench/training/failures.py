@@ -1,4 +1,4 @@
-"""Turn the upstream errors that users meet into one sentence each."""
+"""Turn the errors of the libraries that users meet into one sentence each."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from simmim_bench.errors import BenchError
+from simmim_bench.registry import unknown_name
 
 NOT_REGISTERED = re.compile(r"(?P<name>\S+) is not in the (?P<scope>\w+)::(?P<registry>[\w ]+) reg")
 SMALL_STAGE = re.compile(r"input shape \((\d+), (\d+)\) is smaller than the window size \((\d+)\)")
@@ -18,7 +20,7 @@ BAD_ARGUMENT = re.compile(r"got an unexpected keyword argument '(?P<name>\w+)'")
 
 @contextmanager
 def explained(config: str) -> Iterator[None]:
-    """Raise ``BenchError`` for an error of the block whose cause is known; pass on the rest."""
+    """Raise a ``BenchError`` instead of an error whose cause is known."""
     try:
         yield
     except BenchError as error:
@@ -31,10 +33,10 @@ def explained(config: str) -> Iterator[None]:
 
 
 def _sentence(error: Exception) -> str | None:
-    """What the user should know, or None where the cause is not known."""
+    """What to tell the user, or None if the cause is not known."""
     message = str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full ({message}); free some space, then the same command continues"
+        return f"the disk is full ({message}); free some space and run the same command again"
     if isinstance(error, KeyError | RuntimeError):
         return unknown_type(message) or _memory(message)
     if isinstance(error, ValueError) and _raised_here(error):
@@ -47,7 +49,7 @@ def _sentence(error: Exception) -> str | None:
 
 
 def out_of_memory(message: str) -> bool:
-    """Whether torch says that a GPU or the machine has no more memory."""
+    """Whether an error of torch means that a GPU or the machine is out of memory."""
     return bool(OUT_OF_MEMORY.search(message))
 
 
@@ -61,7 +63,7 @@ def _memory(message: str) -> str | None:
 
 
 def _small_stage(message: str) -> str | None:
-    """Sentence for what Swin of mmpretrain says at the first image."""
+    """Sentence for the error of mmpretrain's Swin at the first image."""
     found = SMALL_STAGE.search(message)
     if not found:
         return None
@@ -73,17 +75,13 @@ def _small_stage(message: str) -> str | None:
 
 
 def unknown_type(message: str) -> str | None:
-    """Sentence with near names if ``message`` is about a name that no registry knows."""
+    """Sentence with near names if ``message`` is about a name that is not registered."""
     near = re.search(r"unknown simmim_bench [^\n]*", message)
     if near:
         return near.group().rstrip("'\"")
     found = NOT_REGISTERED.search(message)
     if not found:
         return None
-    from importlib import import_module
-
-    from simmim_bench.registry import unknown_name
-
     module = import_module(f"{found['scope']}.registry")
     known = {
         name
@@ -107,7 +105,7 @@ def _raised_here(error: Exception) -> bool:
 
 
 def _last_line(message: str) -> str:
-    """The error itself, when a data worker has wrapped it in its traceback."""
+    """The error itself if a data worker has wrapped it in a traceback."""
     lines = [line for line in message.strip().splitlines() if line.strip()]
     if "Traceback (most recent call last)" not in message:
         return message

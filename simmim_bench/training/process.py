@@ -65,14 +65,6 @@ def imports() -> Iterator[None]:
     )
 
 
-def import_registered() -> None:
-    """Import all that a config can name; libraries print when they are imported."""
-    with imports():
-        from simmim_bench import registry
-
-        registry.import_rooms()
-
-
 def start_distributed(launcher: str) -> int:
     """Initialise the process group where mmengine cannot: on machines without a GPU.
 

@@ -56,7 +56,7 @@ class BenchRunner(Runner):
         """
         super()._init_model_weights()
         if "protocol" in self.cfg and self.cfg.get("backbone_init") == "original":
-            model = self.model.module if is_model_wrapper(self.model) else self.model
+            model = model_of(self)
             adapter_for(model.backbone).init_weights(pretraining=False)
             for parameter in model.backbone.parameters():
                 broadcast(parameter.data)
@@ -101,6 +101,11 @@ class BenchRunner(Runner):
             for older in folder.glob(STOPPED.format(epoch="*")):
                 if older.name != filename:
                     older.unlink()
+
+
+def model_of(runner: Any) -> Any:
+    """The model of a runner without the wrapper of DDP."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def latest_checkpoint(work_dir: Path, damaged: list[Path] | None = None) -> Path | None:

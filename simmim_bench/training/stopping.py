@@ -1,30 +1,131 @@
-"""What a training leaves when it ends early: a note that it can go on, or a failed manifest."""
+"""A run that ends early: on a signal, or after an error that another start would solve.
+
+It writes ``stop.json`` (``simmim_bench.stop``) and exits with code 75, and the same command with
+``--resume`` continues it. A run whose loss is not finite writes a failed manifest instead.
+"""
 
 from __future__ import annotations
 
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
+import torch
+from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop
+
+from simmim_bench.registry import HOOKS
 from simmim_bench.stop import AGAIN, Stop
 from simmim_bench.training.batch import choose_smaller_batch
 from simmim_bench.training.failures import out_of_memory
 from simmim_bench.training.hooks.manifest import ManifestHook
 from simmim_bench.training.hooks.steps import DivergedError
+from simmim_bench.training.process import leave
+from simmim_bench.training.runner import STOPPED
 
-_WORKER = re.compile(r"DataLoader worker \(pid.*?(exited unexpectedly|is killed by signal)")
+SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # Slurm sends one of them before it ends a job
+DEAD_WORKER = re.compile(r"DataLoader worker \(pid.*?(exited unexpectedly|is killed by signal)")
+
+
+@HOOKS.register_module()
+class PreemptionHook(Hook):
+    """After SIGTERM or SIGUSR1, finish the optimiser step, save a checkpoint, exit with code 75.
+
+    During a validation no checkpoint is written, because there is one from just before.
+
+    Args:
+        interval: The processes of a run exchange whether one got a signal about every ``interval``
+            iterations.
+    """
+
+    priority = "LOWEST"
+
+    def __init__(self, *, interval: int = 10) -> None:
+        self.interval = interval
+        self.received: signal.Signals | None = None
+        self.previous: dict[signal.Signals, Any] = {}
+
+    def before_train(self, runner: Any) -> None:
+        """Install the signal handlers."""
+        if threading.current_thread() is threading.main_thread():
+            self.previous = {number: signal.signal(number, self._receive) for number in SIGNALS}
+
+    def after_train(self, runner: Any) -> None:
+        """Restore the previous handlers."""
+        for number, handler in self.previous.items():
+            signal.signal(number, handler)
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Exit after a signal, unless gradients are being accumulated or the epoch ends here.
+
+        Raises:
+            SystemExit: With code 75: the same command continues.
+        """
+        if not runner.optim_wrapper.should_update() or self._ends_epoch(runner, batch_idx):
+            return
+        if self._any_received(runner):
+            _save(runner)
+            self._exit(runner, runner.iter + 1)
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Exit after a signal.
+
+        Raises:
+            SystemExit: With code 75: the same command continues.
+        """
+        if get_world_size() == 1 and self.received:
+            self._exit(runner, runner.iter)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.received = signal.Signals(number)
+
+    def _ends_epoch(self, runner: Any, batch_idx: int) -> bool:
+        by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+        return self.is_last_train_iter(runner) or (
+            by_epoch and self.end_of_epoch(runner.train_dataloader, batch_idx)
+        )
+
+    def _any_received(self, runner: Any) -> bool:
+        """Whether any process got a signal; all must exit after the same iteration."""
+        if get_world_size() == 1:
+            return self.received is not None
+        # A checkpoint can only follow an optimiser step: exchange in multiples of its iterations.
+        step = runner.cfg.optim_wrapper.get("accumulative_counts", 1)
+        if not self.every_n_train_iters(runner, step * max(1, self.interval // step)):
+            return False
+        received = torch.tensor(float(self.received is not None))
+        received = received.to(next(runner.model.parameters()).device)
+        all_reduce(received)
+        return bool(received)
+
+    def _exit(self, runner: Any, done: int) -> None:
+        by = self.received.name if self.received else "a signal to another process"
+        message = f"stopped by {by}; the checkpoint is from iteration {done}"
+        runner.logger.info(message)
+        if is_main_process():
+            Stop("preempted", message, done).write(Path(runner.work_dir))
+        leave()
+        raise SystemExit(AGAIN)
 
 
 @contextmanager
 def stopping(runner: Any, *, may_restart: bool, may_shrink: bool) -> Iterator[None]:
-    """Turn what another start can mend into code 75, and mark the record of what diverged.
+    """Exit with code 75 if another start would continue; write the manifest of a diverged run.
 
     Args:
-        runner: The training's runner.
+        runner: Runner of the training.
         may_restart: Whether the same command continues this run.
-        may_shrink: Whether gradients may be accumulated over more, smaller batches.
+        may_shrink: Whether another start may use a smaller batch and accumulate gradients.
 
     Raises:
         SystemExit: If the same command should be started again.
@@ -43,9 +144,18 @@ def stopping(runner: Any, *, may_restart: bool, may_shrink: bool) -> Iterator[No
         raise SystemExit(AGAIN) from error
 
 
+def _save(runner: Any) -> None:
+    """Save a checkpoint that states its epoch and iteration."""
+    by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
+    done = runner.iter + 1
+    name = STOPPED.format(epoch=runner.epoch) if by_epoch else f"iter_{done}.pth"
+    meta = {"epoch": runner.epoch, "iter": done}
+    runner.save_checkpoint(runner.work_dir, name, meta=meta, by_epoch=by_epoch)
+
+
 def _stop_of(runner: Any, error: RuntimeError, *, may_shrink: bool) -> Stop | None:
-    if found := _WORKER.search(str(error)):
-        message = f"a data worker died ({found.group()}); the same command continues"
+    if found := DEAD_WORKER.search(str(error)):
+        message = f"a data worker died ({found.group()}); the same command continues the run"
         return Stop("data worker died", message, runner.iter)
     if not out_of_memory(str(error)) or not may_shrink:
         return None
@@ -54,8 +164,8 @@ def _stop_of(runner: Any, error: RuntimeError, *, may_shrink: bool) -> Stop | No
     if images is None:
         return None
     message = (
-        f"memory ran out at iteration {runner.iter + 1} with {before} images per process; begins "
-        f"anew with {images}, gradients accumulated to the same batch"
+        f"out of memory at iteration {runner.iter + 1} with {before} images per process; the same "
+        f"command starts again with {images}, gradients accumulated to the same batch"
     )
     return Stop("out of memory", message, runner.iter)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from simmim_bench.config import load_config
 from simmim_bench.data.layouts import check_data
-from simmim_bench.training.process import import_registered, leave, prepare
+from simmim_bench.training.process import leave, prepare
 from simmim_bench.training.run import Note, Run, check_origin, make_run
 
 
@@ -59,7 +59,6 @@ def start(cfg: Any, run: Run) -> None:
     Raises:
         SystemExit: With code 75 if the same command would continue the run.
     """
-    import_registered()
     from simmim_bench.training.adapt import adapt
     from simmim_bench.training.cost import peak_memory_mb
     from simmim_bench.training.failures import explained

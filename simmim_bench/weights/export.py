@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
-import resource
 import time
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -14,7 +12,7 @@ from typing import Any
 from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
-from simmim_bench.records.environment import collect_environment
+from simmim_bench.records.environment import collect_environment, cpu_name, resident_memory_mb
 from simmim_bench.records.manifest import Cost, FileRef, Manifest
 from simmim_bench.weights.files import (
     FORMAT,
@@ -155,7 +153,13 @@ def run_export(checkpoint: Path, out: Path) -> Path:
                 "backbone": FileRef(path=files.weights.name, sha256=card["sha256"]),
                 "card": FileRef(path=files.card.name, sha256=sha256_file(files.card)),
             },
-            "cost": _cost(card, time.monotonic() - begin),
+            "cost": Cost(
+                device=cpu_name(),
+                device_count=1,
+                wall_seconds=time.monotonic() - begin,
+                peak_memory_mb=resident_memory_mb(),
+                parameters=card["parameters"],
+            ),
             "environment": collect_environment(PACKAGES),
             "deviations": [f"{pretraining['epochs']} of {planned} epochs"] if unfinished else [],
             "started": started,
@@ -163,15 +167,3 @@ def run_export(checkpoint: Path, out: Path) -> Path:
         }
     ).write(out / "manifest.json")
     return files.weights
-
-
-def _cost(card: dict[str, Any], seconds: float) -> Cost:
-    return Cost(
-        device=f"CPU {platform.machine()}",
-        device_count=1,
-        wall_seconds=seconds,
-        peak_memory_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        images_per_second=None,
-        parameters=card["parameters"],
-        flops=None,
-    )

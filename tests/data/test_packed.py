@@ -20,7 +20,7 @@ from simmim_bench.data.prepare.commands import pack
 from simmim_bench.data.shards import shard_files, shard_index, write_shards
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
-from simmim_bench.training.hooks.pictures import ReconstructionHook
+from simmim_bench.training.hooks.reconstruction import ReconstructionHook
 
 PIPELINE = [
     {"type": "simmim_bench.LoadImage"},

@@ -61,7 +61,7 @@ def test_preempted_inside_an_epoch_it_continues_with_the_next_batch(tools, start
     at = per_epoch + per_epoch // 2 - 1  # the first half of the second epoch
     code, output = start("preempted", at, epochs, base=base, origin=origin)
     assert code == AGAIN, output[-3000:]
-    assert f"asked to end by SIGUSR1, checkpoint kept after iteration {at + 1}" in output
+    assert f"stopped by SIGUSR1; the checkpoint is from iteration {at + 1}" in output
     run = tmp_path / "run"
     assert json.loads((run / "stop.json").read_text())["iteration"] == at + 1
     assert (run / "epoch_1_stopped.pth").exists()
@@ -112,7 +112,7 @@ def test_out_of_memory_it_begins_anew_with_half_the_images(start, tmp_path):
     for images in (4, 2):
         code, output = start("out_of_memory", 1, "train_cfg.max_epochs=1")
         assert code == AGAIN, output[-3000:]
-        assert f"begins anew with {images}, gradients accumulated to the same" in output
+        assert f"starts again with {images}, gradients accumulated to the same" in output
         assert json.loads((run / "stop.json").read_text())["reason"] == "out of memory"
     code, output = start("out_of_memory", 1, "train_cfg.max_epochs=1")
     assert code == 0, output[-3000:]

@@ -16,8 +16,8 @@ from simmim_bench.tasks.class_report import (
     SegmentationReport,
     write_report,
 )
-from simmim_bench.training.hooks import class_report
-from simmim_bench.training.hooks.class_report import ClassReportHook
+from simmim_bench.training.hooks import predictions
+from simmim_bench.training.hooks.predictions import ClassReportHook
 
 NAMES = ("cat", "dog", "eel")
 
@@ -117,9 +117,9 @@ def test_files(tmp_path):
 @pytest.mark.parametrize(("rank", "counted"), [(0, [0, 2]), (1, [1])])
 def test_images_that_fill_the_last_round_count_once(monkeypatch, tmp_path, rank, counted):
     """Three images on two processes: the second sees the first image again."""
-    monkeypatch.setattr(class_report, "get_world_size", lambda: 2)
-    monkeypatch.setattr(class_report, "get_rank", lambda: rank)
-    monkeypatch.setattr(class_report, "write_report", lambda report, _: written.append(report))
+    monkeypatch.setattr(predictions, "get_world_size", lambda: 2)
+    monkeypatch.setattr(predictions, "get_rank", lambda: rank)
+    monkeypatch.setattr(predictions, "write_report", lambda report, _: written.append(report))
     written = []
     dataset = type("Data", (), {"metainfo": {"classes": NAMES}, "__len__": lambda _: 3})()
     runner = SimpleNamespace(

@@ -44,7 +44,7 @@ def test_agreement_passes(lists):
 @pytest.mark.parametrize(
     ("val", "said"),
     [
-        (("cat", "eel"), r"3 classes and validation data 2: 1 only in training \(dog\)"),
+        (("cat", "eel"), r"3 classes and validation data have 2: 1 only in training \(dog\)"),
         ((*NAMES, "fox"), r"1 only in validation \(fox\)"),
         (("dog", "cat", "eel"), "the same names in another order"),
     ],

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import torch
 from torch import nn
 
-from simmim_bench.training.hooks.scale import SpeedHook
+from simmim_bench.training.hooks.speed import SpeedHook
 
 
 class Model(nn.Module):

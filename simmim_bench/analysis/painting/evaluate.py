@@ -32,8 +32,7 @@ from simmim_bench.records.collect import make_record
 from simmim_bench.records.environment import collect_environment
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Cost, Manifest
 from simmim_bench.records.protocols import protocol_metrics
-from simmim_bench.training.cost import device_name, device_of, largest_memory_mb
-from simmim_bench.training.hooks.manifest import PACKAGES
+from simmim_bench.training.cost import cost_of
 
 RECORD, GALLERY = "record.json", "gallery.png"
 STATED = ("count", "square", "ratio", "scale", "seed")
@@ -164,15 +163,7 @@ def _mean_fill(image: Pixels, marks: Marks) -> Pixels:
 
 
 def _cost(painter: Painter, seconds: float, images: int) -> Cost:
-    device = device_of(painter.model)
-    return Cost(
-        device=device_name(device),
-        device_count=1,
-        wall_seconds=seconds,
-        peak_memory_mb=largest_memory_mb(device),
-        images_per_second=images / seconds,
-        parameters=sum(each.numel() for each in painter.model.parameters()),
-    )
+    return cost_of(painter.model, wall_seconds=seconds, images_per_second=images / seconds)
 
 
 def _read_protocol(path: str) -> Any:
@@ -210,7 +201,7 @@ def _manifest(protocol: Any, run: Manifest, judge: Judge | None, facts: dict[str
         protocol=protocol.protocol.to_dict(),
         pretraining=origin,
         inputs={"checkpoint": weights, **({"judge": judge.file} if judge else {})},
-        environment=collect_environment(PACKAGES),
+        environment=collect_environment(),
         finished=datetime.now(timezone.utc),
         **facts,
     )

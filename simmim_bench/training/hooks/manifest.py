@@ -1,4 +1,7 @@
-"""Write ``manifest.json`` when a run has ended well: what went in, what came out, what it cost."""
+"""What a run writes for others: ``manifest.json`` at the end and ``progress.json`` meanwhile.
+
+The manifest says what went in, what came out and what it cost.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,6 @@ from typing import Any
 
 from mmengine.dist import get_world_size, master_only
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop
 
 from simmim_bench.errors import BenchError
@@ -21,31 +23,19 @@ from simmim_bench.records.manifest import Cost, Failure, FileRef, Manifest
 from simmim_bench.records.protocols import protocol_metrics
 from simmim_bench.registry import HOOKS
 from simmim_bench.tasks.few_shot import IMAGE_LIST
-from simmim_bench.training.cost import (
-    backbone_flops,
-    device_name,
-    device_of,
-    energy_of,
-    peak_memory_mb,
-)
-from simmim_bench.training.runner import latest_checkpoint
+from simmim_bench.training.cost import backbone_flops, cost_of, energy_of, peak_memory_mb
+from simmim_bench.training.runner import latest_checkpoint, model_of
 from simmim_bench.weights.identity import BLOCK
-
-PACKAGES = (
-    "torch", "torchvision", "numpy", "opencv-python", "onedl-mmengine", "onedl-mmcv",
-    "onedl-mmdetection", "onedl-mmsegmentation", "onedl-mmpretrain", "simmim_bench",
-)  # fmt: skip
 
 
 @HOOKS.register_module()
 class ManifestHook(Hook):
     """Measure a run and write its manifest.
 
-    Seconds of a run that was interrupted and resumed are added up: they travel in the
-    checkpoints.
+    The seconds of a resumed run are added up; checkpoints carry them.
 
     Args:
-        facts: Fields of the manifest that are known before the run (stage, method, config...).
+        facts: Fields of the manifest that are known before training (``Run.facts``).
     """
 
     priority = "VERY_LOW"
@@ -59,12 +49,12 @@ class ManifestHook(Hook):
         self.started = datetime.now(timezone.utc)
 
     def before_run(self, runner: Any) -> None:
-        """Count the backbone's work while every process holds all of it."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        """Count the FLOPs of the backbone before the model is sharded."""
+        model = model_of(runner)
         self.flops = backbone_flops(model.backbone, self._image_size())
 
     def before_train(self, runner: Any) -> None:
-        """Start the clock."""
+        """Start the clock of training."""
         self.begin = time.monotonic()
 
     def before_val(self, runner: Any) -> None:
@@ -76,11 +66,11 @@ class ManifestHook(Hook):
         self.validation += time.monotonic() - self.validation_begin
 
     def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
-        """Keep the newest metrics; a protocol reports the last epoch, never the best."""
+        """Keep the last metrics; a protocol reports the last epoch, never the best."""
         self.metrics = metrics
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Put the seconds spent so far and the first start into the checkpoint."""
+        """Add the seconds so far, and the time of the first start, to the checkpoint."""
         checkpoint.setdefault(BLOCK, {}).update(
             wall=self._wall(),
             validation=self.earlier["validation"] + self.validation,
@@ -88,32 +78,32 @@ class ManifestHook(Hook):
         )
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Take over the seconds of the run that is resumed."""
+        """Continue from the seconds of the resumed run."""
         kept = checkpoint[BLOCK]
         self.earlier = {"wall": kept["wall"], "validation": kept["validation"]}
         self.started = datetime.fromisoformat(kept["started"])
 
     def after_train(self, runner: Any) -> None:
-        """Validate if the run was cut off between its last checkpoint and its validation."""
+        """Write the manifest; validate first if the run was stopped before its last validation."""
         if runner.val_loop is not None and self.metrics is None:
             runner.val_loop.run()
         self._write(runner)
 
     @master_only
     def write_failed(self, runner: Any, reason: str, iteration: int) -> None:
-        """Write a manifest that says that the run failed, why, and where.
+        """Write a manifest with status ``failed``.
 
         Args:
             runner: The runner.
-            reason: A sentence.
-            iteration: From 1.
+            reason: Why, in a sentence.
+            iteration: At which iteration, from 1.
         """
         Manifest(
             **self.facts,
             status="failed",
             failure=Failure(reason=reason, iteration=iteration),
             cost=self._cost(runner),
-            environment=collect_environment(PACKAGES),
+            environment=collect_environment(),
             started=self.started,
             finished=datetime.now(timezone.utc),
         ).write(Path(runner.work_dir) / "manifest.json")
@@ -126,7 +116,9 @@ class ManifestHook(Hook):
         work_dir = Path(runner.work_dir)
         final = latest_checkpoint(work_dir)
         if final is None:
-            raise BenchError(f"no checkpoint in {work_dir} after training; is its disk full?")
+            raise BenchError(
+                f"found no checkpoint in {work_dir} after training; check that the disk is not full"
+            )
         Manifest(
             **self.facts,
             status="complete",
@@ -134,7 +126,7 @@ class ManifestHook(Hook):
             metrics=protocol_metrics(self.facts.get("protocol"), self.metrics),
             cost=self._cost(runner),
             curves=curves_of(work_dir, self.facts.get("protocol"), by_epoch=_by_epoch(runner)),
-            environment=collect_environment(PACKAGES),
+            environment=collect_environment(),
             load_report=runner.message_hub.runtime_info.get("load_report"),
             started=self.started,
             finished=datetime.now(timezone.utc),
@@ -145,19 +137,18 @@ class ManifestHook(Hook):
         return (stated, stated) if isinstance(stated, int) else tuple(stated)
 
     def _cost(self, runner: Any) -> Cost:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         wall = self._wall()
         training = wall - self.earlier["validation"] - self.validation
         images = (
             min(runner.iter, runner.max_iters) * runner.train_dataloader.batch_sampler.batch_size
         )
-        return Cost(
-            device=device_name(device_of(model)),
+        return cost_of(
+            model,
             device_count=get_world_size(),
             wall_seconds=wall,
             peak_memory_mb=peak_memory_mb(runner),
             images_per_second=images * get_world_size() / training if training > 0 else None,
-            parameters=sum(parameter.numel() for parameter in model.parameters()),
             flops=self.flops,
             **energy_of(runner),
         )
@@ -176,12 +167,9 @@ def _by_epoch(runner: Any) -> bool:
     return isinstance(runner.train_loop, EpochBasedTrainLoop)
 
 
-# Tell other processes how far a run is: ``progress.json`` in the work dir.
-
-
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Write done and total iterations, seconds left and the last loss.
+    """Write ``progress.json``: done and total iterations, seconds left and the last loss.
 
     Args:
         seconds: Write at most this often.
@@ -195,14 +183,14 @@ class ProgressHook(Hook):
         self.written = 0.0
 
     def before_train(self, runner: Any) -> None:
-        """Remember where this process began, which is not 0 after a resume."""
+        """Remember where this process starts, which is not 0 after a resume."""
         self.started = (time.monotonic(), runner.iter)
 
     @master_only
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Write when the last write is old enough."""
+        """Write at most every ``seconds``."""
         now = time.monotonic()
         if now - self.written < self.seconds:
             return

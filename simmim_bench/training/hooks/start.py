@@ -1,4 +1,4 @@
-"""The classes of the training data, of the evaluation data and of the heads must agree."""
+"""Before the first iteration: check classes, load the backbone, sign and check checkpoints."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from torch import nn
 
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
+from simmim_bench.training.runner import model_of
 from simmim_bench.weights.identity import BLOCK, KEY
 from simmim_bench.weights.strict import difference, load_pretrained
 
-CLASS_AGNOSTIC = "rpn_head"  # tells objects from background, whatever their class
+CLASS_AGNOSTIC = "rpn_head"  # separates objects from background, without classes
 
 
 @HOOKS.register_module()
 class ClassesHook(Hook):
-    """Stop before a run whose labels would mean different things in training and evaluation.
+    """Check that training data, evaluation data and heads have the same classes.
 
-    A split that lacks a folder or a category numbers all later classes otherwise, and the
-    metric then is wrong without a word.
+    If a split lacks a folder or a category, its later classes get other numbers, and the metric
+    would be wrong without an error.
     """
 
     def before_train(self, runner: Any) -> None:
@@ -32,10 +32,10 @@ class ClassesHook(Hook):
         Raises:
             BenchError: If they differ.
         """
-        seen = _classes(runner.train_dataloader)
-        _check_heads(runner, seen, "train_dataloader")
+        trained = _classes(runner.train_dataloader)
+        _check_heads(runner, trained, "train_dataloader")
         if runner.val_dataloader is not None:
-            _check_splits(seen, _classes(runner.val_dataloader))
+            _check_splits(trained, _classes(runner.val_dataloader))
 
     def before_test(self, runner: Any) -> None:
         """Compare test data and heads.
@@ -53,19 +53,19 @@ def _classes(loader: Any) -> tuple[str, ...]:
 def _check_splits(train: Sequence[str], val: Sequence[str]) -> None:
     if not train or train == val:  # captions have no classes
         return
-    lacking = [name for name in train if name not in val]
-    more = [name for name in val if name not in train]
-    parts = [f"{len(lacking)} only in training ({lacking[0]})"] if lacking else []
-    parts += [f"{len(more)} only in validation ({more[0]})"] if more else []
+    missing = [name for name in train if name not in val]
+    extra = [name for name in val if name not in train]
+    parts = [f"{len(missing)} only in training ({missing[0]})"] if missing else []
+    parts += [f"{len(extra)} only in validation ({extra[0]})"] if extra else []
     raise BenchError(
-        f"training data have {len(train)} classes and validation data {len(val)}: "
-        f"{' and '.join(parts) or 'the same names in another order'}; labels would mean different "
-        f"classes, so give both splits the same list"
+        f"training data have {len(train)} classes and validation data have {len(val)}: "
+        f"{' and '.join(parts) or 'the same names in another order'}; give both splits the same "
+        f"list of classes"
     )
 
 
 def _check_heads(runner: Any, classes: Sequence[str], loader: str) -> None:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = model_of(runner)
     for name, count in head_classes(model).items():
         if classes and count != len(classes):
             raise BenchError(
@@ -75,7 +75,7 @@ def _check_heads(runner: Any, classes: Sequence[str], loader: str) -> None:
 
 
 def head_classes(model: nn.Module) -> dict[str, int]:
-    """``num_classes`` of every head that tells classes apart, by its name in the model."""
+    """``num_classes`` of every head that predicts classes, by its name in the model."""
     return {
         name: module.num_classes
         for name, module in model.named_modules()
@@ -85,12 +85,9 @@ def head_classes(model: nn.Module) -> dict[str, int]:
     }
 
 
-# Give a downstream model its pretrained backbone, strictly, before the first iteration.
-
-
 @HOOKS.register_module()
 class PretrainedBackboneHook(Hook):
-    """Load an exported backbone into ``model.backbone``; a resumed run keeps its own weights.
+    """Load an exported backbone into ``model.backbone``; a resumed run keeps its weights.
 
     Args:
         checkpoint: ``backbone.pth`` of an export.
@@ -102,12 +99,12 @@ class PretrainedBackboneHook(Hook):
         self.checkpoint = Path(checkpoint)
 
     def before_train(self, runner: Any) -> None:
-        """Load and log one line.
+        """Load the backbone and log one line.
 
         Raises:
             BenchError: If the checkpoint does not fit (see ``load_pretrained``).
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         if runner.iter > 0:
             return
         report = load_pretrained(model.backbone, self.checkpoint)
@@ -115,34 +112,31 @@ class PretrainedBackboneHook(Hook):
         runner.logger.info(report.summary())
 
 
-# Sign checkpoints with the run that writes them, and read only what fits.
-
-
 @HOOKS.register_module()
 class IdentityHook(Hook):
-    """Put the identity of the run into every checkpoint, and check what a resumed run reads.
+    """Write the identity of the run into every checkpoint; check the weights a resumed run loads.
 
     Args:
-        run: Of ``simmim_bench.weights.identity.identity``.
+        run: The identity (``Run.identity``).
     """
 
     def __init__(self, *, run: dict[str, Any]) -> None:
         self.run = {**run}  # a plain dict, which weights-only reading allows
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Add it."""
+        """Add the identity."""
         checkpoint.setdefault(BLOCK, {})[KEY] = self.run
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Refuse weights that do not fit, where mmengine only warns.
+        """Raise where mmengine only warns.
 
         Raises:
-            BenchError: Names the keys.
+            BenchError: If keys or shapes of the checkpoint and the model differ.
         """
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = model_of(runner)
         differing = difference(model, checkpoint["state_dict"])
         if differing:
             raise BenchError(
                 f"the last checkpoint in {runner.work_dir} does not fit the model: {differing}; "
-                f"remove it to continue from the one before, or give another --work-dir"
+                f"remove it to continue from the checkpoint before, or give another --work-dir"
             )

@@ -1,4 +1,4 @@
-"""Stop at the first loss, or weight to be saved, that is not a finite number."""
+"""At every step: seed the random numbers, average the logged loss, stop if it is not finite."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class DivergedError(BenchError):
     """Loss or weights are no longer finite.
 
     Args:
-        message: The sentence.
-        iteration: The first that was seen to be broken, from 1.
+        message: For the user.
+        iteration: The first that is not finite, from 1.
     """
 
     def __init__(self, message: str, iteration: int) -> None:
@@ -33,14 +33,14 @@ class DivergedError(BenchError):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Raise when the loss or a weight is NaN or infinite, before a checkpoint of it is written.
+    """Raise if the loss or a weight is NaN or infinite, before it is written to a checkpoint.
 
     Args:
-        interval: Check every this many iterations, and at the end of each epoch; each check
-            waits for the device.
+        interval: Check the loss every ``interval`` iterations and at the end of each epoch; a
+            check waits for the device.
     """
 
-    priority = "HIGH"  # after a sharded model was put together
+    priority = "HIGH"  # after a sharded model is gathered
 
     def __init__(self, *, interval: int = 10) -> None:
         self.interval = interval
@@ -48,10 +48,10 @@ class FiniteLossHook(Hook):
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        """Check the summed loss of this iteration.
+        """Check the total loss.
 
         Raises:
-            BenchError: With the first such iteration and the learning rate.
+            DivergedError: If it is not finite.
         """
         if not (
             self.every_n_train_iters(runner, self.interval)
@@ -64,19 +64,19 @@ class FiniteLossHook(Hook):
             raise _diverged(runner, f"the loss is {float(loss)}", _first_broken(runner))
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Check the weights: a step with a finite loss may still have broken them.
+        """Check the weights, which may be NaN after a step with a finite loss.
 
         Raises:
-            BenchError: With the first such key, the iteration and the learning rate.
+            DivergedError: If one is not finite.
         """
         for key, value in checkpoint["state_dict"].items():
             if value.is_floating_point() and not value.isfinite().all():
-                what = f"the weights hold NaN or infinity (first in {key})"
+                what = f"the weights contain NaN or infinity (first in {key})"
                 raise _diverged(runner, what, runner.iter)
 
 
 def _first_broken(runner: Any) -> int:
-    """The first iteration, from 1, of those that had no finite loss up to now."""
+    """The first iteration, from 1, after the last finite loss."""
     losses, _ = runner.message_hub.get_scalar("train/loss").data
     finite = np.flatnonzero(np.isfinite(losses))
     broken = len(losses) - (finite[-1] + 1 if len(finite) else 0)
@@ -86,58 +86,52 @@ def _first_broken(runner: Any) -> int:
 def _diverged(runner: Any, what: str, iteration: int) -> DivergedError:
     rate = next(iter(runner.optim_wrapper.get_lr().values()))[0]
     last = latest_checkpoint(Path(runner.work_dir))
-    kept = f"{last.name} in {runner.work_dir} is from before it" if last else "nothing was saved"
+    kept = f"the last good checkpoint is {last}" if last else "no checkpoint was saved before"
     return DivergedError(
         f"{what} at iteration {iteration} (learning rate {rate:.3g}); {kept}; lower the learning "
-        f"rate or check the images",
+        f"rate, or check the images",
         iteration,
     )
 
 
-# Random numbers that depend on how far a run is, so that a resumed run repeats a whole one.
-
-
 @HOOKS.register_module()
 class SeedHook(Hook):
-    """Seed what the model draws by (seed, iteration, rank), and what a sample draws by epoch.
+    """Make the random numbers of a run independent of interruptions and of data workers.
 
-    Transforms that have ``set_epoch`` (``SeedSample``, mask generation) are told the epoch, also
-    in persistent data workers. So a resumed run repeats a whole one with any number of workers.
+    The model is seeded by (seed, iteration, rank). Transforms with ``set_epoch`` (``SeedSample``,
+    mask generation) get the epoch, also in persistent data workers.
     """
 
     priority = "VERY_HIGH"
 
     def before_train_epoch(self, runner: Any) -> None:
-        """Tell the pipelines the epoch that begins; a loop over iterations has one epoch, 0."""
+        """Set the epoch of the transforms; a loop over iterations has one epoch, 0."""
         for transform in transforms_of(runner.train_dataloader.dataset):
             if hasattr(transform, "set_epoch"):
                 transform.set_epoch(runner.epoch)
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Seed the model's draws (drop path, dropout, sampling of regions, mixing of images)."""
+        """Seed the random numbers of the model (drop path, dropout, sampled regions, mixup)."""
         seed_all([runner.seed or 0, runner.iter, get_rank()])
 
 
 def transforms_of(dataset: Any) -> Iterator[Any]:
-    """Transforms of a dataset and of those that it wraps."""
+    """Transforms of a dataset and of the datasets that it wraps."""
     yield from getattr(getattr(dataset, "pipeline", None), "transforms", [])
     wrapped = [dataset.dataset] if hasattr(dataset, "dataset") else getattr(dataset, "datasets", [])
     for inner in wrapped:
         yield from transforms_of(inner)
 
 
-# Log the loss of the whole batch, not of the first process's share.
-
-
 @HOOKS.register_module()
 class MeanLossHook(Hook):
-    """Replace what a step logs by its mean over all processes; nothing to do for one.
+    """Replace the values that a step logs by their mean over all processes.
 
-    mmengine logs the first process's values. With the mean, the curve of a run does not depend on
-    the number of processes, and all processes see a loss that is not finite in the same step.
+    mmengine logs the values of the first process. With the mean, the loss curve does not depend on
+    the number of processes, and all processes see a loss that is not finite at the same step.
     """
 
-    priority = "HIGHEST"  # before the values are taken into the log
+    priority = "HIGHEST"  # before the values are logged
 
     def after_train_iter(
         self,

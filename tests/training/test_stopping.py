@@ -6,8 +6,8 @@ import pytest
 import torch
 from mmengine.config import ConfigDict
 
-from simmim_bench.training.hooks import preemption
-from simmim_bench.training.hooks.preemption import PreemptionHook
+from simmim_bench.training import stopping
+from simmim_bench.training.stopping import PreemptionHook
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,8 @@ from simmim_bench.training.hooks.preemption import PreemptionHook
 def test_they_ask_after_optimiser_steps(monkeypatch, accumulated, asked_after):
     """Asking every 10 iterations, of which each 8th is a step, would be asking every 40."""
     asked = []
-    monkeypatch.setattr(preemption, "get_world_size", lambda: 2)
-    monkeypatch.setattr(preemption, "all_reduce", lambda _: asked.append(runner.iter + 1))
+    monkeypatch.setattr(stopping, "get_world_size", lambda: 2)
+    monkeypatch.setattr(stopping, "all_reduce", lambda _: asked.append(runner.iter + 1))
     runner = SimpleNamespace(
         iter=0,
         max_iters=100,

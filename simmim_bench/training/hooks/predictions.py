@@ -1,0 +1,215 @@
+"""What an evaluation leaves in the work dir besides its metrics.
+
+``classes/``: results by class, a confusion matrix and the worst images. ``predictions/``: some
+images with the truth and the prediction. A model without such predictions (k-NN, retrieval) leaves
+neither.
+"""
+
+from __future__ import annotations
+
+import heapq
+import shutil
+from collections.abc import Callable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import mmcv
+import numpy as np
+import torch
+from mmengine.dist import all_gather_object, all_reduce, get_rank, get_world_size, is_main_process
+from mmengine.hooks import Hook
+
+from simmim_bench.registry import HOOKS
+from simmim_bench.tasks.class_report import REPORTS, WORST, ClassReport, write_report
+
+FIELDS = {
+    "classification": ("pred_score", "gt_label"),
+    "detection": ("pred_instances", "gt_instances"),
+    "segmentation": ("pred_sem_seg", "gt_sem_seg"),
+    "vqa": ("pred_score", "gt_label"),
+}
+SIDE = 256  # shorter side of a drawn classification image, in pixels
+
+
+@HOOKS.register_module()
+class ClassReportHook(Hook):
+    """Write ``classes/`` after each evaluation: CSV files and pictures.
+
+    Args:
+        task: Task of the protocol.
+    """
+
+    def __init__(self, *, task: str) -> None:
+        self.task = task
+        self.report: ClassReport | None = None
+        self.seen = 0
+
+    def before_val_epoch(self, runner: Any) -> None:
+        """Start a report."""
+        self._start(runner.val_dataloader)
+
+    def before_test_epoch(self, runner: Any) -> None:
+        """Start a report."""
+        self._start(runner.test_dataloader)
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Add a batch."""
+        self._add(runner.val_dataloader, outputs)
+
+    def after_test_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Add a batch."""
+        self._add(runner.test_dataloader, outputs)
+
+    def after_val_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Write the report."""
+        self._write(runner.val_loop.evaluator, Path(runner.work_dir))
+
+    def after_test_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Write the report."""
+        self._write(runner.test_loop.evaluator, Path(runner.work_dir))
+
+    def _start(self, loader: Any) -> None:
+        classes = (getattr(loader.dataset, "metainfo", None) or {}).get("classes")
+        self.report = REPORTS[self.task](classes) if classes and self.task in REPORTS else None
+        self.seen = 0
+
+    def _add(self, loader: Any, outputs: Sequence[Any] | None) -> None:
+        for sample in outputs or []:
+            if self.report is None or any(name not in sample for name in FIELDS[self.task]):
+                self.report = None
+                return
+            # the sampler fills the last round with images from the start
+            position = self.seen * get_world_size() + get_rank()
+            self.seen += 1
+            if position < len(loader.dataset):
+                self.report.add(sample.to_dict())
+
+    def _write(self, evaluator: Any, work_dir: Path) -> None:
+        if self.report is None:
+            return
+        confusion = torch.from_numpy(self.report.confusion)
+        all_reduce(confusion)
+        lists = all_gather_object(self.report.worst)
+        if is_main_process():
+            self.report.confusion = confusion.numpy()
+            for metric in evaluator.metrics:
+                self.report.more |= getattr(metric, "by_class", {})
+            self.report.worst = heapq.nsmallest(WORST, chain.from_iterable(lists))
+            write_report(self.report, work_dir / "classes")
+
+
+@HOOKS.register_module()
+class SamplePredictionsHook(Hook):
+    """Write ``predictions/`` after the last validation, or after a test.
+
+    The images are spread evenly over those of the first process, and are the same in every
+    evaluation. The visualizer of the task's library draws them.
+
+    Args:
+        task: Task of the protocol.
+        images: Number of images.
+    """
+
+    def __init__(self, *, task: str, images: int = 8) -> None:
+        self.task = task
+        self.images = images
+        self.kept: list[Any] = []
+
+    def before_val_epoch(self, runner: Any) -> None:
+        """Choose the images."""
+        self._choose(runner.val_dataloader)
+
+    def before_test_epoch(self, runner: Any) -> None:
+        """Choose the images."""
+        self._choose(runner.test_dataloader)
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Keep the chosen images of a batch."""
+        self._keep(outputs)
+
+    def after_test_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Keep the chosen images of a batch."""
+        self._keep(outputs)
+
+    def after_train(self, runner: Any) -> None:
+        """Draw the images of the last validation."""
+        if runner.val_dataloader is not None:
+            self._draw(runner, runner.val_dataloader)
+
+    def after_test_epoch(self, runner: Any, metrics: dict[str, float] | None = None) -> None:
+        """Draw the images."""
+        self._draw(runner, runner.test_dataloader)
+
+    def _choose(self, loader: Any) -> None:
+        here = len(loader.dataset) // get_world_size()
+        count = min(self.images, max(here, 1))
+        self.chosen = set(np.linspace(0, max(here - 1, 0), count).round().astype(int).tolist())
+        self.kept, self.seen = [], 0
+
+    def _keep(self, outputs: Sequence[Any] | None) -> None:
+        if self.task not in DRAW:
+            return
+        for sample in outputs or []:
+            if self.seen in self.chosen and all(name in sample for name in FIELDS[self.task]):
+                self.kept.append(sample.cpu())
+            self.seen += 1
+
+    def _draw(self, runner: Any, loader: Any) -> None:
+        if not is_main_process() or not self.kept:
+            return
+        folder = Path(runner.work_dir) / "predictions"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        draw = DRAW[self.task](loader.dataset.metainfo)
+        for number, sample in enumerate(self.kept):
+            path = Path(sample.img_path)
+            image = mmcv.imread(str(path), channel_order="rgb")
+            draw(image, sample, str(folder / f"{number}_{path.stem}.png"))
+
+
+Draw: TypeAlias = Callable[[Any, Any, str], None]
+
+
+def _draw_classification(meta: dict[str, Any]) -> Draw:
+    from mmpretrain.visualization import UniversalVisualizer
+
+    visualizer = UniversalVisualizer()
+    return lambda image, sample, path: visualizer.visualize_cls(
+        image, sample, classes=meta["classes"], resize=SIDE, out_file=path
+    )
+
+
+def _draw_detection(meta: dict[str, Any]) -> Draw:
+    from mmdet.visualization import DetLocalVisualizer
+
+    visualizer = DetLocalVisualizer()
+    visualizer.dataset_meta = meta
+    return lambda image, sample, path: visualizer.add_datasample(
+        "", image, sample, out_file=path, pred_score_thr=0.3
+    )
+
+
+def _draw_segmentation(meta: dict[str, Any]) -> Draw:
+    from mmseg.visualization import SegLocalVisualizer
+
+    visualizer = SegLocalVisualizer(alpha=0.6)
+    visualizer.dataset_meta = meta
+    return lambda image, sample, path: visualizer.add_datasample(
+        "", image, sample, out_file=path, with_labels=False
+    )
+
+
+DRAW = {
+    "classification": _draw_classification,
+    "detection": _draw_detection,
+    "segmentation": _draw_segmentation,
+}
