@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from simmim_bench.config import resolved_hash
 from simmim_bench.errors import BenchError
-from simmim_bench.records.manifest import SCRATCH, Pretraining, Protocol
+from simmim_bench.records.manifest import SCRATCH, Pretraining
+from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import validate
 
 METHOD_OVERRIDE = "pretraining.method="  # names an ablation; changes nothing of the recipe
@@ -39,7 +40,7 @@ class Run:
         method: Of the pretraining; ``scratch`` without one.
         backbone: Name of the backbone.
         pretraining: Where the weights come from (``records.manifest.Pretraining``); None: scratch.
-        protocol: Of a downstream run (``records.manifest.Protocol``).
+        protocol: Of a downstream run (``records.protocols.Protocol``).
         inputs: Files that the run reads besides its data, with their hashes.
         pretrained: Exported backbone that a downstream run starts from.
         resume: Continue from the last checkpoint in ``work_dir``.
