@@ -15,7 +15,7 @@ FILES = ("ann_file", "question_file", "image_file")  # keys of a dataset that na
 
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-"""Of image files."""
+"""Suffixes of image files."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""Images as the values of an LMDB; any keys, read in their order.
+"""Pretraining images as values of an LMDB (https://lmdb.readthedocs.io), read by index.
 
-https://lmdb.readthedocs.io
+Keys are arbitrary. An image has the address ``lmdb://<folder>#<key>``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
 
+PREFIX = "lmdb"
 _BATCH = 1000  # images per transaction
 
 
@@ -30,8 +31,8 @@ def lmdb_package() -> Any:
         import lmdb
     except ImportError as error:
         raise BenchError(
-            "LMDB needs the package lmdb, which is not installed; run `pip install "
-            "'simmim_bench[lmdb]'`, or use tar shards"
+            "the package lmdb is not installed; run `pip install 'simmim_bench[lmdb]'`, or use "
+            "tar shards"
         ) from error
     return lmdb
 
@@ -40,7 +41,7 @@ def open_lmdb(path: Path) -> Any:
     """Environment at ``path``, a folder or a file, for reading by many processes.
 
     Raises:
-        BenchError: If it is no LMDB.
+        BenchError: If it is not an LMDB.
     """
     lmdb = lmdb_package()
     try:
@@ -54,7 +55,7 @@ def open_lmdb(path: Path) -> Any:
 
 
 def lmdb_keys(path: Path) -> list[bytes]:
-    """All keys, in the order of their bytes.
+    """All keys, sorted by their bytes.
 
     Raises:
         BenchError: If there are none.
@@ -62,20 +63,20 @@ def lmdb_keys(path: Path) -> list[bytes]:
     with closing(open_lmdb(path)) as environment, environment.begin() as transaction:
         keys = list(transaction.cursor().iternext(keys=True, values=False))
     if not keys:
-        raise BenchError(f"{path} holds no image; expected one under each key")
+        raise BenchError(f"{path} is empty; expected an image under each key")
     return keys
 
 
 def write_lmdb(images: list[Path], folder: Path, advance: Advance) -> None:
-    """Copy ``images`` into an LMDB at ``folder``; keys are numbers in their order.
+    """Copy ``images`` into an LMDB at ``folder``; keys are running numbers.
 
     Args:
-        images: Files; their bytes stay as they are.
-        folder: Exists.
-        advance: Told of images.
+        images: Files; their bytes are not changed.
+        folder: Existing folder.
+        advance: Called with 1 after each image.
     """
     lmdb = lmdb_package()
-    # a value takes whole pages of 4 KiB, and branches need some more; the file stays sparse
+    # values take whole pages of 4 KiB, and branches some more; the file is sparse
     size = sum(image.stat().st_size + 3 * 4096 for image in images) + (1 << 26)
     with closing(lmdb.open(str(folder), map_size=size, subdir=True, lock=False)) as environment:
         for start in range(0, len(images), _BATCH):
@@ -83,14 +84,6 @@ def write_lmdb(images: list[Path], folder: Path, advance: Advance) -> None:
                 for number, image in enumerate(images[start : start + _BATCH], start):
                     transaction.put(f"{number:09d}".encode(), image.read_bytes())
                     advance(1)
-
-
-# Pretraining images in an LMDB, by index.
-#
-# Addresses: ``lmdb://<folder>#<key>``.
-
-
-PREFIX = "lmdb"
 
 
 @DATASETS.register_module()
@@ -111,7 +104,7 @@ class UnlabelledLMDB(PackedImages):
 
 @register_backend("simmim_bench.lmdb", prefixes=PREFIX)
 class LMDBBackend(BaseStorageBackend):
-    """Reads the bytes that an address of ``UnlabelledLMDB`` names."""
+    """Reads images by addresses of ``UnlabelledLMDB``."""
 
     def get(self, filepath: str) -> bytes:
         """Bytes of one image.
@@ -121,11 +114,11 @@ class LMDBBackend(BaseStorageBackend):
         """
         path, _, key = filepath.removeprefix(f"{PREFIX}://").rpartition("#")
         # An environment must not be used across a fork, nor opened again in a worker that
-        # inherits it. Opening takes 0.1 ms, decoding an image some.
+        # inherits it. Opening takes 0.1 ms, decoding an image several.
         with closing(open_lmdb(Path(path))) as environment, environment.begin() as transaction:
             content = transaction.get(unquote_to_bytes(key))
         if content is None:
-            raise OSError(f"{path} has no such key any more")
+            raise OSError(f"{path} has no key {key}")
         return bytes(content)
 
     def get_text(self, filepath: str) -> str:

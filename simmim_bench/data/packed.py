@@ -1,8 +1,7 @@
-"""Images without labels that do not lie in files of their own.
+"""Base of datasets of unlabelled images that are packed into larger files.
 
-A sample's ``img_path`` is an address that a file backend of mmengine's reads, so loading steps are
-those of any other dataset, and a worker receives nothing but addresses. Access is by index: what
-depends on it, such as a mask, is as it would be with files.
+The ``img_path`` of a sample is an address that a file backend of mmengine reads, so pipelines are
+the same as for image files. Images are read by index, so masks are the same too.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ class PackedImages(BaseDataset):
     Args:
         data_root: Folder.
         data_prefix: Below it.
-        with_label: Only False: configs of unlabelled folders say it.
+        with_label: Must be False.
         kwargs: See ``mmpretrain.BaseDataset``.
 
     Raises:
-        BenchError: If there is no image, or ``with_label`` is asked for.
+        BenchError: If there is no image, or ``with_label`` is True.
     """
 
     def __init__(

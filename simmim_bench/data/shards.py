@@ -1,7 +1,8 @@
-"""Images in tar shards, as webdataset has them, but read by index: any order, any worker.
+"""Pretraining images in uncompressed tar shards (the format of webdataset), read by index.
 
-A shard is an uncompressed tar. Where each image lies in it is found once, by its headers, and kept
-beside it in ``<shard>.index.json``, or only in memory where that folder cannot be written.
+Positions of the images in a shard are read from its headers once and saved beside it as
+``<shard>.index.json``, if the folder can be written. An image has the address
+``shard://<file>#<offset>+<size>#<name>``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from simmim_bench.io import atomic_write_text
 from simmim_bench.registry import DATASETS
 
 SHARD_BYTES = 1 << 30
-"""A shard is closed when it is as large."""
+"""Size at which ``write_shards`` starts the next shard."""
+
+PREFIX = "shard"
+_OPEN_FILES = 128  # per process; systems allow 1024
 
 Entry = tuple[str, int, int]
 """Name, offset and size in bytes of an image."""
@@ -41,17 +45,17 @@ def shard_files(folder: Path) -> list[Path]:
     found = sorted(folder.glob("*.tar"))
     if not found:
         raise BenchError(
-            f"{folder} holds no *.tar (compressed ones cannot be read by index); write shards with "
+            f"{folder} has no *.tar (compressed tars cannot be read by index); write shards with "
             "`python tools/prepare_data.py shards --source FOLDER --out FOLDER`"
         )
     return found
 
 
 def shard_index(shard: Path) -> list[Entry]:
-    """Images of ``shard`` in the order in which they lie in it.
+    """Images of ``shard`` in their order in the file.
 
     Raises:
-        BenchError: If it is truncated, damaged or no tar.
+        BenchError: If it is truncated, damaged or not a tar.
     """
     state = shard.stat()
     cache = shard.with_name(f"{shard.name}.index.json")
@@ -61,7 +65,7 @@ def shard_index(shard: Path) -> list[Entry]:
         if kept["of"] == of:
             return [(name, offset, size) for name, offset, size in kept["entries"]]
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # no index yet, or of another shard
+        pass  # no index, or one of another shard
     with readable(shard), tarfile.open(shard, "r:") as tar:
         entries = [
             (member.name, member.offset_data, member.size)
@@ -69,7 +73,7 @@ def shard_index(shard: Path) -> list[Entry]:
             if member.isreg() and member.name.lower().endswith(SUFFIXES)
         ]
         check_end(tar, str(shard))
-    with contextlib.suppress(OSError):  # a folder of someone else's
+    with contextlib.suppress(OSError):  # the folder may be read-only
         atomic_write_text(cache, json.dumps({"of": of, "entries": entries}))
     return entries
 
@@ -77,13 +81,13 @@ def shard_index(shard: Path) -> list[Entry]:
 def write_shards(
     images: list[Path], folder: Path, advance: Advance, *, limit: int = SHARD_BYTES
 ) -> None:
-    """Copy ``images`` into ``folder/000000.tar`` and on; names are numbers in their order.
+    """Copy ``images`` into ``folder/000000.tar``, ``000001.tar``, ...; names are running numbers.
 
     Args:
-        images: Files; their bytes stay as they are.
-        folder: Exists.
-        advance: Told of images.
-        limit: Bytes after which the next shard begins.
+        images: Files; their bytes are not changed.
+        folder: Existing folder.
+        advance: Called with 1 after each image.
+        limit: Size in bytes at which the next shard starts.
     """
     remaining = list(enumerate(images))[::-1]
     number = 0
@@ -99,26 +103,17 @@ def write_shards(
         number += 1
 
 
-# Pretraining images in tar shards (webdataset's format), by index.
-#
-# Addresses: ``shard://<file>#<offset>+<size>#<name>``.
-
-
-PREFIX = "shard"
-_OPEN_FILES = 128  # of a process; systems allow 1024
-
-
 @DATASETS.register_module()
 class UnlabelledShards(PackedImages):
     """Every image of every ``*.tar`` in a folder, without labels.
 
-    Shards are in the order of their names, images in the order in which they lie in a shard.
+    Shards are sorted by name; images keep their order in a shard.
 
     Args:
         kwargs: See ``PackedImages``.
 
     Raises:
-        BenchError: If there is no shard, none holds an image, or one is damaged.
+        BenchError: If there is no shard or no image, or a shard is damaged.
     """
 
     def addresses(self, place: Path) -> list[str]:
@@ -129,23 +124,23 @@ class UnlabelledShards(PackedImages):
             for name, offset, size in shard_index(shard)
         ]
         if not found:
-            raise BenchError(f"the shards in {place} hold no image; expected jpg, jpeg or png")
+            raise BenchError(f"the shards in {place} have no image; expected {', '.join(SUFFIXES)}")
         return found
 
 
 @register_backend("simmim_bench.shard", prefixes=PREFIX)
 class ShardBackend(BaseStorageBackend):
-    """Reads the bytes that an address of ``UnlabelledShards`` names."""
+    """Reads images by addresses of ``UnlabelledShards``."""
 
     def get(self, filepath: str) -> bytes:
         """Bytes of one image.
 
         Raises:
-            OSError: If the shard is gone or shorter than its index says.
+            OSError: If the shard is missing or shorter than its index states.
         """
         path, where, _ = filepath.removeprefix(f"{PREFIX}://").rsplit("#", 2)
         offset, size = map(int, where.split("+"))
-        # pread has no position that processes after a fork would share
+        # pread uses no file position, which forked processes would share
         content = os.pread(_opened(path).fileno(), size, offset)
         if len(content) < size:
             raise OSError(f"{path} ends after {len(content)} of {size} bytes of this image")

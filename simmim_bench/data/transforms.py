@@ -1,7 +1,4 @@
-"""Random numbers of a sample that depend on (seed, epoch, index) alone.
-
-Samples without end for loops that count iterations, each with the lap that it belongs to.
-"""
+"""Loading of images, and random numbers that depend only on (seed, epoch, sample index)."""
 
 from __future__ import annotations
 
@@ -19,10 +16,10 @@ from simmim_bench.registry import DATA_SAMPLERS, TRANSFORMS
 
 
 class PerSampleTransform(BaseTransform):
-    """Base of steps whose draws are the same for any number of workers and after a resumed run.
+    """Base of transforms whose random numbers do not depend on workers or on resuming.
 
     Args:
-        seed: First word of every sample's random seed.
+        seed: First number of the seed key of every sample.
 
     Raises:
         ValueError: If ``seed`` is negative.
@@ -30,19 +27,19 @@ class PerSampleTransform(BaseTransform):
 
     def __init__(self, *, seed: int = 0) -> None:
         if seed < 0:
-            raise ValueError(f"seed {seed} is negative; use 0 or more")
+            raise ValueError(f"seed must be >= 0, got {seed}")
         self.seed = seed
-        # Shared memory: a worker that outlives the epoch sees the next epoch's number.
+        # shared memory: persistent workers see the number of the next epoch
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def set_epoch(self, epoch: int) -> None:
-        """Let draws of ``epoch`` (from 0) follow, in this process and in its workers."""
+        """Draw the numbers of ``epoch`` (from 0) from now on, also in the workers."""
         self._epoch.fill_(epoch)
 
-    def words(self, results: dict[str, Any]) -> list[int]:
+    def seed_key(self, results: dict[str, Any]) -> list[int]:
         """Seed, epoch and index of a sample.
 
-        In a loop without epochs, the lap of ``simmim_bench.EndlessSampler`` stands for the epoch.
+        In a loop without epochs, the lap of ``simmim_bench.EndlessSampler`` is the epoch.
         """
         index = results["sample_idx"]
         return [self.seed, int(self._epoch) + getattr(index, "lap", 0), int(index)]
@@ -50,36 +47,35 @@ class PerSampleTransform(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SeedSample(PerSampleTransform):
-    """Seed the global generators, from which upstream's augmentations draw, for one sample.
+    """Seed the global random generators, which augmentations of the libraries use, for one sample.
 
-    Stands first in a pipeline; training puts it there.
+    Training puts it first in the pipeline.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return ``results`` as they are; needs ``sample_idx``, which mmengine datasets set."""
-        seed_all(self.words(results))
+        seed_all(self.seed_key(results))
         return results
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(seed={self.seed})"
 
 
-def seed_all(words: list[int]) -> None:
+def seed_all(key: list[int]) -> None:
     """Seed the generators of Python, NumPy and torch from a list of non-negative numbers."""
-    sequence = np.random.SeedSequence(words)
-    python_seed, numpy_seed, torch_seed = (int(word) for word in sequence.generate_state(3))
+    sequence = np.random.SeedSequence(key)
+    python_seed, numpy_seed, torch_seed = (int(value) for value in sequence.generate_state(3))
     random.seed(python_seed)
-    np.random.seed(numpy_seed)  # upstream transforms draw from the global one
+    np.random.seed(numpy_seed)  # transforms of the libraries draw from the global one
     torch.manual_seed(torch_seed)
 
 
-# Read an image, and say which one when it cannot be read.
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
-    """mmcv's loader through Pillow, the decoder of the original SimMIM.
+    """Load an image with Pillow, as the original SimMIM does.
 
-    As there, a photograph's orientation tag is not followed, so that a label map stays aligned.
-    OpenCV returns a truncated JPEG with grey in the place of what is missing; Pillow refuses it.
+    The orientation tag is ignored, as there, so that label maps stay aligned. Pillow raises for a
+    truncated JPEG; OpenCV would fill the missing part with grey.
     """
 
     def __init__(self) -> None:
@@ -89,28 +85,28 @@ class LoadImage(LoadImageFromFile):
         """Load ``results['img_path']`` as (H, W, 3), uint8, BGR.
 
         Raises:
-            BenchError: If the file is missing, truncated or no image.
+            BenchError: If the file is missing, truncated or not an image.
         """
         try:
             return super().transform(results)
         except Exception as error:
             raise BenchError(
                 f"image {results['img_path']} cannot be read ({error}); restore or remove it, and "
-                "check the others with `python tools/prepare_data.py DATASET --verify`"
+                "check all images with `python tools/prepare_data.py DATASET --verify`"
             ) from error
 
 
 class Draw(int):
-    """Index of a sample; ``lap`` says how often the data were gone through before, from 0."""
+    """Index of a sample; ``lap`` counts complete passes over the data before it."""
 
     lap = 0
 
 
 @DATA_SAMPLERS.register_module()
 class EndlessSampler(InfiniteSampler):
-    """``mmengine.InfiniteSampler`` that numbers its laps, so that augmentations are new in each.
+    """``mmengine.InfiniteSampler`` that counts its laps, so that augmentations differ between laps.
 
-    The order of samples is upstream's, and so is the jump to the right place on resuming.
+    The order of samples, and the position after resuming, are those of mmengine.
     """
 
     def _infinite_indices(self) -> Iterator[int]:

@@ -72,7 +72,7 @@ class GenerateMask(PerSampleTransform):
             ValueError: If the image size is not a multiple of the mask patch size, or a key is
                 missing.
         """
-        image, seed_key = results["img"], self.words(results)
+        image, seed_key = results["img"], self.seed_key(results)
         if isinstance(image, list):
             views = [{**results, "img": view} for view in image]
             masks = [self._draw(view, seed_key, [number]) for number, view in enumerate(views)]

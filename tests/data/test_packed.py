@@ -227,7 +227,7 @@ def test_packing_refuses_what_it_cannot_do(tmp_path, images):
         ([], tmp_path / "o", "one --source"),
         ([str(images)], None, "a new --out"),
         ([str(images)], images, "exists"),
-        ([str(tmp_path / "none")], tmp_path / "o", "holds no image"),
+        ([str(tmp_path / "none")], tmp_path / "o", "has no image"),
     ):
         with pytest.raises(BenchError, match=said):
             pack("shards", sources=sources, out=out, console=console)

@@ -86,5 +86,5 @@ def test_the_packed_sample_carries_the_mask():
 
 
 def test_a_negative_seed():
-    with pytest.raises(ValueError, match="seed -1 is negative"):
+    with pytest.raises(ValueError, match="seed must be >= 0, got -1"):
         GenerateMask(mask_patch_size=16, mask_ratio=0.6, token_size=4, seed=-1)

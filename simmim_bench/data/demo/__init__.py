@@ -1,5 +1,5 @@
-"""Embedded demo data: real handwriting on real photographs, built on the spot.
+"""Demo data: handwritten digits on photographs, built from installed packages.
 
-Photographs ship inside scikit-image and scikit-learn, digits inside scikit-learn; training and
+Photographs are part of scikit-image and scikit-learn, digits of scikit-learn. Training and
 validation share neither. Imports neither torch nor mmengine.
 """

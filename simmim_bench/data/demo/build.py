@@ -1,4 +1,4 @@
-"""Build the demo data: in a folder beside, by several processes, then renamed into place."""
+"""Build the demo data with several processes, in a temporary folder that is renamed at the end."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ from simmim_bench.data.prepare.parallel import Advance, start_worker
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 
-_CHUNK = 200  # images per job: short enough for a smooth progress bar
+_CHUNK = 200  # images per job: few enough for a smooth progress bar
 _MOST_PROCESSES = 4
 
 
 @dataclass(frozen=True)
 class Built:
-    """Outcome of a build; ``seconds`` is 0 when the data were there already."""
+    """Result of a build; ``seconds`` is 0 if the data existed."""
 
     folder: Path
     images: int
@@ -54,23 +54,23 @@ def build_demo(
     processes: int | None = None,
     advance: Advance = lambda _: None,
 ) -> Built:
-    """Build the demo data below ``root``, unless the same are there already.
+    """Build the demo data below ``root``, unless the same data exist.
 
     Args:
-        root: Data root; the data go to ``root/demo``.
-        spec: What to build (default: the published demo data).
-        processes: How many processes (default: as many as there are CPUs, at most 4). The data
-            do not depend on it.
-        advance: Told how many more images are written.
+        root: Data root; the data are written to ``root/demo``.
+        spec: Specification (default: the published demo data).
+        processes: Number of processes (default: number of CPUs, at most 4). Does not change the
+            data.
+        advance: Called with the number of images written since the last call.
 
     Raises:
-        BenchError: If ``root/demo`` holds something else, or cannot be written.
+        BenchError: If ``root/demo`` has other files, or cannot be written.
     """
     spec = spec or DemoSpec()
     folder = home("demo", root)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / ".demo.lock"):  # two builds at a time: the second one finds the data
+        with FileLock(root / ".demo.lock"):  # a second build at the same time finds the data
             return _existing(folder, spec) or _build(folder, spec, processes, advance)
     except OSError as error:
         raise BenchError(
@@ -80,17 +80,17 @@ def build_demo(
 
 
 def image_count(spec: DemoSpec) -> int:
-    """Number of images of all splits together."""
+    """Number of images in all splits."""
     return sum(split.count for split in spec.splits())
 
 
 def _existing(folder: Path, spec: DemoSpec) -> Built | None:
-    """The data in ``folder`` if they are complete and of this spec, else None."""
+    """The data in ``folder`` if they are complete and have this spec, else None."""
     path = folder / DATASET_FILE
     if not path.is_file():
         if folder.is_dir() and any(folder.iterdir()):
             raise BenchError(
-                f"{folder.absolute()} is not empty and holds no {DATASET_FILE}, so it is not "
+                f"{folder.absolute()} is not empty and has no {DATASET_FILE}, so it is not "
                 "replaced; move it away or choose another --out"
             )
         return None
@@ -98,7 +98,7 @@ def _existing(folder: Path, spec: DemoSpec) -> Built | None:
         described = json.loads(path.read_text(encoding="utf-8"))
         same = described["fingerprint"] == spec.fingerprint() and not missing("demo", folder)
         if same:
-            add_language(folder, spec)  # data of before there were captions
+            add_language(folder, spec)  # older data have no captions
             return Built(folder, image_count(spec), 0.0, described["content_sha256"])
     except (ValueError, KeyError, TypeError):
         pass
@@ -108,7 +108,7 @@ def _existing(folder: Path, spec: DemoSpec) -> Built | None:
 def _build(folder: Path, spec: DemoSpec, processes: int | None, advance: Advance) -> Built:
     started = time.monotonic()
     building, old = (folder.parent / f".{folder.name}.{state}" for state in ("building", "old"))
-    for leftover in (building, old):  # of a build that was killed: ours, as we hold the lock
+    for leftover in (building, old):  # of a killed build; we hold the lock
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         content = _write(building, spec, processes, advance)

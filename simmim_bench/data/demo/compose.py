@@ -1,6 +1,6 @@
-"""Digits on photographs: object-centric images with one, scenes with several that overlap.
+"""Compose digits and photographs: images of one digit, and scenes of several that overlap.
 
-Grey levels: give a photograph a mean and a spread, put a stroke on it at a chosen contrast.
+Digits have a minimum contrast to their surroundings, so that each of them can be recognised.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from simmim_bench.data.demo.sources import Pose, load_digits, load_photos, strok
 from simmim_bench.data.demo.spec import CLASSES, DemoSpec, Split
 
 BACKGROUND = 1
-"""Value of the background in a semantic map; 0 is ignored, a digit d is 2 + d."""
+"""Value of the background in a semantic map; 0 is ignored, digit d is 2 + d."""
 
-_MIN_AREA = 24  # pixels of ink: less is no digit
+_MIN_AREA = 24  # pixels of ink of a digit
 _ATTEMPTS = 20
 
 CONTRAST = (85.0, 125.0)
-"""Least and largest difference of mean grey between a digit and its surroundings."""
+"""Smallest and largest difference of mean grey between a digit and its surroundings."""
 
 BACKGROUND_MEAN = (60.0, 190.0)
 BACKGROUND_SPREAD = 38.0
@@ -32,7 +32,7 @@ STROKE_MEAN = (30.0, 220.0)
 STROKE_SPREAD = 28.0
 
 INK = 128
-"""Least opacity of a pixel that belongs to a digit."""
+"""Smallest opacity of a pixel that belongs to a digit."""
 
 _RIM = 6  # pixels
 _CORRECTIONS = 8
@@ -47,7 +47,7 @@ class Instance:
 
     Attributes:
         label: 0 to 9.
-        digit: Its place in scikit-learn's set.
+        digit: Position in scikit-learn's set.
         mask: (H, W), True where it is visible.
     """
 
@@ -83,8 +83,8 @@ class Composed:
 class Composer:
     """Composes the images of one half from its photographs and digits.
 
-    Image ``index`` of a split depends on (seed, split, index) alone, so any number of processes
-    makes the same images.
+    Image ``index`` of a split depends only on (seed, split, index), not on the number of
+    processes.
     """
 
     def __init__(self, *, spec: DemoSpec, half: str) -> None:
@@ -104,7 +104,7 @@ class Composer:
         while True:
             drawn = self._draw(label, size, self.spec.object_digit, rng)
             if drawn.area >= _MIN_AREA:
-                return self._paint([drawn], size, rng)
+                return self._draw_all([drawn], size, rng)
 
     def _scene(self, rng: np.random.Generator) -> Composed:
         size = self.spec.scene_size
@@ -117,7 +117,7 @@ class Composer:
                 chosen.append(drawn)
             if len(chosen) == wanted:
                 break
-        return self._paint(chosen, size, rng)
+        return self._draw_all(chosen, size, rng)
 
     def _draw(
         self, label: int, size: int, sides: tuple[int, int], rng: np.random.Generator
@@ -136,7 +136,7 @@ class Composer:
             for each, mask in zip(drawn, _visible(drawn), strict=True)
         )
 
-    def _paint(self, drawn: list[_Drawn], size: int, rng: np.random.Generator) -> Composed:
+    def _draw_all(self, drawn: list[_Drawn], size: int, rng: np.random.Generator) -> Composed:
         """Background from one photograph, each digit from another one."""
         order = rng.permutation(len(self.photos))
         image = background(self.photos[order[0]].crop(size, rng))
@@ -144,7 +144,7 @@ class Composer:
             part = surroundings(each.mask)
             height, width = image[part].shape[:2]
             texture = self.photos[source].crop(max(height, width), rng)
-            image[part] = paint(
+            image[part] = draw_digit(
                 image[part],
                 each.opacity[part],
                 texture[:height, :width],
@@ -159,7 +159,7 @@ class Composer:
 
 
 def grey(image: NDArray[np.uint8] | Levels) -> NDArray[np.int32]:
-    """Luma of (H, W, 3) RGB in whole levels (ITU-R 601)."""
+    """Luma of (H, W, 3) RGB, rounded down to integers (ITU-R 601)."""
     red, green, blue = (image[..., channel].astype(np.int32) for channel in range(3))
     return (red * 299 + green * 587 + blue * 114) // 1000
 
@@ -167,7 +167,7 @@ def grey(image: NDArray[np.uint8] | Levels) -> NDArray[np.int32]:
 def contrast(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
     """Mean grey under ``mask`` minus the mean of its surroundings, levels of 255.
 
-    Surroundings are the pixels outside ``mask`` in its box, which is grown by 6 pixels.
+    Surroundings are the pixels outside ``mask`` in its box, enlarged by 6 pixels on each side.
 
     Args:
         image: (H, W, 3), RGB.
@@ -179,7 +179,7 @@ def contrast(image: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
 
 
 def surroundings(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Rows and columns of the box of ``mask``, grown by 6 pixels within the image."""
+    """Rows and columns of the box of ``mask``, enlarged by 6 pixels within the image."""
     spans = []
     for axis in (1, 0):
         used = np.flatnonzero(mask.any(axis=axis))
@@ -188,27 +188,26 @@ def surroundings(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
 
 
 def background(photo: Levels) -> NDArray[np.uint8]:
-    """``photo`` with mean grey and contrast limited, so that a digit can stand out on it."""
+    """``photo`` with limited mean grey and contrast, so that digits stand out."""
     mean = min(max(float(grey(photo).mean()), BACKGROUND_MEAN[0]), BACKGROUND_MEAN[1])
     return _clip(_centred(photo, BACKGROUND_SPREAD) + mean)
 
 
-def paint(
+def draw_digit(
     canvas: NDArray[np.uint8],
     opacity: NDArray[np.uint8],
     texture: Levels,
     strength: float,
     brighter: bool,
 ) -> NDArray[np.uint8]:
-    """Put ``texture`` on ``canvas`` where ``opacity`` says, at a contrast within ``CONTRAST``.
+    """Draw ``texture`` on ``canvas`` with ``opacity``, at a contrast within ``CONTRAST``.
 
     Args:
-        canvas: (H, W, 3), RGB: a digit's surroundings, the part of an image that
-            ``surroundings`` gives.
+        canvas: (H, W, 3), RGB: the part of an image that ``surroundings`` selects.
         opacity: (H, W), 0 to 255; the mask is ``opacity >= INK``.
-        texture: (H, W, 3), RGB; its own mean is replaced.
-        strength: 0 to 1: where between the least and the largest possible contrast.
-        brighter: Wished side; the other one is taken when there is no room on this one.
+        texture: (H, W, 3), RGB; its mean is replaced.
+        strength: 0 (smallest possible contrast) to 1 (largest).
+        brighter: Whether the digit is brighter than its surroundings, if the levels allow it.
 
     Returns:
         (H, W, 3), RGB; differs from ``canvas`` only where ``opacity`` is positive.
@@ -219,7 +218,7 @@ def paint(
     around = float(grey(canvas)[~mask].mean())
     wanted = _wanted(around, strength, brighter)
     pattern = _centred(texture, STROKE_SPREAD)
-    # soft edges take some contrast away, and so does clipping, which needs another round
+    # soft edges and clipping reduce the contrast; clipping needs several corrections
     share = float(alpha[mask].mean() - alpha[~mask].mean()) / 255
     level = around + wanted / share
     for _ in range(_CORRECTIONS):
@@ -234,7 +233,7 @@ def paint(
 
 
 class _Drawn:
-    """A digit before it is painted: label, place in scikit-learn's set, opacity (H, W)."""
+    """A digit before it is drawn: label, position in scikit-learn's set, opacity (H, W)."""
 
     def __init__(self, label: int, digit: int, opacity: NDArray[np.uint8]) -> None:
         self.label, self.digit, self.opacity = label, digit, opacity
@@ -243,7 +242,7 @@ class _Drawn:
 
 
 def _visible(drawn: list[_Drawn]) -> list[NDArray[np.bool_]]:
-    """Masks without what later digits cover."""
+    """Masks without the pixels that later digits cover."""
     covered = np.zeros_like(drawn[0].mask)
     masks = []
     for each in reversed(drawn):
@@ -253,11 +252,13 @@ def _visible(drawn: list[_Drawn]) -> list[NDArray[np.bool_]]:
 
 
 def _wanted(around: float, strength: float, brighter: bool) -> float:
-    """Contrast with its sign, on the wished side if a stroke of the least contrast fits there."""
+    """Signed contrast, on the requested side if the smallest contrast fits there."""
     least, largest = CONTRAST
     room_up, room_down = STROKE_MEAN[1] - around, around - STROKE_MEAN[0]
     if max(room_up, room_down) < least:
-        raise ValueError(f"no room for contrast {least} around grey {around}; see STROKE_MEAN")
+        raise ValueError(
+            f"contrast {least} does not fit around grey {around} within STROKE_MEAN {STROKE_MEAN}"
+        )
     up = room_up >= least and (brighter or room_down < least)
     room = room_up if up else room_down
     size = least + strength * (min(largest, room) - least)
@@ -268,7 +269,7 @@ def _centred(image: Levels, spread: float) -> Levels:
     """``image`` with mean grey 0 and a standard deviation of at most ``spread`` levels."""
     levels = grey(image)
     mean = float(levels.mean())
-    # from whole numbers: the same bits whatever the order of summation
+    # sums of integers: the same bits in any order
     deviation = math.sqrt(max(float((levels**2).mean()) - mean**2, 1e-6))
     centred: Levels = (image - mean) * min(1.0, spread / deviation)
     return centred

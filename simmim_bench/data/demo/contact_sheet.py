@@ -1,4 +1,4 @@
-"""One picture of the written demo data: objects, scenes with outlines, maps, unlabelled images."""
+"""One picture of the demo data: objects, scenes with outlines, label maps, unlabelled images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Tile = tuple[Image.Image, str]
 
 
 def write_contact_sheet(folder: Path) -> None:
-    """Draw examples of every kind from the files in ``folder`` to its ``contact_sheet.png``."""
+    """Draw examples of every part of ``folder`` into its ``contact_sheet.png``."""
     sections = (
         ("imagenet/train: one digit, its class is the folder", _objects(folder / "imagenet/train")),
         ("imagenet/val: other photographs, other writers", _objects(folder / "imagenet/val")),
@@ -105,7 +105,7 @@ def _enlarged(path: Path) -> Image.Image:
 
 
 def _lay_out(sections: list[tuple[str, list[Tile]]]) -> Image.Image:
-    """Sections below one another, each with a title and rows of tiles with captions."""
+    """Stack the sections: a title, and rows of tiles with captions."""
     row = _CELL + _LINE
     rows = [-(-len(tiles) // _COLUMNS) for _, tiles in sections]
     height = sum(2 * _LINE + row * count for count in rows) + _GAP

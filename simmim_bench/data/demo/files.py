@@ -1,8 +1,6 @@
-"""Where each image of the demo data lies, and writing it there.
+"""Files of the demo data: paths, images, COCO annotations and ``dataset.json``.
 
-The two kinds of JSON beside the images: COCO instances and the dataset's description.
-
-COCO's run lengths of a mask, uncompressed: column by column, zeros first.
+Masks are uncompressed run lengths of COCO: column by column, zeros first.
 """
 
 from __future__ import annotations
@@ -24,14 +22,14 @@ from simmim_bench.data.demo.spec import CLASSES, VERSION, DemoSpec, Split
 
 ADE = "ade/ADEChallengeData2016"
 ADE_SPLITS = {"coco/train2017": "training", "coco/val2017": "validation"}
-"""Splits of scenes, which are written for detection and for segmentation."""
+"""Splits of scenes, written for detection and for segmentation."""
 
 DATASET_FILE = "dataset.json"
 
 
 @dataclass(frozen=True)
 class Job:
-    """A run of images for one process: ``start`` to before ``stop``."""
+    """Images ``start`` to before ``stop`` of a split, written by one process."""
 
     spec: DemoSpec
     split: Split
@@ -42,7 +40,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Written:
-    """What remains of an image after it is written: its digest and, of a scene, its objects."""
+    """Digest of a written image and, for scenes, its objects."""
 
     digest: bytes
     objects: tuple[dict[str, Any], ...]
@@ -51,7 +49,7 @@ class Written:
 def image_path(split: Split, index: int) -> Path:
     """Path of image ``index`` of ``split`` below the demo's folder."""
     if split.name in ADE_SPLITS:
-        return Path(split.name, f"{index + 1:012d}.jpg")  # COCO's names: the image's id
+        return Path(split.name, f"{index + 1:012d}.jpg")  # named by image id, as in COCO
     name = f"{index:05d}.jpg"
     if split.name == "unlabelled":
         return Path(split.name, name)
@@ -68,7 +66,7 @@ def ade_paths(split: Split, index: int) -> tuple[Path, Path]:
 
 
 def make_folders(spec: DemoSpec, folder: Path) -> None:
-    """Make every folder that images go into."""
+    """Make the folders of all images."""
     for split in spec.splits():
         for index in range(min(split.count, len(CLASSES))):
             paths = [image_path(split, index)]
@@ -140,7 +138,7 @@ def describe(spec: DemoSpec, content_sha256: str) -> dict[str, Any]:
 
 
 def encode_mask(mask: NDArray[np.bool_]) -> list[int]:
-    """Lengths of the runs of False, True, False, ... in ``mask`` (H, W)."""
+    """Run lengths of False, True, False, ... in ``mask`` (H, W)."""
     flat = mask.ravel(order="F")
     edges = np.flatnonzero(np.diff(flat, prepend=False))
     lengths: list[int] = np.diff(edges, prepend=0, append=flat.size).tolist()
@@ -160,7 +158,7 @@ def decode_mask(counts: list[int], size: tuple[int, int]) -> NDArray[np.bool_]:
 
 
 def box_of(mask: NDArray[np.bool_]) -> list[int]:
-    """[x, y, width, height] of a mask that is not empty."""
+    """Box [x, y, width, height] of a mask that is not empty."""
     (top, *_, bottom), (left, *_, right) = (
         np.flatnonzero(mask.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0)
     )
@@ -177,7 +175,7 @@ def _write_ade(job: Job, index: int, composed: Composed, image: Path) -> None:
 
 
 def _objects(composed: Composed) -> tuple[dict[str, Any], ...]:
-    """COCO's fields of each digit that do not depend on other images."""
+    """COCO fields of each digit that do not depend on other images."""
     height, width = composed.image.shape[:2]
     return tuple(
         {

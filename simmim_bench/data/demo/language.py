@@ -1,7 +1,7 @@
-"""Captions and questions about the demo's scenes, made of what their annotations say.
+"""Captions and questions about the scenes of the demo data, generated from their annotations.
 
-Five captions an image in COCO captions format, and questions with one answer each in the format
-of VQA v2 (https://visualqa.org/download.html), beside the instances file of the same split.
+Each image has five captions in the format of COCO, and questions with one answer in the format of
+VQA v2 (https://visualqa.org/download.html). The files are beside the instances file of the split.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from simmim_bench.io import atomic_write_text
 
 KINDS = ("captions", "vqa_questions", "vqa_annotations")
 COUNTS = ("no", "one", "two", "three", "four")
-_STREAM = 1  # word of the seed that no image has
-_NEAR = 0.08  # of the side: a centre this near to the image's is called central
+_STREAM = 1  # part of the seed key, different from that of the images
+_NEAR = 0.08  # share of the side; nearer to the middle counts as central
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Digit:
 
     @property
     def name(self) -> str:
-        """With its article: a 3, an 8."""
+        """Value with its article: a 3, an 8."""
         return f"{'an' if self.value == 8 else 'a'} {self.value}"
 
     @property
     def place(self) -> str:
-        """Where it is: top left, right, centre."""
+        """Position: top left, right, centre."""
         return " ".join(filter(None, (_side(self.y, "top", "bottom"), _side(self.x)))) or "centre"
 
 
@@ -57,7 +57,7 @@ def language_path(split: Split, kind: str) -> Path:
 
 
 def add_language(folder: Path, spec: DemoSpec) -> None:
-    """Write what is missing of captions and questions; everything else stays as it is."""
+    """Write missing captions and questions; existing files are kept."""
     for split in scene_splits(spec):
         paths = {kind: folder / language_path(split, kind) for kind in KINDS}
         if not all(path.is_file() for path in paths.values()):
@@ -72,7 +72,7 @@ def scene_splits(spec: DemoSpec) -> list[Split]:
 
 
 def documents(instances: dict[str, Any], spec: DemoSpec) -> dict[str, dict[str, Any]]:
-    """Documents of all ``KINDS`` that follow from an instances document."""
+    """Documents of all ``KINDS`` for an instances document."""
     scenes: dict[int, list[Digit]] = defaultdict(list)
     for each in instances["annotations"]:
         left, top, width, height = each["bbox"]
@@ -124,7 +124,7 @@ def captions_of(scene: list[Digit]) -> list[str]:
 
 
 def questions_of(scene: list[Digit], rng: np.random.Generator) -> list[tuple[str, str, str]]:
-    """Question type, question and answer; ``rng`` chooses which digits are asked for."""
+    """Type, question and answer of each question; ``rng`` chooses the digits."""
     present = sorted({digit.value for digit in scene})
     absent = [value for value in range(len(CLASSES)) if value not in present]
     there = bool(rng.integers(2))

@@ -1,10 +1,8 @@
-"""Photographs that are installed with scikit-image and scikit-learn; nothing is downloaded.
+"""Photographs of scikit-image and scikit-learn, and handwritten digits of scikit-learn.
 
-Handwritten digits of scikit-learn (8x8 pixels, 17 levels) as smooth pen strokes.
-
-Source: E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998. Each of the
-8x8 values counts the ink in a block of 4x4 binary pixels, so the contour of a smooth
-interpolation follows the pen.
+The digits have 8x8 pixels of 17 levels (E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten
+Digits, UCI, 1998). Each value counts the ink in a block of 4x4 binary pixels, so the contour of a
+smooth interpolation follows the pen.
 """
 
 from __future__ import annotations
@@ -22,10 +20,10 @@ from PIL import Image, ImageFilter
 from simmim_bench.errors import BenchError
 
 LARGEST, SMALLEST, SCALES = 192, 96, 7
-"""Short sides of a photograph's scales: crops of 64 pixels still show something."""
+"""Short sides of a photograph at its scales, chosen so that crops of 64 pixels show something."""
 
 COLOUR_CAST = 36.0
-"""Largest shift of red and blue to either side, levels of 255; green balances their luma."""
+"""Largest shift of red and blue in either direction, of 255; green keeps the luma."""
 
 _CC0 = "CC0"
 _PUBLIC = "public domain"
@@ -33,16 +31,16 @@ _FREE = "no known copyright restrictions"
 _UNSAID = "not stated; distributed with scikit-image"
 
 VAL_START = 1287
-"""First digit of validation. The set is ordered by writer; a writer's pages begin here."""
+"""First validation digit. Digits are ordered by writer; a new writer starts here."""
 
 _CELLS, _MARGIN, _CELL_PIXELS = 8, 1, 8
 _SIDE = (_CELLS + 2 * _MARGIN) * _CELL_PIXELS
-_EDGE = 0.65  # of full ink, after sharpening: loops stay open and thin strokes whole
+_EDGE = 0.65  # of full ink, after sharpening: loops stay open and thin strokes connected
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One photograph: file inside a package, its half, its licence as its package states it."""
+    """One photograph: its file in a package, its half, and its licence as the package states it."""
 
     file: str
     half: str
@@ -50,7 +48,7 @@ class Photo:
     credit: str
     package: str = "skimage"
     square: float = 1.0
-    """Share of the centre that is used; below 1 where the border is no photograph."""
+    """Share of the sides that is used, around the centre; < 1 to leave out a border."""
 
     @property
     def name(self) -> str:
@@ -58,7 +56,7 @@ class Photo:
         return Path(self.file).stem
 
     def path(self) -> Path:
-        """Where the installed package keeps the file.
+        """Path of the file in the installed package.
 
         Raises:
             BenchError: If the package or the file is not installed.
@@ -107,9 +105,9 @@ class Pyramid:
         self.scales = [_reduced(image, int(side)) for side in sides]
 
     def crop(self, size: int, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Square piece at a random scale and place, perhaps mirrored, with a colour cast.
+        """Square crop at a random scale and place, perhaps mirrored, with a colour cast.
 
-        The cast keeps the grey levels; half of the photographs have no colour of their own.
+        The cast keeps the grey levels. Half of the photographs are grey.
 
         Returns:
             (size, size, 3), RGB, about 0 to 255.
@@ -158,7 +156,7 @@ class Digits:
     Attributes:
         fields: (N, 80, 80), uint8: ink density, interpolated, with a margin of one cell of 8.
         labels: (N,), 0 to 9.
-        indices: (N,), place in scikit-learn's set of 1797.
+        indices: (N,), positions among scikit-learn's 1797 digits.
     """
 
     fields: NDArray[np.uint8]
@@ -173,7 +171,7 @@ class Digits:
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a digit stands in an image: (x, y) and side in pixels, degrees clockwise."""
+    """Pose of a digit in an image: side and centre (x, y) in pixels, angle in degrees clockwise."""
 
     side: float
     centre: tuple[float, float]
@@ -181,7 +179,7 @@ class Pose:
 
 
 def half_indices(half: str) -> range:
-    """Places in scikit-learn's set that belong to ``train`` or ``val``."""
+    """Positions of the digits of ``train`` or ``val`` in scikit-learn's set."""
     return range(VAL_START) if half == "train" else range(VAL_START, 1797)
 
 
@@ -206,7 +204,7 @@ def stroke(field: NDArray[np.uint8], size: int, pose: Pose) -> NDArray[np.uint8]
     warped = Image.fromarray(field).transform(
         (size, size), Image.Transform.AFFINE, affine, Image.Resampling.BILINEAR
     )
-    gain = max(pose.side / 18, 1.0)  # the larger the digit, the flatter its interpolated edge
+    gain = max(pose.side / 18, 1.0)  # larger digits have softer interpolated edges
     levels = (np.arange(256) - 255 * _EDGE) * gain + 127.5
     table: NDArray[np.uint8] = np.clip(np.rint(levels), 0, 255).astype(np.uint8)
     return np.take(table, np.asarray(warped))

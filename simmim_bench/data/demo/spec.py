@@ -1,4 +1,4 @@
-"""What is built: counts and sizes; a change of any value makes other data."""
+"""Specification of the demo data: counts and sizes. Changing any value changes the data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 
 VERSION = 1
-"""Raised whenever the generator makes other pixels or labels from the same spec."""
+"""Increased when the same spec gives other pixels or labels."""
 
 CLASSES = tuple(f"digit_{digit}" for digit in range(10))
 """Class names; their sorted order is the label."""
@@ -15,7 +15,7 @@ CLASSES = tuple(f"digit_{digit}" for digit in range(10))
 
 @dataclass(frozen=True)
 class Split:
-    """One folder of images: where it lies and what it is drawn from."""
+    """One folder of images, and the photographs and digits that it may use."""
 
     number: int
     """Position among the splits; part of every image's seed."""
@@ -24,7 +24,7 @@ class Split:
     """``train`` or ``val``: which photographs and digits it may use."""
     count: int
     scene_every: int
-    """Every n-th image is a scene, the others are object-centric; 0: none is."""
+    """Every n-th image is a scene, the others show one object; 0: no scenes."""
 
     def is_scene(self, index: int) -> bool:
         """Whether image ``index`` is a scene."""
@@ -42,20 +42,20 @@ class DemoSpec:
     train_scenes: int = 2000
     val_scenes: int = 300
     object_size: int = 64
-    """Side of an object-centric image, pixels."""
+    """Side of an image of one object, in pixels."""
     scene_size: int = 96
     object_digit: tuple[int, int] = (50, 62)
-    """Least and largest side of the digit in an object-centric image, pixels."""
+    """Smallest and largest side of a digit in an image of one object, in pixels."""
     scene_digit: tuple[int, int] = (30, 48)
     max_digits: int = 4
-    """Most digits in a scene."""
+    """Largest number of digits in a scene."""
     min_visible: float = 0.8
-    """Least share of a digit that the digits above it leave visible."""
+    """Smallest visible share of a digit."""
     rotation: float = 10.0
-    """Largest rotation to either side, degrees."""
+    """Largest rotation in either direction, in degrees."""
 
     def splits(self) -> tuple[Split, ...]:
-        """Every split, in the order in which the content hash reads them."""
+        """All splits, in the order of the content hash."""
         return (
             Split(0, "imagenet/train", "train", self.train_objects, scene_every=0),
             Split(1, "imagenet/val", "val", self.val_objects, scene_every=0),

@@ -1,4 +1,4 @@
-"""Check the demo data on disk: counts, images, annotations, and that they agree."""
+"""Check the demo data on disk: counts, images, and whether annotations agree with each other."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from simmim_bench.errors import BenchError
 
 
 def verify_demo(folder: Path, advance: Advance = lambda _: None) -> list[Part]:
-    """Open every image, check every annotation.
+    """Open every image and check every annotation.
 
     Args:
         folder: The demo data, usually ``data/demo``.
-        advance: Told how many more images have been opened.
+        advance: Called with the number of images opened since the last call.
 
     Returns:
         One part per split and layout; each lists its problems.
 
     Raises:
-        BenchError: If there are no demo data in ``folder``, or of another version.
+        BenchError: If ``folder`` has no demo data, or data of another version.
     """
     spec = read_spec(folder)
     parts = []
@@ -52,7 +52,7 @@ def verify_demo(folder: Path, advance: Advance = lambda _: None) -> list[Part]:
 
 
 def read_spec(folder: Path) -> DemoSpec:
-    """Spec that ``folder`` was built from.
+    """Spec of the data in ``folder``.
 
     Raises:
         BenchError: If ``dataset.json`` is missing, broken or of another version.
@@ -73,19 +73,19 @@ def read_spec(folder: Path) -> DemoSpec:
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BenchError(
-            f"{path.absolute()} is no description of demo data ({error!r}); remove the folder and "
+            f"{path.absolute()} does not describe demo data ({error!r}); remove the folder and "
             "run `python tools/prepare_data.py demo`"
         ) from error
     if spec is None:
         raise BenchError(
-            f"{path.absolute()} is of version {version}, this code makes {VERSION}; run "
-            "`python tools/prepare_data.py demo` to build it anew"
+            f"{path.absolute()} has version {version}, expected {VERSION}; run "
+            "`python tools/prepare_data.py demo` to build the data again"
         )
     return spec
 
 
 def _images(folder: Path, split: Split, advance: Advance) -> Part:
-    """Presence and readability of one split's images."""
+    """Check that the images of one split exist and can be read."""
     expected = {folder / image_path(split, index) for index in range(split.count)}
     return _compare(split.name, folder / split.name, expected, advance)
 
@@ -94,7 +94,9 @@ def _compare(name: str, place: Path, expected: set[Path], advance: Advance) -> P
     found = image_files(place)
     part = Part(name, len(found), len(expected))
     part.problems += [f"{path}: missing" for path in sorted(expected - set(found))]
-    part.problems += [f"{path}: does not belong here" for path in sorted(set(found) - expected)]
+    part.problems += [
+        f"{path}: is not part of the demo data" for path in sorted(set(found) - expected)
+    ]
     part.problems += unreadable(found, advance)
     return part
 
@@ -121,7 +123,7 @@ def _scene_parts(folder: Path, spec: DemoSpec, split: Split, advance: Advance) -
 
 
 def _language(instances: dict[str, Any], folder: Path, spec: DemoSpec, split: Split) -> Part:
-    """Captions and questions that are not what the instances say."""
+    """Check captions and questions against the instances."""
     part = Part(language_path(split, KINDS[0]).as_posix(), 0, len(KINDS))
     for kind, expected in documents(instances, spec).items():
         path = folder / language_path(split, kind)
@@ -139,9 +141,9 @@ def _check_instances(document: dict[str, Any], spec: DemoSpec, split: Split) -> 
     where = instances_path(split).name
     names = {image["id"]: image["file_name"] for image in document["images"]}
     expected = {index + 1: image_path(split, index).name for index in range(split.count)}
-    problems = [] if names == expected else [f"{where}: its images are not those of the spec"]
+    problems = [] if names == expected else [f"{where}: images differ from those of the spec"]
     if [category["name"] for category in document["categories"]] != list(CLASSES):
-        problems.append(f"{where}: categories are not {', '.join(CLASSES)}")
+        problems.append(f"{where}: categories must be {', '.join(CLASSES)}")
     repeated = Counter(each["id"] for each in document["annotations"]).most_common(1)
     if repeated and repeated[0][1] > 1:
         problems.append(f"{where}: annotation id {repeated[0][0]} is used more than once")
@@ -164,14 +166,14 @@ def _check_object(each: dict[str, Any], size: tuple[int, int]) -> str | None:
     if not mask.any():
         return "its mask is empty"
     if each["area"] != mask.sum():
-        return f"area {each['area']} is not that of its mask, {mask.sum()}"
+        return f"area {each['area']} differs from that of its mask, {mask.sum()}"
     if each["bbox"] != box_of(mask):
-        return f"bbox {each['bbox']} is not that of its mask, {box_of(mask)}"
+        return f"bbox {each['bbox']} differs from that of its mask, {box_of(mask)}"
     return None
 
 
 def _check_maps(document: dict[str, Any], folder: Path, split: Split) -> list[str]:
-    """Problems of semantic maps that do not say what the instances say."""
+    """Check semantic maps against the instances."""
     maps: dict[int, NDArray[np.uint8]] = {}
     problems = []
     for image in document["images"]:

@@ -1,8 +1,6 @@
-"""Where the archives of each public dataset come from, with their published checksums.
+"""Archives of public datasets: addresses and checksums; find given ones, download the others.
 
-Sizes tell a progress bar its end; what the disk must hold is asked from the server.
-
-Find the archives of a dataset: the user's by path or address, the others at their owners.
+Sizes are for progress bars only. The space that a download needs is asked from the server.
 """
 
 from __future__ import annotations
@@ -24,19 +22,19 @@ from simmim_bench.data.prepare.download import (
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 
-_COCO = "http://images.cocodataset.org"  # its certificate is S3's: no https
+_COCO = "http://images.cocodataset.org"  # no https: the certificate is that of S3
 _CIFAR = "https://www.cs.toronto.edu/~kriz"
 
 
 @dataclass(frozen=True)
 class Archive:
-    """One file of a dataset, as its owners publish it."""
+    """One published file of a dataset."""
 
     name: str
     size: int
-    """Bytes, about."""
+    """Approximate number of bytes."""
     url: str | None = None
-    """None: only with a licence of one's own."""
+    """None: users need a licence and download it themselves."""
     checksum: Checksum | None = None
 
 
@@ -110,7 +108,7 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
             checksum=_md5("fa75699e90414af021442c21a62c3abf"),
         ),
     ),
-    # https://www.cityscapes-dataset.com/downloads: no checksum outside the login
+    # https://www.cityscapes-dataset.com/downloads: shows no checksums without a login
     "cityscapes": (
         Archive("leftImg8bit_trainvaltest.zip", 11_592_327_197),
         Archive("gtFine_trainvaltest.zip", 252_567_705),
@@ -124,10 +122,10 @@ def archives_of(dataset: str) -> dict[str, Archive]:
 
 
 def licence_needed(dataset: str, lacking: Archive) -> BenchError:
-    """What to say when an archive can only come from the user."""
+    """Error for an archive that users must download themselves."""
     names = " ".join(archive.name for archive in ARCHIVES[dataset])
     return BenchError(
-        f"{dataset} needs {lacking.name}, which cannot be downloaded here: "
+        f"{dataset} needs {lacking.name}, which has no public address: "
         f"{LAYOUTS[dataset].origin}, then run `{LAYOUTS[dataset].prepare}` with the folder that "
         f"holds {', '.join(LAYOUTS[dataset].entries)}, or with the archives ({names})"
     )
@@ -136,18 +134,18 @@ def licence_needed(dataset: str, lacking: Archive) -> BenchError:
 def gather(
     dataset: str, sources: list[str], downloads: Path, say: Callable[[str], None]
 ) -> dict[str, Path]:
-    """Archives of ``dataset`` by their official names, each checked.
+    """Check the archives of ``dataset``; returns their paths by official name.
 
     Args:
         dataset: A key of ``ARCHIVES``.
         sources: Paths and ``file://``, ``http://``, ``https://`` addresses. The last part is the
-            archive's official name; ``#sha256=...``, ``#md5=...`` or ``#sha1=...`` behind it takes
-            the place of the published checksum.
-        downloads: Folder for what is downloaded.
-        say: Told where downloads are kept.
+            archive's official name. A trailing ``#sha256=...``, ``#md5=...`` or ``#sha1=...``
+            replaces the published checksum.
+        downloads: Folder for downloads.
+        say: Called with a line of text for each download that is kept.
 
     Raises:
-        BenchError: If an archive is unknown, missing, or not the published one.
+        BenchError: If an archive is unknown or missing, or its checksum differs.
     """
     given = dict(_named(dataset, source) for source in sources)
     for archive in ARCHIVES[dataset]:
@@ -160,7 +158,7 @@ def gather(
         path = _local(url)
         if path is None:
             path = _download(url, downloads / archive.name, archive, checksum)
-            say(f"{path} is kept; remove it when the dataset is verified")
+            say(f"{path} is kept; you may remove it after --verify")
         else:
             check_local(path, checksum)
         found[archive.name] = path
@@ -168,10 +166,10 @@ def gather(
 
 
 def gather_folder(dataset: str, folder: Path) -> dict[str, Path]:
-    """Archives of ``dataset`` that lie in ``folder`` under their names; checked, all or none.
+    """Paths of all archives of ``dataset`` in ``folder``, checked; empty if one is not there.
 
     Raises:
-        BenchError: If one of them is not the published one.
+        BenchError: If the checksum of one differs.
     """
     archives = ARCHIVES[dataset]
     if not all((folder / archive.name).is_file() for archive in archives):
@@ -182,40 +180,40 @@ def gather_folder(dataset: str, folder: Path) -> dict[str, Path]:
 
 
 def check_local(path: Path, checksum: Checksum | None) -> None:
-    """Compare a file of the user's with the checksum.
+    """Compare a given file with the checksum.
 
     Raises:
-        BenchError: If it is missing or another one.
+        BenchError: If the file is missing or its checksum differs.
     """
     if not path.is_file():
-        raise BenchError(f"--source {path} is no file; check the path")
+        raise BenchError(f"--source {path} is not a file; check the path")
     if checksum is None:
         return
     with progress_bar(f"checking {path.name}", path.stat().st_size, data=True) as advance:
         found = mismatch(path, checksum, advance)
     if found:
         raise BenchError(
-            f"{path} has {checksum.algorithm} {found}, expected {checksum.digest}; get it again, "
-            f"or, if it is an archive of your own, give it as {path}#{checksum.algorithm}={found}"
+            f"{path} has {checksum.algorithm} {found}, expected {checksum.digest}; download "
+            f"it again, or, if you trust this file, give {path}#{checksum.algorithm}={found}"
         )
 
 
 def _named(dataset: str, source: str) -> tuple[str, str]:
-    """The archive that ``source`` is, by the last part of its path."""
+    """Official name of the archive ``source``, by the last part of its path, and ``source``."""
     address, _ = _split(source)
     path = unquote(urlsplit(address).path) if "://" in address else address
     name = path.rpartition("/")[2]
     known = archives_of(dataset)
     if name not in known:
         raise BenchError(
-            f"--source {source} is no archive of {dataset}; expected {' or '.join(known)}, or the "
-            "folder of a copy"
+            f"--source {source} is not an archive of {dataset}; expected {' or '.join(known)}, or "
+            "the folder of a copy"
         )
     return name, source
 
 
 def _split(source: str) -> tuple[str, Checksum | None]:
-    """Address, and the checksum that is stated behind it."""
+    """Address, and the checksum after its last ``#``."""
     address, mark, stated = source.rpartition("#")
     if mark and stated.partition("=")[0].lower() in ALGORITHMS:
         return address, parse_checksum(stated)

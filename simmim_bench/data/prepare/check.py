@@ -1,9 +1,4 @@
-"""Open every image of a folder and say which ones cannot be read.
-
-Check a dataset in its folders: counts, classes, every image, every label map.
-
-Check a COCO annotation file against the images that it describes.
-"""
+"""Check a prepared dataset: counts, classes, every image, label map and COCO annotation."""
 
 from __future__ import annotations
 
@@ -21,7 +16,7 @@ from PIL import Image
 from simmim_bench.data.layouts import LAYOUTS, image_files
 from simmim_bench.data.prepare.parallel import Advance, in_parallel
 
-# Pillow's for broken files
+# raised by Pillow for broken files
 BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 LABELS = {
@@ -34,27 +29,27 @@ Size = tuple[int, int] | None
 
 KNOWN_FLAWS = frozenset({918, 2206849})
 """Boxes of height 0 in the published train2017 (images 200365 and 550395,
-https://github.com/cocodataset/cocoapi/issues/355); mmdet passes over them."""
+https://github.com/cocodataset/cocoapi/issues/355); mmdet skips them."""
 
 _SLACK = 1.0  # px; published boxes are rounded
 
 
 @dataclass
 class Part:
-    """What was found in one part of a dataset."""
+    """Result for one part of a dataset."""
 
     name: str
     found: int
     expected: int | None = None
-    """Less or more is a problem."""
+    """Required number of images; None if any number is fine."""
     full: int | None = None
-    """Of the published dataset; less is a subset of it."""
+    """Number of images of the published dataset; fewer are a subset."""
     problems: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """One image that was opened."""
+    """Result of opening one image."""
 
     problem: str | None = None
     size: tuple[int, int] | None = None
@@ -62,12 +57,12 @@ class Seen:
 
 
 def unreadable(files: list[Path], advance: Advance) -> list[str]:
-    """One sentence for each file that cannot be decoded to its last byte."""
+    """A sentence for each file that cannot be fully decoded."""
     return [seen.problem for seen in in_parallel(examine, files, advance) if seen.problem]
 
 
 def examine(path: Path) -> Seen:
-    """Decode one image to its last byte."""
+    """Decode one image completely."""
     try:
         with Image.open(path) as image:
             image.load()
@@ -77,17 +72,17 @@ def examine(path: Path) -> Seen:
 
 
 def image_total(dataset: str, folder: Path) -> int:
-    """Images that ``check_layout`` will open."""
+    """Number of images that ``check_layout`` opens."""
     return sum(len(image_files(folder / entry)) for entry in LAYOUTS[dataset].entries)
 
 
 def check_layout(dataset: str, folder: Path, advance: Advance = lambda _: None) -> list[Part]:
-    """Open every image of ``dataset`` and compare what belongs together.
+    """Open every image of ``dataset``, and compare images with labels and annotations.
 
     Args:
         dataset: A key of ``LAYOUTS`` other than ``demo``.
-        folder: Its home.
-        advance: Told how many more images have been opened.
+        folder: Folder of the dataset.
+        advance: Called with the number of images opened since the last call.
 
     Returns:
         One part per entry of the layout, with its problems.
@@ -125,20 +120,20 @@ def check_instances(
     """Check one annotation file.
 
     Args:
-        path: The file.
-        name: What to call it in the table.
-        sizes: Width and height of each image that is there, by file name; None: unreadable.
-        full: Images of the published file.
+        path: Annotation file.
+        name: Name in the table.
+        sizes: Width and height of each existing image by file name; None if unreadable.
+        full: Number of images of the published file.
 
     Returns:
-        A part with as many found as the file lists images, and its problems.
+        The part; ``found`` is the number of listed images.
     """
     part = Part(name, 0, full=full)
     try:
         document = json.loads(path.read_text("utf-8"))
         images = {image["id"]: image for image in document["images"]}
         part.found = len(document["images"])
-        part.problems = [f"{path}: {said}" for said in _problems(document, images, sizes)]
+        part.problems = [f"{path}: {problem}" for problem in _problems(document, images, sizes)]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         part.problems = [f"{path}: cannot be used ({error!r})"]
     return part
@@ -151,9 +146,9 @@ def _is_map(entry: str) -> bool:
 def _part(entry: str, path: Path, full: int | None, seen: dict[Path, Seen]) -> Part:
     problems = [each.problem for each in seen.values() if each.problem]
     if not seen:
-        problems.append(f"{path}: holds no image")
+        problems.append(f"{path}: has no image")
     if full is not None and len(seen) > full:
-        problems.append(f"{path}: holds {len(seen)} images, the full dataset {full}")
+        problems.append(f"{path}: has {len(seen)} images, the full dataset has {full}")
     return Part(entry, len(seen), full=full, problems=problems)
 
 
@@ -167,14 +162,14 @@ def _examine_map(path: Path, known: frozenset[int]) -> Seen:
     if values.ndim != 2:
         return Seen(f"{path}: has {values.shape[2]} channels; a label map has one")
     size = (values.shape[1], values.shape[0])
-    strange = set(np.unique(values).tolist()) - known
-    if strange:
-        return Seen(f"{path}: has the unknown label {min(strange)}", size)
+    unknown = set(np.unique(values).tolist()) - known
+    if unknown:
+        return Seen(f"{path}: has the unknown label {min(unknown)}", size)
     return Seen(size=size)
 
 
 def _pair(folder: Path, images: str, maps: str, seen: dict[str, dict[Path, Seen]]) -> list[str]:
-    """Images without label map, label maps without image, pairs of two sizes."""
+    """Images without label map, label maps without image, pairs whose sizes differ."""
     image, label = (
         {path.relative_to(folder / entry).with_suffix(""): path for path in seen.get(entry, ())}
         for entry in (images, maps)
@@ -193,7 +188,7 @@ def _times(size: tuple[int, int] | None) -> str:
 
 
 def _classes(folder: Path, splits: tuple[str, ...]) -> list[str]:
-    """Class folders that one split lacks: its later classes would get other numbers."""
+    """Problems of class folders; a missing one would shift the labels of later classes."""
     names = {
         split: {entry.name for entry in (folder / split).glob("*") if entry.is_dir()}
         for split in splits
@@ -201,16 +196,16 @@ def _classes(folder: Path, splits: tuple[str, ...]) -> list[str]:
     }
     everything = set().union(*names.values())
     problems = [
-        f"{folder / split / name}: missing, other splits have this class"
+        f"{folder / split / name}: missing, but other splits have this class"
         for split in names
         for name in sorted(everything - names[split])
     ]
     for split, found in names.items():
         for name in sorted(found):
             if not image_files(folder / split / name):
-                problems.append(f"{folder / split / name}: holds no image")
+                problems.append(f"{folder / split / name}: has no image")
         loose = [path for path in (folder / split).glob("*.*") if path.is_file()]
-        problems += [f"{path}: lies in no class folder" for path in sorted(loose)]
+        problems += [f"{path}: is not in a class folder" for path in sorted(loose)]
     return problems
 
 
@@ -248,7 +243,7 @@ def _object_problem(
 ) -> str | None:
     image = images.get(each["image_id"])
     if image is None:
-        return f"is of image {each['image_id']}, which is not listed"
+        return f"refers to image {each['image_id']}, which is not listed"
     if each["category_id"] not in categories:
         return f"has category {each['category_id']}, which is not listed"
     if each["id"] in KNOWN_FLAWS and each["area"] == 0:

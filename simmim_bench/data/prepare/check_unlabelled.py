@@ -1,4 +1,4 @@
-"""Open every image of a pretraining source: a folder, tar shards or an LMDB."""
+"""Check the images of a pretraining source: a folder, tar shards or an LMDB."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ KINDS = ("images", "shards", "lmdb")
 
 @dataclass(frozen=True)
 class Piece:
-    """One image: a file, the bytes ``where`` of a shard, or a key of an LMDB."""
+    """One image: a file, a byte range of a shard, or a key of an LMDB."""
 
     path: Path
     name: str = ""
-    where: tuple[int, int] | None = None
+    byte_range: tuple[int, int] | None = None
     """Offset and size in bytes."""
     key: bytes | None = None
 
 
 @dataclass(frozen=True)
 class Source:
-    """A part of a pretraining source, before its images were opened."""
+    """A part of a pretraining source and its images, not yet opened."""
 
     name: str
     pieces: list[Piece]
@@ -40,17 +40,17 @@ class Source:
 
 
 def list_sources(kind: str, place: Path) -> list[Source]:
-    """What lies at ``place``, without a look into the images.
+    """List the images at ``place`` without opening them.
 
     Args:
         kind: One of ``KINDS``.
         place: Folder of images or of shards, or an LMDB.
 
     Raises:
-        BenchError: If there is nothing of that kind.
+        BenchError: If there is none.
     """
     if not place.exists():
-        raise BenchError(f"{place} does not exist; give the folder that --source names")
+        raise BenchError(f"--source {place} does not exist; check the path")
     if kind == "shards":
         return [_shard(path) for path in shard_files(place)]
     if kind == "lmdb":
@@ -61,26 +61,26 @@ def list_sources(kind: str, place: Path) -> list[Source]:
 
 
 def check_sources(sources: list[Source], advance: Advance) -> list[Part]:
-    """Decode every image to its last byte.
+    """Decode every image completely.
 
     Args:
         sources: Of ``list_sources``.
-        advance: Told how many more images have been opened.
+        advance: Called with the number of images opened since the last call.
     """
-    seen = iter(in_parallel(look, [piece for each in sources for piece in each.pieces], advance))
+    seen = iter(in_parallel(decode, [piece for each in sources for piece in each.pieces], advance))
     parts = []
     for source in sources:
-        own = [next(seen) for _ in source.pieces]
-        problems = [*source.problems, *(one.problem for one in own if one.problem)]
-        if not problems and not own:
-            problems.append(f"{source.name}: holds no image")
-        parts.append(Part(source.name, len(own), problems=problems))
+        results = [next(seen) for _ in source.pieces]
+        problems = [*source.problems, *(one.problem for one in results if one.problem)]
+        if not problems and not results:
+            problems.append(f"{source.name}: has no image")
+        parts.append(Part(source.name, len(results), problems=problems))
     return parts
 
 
-def look(piece: Piece) -> Seen:
-    """Decode one image to its last byte."""
-    if piece.where is None and piece.key is None:
+def decode(piece: Piece) -> Seen:
+    """Decode one image completely."""
+    if piece.byte_range is None and piece.key is None:
         return examine(piece.path)
     try:
         with Image.open(io.BytesIO(_content(piece))) as image:
@@ -91,8 +91,8 @@ def look(piece: Piece) -> Seen:
 
 
 def _content(piece: Piece) -> bytes:
-    if piece.where is not None:
-        offset, size = piece.where
+    if piece.byte_range is not None:
+        offset, size = piece.byte_range
         with piece.path.open("rb") as stream:
             stream.seek(offset)
             return stream.read(size)

@@ -1,7 +1,4 @@
-"""What ``tools/prepare_data.py`` does: obtain, link, build or verify a dataset, and say so.
-
-Pack the images of a folder into tar shards or an LMDB, for pretraining.
-"""
+"""Commands of ``tools/prepare_data.py``: prepare, verify or pack a dataset."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from simmim_bench.data.prepare.unpack import check_space, unfinished
 from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 
-_SHOWN = 20  # problems; the rest are counted
+_SHOWN = 20  # problems to print
 
 _DATASETS = {"shards": "UnlabelledShards", "lmdb": "UnlabelledLMDB"}
 
@@ -36,19 +33,19 @@ def prepare(
     Args:
         dataset: A key of ``LAYOUTS``.
         out: Data root; None: SIMMIM_BENCH_DATA, else ``data``.
-        sources: A folder, or archives by path or address; none: the official ones.
-        link: Take a folder as it is, and nothing else.
-        verify: Check what is there instead of preparing it.
+        sources: A folder, or archives by path or address; empty: download the official ones.
+        link: Only link a folder.
+        verify: Check the dataset instead of preparing it.
         console: Where to write.
 
     Raises:
-        BenchError: If the dataset cannot be prepared, or is not there to be verified.
+        BenchError: If the dataset cannot be prepared or, to be verified, does not exist.
     """
     root = data_root(out)
     if dataset == "demo" and (sources or link):
-        raise BenchError("the demo data are built, not linked; leave --source and --link out")
+        raise BenchError("the demo data are built, not linked; remove --source and --link")
     if verify and (sources or link):
-        raise BenchError("--verify checks what is prepared; leave --source and --link out")
+        raise BenchError("--verify checks prepared data; remove --source and --link")
     if verify:
         return _verify(dataset, root, console)
     if dataset == "demo":
@@ -71,12 +68,12 @@ def verify_unlabelled(kind: str, *, sources: list[str], console: Console) -> int
         console: Where to write.
 
     Raises:
-        BenchError: If not one folder is given, or nothing of that kind lies there.
+        BenchError: If there is not exactly one folder, or it has no such source.
     """
     from simmim_bench.data.prepare.check_unlabelled import check_sources, list_sources
 
     if len(sources) != 1:
-        raise BenchError(f"{kind} --verify takes one --source FOLDER")
+        raise BenchError(f"{kind} --verify needs exactly one --source FOLDER")
     listed = list_sources(kind, Path(sources[0]))
     with progress_bar("verifying", sum(len(each.pieces) for each in listed)) as advance:
         parts = check_sources(listed, advance)
@@ -89,7 +86,7 @@ def pack(kind: str, *, sources: list[str], out: Path | None, console: Console) -
     Args:
         kind: ``shards`` or ``lmdb``.
         sources: The folder.
-        out: New folder, which appears when all of it is there.
+        out: New folder, created when it is complete.
         console: Where to write.
 
     Raises:
@@ -104,7 +101,7 @@ def pack(kind: str, *, sources: list[str], out: Path | None, console: Console) -
         raise BenchError(f"{out} exists; choose a new --out")
     images = image_files(Path(sources[0]))
     if not images:
-        raise BenchError(f"--source {sources[0]} holds no image ({', '.join(SUFFIXES)})")
+        raise BenchError(f"--source {sources[0]} has no image ({', '.join(SUFFIXES)})")
     if kind == "lmdb":
         lmdb_package()  # raises before anything is written
     size = sum(image.stat().st_size for image in images)
@@ -145,7 +142,7 @@ def _verify(dataset: str, root: Path, console: Console) -> int:
         from simmim_bench.data.prepare.check import check_layout, image_total
 
         if not folder.exists():
-            require(dataset, root)  # says what to do
+            require(dataset, root)  # raises with the command to run
         with progress_bar("verifying", image_total(dataset, folder)) as advance:
             parts = check_layout(dataset, folder, advance)
     return _report(str(folder), parts, console)

@@ -1,7 +1,7 @@
-"""Download a large file: resumed where it stopped, checked, and in its place only when whole.
+"""Download a large file: resume after interruptions, check its hash, then rename it into place.
 
-Through ``requests``. torchvision's ``download_url`` writes to the final name and begins anew each
-time, and so does pooch; huggingface_hub resumes, but only from its own service.
+Uses ``requests``: ``download_url`` of torchvision and pooch start from the first byte each time,
+and huggingface_hub resumes downloads from its own service only.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 
 ALGORITHMS = {"md5": 32, "sha1": 40, "sha256": 64}
-"""Names, as ``hashlib`` has them, and hex digits."""
+"""Name in ``hashlib``: number of hex digits."""
 
-ATTEMPTS = 6  # without a byte between them: with the waits, about half a minute
+ATTEMPTS = 6  # in a row without progress; about half a minute with the waits
 TIMEOUT = (20, 60)  # seconds to connect, and between two packets
 _CHUNK = 1 << 18
-_AGAIN = (408, 429, 500, 502, 503, 504)
+_RETRIED = (408, 429, 500, 502, 503, 504)
 
 
 @dataclass(frozen=True)
 class Checksum:
-    """What the bytes of a file must hash to."""
+    """Expected hash of a file."""
 
     algorithm: str
     """``md5``, ``sha1`` or ``sha256``."""
@@ -51,20 +51,20 @@ def download(
     advance: Advance = lambda _: None,
     wait: float = 1.0,
 ) -> Path:
-    """Download ``url`` to ``target``, unless it is there already.
+    """Download ``url`` to ``target``, unless that exists.
 
-    What has arrived is kept in ``target.part`` and continued by the next attempt or the next call,
-    if the server still has the same file.
+    Received bytes are kept in ``target.part``. The next attempt or call continues there if the
+    server still has the same file.
 
     Args:
         url: ``http://`` or ``https://``.
-        target: Where the whole file goes.
-        checksum: What it must hash to.
-        advance: Told how many more bytes are there.
+        target: Path of the complete file.
+        checksum: Expected hash.
+        advance: Called with the number of new bytes.
         wait: Seconds before the second attempt; doubled for each further one.
 
     Raises:
-        BenchError: If it cannot be had, the disk is too small, or the checksum is another.
+        BenchError: If the download fails, the disk is too small, or the checksum differs.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):
@@ -76,10 +76,10 @@ def download(
         try:
             _check(part, url, checksum)
         except BenchError:
-            part.unlink()  # or every later call would find it complete and wrong
+            part.unlink()  # the next call would take it for complete
             raise
         finally:
-            _note(part).unlink(missing_ok=True)
+            _version_file(part).unlink(missing_ok=True)
         part.replace(target)
     return target
 
@@ -88,18 +88,18 @@ def parse_checksum(text: str) -> Checksum:
     """Read ``md5=...``, ``sha1=...`` or ``sha256=...``.
 
     Raises:
-        BenchError: If it is nothing of that kind.
+        BenchError: If the text has another form.
     """
     algorithm, _, digest = text.lower().partition("=")
     if ALGORITHMS.get(algorithm) != len(digest) or set(digest) - set("0123456789abcdef"):
         raise BenchError(
-            f"#{text} is no checksum; expected #md5=, #sha1= or #sha256= and its hex digits"
+            f"invalid checksum #{text}; expected #md5=, #sha1= or #sha256= and the hex digits"
         )
     return Checksum(algorithm, digest)
 
 
 def file_digest(path: Path, algorithm: str, advance: Advance = lambda _: None) -> str:
-    """Hex digest of a file; ``advance`` is told of bytes."""
+    """Hex digest of a file; calls ``advance`` with numbers of bytes."""
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 22):
@@ -109,14 +109,14 @@ def file_digest(path: Path, algorithm: str, advance: Advance = lambda _: None) -
 
 
 def mismatch(path: Path, expected: Checksum, advance: Advance = lambda _: None) -> str | None:
-    """The digest that ``path`` has instead of the ``expected`` one; None if it is that."""
+    """Digest of ``path`` if it differs from the ``expected`` one, else None."""
     found = file_digest(path, expected.algorithm, advance)
     return None if found == expected.digest else found
 
 
 @dataclass(frozen=True)
 class _Version:
-    """What tells two contents of one address apart."""
+    """Identifies the content at an address, to notice when it changes."""
 
     url: str
     size: int | None
@@ -134,27 +134,27 @@ class _Version:
 
     @property
     def validator(self) -> str | None:
-        """For ``If-Range``, which takes no weak tag (RFC 9110, section 13.1.5)."""
+        """Value of ``If-Range``, which must not be a weak tag (RFC 9110, section 13.1.5)."""
         strong = self.etag if self.etag and not self.etag.startswith("W/") else None
         return strong or self.modified
 
 
 class _InterruptedError(Exception):
-    """The transfer failed in a way that another attempt may not."""
+    """The transfer failed; another attempt may succeed."""
 
 
 def _check(path: Path, url: str, checksum: Checksum | None) -> None:
     if checksum is not None and (found := mismatch(path, checksum)):
         raise BenchError(
-            f"{url} came as {path} with {checksum.algorithm} {found}, expected {checksum.digest}; "
-            f"remove what is left of it and run the command again"
+            f"{path}, downloaded from {url}, has {checksum.algorithm} {found}, expected "
+            f"{checksum.digest}; remove it if it still exists and run the command again"
         )
 
 
 def _complete(
     url: str, part: Path, advance: Advance, wait: float, *, may_resume_unseen: bool
 ) -> None:
-    """Attempts until ``part`` is whole; those that come further than any before do not count."""
+    """Try until ``part`` is complete; attempts that make progress are not counted."""
     told = failures = furthest = 0
     while True:
         before = _length(part)
@@ -163,7 +163,7 @@ def _complete(
             told = before
         try:
             with _opened(url, part, may_resume_unseen) as (response, start):
-                advance(start - told)  # less than before where the server begins anew
+                advance(start - told)  # negative if the server starts from byte 0
                 told = start
                 for count in _receive(response, part, start):
                     advance(count)
@@ -175,16 +175,16 @@ def _complete(
             if failures >= ATTEMPTS:
                 raise BenchError(
                     f"{url} cannot be downloaded ({error}); {_length(part)} bytes are kept in "
-                    f"{part}, run the command again when the network is there, or give the file "
-                    "with --source"
+                    f"{part}. Check the network and run the command again, or give the file with "
+                    "--source"
                 ) from error
             time.sleep(wait * 2**failures)
 
 
 @contextmanager
 def _opened(url: str, part: Path, may_resume_unseen: bool) -> Iterator[tuple[Any, int]]:
-    """A response and the byte that it starts with."""
-    start, known = _length(part), _read_note(part, url)
+    """Open a response; gives it and the byte that it starts with."""
+    start, known = _length(part), _read_version(part, url)
     headers = {"Accept-Encoding": "identity"}  # lengths and ranges are the file's own
     if start and known and (known.validator or may_resume_unseen):
         headers["Range"] = f"bytes={start}-"
@@ -195,7 +195,7 @@ def _opened(url: str, part: Path, may_resume_unseen: bool) -> Iterator[tuple[Any
             yield response, _start(url, part, response, start, known)
     except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
         raise BenchError(
-            f"{url} is no address that can be downloaded; give a http(s) one"
+            f"{url} cannot be downloaded; give an address with http:// or https://"
         ) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _InterruptedError(f"{type(error).__name__}: {error}") from error
@@ -204,18 +204,18 @@ def _opened(url: str, part: Path, may_resume_unseen: bool) -> Iterator[tuple[Any
 def _start(
     url: str, part: Path, response: requests.Response, have: int, known: _Version | None
 ) -> int:
-    """Where the answer begins; ``part`` is cut to that, and the version noted."""
+    """First byte of the response; ``part`` is cut there and the version is saved."""
     code = response.status_code
-    if code == 416:  # nothing behind what is there
+    if code == 416:  # no bytes after those we have
         if known and known.size == have:
             return have
         part.unlink(missing_ok=True)
         raise _InterruptedError("the server has a shorter file than before")
-    if code in _AGAIN:
+    if code in _RETRIED:
         raise _InterruptedError(f"HTTP {code}")
     if code not in {200, 206}:
         raise BenchError(
-            f"{url} answers HTTP {code} ({response.reason}); check the address, or give the file "
+            f"{url} returned HTTP {code} ({response.reason}); check the address, or give the file "
             "with --source"
         )
     now = _Version.of(url, response)
@@ -224,17 +224,17 @@ def _start(
         wanted = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if not wanted or known is None or known.size not in {None, now.size}:
             part.unlink(missing_ok=True)
-            raise _InterruptedError("the server sent another part than was asked for")
+            raise _InterruptedError("the server sent another range than requested")
         start = have
     _check_space(part, url, (now.size or 0) - start)
     with part.open("ab") as stream:
         stream.truncate(start)
-    atomic_write_json(_note(part), asdict(now))
+    atomic_write_json(_version_file(part), asdict(now))
     return start
 
 
 def _receive(response: requests.Response, part: Path, start: int) -> Iterator[int]:
-    """Append the body to ``part``; yields byte counts."""
+    """Append the body to ``part``; yields numbers of bytes."""
     if response.status_code == 416:
         return
     expected = _Version.of("", response).size
@@ -260,14 +260,14 @@ def _length(part: Path) -> int:
     return part.stat().st_size if part.is_file() else 0
 
 
-def _note(part: Path) -> Path:
+def _version_file(part: Path) -> Path:
     return part.with_name(f"{part.name}.json")
 
 
-def _read_note(part: Path, url: str) -> _Version | None:
-    """Version that ``part`` is the beginning of, if it was noted and is of ``url``."""
+def _read_version(part: Path, url: str) -> _Version | None:
+    """Saved version of the content that ``part`` is the beginning of; None if unknown."""
     try:
-        version = _Version(**json.loads(_note(part).read_text("utf-8")))
+        version = _Version(**json.loads(_version_file(part).read_text("utf-8")))
     except (OSError, ValueError, TypeError):
         return None
     return version if version.url == url else None

@@ -1,7 +1,4 @@
-"""Get a dataset into its place: from a folder, from given archives, or from its owners.
-
-Put an existing copy of a dataset in its place, without copying it.
-"""
+"""Put a dataset below the data root: link a copy, or unpack given or downloaded archives."""
 
 from __future__ import annotations
 
@@ -24,29 +21,29 @@ Say = Callable[[str], None]
 def obtain(dataset: str, sources: list[str], root: Path, *, link: bool, say: Say) -> Path:
     """Put ``dataset`` below the data root ``root``, unless it is there.
 
-    A folder in the dataset's own layout is linked. Archives are checked, unpacked beside and
-    brought into the layout; the dataset's folder appears when all of it is there.
+    A folder that has the expected layout is linked. Archives are checked, unpacked and converted
+    in a temporary folder, which is renamed when it is complete.
 
     Args:
         dataset: A key of ``ARCHIVES``.
-        sources: A folder, or archives by path or address; what is lacking is downloaded from
-            its owners, where they offer that.
+        sources: A folder, or archives by path or address. Others are downloaded, if they have a
+            public address.
         root: Data root; downloads are kept in ``root/downloads``.
         link: Only link a folder.
-        say: Told what is kept.
+        say: Called with lines of text for the user.
 
     Returns:
-        The dataset's home.
+        Folder of the dataset.
 
     Raises:
-        BenchError: If something is missing, damaged, or in the way.
+        BenchError: If something is missing or damaged, or the target exists.
     """
     target = home(dataset, root)
     folder = Path(sources[0]) if len(sources) == 1 else None
     if link or (folder and find_copy(dataset, folder)):
         return link_dataset(dataset, folder, root)
     if not sources and not missing(dataset, target):
-        say(f"{target} is complete already; --verify opens every image")
+        say(f"{target} is already there; check it with --verify")
         return target
     _check_free(target)
     try:
@@ -55,8 +52,8 @@ def obtain(dataset: str, sources: list[str], root: Path, *, link: bool, say: Say
             fill(building)
             if absent := missing(dataset, building):
                 raise BenchError(
-                    f"{' '.join(sources) or dataset} holds no {absent[0].relative_to(building)}, "
-                    f"so it is not {dataset}; get it again"
+                    f"{' '.join(sources) or dataset} has no {absent[0].relative_to(building)}, "
+                    f"expected {dataset}; check --source or download it again"
                 )
     except OSError as error:
         raise BenchError(
@@ -70,11 +67,11 @@ def link_dataset(dataset: str, source: Path | None, root: Path) -> Path:
     """Link ``source`` as ``dataset`` below the data root ``root``.
 
     Returns:
-        The dataset's home, a symbolic link to the copy.
+        Folder of the dataset, a symbolic link to the copy.
 
     Raises:
-        BenchError: If there is no source, if it does not have the expected folders, or if
-            something else lies in the dataset's place.
+        BenchError: If there is no source, it lacks an expected folder, or the target exists and is
+            not this copy.
     """
     layout = LAYOUTS[dataset]
     target = home(dataset, root)
@@ -99,20 +96,22 @@ def link_dataset(dataset: str, source: Path | None, root: Path) -> Path:
 
 
 def find_copy(dataset: str, source: Path) -> Path | None:
-    """``source``, or the usual folder inside it, whichever holds all of the dataset."""
+    """``source`` or the usual folder inside it, whichever is complete; None if neither is."""
     layout = LAYOUTS[dataset]
     candidates = (source, source / Path(layout.home).name, source / layout.home)
     return next((each.resolve() for each in candidates if not missing(dataset, each)), None)
 
 
 def no_copy(dataset: str, source: Path) -> BenchError:
-    """What to say of a ``source`` that cannot be linked."""
+    """Error for a ``source`` that cannot be linked."""
     layout = LAYOUTS[dataset]
     if not source.is_dir():
-        return BenchError(f"--source {source} is no folder; it should hold {layout.entries[0]}")
+        return BenchError(
+            f"--source {source} is not a folder; expected one with {layout.entries[0]}"
+        )
     absent = ", ".join(str(path.relative_to(source)) for path in missing(dataset, source))
     return BenchError(
-        f"--source {source} is no {dataset}: {absent} missing; {layout.origin} and unpack it so "
+        f"--source {source} is not {dataset}: {absent} missing; {layout.origin} and unpack it so "
         f"that the folder holds {', '.join(layout.entries)}"
     )
 
@@ -120,7 +119,7 @@ def no_copy(dataset: str, source: Path) -> BenchError:
 def _filler(
     dataset: str, folder: Path | None, sources: list[str], root: Path, say: Say
 ) -> Callable[[Path], None]:
-    """What fills a folder with ``dataset``."""
+    """Function that fills a folder with ``dataset``."""
     if folder is None or not folder.is_dir():
         archives = gather(dataset, sources, root / "downloads", say)
     elif not (archives := gather_folder(dataset, folder)):
@@ -134,17 +133,17 @@ def _filler(
 def _check_free(target: Path) -> None:
     if target.exists() or target.is_symlink():
         raise BenchError(
-            f"{target.absolute()} exists; move it away or choose another --out to prepare it anew"
+            f"{target.absolute()} exists; move it away to prepare it again, or choose another --out"
         )
 
 
 @contextmanager
 def _building(target: Path) -> Iterator[Path]:
-    """A folder beside ``target`` that takes its place; what a killed run left is removed."""
+    """Folder beside ``target``, renamed to it at the end; leftovers of a killed run are removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     building = target.with_name(f".{target.name}.building")
     with FileLock(target.with_name(f".{target.name}.lock")):
-        _check_free(target)  # another process may have been at it
+        _check_free(target)  # another process may have made it meanwhile
         shutil.rmtree(building, ignore_errors=True)
         building.mkdir()
         try:

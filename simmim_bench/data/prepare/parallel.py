@@ -1,4 +1,4 @@
-"""The same function on many files, in several processes when there are enough of them."""
+"""Apply a function to many files, in several processes if there are many."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
 from typing import TypeVar
 
-_FEW = 500  # files that are done sooner than processes start
+_FEW = 500  # fewer files are done sooner than processes start
 _CHUNK = 64
 
 Advance = Callable[[int], None]
-"""Told how many more there are."""
+"""Called with the number of items done since the last call."""
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")
@@ -24,12 +24,12 @@ Result = TypeVar("Result")
 def in_parallel(
     function: Callable[[Given], Result], given: Sequence[Given], advance: Advance
 ) -> list[Result]:
-    """``[function(each) for each in given]``, by as many processes as there are CPUs.
+    """``[function(each) for each in given]``, with one process per CPU.
 
     Args:
-        function: Of a module, so that it can be sent to a process.
+        function: Defined at the top of a module, so that it can be pickled.
         given: Small values, such as paths.
-        advance: Told of results, one at a time.
+        advance: Called with 1 after each result.
     """
     results = []
     if len(given) < _FEW:
@@ -47,13 +47,13 @@ def in_parallel(
 
 
 def start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even when it is killed."""
+    """Ignore Ctrl-C, which the parent handles, and exit when the parent dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+        threading.Thread(target=_exit_with, args=(parent.sentinel,), daemon=True).start()
 
 
-def _end_with(sentinel: int) -> None:
+def _exit_with(sentinel: int) -> None:
     wait([sentinel])
     os._exit(1)

@@ -1,10 +1,7 @@
-"""Unpack zip and tar archives: nothing outside the folder, nothing half-done in its place.
+"""Unpack zip and tar archives safely: all or nothing, and never outside the folder.
 
-Every name is looked at before the first file is written. Links and devices are refused, not only
-those that point outside: no dataset holds any, and a link can be built to mislead even Python's
-own filter (CVE-2025-4517).
-
-Unpack an archive beside a dataset that is being built, and take what is needed from it.
+All names are checked before the first file is written. Every link and device is refused: the
+datasets have none, and links can get around the filter of ``tarfile`` (CVE-2025-4517).
 """
 
 from __future__ import annotations
@@ -35,16 +32,16 @@ _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EO
 
 
 def unpack(archive: Path, folder: Path, advance: Advance = lambda _: None) -> Path:
-    """Unpack ``archive`` as ``folder``, which appears when all of it is there.
+    """Unpack ``archive`` as ``folder``, which appears when it is complete.
 
     Args:
-        archive: zip, tar, or compressed tar; told by its content.
+        archive: zip, tar, or compressed tar; recognised by its content.
         folder: Does not exist yet.
-        advance: Told of bytes written.
+        advance: Called with numbers of bytes written.
 
     Raises:
-        BenchError: If it is no such archive, damaged, larger than the disk, or holds an entry
-            that does not belong into a folder of its own.
+        BenchError: If the file is no such archive, is damaged, does not fit on the disk, or has
+            a link, a device, or a path outside the folder.
     """
     with unfinished(folder) as building, readable(archive):
         if zipfile.is_zipfile(archive):
@@ -55,14 +52,14 @@ def unpack(archive: Path, folder: Path, advance: Advance = lambda _: None) -> Pa
                 extract_tar(opened, building, archive.name, advance)
         else:
             raise BenchError(
-                f"{archive} is neither a zip nor a tar archive, or it is truncated; get it again"
+                f"{archive} is neither a zip nor a tar archive, or is truncated; download it again"
             )
     return folder
 
 
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Path]:
-    """A folder beside ``folder`` that takes its name when the block succeeds, else vanishes."""
+    """Temporary folder, renamed to ``folder`` when the block succeeds, else removed."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".part"))
     try:
@@ -75,74 +72,76 @@ def unfinished(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def readable(archive: Path) -> Iterator[None]:
-    """Turn what a damaged ``archive`` raises into a sentence."""
+    """Turn errors of a damaged ``archive`` into a ``BenchError``."""
     try:
         yield
     except _DAMAGED as error:
         raise BenchError(
-            f"{archive} is truncated or damaged ({error}); get it again and check its size"
+            f"{archive} is truncated or damaged ({error}); download it again"
         ) from error
     except FileNotFoundError as error:
         raise BenchError(f"{archive} does not exist ({error}); check the path") from error
 
 
 def extract_tar(
-    tar: tarfile.TarFile, folder: Path, said: str, advance: Advance = lambda _: None
+    tar: tarfile.TarFile, folder: Path, label: str, advance: Advance = lambda _: None
 ) -> None:
     """Extract every file of an open tar archive into ``folder``.
 
     Args:
         tar: Seekable.
         folder: Exists.
-        said: How messages call the archive.
-        advance: Told of bytes written.
+        label: Name of the archive in messages.
+        advance: Called with numbers of bytes written.
 
     Raises:
         BenchError: As ``unpack``.
     """
     members = tar.getmembers()
-    check_end(tar, said)
+    check_end(tar, label)
     for member in members:
-        check_name(member.name, said)
+        check_name(member.name, label)
         if not (member.isreg() or member.isdir()):
             kind = _TAR_TYPES.get(member.type, "special file")
-            raise _refused(said, member.name, f"is a {kind}", member.linkname)
-    check_space(folder, sum(member.size for member in members), said)
+            raise _refused(label, member.name, f"is a {kind}", member.linkname)
+    check_space(folder, sum(member.size for member in members), label)
     for member in members:
         tar.extract(member, folder, set_attrs=False, filter="data")
         advance(member.size)
 
 
-def check_end(tar: tarfile.TarFile, said: str) -> None:
-    """Refuse a tar cut between two files: it looks whole but for the missing block of zeros.
+def check_end(tar: tarfile.TarFile, label: str) -> None:
+    """Raise for a tar cut between two files: only the final block of zeros is missing.
 
     Raises:
-        BenchError: With the number of entries that are left.
+        BenchError: With the number of complete entries.
     """
     if tar.fileobj is None:
         return
     tar.fileobj.seek(tar.offset)
     if len(tar.fileobj.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
-        raise BenchError(f"{said} is truncated after {len(tar.getmembers())} entries; get it again")
+        raise BenchError(
+            f"{label} is truncated after {len(tar.getmembers())} entries; download it again"
+        )
 
 
-def check_name(name: str, said: str) -> None:
-    """Refuse a path that is absolute or climbs out.
+def check_name(name: str, label: str) -> None:
+    """Raise for a path that is absolute or leads out of the folder.
 
     Raises:
-        BenchError: Naming the archive and the entry.
+        BenchError: With the archive and the entry.
     """
     path = PurePosixPath(name.replace("\\", "/"))
     if path.is_absolute() or PureWindowsPath(name).drive:
-        raise _refused(said, name, "is an absolute path")
+        raise _refused(label, name, "is an absolute path")
     if ".." in path.parts:
-        raise _refused(said, name, "leads out of the folder")
+        raise _refused(label, name, "leads out of the folder")
     if "\0" in name:
-        raise _refused(said, name, "holds a null byte")
+        raise _refused(label, name, "has a null byte")
 
 
-def check_space(folder: Path, needed: int, said: str) -> None:
-    """Refuse what the disk cannot hold.
+def check_space(folder: Path, needed: int, label: str) -> None:
+    """Raise if the disk has fewer than ``needed`` bytes free.
 
     Raises:
         BenchError: With both sizes.
@@ -150,14 +149,14 @@ def check_space(folder: Path, needed: int, said: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise BenchError(
-            f"{said} needs {needed / 1e9:.1f} GB unpacked, {folder.parent.absolute()} has "
+            f"{label} needs {needed / 1e9:.1f} GB unpacked, {folder.parent.absolute()} has "
             f"{free / 1e9:.1f} GB free; choose another disk with --out"
         )
 
 
 @contextmanager
 def unpacked(archive: Path, folder: Path) -> Iterator[Path]:
-    """Content of ``archive`` in a folder inside ``folder`` that vanishes afterwards."""
+    """Temporary folder inside ``folder`` with the content of ``archive``."""
     raw = folder / f".{archive.name}"
     with progress_bar(f"unpacking {archive.name}", None, data=True) as advance:
         unpack(archive, raw, advance)
@@ -171,11 +170,11 @@ def moved(source: Path, folder: Path) -> None:
     """Move everything in ``source`` into ``folder``.
 
     Raises:
-        BenchError: If there is no ``source``.
+        BenchError: If ``source`` is not a folder.
     """
     if not source.is_dir():
         raise BenchError(
-            f"{source.parent.name.lstrip('.')} holds no folder {source.name}; get it again"
+            f"{source.parent.name.lstrip('.')} has no folder {source.name}; download it again"
         )
     for entry in source.iterdir():
         entry.rename(folder / entry.name)
@@ -190,16 +189,16 @@ def _extract_zip(opened: zipfile.ZipFile, folder: Path, archive: Path, advance: 
             kind = "symbolic link" if stat.S_ISLNK(mode) else "special file"
             raise _refused(archive.name, entry.filename, f"is a {kind}")
         if entry.flag_bits & 1:
-            raise BenchError(f"{archive} is encrypted; unpack it yourself and give the folder")
+            raise BenchError(f"{archive} is encrypted; unpack it and give the folder")
     check_space(folder, sum(entry.file_size for entry in entries), archive.name)
     for entry in entries:
         opened.extract(entry, folder)
         advance(entry.file_size)
 
 
-def _refused(said: str, name: str, why: str, target: str = "") -> BenchError:
+def _refused(label: str, name: str, why: str, target: str = "") -> BenchError:
     to = f" to {target!r}" if target else ""
     return BenchError(
-        f"{said}: entry {name!r} {why}{to}, and nothing was unpacked; get the archive from its "
+        f"{label}: entry {name!r} {why}{to}; nothing was unpacked. Get the archive from its "
         "official source"
     )

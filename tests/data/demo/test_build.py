@@ -165,7 +165,7 @@ def test_leftovers_of_a_killed_build_are_removed(tiny, tmp_path):
 def test_folder_of_somebody_else_is_not_replaced(tiny, tmp_path):
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "thesis.tex").write_text("mine")
-    with pytest.raises(BenchError, match=r"not empty and holds no dataset\.json"):
+    with pytest.raises(BenchError, match=r"not empty and has no dataset\.json"):
         build_demo(tmp_path, tiny)
     assert (tmp_path / "demo" / "thesis.tex").read_text() == "mine"
 

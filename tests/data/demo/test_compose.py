@@ -143,8 +143,8 @@ def test_paint_without_room_is_refused(monkeypatch):
     opacity = np.zeros((32, 32), np.uint8)
     opacity[8:24, 8:24] = 255
     monkeypatch.setattr(module, "STROKE_MEAN", (100.0, 150.0))
-    with pytest.raises(ValueError, match="no room"):
-        module.paint(canvas, opacity, canvas.astype(float), strength=0.5, brighter=True)
+    with pytest.raises(ValueError, match="does not fit"):
+        module.draw_digit(canvas, opacity, canvas.astype(float), strength=0.5, brighter=True)
 
 
 @pytest.mark.parametrize("grey", [40, 128, 220])
@@ -154,7 +154,7 @@ def test_paint_changes_only_the_stroke(grey, brighter):
     opacity = np.zeros((32, 32), np.uint8)
     opacity[8:24, 8:24] = 255
     texture = np.random.default_rng(0).uniform(0, 255, (32, 32, 3))
-    painted = module.paint(canvas, opacity, texture, strength=0.0, brighter=brighter)
+    painted = module.draw_digit(canvas, opacity, texture, strength=0.0, brighter=brighter)
     assert (painted[opacity == 0] == grey).all()
     difference = luma(painted)[opacity > 0].mean() - grey
     assert abs(difference) == pytest.approx(module.CONTRAST[0], abs=3)

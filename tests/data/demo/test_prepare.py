@@ -93,7 +93,7 @@ def test_incomplete_copy_is_refused(tmp_path):
         BenchError, match=r"val2017, annotations/instances_train2017\.json.* missing"
     ):
         link_dataset("coco", tmp_path / "copy", tmp_path)
-    with pytest.raises(BenchError, match="is no folder"):
+    with pytest.raises(BenchError, match="is not a folder"):
         link_dataset("coco", tmp_path / "nowhere", tmp_path)
 
 
@@ -163,6 +163,6 @@ def test_tool_exit_codes(breakable, tmp_path):
     assert str(broken) in found.stdout.replace("\n", "")
     refused = tool("imagenet", "--out", tmp_path)
     assert refused.returncode == 2
-    assert refused.stderr.startswith("error: imagenet needs ILSVRC2012_img_train.tar, which cannot")
+    assert refused.stderr.startswith("error: imagenet needs ILSVRC2012_img_train.tar, which has no")
     assert len(refused.stderr.splitlines()) == 1
     assert tool("demo", "--source", tmp_path).returncode == 2

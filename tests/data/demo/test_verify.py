@@ -60,7 +60,7 @@ def test_missing_and_foreign_images_are_found(breakable):
     path.rename(path.with_name("copy.jpg"))
     assert problems(breakable) == [
         f"{path}: missing",
-        f"{path.with_name('copy.jpg')}: does not belong here",
+        f"{path.with_name('copy.jpg')}: is not part of the demo data",
     ]
 
 
@@ -88,13 +88,13 @@ def _shorten_runs(document):
     ("change", "said"),
     [
         (_drop_image_one, "image 1 has no annotation"),
-        (_swap_categories, "categories are not digit_0"),
-        (_change("area", 1), "area 1 is not that of its mask"),
-        (_change("bbox", [0, 0, 5, 5]), "bbox [0, 0, 5, 5] is not that of its mask"),
+        (_swap_categories, "categories must be digit_0"),
+        (_change("area", 1), "area 1 differs from that of its mask"),
+        (_change("bbox", [0, 0, 5, 5]), "bbox [0, 0, 5, 5] differs from that of its mask"),
         (_change("category_id", 11), "category 11 is not 1 to 10"),
         (_change("id", 2), "annotation id 2 is used more than once"),
         (_shorten_runs, "do not fill a mask of 96x96"),
-        (lambda document: document["images"].pop(), "its images are not those of the spec"),
+        (lambda document: document["images"].pop(), "images differ from those of the spec"),
         (lambda document: document.pop("images"), "cannot be used"),
     ],
 )
@@ -130,9 +130,9 @@ def test_one_wrong_pixel_of_a_map_is_found(breakable):
     ("content", "said"),
     [
         (None, "looked for .*prepare_data.py demo"),
-        ("{", "is no description of demo data"),
-        ('{"version": 1, "spec": {"colour": 1}}', "is no description of demo data"),
-        ('{"version": 0, "spec": {}}', "is of version 0"),
+        ("{", "does not describe demo data"),
+        ('{"version": 1, "spec": {"colour": 1}}', "does not describe demo data"),
+        ('{"version": 0, "spec": {}}', "has version 0"),
     ],
 )
 def test_without_a_description_there_is_nothing_to_verify(tmp_path, content, said):

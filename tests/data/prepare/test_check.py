@@ -77,7 +77,7 @@ def test_more_images_than_were_published(classes, monkeypatch):
     small = type(layout)(**{**vars(layout), "full": {"train": 1, "val": 2}})
     monkeypatch.setitem(module.LAYOUTS, "cifar10", small)
     [said] = problems("cifar10", classes)
-    assert said.endswith("train: holds 2 images, the full dataset 1")
+    assert said.endswith("train: has 2 images, the full dataset has 1")
 
 
 def test_corrupt_images(classes):
@@ -101,17 +101,15 @@ def test_many_images_are_opened_by_several_processes(classes, monkeypatch):
 
 def test_a_class_that_a_split_lacks(classes):
     (classes / "val" / "ant" / "1.png").rename(classes / "val" / "bee" / "2.png")
-    assert [said.rpartition(": ")[2] for said in problems("imagenet", classes)] == [
-        "holds no image"
-    ]
+    assert [said.rpartition(": ")[2] for said in problems("imagenet", classes)] == ["has no image"]
     (classes / "val" / "ant").rmdir()
     [said] = problems("imagenet", classes)
-    assert said == f"{classes}/val/ant: missing, other splits have this class"
+    assert said == f"{classes}/val/ant: missing, but other splits have this class"
 
 
 def test_an_image_in_no_class(classes):
     loose = save(classes / "train" / "1.png")
-    assert problems("imagenet", classes) == [f"{loose}: lies in no class folder"]
+    assert problems("imagenet", classes) == [f"{loose}: is not in a class folder"]
 
 
 def test_missing_folders(tmp_path):
@@ -194,7 +192,7 @@ def test_sound_instances(coco):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"image_id": 8}, "annotation 1 is of image 8, which is not listed"),
+        ({"image_id": 8}, "annotation 1 refers to image 8, which is not listed"),
         ({"category_id": 4}, "annotation 1 has category 4, which is not listed"),
         ({"bbox": [1, 1, 0, 3]}, "annotation 1 has a box of 0 x 3"),
         ({"bbox": [1, 1, 4, -3]}, "annotation 1 has a box of 4 x -3"),

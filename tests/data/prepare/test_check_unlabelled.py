@@ -83,11 +83,11 @@ def test_what_is_no_image_in_an_lmdb(images, tmp_path):
 def test_nothing_there(kind, tmp_path):
     with pytest.raises(BenchError, match="does not exist"):
         verify(kind, tmp_path / "absent")
-    with pytest.raises(BenchError, match="takes one --source FOLDER"):
+    with pytest.raises(BenchError, match="needs exactly one --source FOLDER"):
         verify_unlabelled(kind, sources=[], console=Console(file=io.StringIO()))
 
 
 def test_a_folder_without_images(tmp_path):
     code, said = verify("images", tmp_path)
     assert code == 1
-    assert "holds no image" in said
+    assert "has no image" in said

@@ -101,7 +101,7 @@ def test_a_pickle_with_code_does_nothing(tmp_path, protocol):
     marker = tmp_path / "ran"
     path = tmp_path / "test_batch"
     path.write_bytes(pickle.dumps({"data": Code(os.mkdir, str(marker))}, protocol))
-    with pytest.raises(BenchError, match=r"it calls \w+\.mkdir, which is no part of an array"):
+    with pytest.raises(BenchError, match=r"it calls \w+\.mkdir, which no array needs"):
         load_pickle(path)
     assert not marker.exists()
 
@@ -127,7 +127,7 @@ def test_a_pickle_of_python_2_is_read(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no pickle", pickle.dumps([1])])
 def test_what_is_no_such_pickle_is_one_sentence(tmp_path, content):
     (tmp_path / "meta").write_bytes(content)
-    with pytest.raises(BenchError, match=r"meta .*get"):
+    with pytest.raises(BenchError, match=r"meta .*(get the|download it)"):
         load_pickle(tmp_path / "meta")
 
 

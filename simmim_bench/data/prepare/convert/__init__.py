@@ -1,4 +1,4 @@
-"""From published archives to the layouts that configs read: one function per dataset."""
+"""Convert published archives to the layouts that configs read: one function per dataset."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ CONVERTERS: dict[str, Converter] = {
 
 
 def folder_converter(dataset: str, source: Path) -> Callable[[Path], None] | None:
-    """What fills a folder from ``source``, if that holds the unpacked archives of ``dataset``."""
+    """Converter for ``source`` if it has the unpacked archives of ``dataset``, else None."""
     if dataset in _BATCHES:
         for raw in (source, source / _BATCHES[dataset]):
             if raw.name == _BATCHES[dataset] and raw.is_dir():

@@ -2,10 +2,7 @@
 
 Format: https://www.cs.toronto.edu/~kriz/cifar.html
 
-Read a pickle that may hold arrays and plain values, and can do nothing else.
-
-A pickle is a program: the usual loader calls whatever function it names. This one knows the four
-names that an array needs.
+Unpickling can call any function, so ``load_pickle`` allows only those that arrays need.
 """
 
 from __future__ import annotations
@@ -36,17 +33,17 @@ def write_cifar(source: Path, folder: Path) -> None:
 
     Args:
         source: Unpacked archive, with ``batches.meta`` (CIFAR-10) or ``meta`` (CIFAR-100).
-        folder: Exists.
+        folder: Existing folder.
 
     Raises:
-        BenchError: If a file is missing, damaged, or not what the format says.
+        BenchError: If a file is missing, damaged, or has another format.
     """
     ten = (source / "batches.meta").is_file()
     meta = load_pickle(source / ("batches.meta" if ten else "meta"))
     names = _class_names(meta.get("label_names" if ten else "fine_label_names"), source)
     batches = sorted(source.glob("data_batch_*")) if ten else [source / "train"]
     if not batches:
-        raise BenchError(f"{source} holds no data_batch_1; get the archive again")
+        raise BenchError(f"{source} has no data_batch_1; download the archive again")
     test = source / ("test_batch" if ten else "test")
     for split, files in (("train", batches), ("val", [test])):
         for name in names:
@@ -64,7 +61,7 @@ def _class_names(names: Any, source: Path) -> list[str]:
         isinstance(name, str) and re.fullmatch(r"\w+", name) for name in names
     )
     if not usable or not names or len(set(names)) != len(names):
-        raise BenchError(f"{source} has the class names {names!r}; get the archive again")
+        raise BenchError(f"{source} has the class names {names!r}; download the archive again")
     return names
 
 
@@ -73,16 +70,16 @@ def _read(path: Path, key: str, classes: int) -> tuple[np.ndarray, list[int]]:
     batch = load_pickle(path)
     data, labels = batch.get("data"), batch.get(key)
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.ndim != 2:
-        raise BenchError(f"{path} has no array of bytes under 'data'; get the archive again")
+        raise BenchError(f"{path} has no array of bytes under 'data'; download the archive again")
     if not isinstance(labels, list) or data.shape != (len(labels), _PIXELS):
         count = len(labels) if isinstance(labels, list) else "no"
         raise BenchError(
             f"{path} has data of shape {data.shape} and {count} labels, expected {_PIXELS} bytes "
-            "for each label; get the archive again"
+            "for each label; download the archive again"
         )
     if any(type(label) is not int or not 0 <= label < classes for label in labels):
         raise BenchError(
-            f"{path} has labels that are not 0 to {classes - 1}; get the archive again"
+            f"{path} has labels that are not 0 to {classes - 1}; download the archive again"
         )
     return data.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1), labels
 
@@ -94,7 +91,7 @@ def _write(images: np.ndarray, folders: list[Path], start: int, advance: Advance
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """What Python 3 writes for bytes in an old protocol."""
+    """Replaces ``codecs.encode``, with which Python 3 writes bytes in old protocols."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"bytes in {encoding}")
     return text.encode("latin1")
@@ -115,28 +112,28 @@ class _Unpickler(pickle.Unpickler):
             return _ALLOWED[module_name, global_name]
         except KeyError:
             raise pickle.UnpicklingError(
-                f"it calls {module_name}.{global_name}, which is no part of an array"
+                f"it calls {module_name}.{global_name}, which no array needs"
             ) from None
 
 
 def load_pickle(path: Path) -> dict[str, Any]:
-    """Dictionary in ``path``, with text keys as Python 2 and 3 write them.
+    """Read the dictionary in ``path``, written by Python 2 or 3; keys become text.
 
     Raises:
-        BenchError: If the file is missing, damaged, holds code, or is no dictionary.
+        BenchError: If the file is missing or damaged, calls a function, or has no dictionary.
     """
     try:
         with path.open("rb") as stream:
             content = _Unpickler(stream, encoding="latin1").load()
     except FileNotFoundError as error:
-        raise BenchError(f"{path.name} is missing ({path}); get the archive again") from error
-    except Exception as error:  # a damaged pickle raises nearly anything
+        raise BenchError(f"{path.name} is missing ({path}); download the archive again") from error
+    except Exception as error:  # a damaged pickle may raise any exception
         raise BenchError(
             f"{path} cannot be read ({error}); get the archive from its official source"
         ) from error
     if not isinstance(content, dict):
         raise BenchError(
-            f"{path} holds a {type(content).__name__}, expected a dictionary; get it again"
+            f"{path} has a {type(content).__name__}, expected a dictionary; download it again"
         )
     return {
         key.decode("latin1") if isinstance(key, bytes) else key: content[key] for key in content

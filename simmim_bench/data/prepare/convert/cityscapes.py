@@ -1,4 +1,4 @@
-"""Cityscapes in ADE20K's layout: label maps hold the 19 classes of evaluation, 255 the rest.
+"""Convert Cityscapes to the layout of ADE20K, with the 19 evaluation classes; 255 is ignored.
 
 Label table: https://github.com/mcordts/cityscapesScripts, cityscapesscripts/helpers/labels.py
 """
@@ -57,9 +57,9 @@ def write_cityscapes(
 
     Args:
         images: ``leftImg8bit`` with a folder per split and city.
-        maps: ``gtFine``, likewise.
-        folder: Exists.
-        place: Brings an image to its place: moves or links it.
+        maps: ``gtFine``, with the same folders.
+        folder: Existing folder.
+        place: Moves or links an image to its new path.
 
     Raises:
         BenchError: If an image has no label map, or a map holds an unknown label.
@@ -94,25 +94,26 @@ def _pairs(images: Path, maps: Path) -> dict[str, tuple[Path, Path]]:
         label = maps / image.parent.name / f"{stem}{_MAP}"
         if not label.is_file():
             raise BenchError(
-                f"{image.name} has no {label.name} in {PARTS[1]}; get both archives again"
+                f"{image.name} has no {label.name} in {PARTS[1]}; download both archives again"
             )
         pairs[stem] = (image, label)
     if not pairs:
         raise BenchError(
-            f"{images.parent.name}/{images.name} holds no <city>/*{_IMAGE}; get the archive again"
+            f"{images.parent.name}/{images.name} has no <city>/*{_IMAGE}; download the archive "
+            "again"
         )
     return pairs
 
 
 def _convert(job: tuple[Path, Path], lookup: np.ndarray) -> str | None:
-    """Write one label map; returns what is wrong with it."""
+    """Write one label map; returns a problem, or None."""
     label, target = job
     with Image.open(label) as image:
         ids = np.asarray(image)
     if ids.ndim != 2 or ids.dtype != np.uint8 or ids.max() >= KNOWN_IDS:
         return (
             f"{label.name} has {ids.dtype} labels up to {ids.max()}, expected ids 0 to "
-            f"{KNOWN_IDS - 1}; get {PARTS[1]} again"
+            f"{KNOWN_IDS - 1}; download {PARTS[1]} again"
         )
     Image.fromarray(lookup[ids]).save(target)
     return None

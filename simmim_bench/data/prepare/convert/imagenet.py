@@ -1,4 +1,4 @@
-"""ImageNet-1k: from ILSVRC2012's archives to one folder per class, for training and validation."""
+"""Convert the archives of ILSVRC2012 (ImageNet-1k) to one folder per class."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def write_imagenet(archives: Mapping[str, Path], folder: Path) -> None:
     """Write ``train/<wnid>/*`` and ``val/<wnid>/*``.
 
     Args:
-        archives: The three by their official names.
-        folder: Exists.
+        archives: Paths of the three archives by official name.
+        folder: Existing folder.
 
     Raises:
-        BenchError: If an archive is damaged, or labels and images do not fit together.
+        BenchError: If an archive is damaged, or the numbers of labels and images differ.
     """
     with unpacked(archives[DEVKIT], folder) as raw:
         labels = validation_labels(raw)
@@ -51,23 +51,23 @@ def validation_labels(devkit: Path) -> list[str]:
         devkit: The unpacked development kit.
 
     Raises:
-        BenchError: If the kit lacks its files, or a label is no class.
+        BenchError: If a file is missing, or a label is not a class.
     """
     truth = next(devkit.rglob("ILSVRC2012_validation_ground_truth.txt"), None)
     meta = next(devkit.rglob("meta.mat"), None)
     if truth is None or meta is None:
         lacking = "meta.mat" if truth else "ILSVRC2012_validation_ground_truth.txt"
-        raise BenchError(f"{DEVKIT} holds no {lacking}; get it again")
+        raise BenchError(f"{DEVKIT} has no {lacking}; download it again")
     try:
         synsets = loadmat(meta, squeeze_me=True)["synsets"]
         wnids = {
             int(each["ILSVRC2012_ID"]): str(each["WNID"])
             for each in synsets
-            if not each["num_children"]  # the others are not classes but groups of them
+            if not each["num_children"]  # the others are groups of classes
         }
         numbers = [int(line) for line in truth.read_text("ascii").split()]
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        raise BenchError(f"{DEVKIT} cannot be read ({error!r}); get it again") from error
+        raise BenchError(f"{DEVKIT} cannot be read ({error!r}); download it again") from error
     if strange := set(numbers) - wnids.keys():
         raise BenchError(f"{truth.name} has label {min(strange)}, {meta.name} has no such class")
     return [wnids[number] for number in numbers]
@@ -77,8 +77,8 @@ def _sort_validation(raw: Path, labels: list[str], folder: Path) -> None:
     images = sorted(raw.rglob("*.JPEG"), key=lambda path: path.name)
     if len(images) != len(labels):
         raise BenchError(
-            f"{VAL} holds {len(images)} images, {DEVKIT} has {len(labels)} labels; get the two "
-            "again from https://image-net.org"
+            f"{VAL} holds {len(images)} images, {DEVKIT} has {len(labels)} labels; download "
+            "both again from https://image-net.org"
         )
     for image, wnid in zip(images, labels, strict=True):
         check_name(wnid, DEVKIT)
@@ -87,7 +87,7 @@ def _sort_validation(raw: Path, labels: list[str], folder: Path) -> None:
 
 
 def _unpack_classes(archive: Path, folder: Path, advance: Advance) -> None:
-    """A tar of one tar per class, read where they lie: the inner ones are never written."""
+    """Unpack a tar with one tar per class, without writing the inner tars."""
     folder.mkdir()
     with readable(archive), tarfile.open(archive, "r:") as outer:
         members = outer.getmembers()
@@ -98,7 +98,7 @@ def _unpack_classes(archive: Path, folder: Path, advance: Advance) -> None:
             inner = outer.extractfile(member) if member.isreg() else None
             if inner is None or name.suffix != ".tar":
                 raise BenchError(
-                    f"{archive} holds {member.name!r}, expected one tar per class; get it again"
+                    f"{archive} has {member.name!r}, expected one tar per class; download it again"
                 )
             with tarfile.open(fileobj=inner) as opened:
                 target = folder / name.stem
