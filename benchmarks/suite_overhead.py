@@ -18,8 +18,7 @@ import time
 from pathlib import Path
 
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.matrix import build_plan
-from simmim_bench.suite.plan import Plan
+from simmim_bench.suite.plan import Plan, build_plan
 
 
 def by_hand(plan: Plan, chosen: set[str]) -> float:
@@ -52,7 +51,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("work_dirs/overhead"))
     args = parser.parse_args()
     root = Path.cwd()
-    suite = load_suite(args.suite, root=root)
+    suite = load_suite(args.suite)
     seconds: dict[str, list[float]] = {"by hand": [], "suite": [], "suite, all done": []}
     for _ in range(args.repeat):
         shutil.rmtree(args.out, ignore_errors=True)

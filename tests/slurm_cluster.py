@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from simmim_bench.suite.attempt import die_with_parent
+from simmim_bench.suite.processes import die_with_parent
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "sinfo", "scancel")
 SYSTEM_CONFIG = Path("/etc/slurm/slurm.conf")

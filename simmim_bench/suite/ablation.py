@@ -1,4 +1,7 @@
-"""Results of an ablation suite along its axes: means over seeds from the suite's records."""
+"""Results of a suite with axes, as pictures, one CSV file and a table.
+
+Each cell is the mean over the seeds in the suite's records.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,19 @@ from simmim_bench.plots import new_figure, save_figure
 from simmim_bench.records.store import read_records
 from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.schema import Pretrain, Suite
-from simmim_bench.suite.selectors import variants
 
 MOST_AXES = 3
+FIELDS = ("task", "backbone", "metric", "entry", "values", "mean", "sd", "seeds")
+COLOURS = "cividis"  # also readable with colour-vision deficiency and in grey
+DARK = 0.5  # share of the colour range below which text is white
+PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
+Axis = tuple[str, list[str]]  # name and labels
 Place = tuple[str, ...]  # one label per axis
 
 
 @dataclass(frozen=True)
 class Block:
-    """Results of one entry of the suite; a combination without a record has no cell."""
+    """Results of one entry of the suite; combinations without records have no cell."""
 
     entry: str
     axes: dict[str, list[str]]
@@ -56,17 +63,19 @@ def read_ablation(suite: Suite, folder: Path) -> list[Ablation]:
         folder: Its work dir; records are read from ``results/records`` below it.
 
     Raises:
-        BenchError: If the suite has no axes or too many, nothing has been recorded, or one
-            method has results that may not be averaged.
+        BenchError: If the suite has no axes or too many, has no records yet, or a method has
+            results under several settings.
     """
     entries = {name: step for name, step in suite.pretrain.items() if step.axes}
     if not entries:
-        raise BenchError(f"suite {suite.name} has no axes; ablations have, see configs/suites")
+        raise BenchError(
+            f"suite {suite.name} has no axes; for examples see configs/suites/*ablation*.yaml"
+        )
     for name, step in entries.items():
         if len(step.axes) > MOST_AXES:
             raise BenchError(
-                f"pretrain.{name} has {len(step.axes)} axes, at most {MOST_AXES} can be drawn; "
-                f"write it as several entries"
+                f"pretrain.{name} has {len(step.axes)} axes, but at most {MOST_AXES} can be drawn; "
+                f"split it into several entries"
             )
     found = []
     for table in aggregate(read_records(folder / "results" / "records")):
@@ -89,7 +98,7 @@ def _block(name: str, step: Pretrain, stats: dict[str, Stat]) -> Block:
         axes={axis: list(choice) for axis, choice in step.axes.items()},
         cells={
             tuple(variant.values.values()): stats[variant.method]
-            for variant in variants(name, step.config, step.overrides, step.axes)
+            for variant in step.variants(name)
             if variant.method in stats
         },
     )
@@ -104,22 +113,12 @@ def _stats(rows: list[Row], key: tuple[str, int], metric: str) -> dict[str, Stat
             continue
         if row.method in found:
             raise BenchError(
-                f"{row.method} has results under several settings, which may not be averaged; "
-                f"give the suite a work dir of its own with --work-dir"
+                f"{row.method} has results under several settings, which must not be averaged; use "
+                f"a separate work dir for each (--work-dir)"
             )
         if metric in cell.metrics:
             found[row.method] = cell.metrics[metric]
     return found
-
-
-# Pictures of ablations: heat maps for two axes, bars for one.
-
-
-COLOURS = "cividis"  # reads the same with any colour vision, and in grey
-DARK = 0.5  # share of the colour range below which text is white
-PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
-
-Axis = tuple[str, list[str]]  # name and labels
 
 
 @dataclass(frozen=True)
@@ -131,14 +130,15 @@ class _Panel:
 
 
 def draw_ablation(ablation: Ablation, name: str, path: Path) -> None:
-    """One PNG: a panel per entry of the suite, and per value of its first axis if it has three.
+    """Write one PNG: heat maps for entries with two axes, bars for one.
 
-    Every cell says mean and, with more than one seed, standard deviation; colours span the
-    values of this picture. References are named in the title, and lines in panels of bars.
+    An entry with three axes has a panel for each value of the first. Cells show the mean and, with
+    more than one seed, the standard deviation; colours span the values of this picture. References
+    are named in the title and drawn as lines beside bars.
 
     Args:
         ablation: What to draw.
-        name: Of the metric, for people.
+        name: Readable name of the metric.
         path: File to write.
     """
     panels = [panel for block in ablation.blocks for panel in _panels(block)]
@@ -159,7 +159,7 @@ def draw_ablation(ablation: Ablation, name: str, path: Path) -> None:
     save_figure(figure, path)
 
 
-def spelled(stat: Stat) -> str:
+def format_stat(stat: Stat) -> str:
     """Mean and standard deviation, one decimal each."""
     return f"{stat.mean:.1f}" + ("" if stat.sd is None else f" {PLUS_MINUS} {stat.sd:.1f}")
 
@@ -169,7 +169,7 @@ def _title(ablation: Ablation, name: str, panels: Sequence[_Panel]) -> str:
     counted = " to ".join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1]))) if seeds else "no"
     plural = "" if seeds == [1] else "s"
     parts = [f"{ablation.task} of {ablation.backbone}: {name}, {counted} seed{plural}"]
-    parts += [f"{method} {spelled(stat)}" for method, stat in ablation.references.items()]
+    parts += [f"{method} {format_stat(stat)}" for method, stat in ablation.references.items()]
     return "; ".join(parts)
 
 
@@ -197,7 +197,7 @@ def _heat_map(axes: Any, panel: _Panel, across: Axis, span: tuple[float, float])
         share = (stat.mean - span[0]) / (span[1] - span[0] or 1)
         where = columns.index(column), rows.index(row)
         style = {"color": "white" if share < DARK else "black", "fontsize": 9}
-        axes.text(*where, spelled(stat), ha="center", va="center", **style)
+        axes.text(*where, format_stat(stat), ha="center", va="center", **style)
     axes.set(xlabel=column_axis, ylabel=row_axis)
     axes.set_title(panel.title, fontsize=9)
     axes.set_xticks(range(len(columns)), labels=columns)
@@ -215,7 +215,7 @@ def _bars(axes: Any, panel: _Panel, references: dict[str, Stat], name: str) -> N
         height=0.6,
     )
     for label, stat in found:
-        axes.annotate(spelled(stat), (0, label), xytext=(4, 0), textcoords="offset points",
+        axes.annotate(format_stat(stat), (0, label), xytext=(4, 0), textcoords="offset points",
                       va="center", color="white", fontsize=9)  # fmt: skip
     for method, stat in references.items():
         axes.axvline(stat.mean, color="0.3", linestyle="--", linewidth=1)
@@ -227,27 +227,21 @@ def _bars(axes: Any, panel: _Panel, references: dict[str, Stat], name: str) -> N
     axes.set_title(panel.title, fontsize=9)
 
 
-# What an ablation suite found, as pictures, one CSV and a table to read at once.
-
-
-FIELDS = ("task", "backbone", "metric", "entry", "values", "mean", "sd", "seeds")
-
-
 def report_ablation(suite_file: Path, *, root: Path, work_dir: Path | None, out: Path | None,
                     console: Console) -> None:  # fmt: skip
-    """Write ``ablation_<task>_<backbone>.png`` and ``ablation.csv``; print the figures.
+    """Write ``ablation_<task>_<backbone>.png`` and ``ablation.csv``; print a table.
 
     Args:
         suite_file: Suite with axes.
         root: Project's root.
         work_dir: Suite's folder; None for ``work_dirs/<name>`` below the root.
-        out: Folder to write into; None for ``results`` in the suite's folder.
+        out: Output folder; None for ``results`` in the suite's folder.
         console: Where the table is printed.
 
     Raises:
         BenchError: If the suite file is wrong, has no axes, or has no records yet.
     """
-    suite = load_suite(suite_file, root=root)
+    suite = load_suite(suite_file)
     folder = work_dir or root / "work_dirs" / suite.name
     target = out or folder / "results"
     ablations = read_ablation(suite, folder)
@@ -261,7 +255,7 @@ def report_ablation(suite_file: Path, *, root: Path, work_dir: Path | None, out:
 
 
 def _rows(ablation: Ablation) -> Iterator[tuple[str, str, Stat]]:
-    """Entry, its values and what it reached; methods without axes first."""
+    """Entry, axis values and result; methods without axes come first."""
     for method, stat in ablation.references.items():
         yield method, "", stat
     for block in ablation.blocks:
@@ -273,7 +267,7 @@ def _table(ablation: Ablation, name: str) -> Table:
     table = Table("entry", "values", title=f"{ablation.task} of {ablation.backbone}", box=SIMPLE)
     table.add_column(f"{name} (seeds)", justify="right")
     for entry, values, stat in _rows(ablation):
-        table.add_row(entry, values, f"{spelled(stat)} ({stat.n})")
+        table.add_row(entry, values, f"{format_stat(stat)} ({stat.n})")
     return table
 
 

@@ -1,13 +1,11 @@
-"""One go at a stage's command: run it, measure it, end it when that is asked."""
+"""One attempt at a stage's command: run it, measure it, end it on request; GPUs for it."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,20 +17,20 @@ import psutil
 from filelock import FileLock, Timeout
 
 from simmim_bench import launch
-from simmim_bench.io import atomic_write_json
-from simmim_bench.suite import cache, events, measure
+from simmim_bench.io import atomic_write_json, read_json
+from simmim_bench.suite import cache, events, processes
 
 INTERRUPTED = 130
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _SECONDS_TO_SAVE = 30.0  # after being asked to end
+_SECONDS_BETWEEN_TRIES = 1.0  # to get GPUs
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 class Attempt:
-    """Runs a command; earlier goes of the same stage stay in ``benchmark.json``.
+    """Runs a command; ``benchmark.json`` keeps earlier attempts at the same stage.
 
     Args:
-        folder: The stage's.
+        folder: Folder of the stage.
         minutes: Time after which the command is asked to end.
         watch_owner: Whether to end it when the suite that started this process is gone.
     """
@@ -41,7 +39,7 @@ class Attempt:
         self, folder: Path, *, minutes: int | None = None, watch_owner: bool = True
     ) -> None:
         self.path = folder / cache.BENCHMARK
-        self.earlier = (cache.read_json(self.path) or {}).get("attempts", [])
+        self.earlier = (read_json(self.path) or {}).get("attempts", [])
         self.started = datetime.now(timezone.utc)
         self.begin = time.monotonic()
         self.seconds = minutes * 60.0 if minutes else float("inf")
@@ -63,11 +61,11 @@ class Attempt:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509  # this process has one thread
+            preexec_fn=processes.die_with_parent,  # noqa: PLW1509  # this process has one thread
         )
-        memory = measure.MemoryPeak(psutil.Process(process.pid))
+        memory = processes.MemoryPeak(psutil.Process(process.pid))
         while process.poll() is None:
-            self._look_at_clock()
+            self._check_time()
             if self.stopped or (self.watch_owner and not _owner_lives()):
                 self.stopped = True
                 _end(process)
@@ -85,7 +83,7 @@ class Attempt:
     def _stop(self, *_: object) -> None:
         self.stopped = True
 
-    def _look_at_clock(self) -> None:
+    def _check_time(self) -> None:
         if time.monotonic() - self.begin > self.seconds:
             self.stopped = self.overtime = True
 
@@ -107,51 +105,16 @@ class Attempt:
         )
 
 
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when its parent ends, however that ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ask a command to save and end; then end whatever of it is left.
-
-    Only the command itself is asked: a data worker that ends would take the run along.
-    """
-    family = measure.family(psutil.Process(process.pid))
-    process.terminate()
-    _wait(process, _SECONDS_TO_SAVE)
-    measure.end(family)
-
-
-def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return
-
-
-def _owner_lives() -> bool:
-    owner = os.environ.get(events.OWNER_VARIABLE)
-    return not owner or measure.is_alive(owner)
-
-
-# Share this machine's GPUs among stages that run at once: one lock for each.
-
-
-_SECONDS_BETWEEN_LOOKS = 1.0
-
-
 @contextmanager
 def hold_gpus(folder: Path, count: int) -> Iterator[list[str]]:
-    """Hold ``count`` GPUs until the block ends; wait until so many are free.
+    """Reserve ``count`` GPUs of this machine for the block; wait until they are free.
 
     Args:
-        folder: Where the locks lie.
-        count: At most as many as there are.
+        folder: Folder of the locks, one for each GPU.
+        count: At most as many as this machine has.
 
     Yields:
-        Their names for CUDA_VISIBLE_DEVICES.
+        Names for CUDA_VISIBLE_DEVICES.
     """
     folder.mkdir(parents=True, exist_ok=True)
     while True:
@@ -168,4 +131,27 @@ def hold_gpus(folder: Path, count: int) -> Iterator[list[str]]:
             if len(names) == count:
                 yield names
                 return
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+        time.sleep(_SECONDS_BETWEEN_TRIES)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a command to save and end; then end whatever is left of it.
+
+    Only the command itself is asked: if a data worker ended, the run would fail.
+    """
+    family = processes.family(psutil.Process(process.pid))
+    process.terminate()
+    _wait(process, _SECONDS_TO_SAVE)
+    processes.end(family)
+
+
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return
+
+
+def _owner_lives() -> bool:
+    owner = os.environ.get(events.OWNER_VARIABLE)
+    return not owner or processes.is_alive(owner)

@@ -1,8 +1,9 @@
-"""Is a stage done? Its result is complete, undamaged, and was made from the same inputs.
+"""Decide which stages are done: their result is complete, undamaged and of the same inputs.
 
-``stage.json`` in a stage's folder holds the inputs that its content was made from: hashes of the
-config and its bases, overrides, seed, version of the tool, and the hashes of the outputs of the
-stages that it reads. Times of files decide nothing, so a copied folder stays done.
+``stage.json`` in a stage's folder holds the inputs of its content: hashes of the config and its
+bases, overrides, seed, version of the tool, and hashes of the outputs of the stages that it reads.
+File times do not matter, so a copied folder stays done. Neither do changes of config files that
+resolve to the config that the stage ran with.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.io import atomic_write_json, sha256_file
+from simmim_bench.config import load_config, resolved_hash
+from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_write_json, read_json, sha256_file
 from simmim_bench.records.manifest import SUPERSEDED
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
 
@@ -30,26 +33,31 @@ class Check:
 
 
 def check_plan(plan: Plan) -> dict[str, Check]:
-    """Check every stage; one whose needs run again is not done either."""
+    """Check every stage; a stage that needs one which runs again is not done either."""
     checks: dict[str, Check] = {}
     for stage in plan.stages:
-        waits = [need for need in stage.needs if not checks[need].cached]
+        running = [need for need in stage.needs if not checks[need].cached]
         checks[stage.id] = (
-            Check(False, _reason_beside(plan, stage, waits)) if waits else check_stage(plan, stage)
+            Check(False, _reason_of_dependant(plan, stage, running))
+            if running
+            else check_stage(plan, stage)
         )
     return checks
 
 
 def check_stage(plan: Plan, stage: Stage) -> Check:
-    """Check one stage, whose needs are taken as they are."""
+    """Check one stage, with the results of its needs as they are."""
+    if stage.problem:
+        return Check(False, "its config cannot be read")
     trace = read_trace(plan, stage)
     if trace is None:
         return Check(False, "new")
     inputs = current_inputs(plan, stage)
     if inputs is None:
-        return Check(False, "what it reads is not there")
-    if trace["inputs"] != inputs:
-        return Check(False, _difference(trace["inputs"], inputs))
+        return Check(False, "a result that it reads is missing")
+    changed = _changed(trace["inputs"], inputs)
+    if changed and not _is_same_config(plan, stage, changed):
+        return Check(False, _shortened(changed))
     if not is_complete(plan.result_of(stage)) or not _is_of_this_run(plan, stage, trace):
         return Check(False, _unfinished(plan.folder_of(stage)))
     damage = _damage(plan, stage, trace.get("files", {}))
@@ -57,12 +65,12 @@ def check_stage(plan: Plan, stage: Stage) -> Check:
 
 
 def current_inputs(plan: Plan, stage: Stage) -> dict[str, str] | None:
-    """Everything that the result of ``stage`` depends on now; None while a need is not there."""
+    """Everything that the result of ``stage`` depends on now; None if a need has no result."""
     inputs = dict(stage.inputs)
     for need in stage.needs:
         result = plan.result_of(plan.stage(need))
         if stage.always:
-            # A table shows all of a manifest, also its metrics and times, and may lack some.
+            # Tables show metrics and times of the manifest itself, and may lack some stages.
             inputs[need] = sha256_file(result) if is_complete(result) else "none"
             continue
         hashes = _output_hashes(result)
@@ -73,19 +81,19 @@ def current_inputs(plan: Plan, stage: Stage) -> dict[str, str] | None:
 
 
 def begin(plan: Plan, stage: Stage) -> None:
-    """Make the folder ready: what was made from other inputs is put aside, never continued.
+    """Prepare the folder; results of other inputs are moved away, never continued.
 
     Raises:
         FileNotFoundError: If a need of ``stage`` has no result.
     """
     inputs = current_inputs(plan, stage)
     if inputs is None:
-        raise FileNotFoundError(f"a result that {stage.id} reads is not there")
+        raise FileNotFoundError(f"a result that {stage.id} reads is missing")
     folder = plan.folder_of(stage)
     if plan.result_of(stage).is_relative_to(folder):
         trace = read_trace(plan, stage)
         if trace is None or trace["inputs"] != inputs:
-            _put_aside(plan, stage)
+            _move_away(plan, stage)
         plan.result_of(stage).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "progress.json").unlink(missing_ok=True)
@@ -93,10 +101,10 @@ def begin(plan: Plan, stage: Stage) -> None:
 
 
 def finish(plan: Plan, stage: Stage) -> bool:
-    """Note size and time of the outputs, to hash them again only if they change.
+    """Store size and time of the outputs; they are hashed again only if these change.
 
     Returns:
-        Whether the result is there and complete.
+        Whether the result exists and is complete.
     """
     result = plan.result_of(stage)
     if not is_complete(result):
@@ -108,26 +116,42 @@ def finish(plan: Plan, stage: Stage) -> bool:
 
 
 def is_complete(result: Path) -> bool:
-    """Whether a stage ended well: its manifest says so, or its other result is there."""
+    """Whether a stage succeeded: by its manifest, or by the existence of another result."""
     if result.name != MANIFEST:
         return result.is_file()
     manifest = read_json(result)
     return manifest is not None and manifest.get("status") == "complete"
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
-    """Content of a JSON object; None if the file is missing or holds no object."""
-    try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
+def read_trace(plan: Plan, stage: Stage) -> dict[str, Any] | None:
+    """Content of ``stage.json``; None if it is missing or damaged."""
+    trace = read_json(plan.folder_of(stage) / TRACE)
+    return trace if trace and isinstance(trace.get("inputs"), dict) else None
+
+
+def explain(plan: Plan, stage: Stage, check: Check) -> list[str]:
+    """Why a stage is done or runs: a summary, then each input that changed, before and now."""
+    if check.cached:
+        return [f"its {len(stage.inputs)} inputs and the results it reads are unchanged"]
+    lines = [check.reason]
+    trace = read_trace(plan, stage)
+    if trace is None:
+        return lines
+    now = current_inputs(plan, stage)
+    before = trace["inputs"]
+    if now is None:
+        before = {name: value for name, value in before.items() if name not in stage.needs}
+        now = dict(stage.inputs)
+    return lines + [
+        f"{name}: {_shown(before.get(name))} -> {_shown(now.get(name))}"
+        for name in _changed(before, now)
+    ]
 
 
 def _is_of_this_run(plan: Plan, stage: Stage, trace: dict[str, Any]) -> bool:
     """Whether the result was written since ``begin``, which removes it from the stage's folder.
 
-    One that lies elsewhere, as tables do, may be older; ``finish`` tells.
+    Results in other folders, such as tables, may be older; then ``finish`` must have run.
     """
     return "files" in trace or plan.result_of(stage).is_relative_to(plan.folder_of(stage))
 
@@ -141,22 +165,16 @@ def _damage(plan: Plan, stage: Stage, stamps: dict[str, list[int]]) -> str:
     return ""
 
 
-def read_trace(plan: Plan, stage: Stage) -> dict[str, Any] | None:
-    """What ``stage``'s folder was made from, or None if that is not known."""
-    trace = read_json(plan.folder_of(stage) / TRACE)
-    return trace if trace and isinstance(trace.get("inputs"), dict) else None
-
-
-def _reason_beside(plan: Plan, stage: Stage, waits: list[str]) -> str:
-    """Why a stage runs, one of whose needs runs: its own reason if it has one."""
+def _reason_of_dependant(plan: Plan, stage: Stage, running: list[str]) -> str:
+    """Why a stage runs that needs ``running`` stages: its own reason if it has one."""
     trace = read_trace(plan, stage)
     if trace is None:
         return "new"
     before = {key: value for key, value in trace["inputs"].items() if key not in stage.needs}
-    if before != stage.inputs:
-        return _difference(before, stage.inputs)
-    more = f" and {len(waits) - 1} more, which run" if len(waits) > 1 else ", which runs"
-    return f"reads {waits[0]}{more}"
+    if changed := _changed(before, stage.inputs):
+        return _shortened(changed)
+    more = f" and {len(running) - 1} more, which run" if len(running) > 1 else ", which runs"
+    return f"reads {running[0]}{more}"
 
 
 def _unfinished(folder: Path) -> str:
@@ -166,7 +184,7 @@ def _unfinished(folder: Path) -> str:
 
 
 def _outputs(result: Path) -> dict[str, tuple[Path, str]]:
-    """Name to file and hash of what a manifest lists; another result is its own output."""
+    """Name to file and hash of the outputs in a manifest; another result is its own output."""
     if result.name != MANIFEST:
         return {result.name: (result, sha256_file(result))}
     manifest = read_json(result) or {}
@@ -182,8 +200,8 @@ def _output_hashes(result: Path) -> dict[str, str] | None:
     return {name: sha256 for name, (_, sha256) in _outputs(result).items()}
 
 
-def _put_aside(plan: Plan, stage: Stage) -> None:
-    """Move the stage's folder away; hours of training are never deleted."""
+def _move_away(plan: Plan, stage: Stage) -> None:
+    """Move the stage's folder to ``superseded``; results are never deleted."""
     folder = plan.folder_of(stage)
     if not folder.is_dir() or not any(folder.iterdir()):
         return
@@ -195,8 +213,28 @@ def _put_aside(plan: Plan, stage: Stage) -> None:
     folder.rename(target / str(number))
 
 
-def _difference(before: dict[str, str], now: dict[str, str]) -> str:
-    changed = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+def _changed(before: dict[str, str], now: dict[str, str]) -> list[str]:
+    return [key for key in {**before, **now} if before.get(key) != now.get(key)]
+
+
+def _is_same_config(plan: Plan, stage: Stage, changed: list[str]) -> bool:
+    """Whether only config files changed, and they resolve to what the stage ran with.
+
+    Moving a config, or splitting it into other bases, does not repeat a training.
+    """
+    if not stage.config or any(key != "config" and not key.endswith(".py") for key in changed):
+        return False
+    used = (read_json(plan.result_of(stage)) or {}).get("config") or {}
+    if "sha256" not in used:
+        return False
+    try:
+        cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
+    except BenchError:
+        return False
+    return bool(resolved_hash(cfg) == used["sha256"])
+
+
+def _shortened(changed: list[str]) -> str:
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     return f"{changed[0]}{more} changed"
 
@@ -206,32 +244,9 @@ def _stamp(path: Path) -> list[int]:
     return [stat.st_size, stat.st_mtime_ns]
 
 
-# Why a stage is done or runs: every input that changed, before and now.
-
-
-def explain(plan: Plan, stage: Stage, check: Check) -> list[str]:
-    """Lines about one stage, of which the first sums the others up."""
-    if check.cached:
-        return [f"done: {len(stage.inputs)} inputs and the results it reads are as they were"]
-    lines = [check.reason]
-    trace = read_trace(plan, stage)
-    if trace is None:
-        return lines
-    now = current_inputs(plan, stage)
-    before = trace["inputs"]
-    if now is None:
-        before = {name: value for name, value in before.items() if name not in stage.needs}
-        now = dict(stage.inputs)
-    return lines + [
-        f"{name}: {_shown(before.get(name))} -> {_shown(now.get(name))}"
-        for name in {**before, **now}
-        if before.get(name) != now.get(name)
-    ]
-
-
 def _shown(value: str | None) -> str:
-    """A value; of a hash its beginning."""
+    """A value; hashes are shortened."""
     if value is None:
-        return "(not there)"
+        return "(missing)"
     is_hash = len(value) == 64 and set(value) <= set("0123456789abcdef")
     return value[:12] if is_hash else value or "(none)"

@@ -1,8 +1,8 @@
 """JSON Schema of suite files, for completion in editors.
 
-``python -m simmim_bench.suite.json_schema`` writes ``docs/suite.schema.json``; a suite file that
-begins with ``# yaml-language-server: $schema=../../docs/suite.schema.json`` is then checked as one
-types.
+``python -m simmim_bench.suite.json_schema`` writes ``docs/suite.schema.json``. Editors use it to
+check a suite file that begins with
+``# yaml-language-server: $schema=../../docs/suite.schema.json``.
 """
 
 from __future__ import annotations
@@ -11,21 +11,27 @@ import inspect
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
 from simmim_bench.io import atomic_write_text
-from simmim_bench.suite.resources import Budget, Resources
-from simmim_bench.suite.schema import Pretrain, Suite, Task
-from simmim_bench.suite.selectors import Include, Override, Selector
+from simmim_bench.suite.schema import (
+    Budget,
+    Include,
+    Override,
+    Pretrain,
+    Resources,
+    Selector,
+    Suite,
+    Task,
+)
 
 FILE = Path(__file__).parents[2] / "docs" / "suite.schema.json"
-_ENTRY = re.compile(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", re.MULTILINE)
+_ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", re.MULTILINE)  # of a docstring
 
 
 def render() -> str:
-    """The schema as it stands in the file: of what people write, short forms included."""
+    """JSON Schema of what people write, short forms included."""
     schema = Suite.model_json_schema()
     kinds: list[type[BaseModel]] = [
         *(Suite, Task, Pretrain, Resources, Budget, Selector, Include, Override)
@@ -35,29 +41,19 @@ def render() -> str:
         part["description"] = (kind.__doc__ or "").split("\n\n")[0]
         for name, text in _attributes(kind).items():
             part["properties"].get(name, {}).setdefault("description", text)
-    for section in ("pretrain", "tasks"):
-        steps = schema["properties"][section]
-        for key in ("additionalProperties", "patternProperties"):
-            _allow_paths(steps, key)
+    path = {"type": "string", "description": "path of a config"}
+    pretrain, tasks = (schema["properties"][section] for section in ("pretrain", "tasks"))
+    for steps in (pretrain["patternProperties"], tasks["patternProperties"]):
+        steps.update({pattern: {"anyOf": [path, step]} for pattern, step in steps.items()})
     for axis in schema["$defs"]["Pretrain"]["properties"]["axes"]["patternProperties"].values():
         axis["anyOf"][0]["items"] = {"type": ["string", "number"]}  # read as text
-    # what a suite does not state, its base may
-    alone = [key for key in schema["required"] if key != "name"]
+    # A base may state every key but the name.
+    required = [key for key in schema["required"] if key != "name"]
     schema["required"] = ["name"]
-    schema["anyOf"] = [{"required": ["base"]}, {"required": alone}]
+    schema["anyOf"] = [{"required": ["base"]}, {"required": required}]
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "simmim_bench suite"
     return json.dumps(schema, indent=2) + "\n"
-
-
-def _allow_paths(steps: dict[str, Any], key: str) -> None:
-    """A step may be the path of its config alone."""
-    found = steps.get(key)
-    path = {"type": "string", "description": "path of a config"}
-    if key == "patternProperties" and found:
-        steps[key] = {pattern: {"anyOf": [path, step]} for pattern, step in found.items()}
-    elif isinstance(found, dict):
-        steps[key] = {"anyOf": [path, found]}
 
 
 def _attributes(kind: type[BaseModel]) -> dict[str, str]:
@@ -65,8 +61,8 @@ def _attributes(kind: type[BaseModel]) -> dict[str, str]:
     texts: dict[str, str] = {}
     for parent in reversed(kind.__mro__):
         documented = inspect.cleandoc(parent.__doc__ or "").partition("Attributes:\n")[2]
-        for name, text in _ENTRY.findall(documented):
-            texts[name] = " ".join(text.replace("``", "`").split())
+        for name, text in _ATTRIBUTE.findall(documented):
+            texts[name] = " ".join(text.split())
     return texts
 
 

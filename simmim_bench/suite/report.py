@@ -1,4 +1,4 @@
-"""What a suite tells before and after it runs: plan, costs, failures, leaderboard."""
+"""What a suite prints before and after it runs, and posts at the end."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from rich.table import Table
 from rich.text import Text
 
 from simmim_bench.errors import BenchError
+from simmim_bench.io import read_json
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.leaderboard.terminal import print_page
 from simmim_bench.records.store import read_records
-from simmim_bench.suite import cache
-from simmim_bench.suite.board import Board
-from simmim_bench.suite.cache import Check, explain
+from simmim_bench.suite.cache import BENCHMARK, Check, explain
+from simmim_bench.suite.check import estimated_gpu_hours
+from simmim_bench.suite.events import Board
 from simmim_bench.suite.plan import Plan, Stage
-from simmim_bench.suite.stage import LOG
-from simmim_bench.suite.validate import estimated_gpu_hours
 from simmim_bench.suite.view import STYLES, duration
+
+WEBHOOK_SECONDS = 20.0
 
 
 def print_plan(console: Console, plan: Plan, checks: dict[str, Check]) -> None:
-    """Table of the stages that have a check: what is done already, what runs, at what cost."""
+    """Table of the stages in ``checks``: state, cost and why each one runs."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage", overflow="fold")
     table.add_column("config", overflow="fold")
@@ -49,7 +50,7 @@ def print_plan(console: Console, plan: Plan, checks: dict[str, Check]) -> None:
 
 
 def print_reasons(console: Console, plan: Plan, checks: dict[str, Check]) -> None:
-    """For each stage that has a check, every input that changed, before and now."""
+    """For each stage in ``checks``, every input that changed, before and now."""
     for stage in plan.stages:
         if stage.id in checks:
             first, *more = explain(plan, stage, checks[stage.id])
@@ -59,23 +60,15 @@ def print_reasons(console: Console, plan: Plan, checks: dict[str, Check]) -> Non
                 say(console, f"    {line}")
 
 
-def _cost(plan: Plan, stage: Stage, check: Check) -> str:
-    """The estimate of what runs, in GPU hours; what a cached stage took."""
-    if not check.cached:
-        return "" if stage.gpu_hours is None else f"{stage.gpu_hours:g} GPU h"
-    wall = (cache.read_json(plan.folder_of(stage) / cache.BENCHMARK) or {}).get("wall_seconds")
-    return "" if wall is None else f"took {duration(wall)}"
-
-
 def print_costs(console: Console, board: Board, peak_memory_mb: float) -> None:
-    """Table of wall time and peak memory of each stage; cached ones tell what they once took."""
+    """Table of wall time and peak memory of each stage, of earlier runs for cached ones."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage", overflow="fold")
     table.add_column("state")
     table.add_column("wall time", justify="right")
     table.add_column("peak memory", justify="right")
     for row in board.rows.values():
-        cost = cache.read_json(board.plan.folder / row.stage / cache.BENCHMARK) or {}
+        cost = read_json(board.plan.folder / row.stage / BENCHMARK) or {}
         wall, memory = cost.get("wall_seconds"), cost.get("peak_memory_mb")
         table.add_row(
             row.stage,
@@ -87,27 +80,27 @@ def print_costs(console: Console, board: Board, peak_memory_mb: float) -> None:
     wall = duration(sum(row.seconds for row in board.rows.values()))
     say(
         console,
-        f"{board.plan.name}: {wall} of stages in {duration(_elapsed(board))}; "
-        f"peak memory of all processes together {peak_memory_mb:.0f} MB",
+        f"{board.plan.name}: {wall} of stage time in {duration(_elapsed(board))}; "
+        f"peak memory of all processes {peak_memory_mb:.0f} MB",
     )
 
 
 def print_failures(console: Console, board: Board, command: str) -> None:
-    """What failed, why, where its log is and how it is tried again."""
+    """Each failed stage with its reason, its log and the command that retries it."""
     failed = board.failed()
     blocked = board.count()["blocked"]
     also = f", {blocked} could not start" if blocked else ""
     say(console, f"\n{len(failed)} stage(s) failed{also}:")
     for row in failed:
-        log = board.plan.folder / row.stage / LOG
+        log = board.plan.log_of(board.plan.stage(row.stage))
         say(console, f"  {row.stage}: {row.message}")
         say(console, f"    log:   {shown(log)}")
         say(console, f"    retry: {command} --only {row.stage}")
-    say(console, f"Everything that is missing: {command}")
+    say(console, f"To run everything that is missing: {command}")
 
 
 def print_leaderboard(console: Console, plan: Plan) -> None:
-    """The leaderboard as it stands, and where it and its records are."""
+    """The leaderboard, and where it and its records are."""
     table = plan.result_of(plan.stages[-1])
     records = table.parents[1] / "records"
     if records.is_dir():
@@ -117,14 +110,55 @@ def print_leaderboard(console: Console, plan: Plan) -> None:
 
 
 def say(console: Console, text: str) -> None:
-    """Print ``text`` as it is."""
+    """Print ``text`` without markup."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def shown(path: Path) -> str:
-    """``path`` from the current folder if it is below it."""
+    """``path``, relative to the current folder if below it."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+def check_webhook(url: str) -> None:
+    """Check the URL before anything runs.
+
+    Raises:
+        BenchError: If it is no http or https URL.
+    """
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise BenchError(
+            f"--webhook must be an http or https URL, e.g. https://example.org/hook, got {url!r}"
+        )
+
+
+def post_webhook(url: str, board: Board) -> str | None:
+    """Post the summary as JSON; return a message if that failed, which does not fail the suite.
+
+    The message does not contain the URL, which may be a secret.
+    """
+    import requests
+
+    try:
+        answer = requests.post(url, json=_summary(board), timeout=WEBHOOK_SECONDS)
+    except requests.RequestException as error:
+        return (
+            f"the webhook could not be reached ({type(error).__name__}); the suite is not affected"
+        )
+    if not answer.ok:
+        return f"the webhook answered {answer.status_code}; the suite is not affected"
+    return None
+
+
+def _cost(plan: Plan, stage: Stage, check: Check) -> str:
+    """Estimate of a stage that runs; wall time of a cached one."""
+    if not check.cached:
+        return "" if stage.gpu_hours is None else f"{stage.gpu_hours:g} GPU h"
+    wall = (read_json(plan.folder_of(stage) / BENCHMARK) or {}).get("wall_seconds")
+    return "" if wall is None else f"took {duration(wall)}"
 
 
 def _elapsed(board: Board) -> float:
@@ -132,52 +166,14 @@ def _elapsed(board: Board) -> float:
     return max(ended - board.started, 0.0)
 
 
-# Tell a URL that a suite has ended.
-
-
-SECONDS = 20.0
-
-
-def check_url(url: str) -> None:
-    """Refuse what nothing can be posted to, before anything runs.
-
-    Raises:
-        BenchError: If it is no http or https address.
-    """
-    from urllib.parse import urlsplit
-
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise BenchError(f"--webhook {url!r} is no address; give one like https://example.org/hook")
-
-
-def summary_of(board: Board) -> dict[str, Any]:
-    """What is posted: the suite, stages by state, what failed and why.
-
-    ``text`` is one sentence, which chat services show as it is.
-    """
+def _summary(board: Board) -> dict[str, Any]:
+    """What is posted: the suite, stages by state, failures; ``text`` is for chat services."""
     counts = {state: number for state, number in board.count().items() if number}
     failed = {row.stage: row.message for row in board.failed()}
-    told = ", ".join(f"{number} {state}" for state, number in counts.items())
+    text = ", ".join(f"{number} {state}" for state, number in counts.items())
     return {
-        "text": f"suite {board.plan.name}: {told}",
+        "text": f"suite {board.plan.name}: {text}",
         "suite": board.plan.name,
         "stages": counts,
         "failed": failed,
     }
-
-
-def post(url: str, board: Board) -> str | None:
-    """Post the summary as JSON; a sentence if that failed, which is no reason for a suite to fail.
-
-    The address itself may be a secret and is not repeated.
-    """
-    import requests
-
-    try:
-        answer = requests.post(url, json=summary_of(board), timeout=SECONDS)
-    except requests.RequestException as error:
-        return f"the webhook was not reached ({type(error).__name__}); the suite itself is as told"
-    if not answer.ok:
-        return f"the webhook answered {answer.status_code}; the suite itself is as told"
-    return None

@@ -1,38 +1,152 @@
-"""The suite file: which pretrainings, which downstream tasks, how many seeds."""
+"""The suite file as pydantic models; ``simmim_bench/suite/load.py`` reads it."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import Field, StringConstraints
-
-from simmim_bench.suite.resources import Budget, Resources, Strict
-from simmim_bench.suite.selectors import (
-    Axis,
-    Include,
-    Name,
-    Override,
-    Overrides,
-    Scalar,
-    Selector,
-    Variant,
-    variants,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
 )
+from typing_extensions import Self
 
-SCRATCH = "scratch"
+SCRATCH = "scratch"  # the baseline's name
+PRETRAIN = "pretrain"  # stands for a pretraining where tasks are named
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_MB = {"mb": 1.0, "gb": 1024.0, "tb": 1024.0**2}
+_MINUTES = {"s": 1 / 60, "min": 1.0, "m": 1.0, "h": 60.0, "d": 1440.0}
+_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
+
+
+class FieldError(ValueError):
+    """Mistakes in one field; each of ``args`` is a complete message."""
+
+
+def _reader(units: dict[str, float], example: str) -> BeforeValidator:
+    """Validator from a number with a unit to an integer, in the unit whose size is 1."""
+
+    def read(value: Any) -> int:
+        found = _QUANTITY.fullmatch(value) if isinstance(value, str) else None
+        factor = units.get(found.group(2).lower()) if found else None
+        if found is None or factor is None:
+            raise ValueError(f"should be a number with a unit ({', '.join(units)}), e.g. {example}")
+        return max(1, round(float(found.group(1)) * factor))
+
+    return BeforeValidator(read)
+
+
+def _json(units: dict[str, float], what: str, example: str) -> WithJsonSchema:
+    names = "|".join([*units, *map(str.upper, units)])
+    return WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^\s*\d+(\.\d+)?\s*({names})\s*$",
+            "description": f"{what}, a number with a unit, e.g. {example}",
+        }
+    )
+
+
+def _unique(values: list[str]) -> list[str]:
+    if twice := repeated(values):
+        raise ValueError(f"lists {twice[0]!r} twice")
+    return values
+
+
+T = TypeVar("T")
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Template = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9{][A-Za-z0-9._{}-]*$")]
+Memory = Annotated[int, _reader(_MB, "16 GB"), Field(ge=1), _json(_MB, "memory", "16 GB")]
+Time = Annotated[int, _reader(_MINUTES, "2 h"), Field(ge=1), _json(_MINUTES, "time", "2 h")]
+Seed = Annotated[int, Field(ge=0)]
+Scalar = bool | int | float | str | None
+Overrides = dict[str, Scalar | list[Scalar]]
+Axis = list[str] | dict[str, Overrides]
+Patterns = str | list[str] | None
+Seeds = Seed | list[Seed] | None
+
+
+class Cell(NamedTuple):
+    """One downstream run or, with the task ``pretrain``, one pretraining."""
+
+    method: str
+    backbone: str
+    task: str
+    seed: int
+
+
+class Strict(BaseModel):
+    """A part of a suite file: immutable, without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Resources(Strict):
+    """What one stage may use.
+
+    Attributes:
+        threads: CPU threads of each process; `--cores` divided by it is how many stages run at
+            once.
+        gpus: Processes of a training with one GPU each, under `--launcher torchrun` and `slurm`;
+            on a machine without GPUs, processes on its CPU. Export uses none.
+        memory: Main memory, MiB; stages wait while the running ones leave too little.
+        time: Minutes after which a stage is asked to save and end.
+        precision: Precision of the forward pass, instead of the recipe's; records note it.
+        recompute: Whether trainings recompute activations to save memory.
+        compile: Whether trainings compile the backbone.
+        fsdp: Whether trainings with several processes shard the model.
+    """
+
+    threads: int = Field(default=1, ge=1)
+    gpus: int = Field(default=1, ge=1)
+    memory: Memory | None = None
+    time: Time | None = None
+    precision: Literal["float32", "bfloat16", "float16"] | None = None
+    recompute: bool = False
+    compile: bool = False
+    fsdp: bool = False
+
+    def flags(self, processes: int) -> list[str]:
+        """Arguments of ``tools/train.py``; a single process has nothing to shard."""
+        return [
+            *(["--precision", self.precision] if self.precision else []),
+            *(["--recompute"] if self.recompute else []),
+            *(["--compile"] if self.compile else []),
+            *(["--fsdp"] if self.fsdp and processes > 1 else []),
+        ]
+
+
+class Budget(Strict):
+    """The most that a suite may cost; a plan with a higher estimate does not start.
+
+    Attributes:
+        gpu_hours: Of all stages that have to run.
+    """
+
+    gpu_hours: float = Field(gt=0)
 
 
 class Step(Strict):
-    """A config and what the suite changes in it; a bare string is the config alone.
+    """A config and what the suite changes in it; a plain string is the config.
 
     Attributes:
-        config: Path from the project's root; ``{backbone}`` stands for the backbone's name.
-        overrides: Dotted config key to value, as ``--cfg-options`` takes them.
-        uses: Dotted config key to the method whose exported backbone, of the same backbone and
-            seed, it is set to; that method stands before.
+        config: Path from the project's root; `{backbone}` stands for the backbone's name.
+        overrides: Dotted config key to value, as `--cfg-options` takes them.
+        uses: Dotted config key to a method; the key is set to the exported backbone of that method,
+            with the same backbone and seed. The method must be listed earlier.
         resources: Instead of the suite's.
-        gpu_hours: What one run of it is estimated to cost, GPUs times hours; for the plan.
+        gpu_hours: Estimated cost of one run, GPUs times hours; for the plan.
     """
 
     config: str
@@ -47,51 +161,168 @@ class Step(Strict):
 
     def options(self) -> list[str]:
         """Overrides as ``KEY=VALUE``, in the file's order."""
-        return [f"{key}={_spelled(value)}" for key, value in self.overrides.items()]
+        return [f"{key}={_formatted(value)}" for key, value in self.overrides.items()]
 
 
 class Task(Step):
     """A downstream run, from the exported backbone or from scratch.
 
     Attributes:
-        tool: Of ``tools``: ``train`` fine-tunes; ``evaluate_painting`` learns nothing and measures
-            what the whole pretraining paints, decoder included.
+        tool: `train` fine-tunes; `evaluate_painting` trains nothing and measures the images that
+            the pretrained model predicts, decoder included.
     """
 
     tool: Literal["train", "evaluate_painting"] = "train"
 
 
-class Pretrain(Step):
-    """A pretraining, or with axes one per combination of their values.
+@dataclass(frozen=True)
+class Variant:
+    """One combination of an entry's axis values.
 
     Attributes:
-        axes: Axis to its values: labels that fill ``{axis}`` in the name and the config's path,
-            or labels with the overrides that each stands for.
+        method: Name of the method.
+        values: Axis to the label chosen.
+        step: What runs.
+    """
+
+    method: str
+    values: dict[str, str]
+    step: Step
+
+
+class Pretrain(Step):
+    """A pretraining or, with axes, one for each combination of their values.
+
+    Attributes:
+        axes: Axis to its values: labels that fill `{axis}` in the name and in the config's path, or
+            labels with the overrides of each.
     """
 
     axes: dict[Name, Axis] = {}
+
+    def variants(self, name: str) -> Iterator[Variant]:
+        """Every combination of axis values, the last axis changing fastest.
+
+        With axes each combination is a method of its own, so its name is also set in the config.
+        """
+        for labels in itertools.product(*self.axes.values()):
+            values = dict(zip(self.axes, labels, strict=True))
+            method = _filled(name, values)
+            overrides: Overrides = {"pretraining.method": method} if self.axes else {}
+            overrides.update(self.overrides)
+            for axis, label in values.items():
+                choice = self.axes[axis]
+                overrides.update(choice[label] if isinstance(choice, dict) else {})
+            step = Step(
+                config=_filled(self.config, values),
+                overrides=overrides,
+                uses=self.uses,
+                resources=self.resources,
+                gpu_hours=self.gpu_hours,
+            )
+            yield Variant(method, values, step)
+
+    def axis_mistakes(self, name: str) -> Iterator[str]:
+        """Mistakes in the axes of the entry ``name``."""
+        where = f"pretrain.{name}"
+        for axis, choice in self.axes.items():
+            if f"{{{axis}}}" not in name:
+                yield f"{where}: the name must contain {{{axis}}}, so that each value has a method"
+            if not choice:
+                yield f"{where}.axes.{axis} has no values"
+            for label in repeated(list(choice)):
+                yield f"{where}.axes.{axis} lists {label!r} twice"
+        known = ", ".join(self.axes) or "none"
+        in_path = [word for word in PLACEHOLDER.findall(self.config) if word != "backbone"]
+        for word in dict.fromkeys([*PLACEHOLDER.findall(name), *in_path]):
+            if word not in self.axes:
+                yield f"{where} uses {{{word}}}, but has no axis {word!r}; its axes: {known}"
+
+
+class Selector(Strict):
+    """Cells with one of the given names in every given place; `*` stands for any text.
+
+    Attributes:
+        method: Name or names of pretrainings and baselines.
+        backbone: Name or names.
+        task: Name or names; `pretrain` selects the pretraining, which no other pattern does.
+        seed: Number or numbers.
+    """
+
+    method: Patterns = None
+    backbone: Patterns = None
+    task: Patterns = None
+    seed: Seeds = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if all(value is None for value in (self.method, self.backbone, self.task, self.seed)):
+            raise ValueError("should name a method, a backbone, a task or a seed")
+        return self
+
+    def matches(self, cell: Cell) -> bool:
+        """Whether ``cell`` is selected."""
+        task = _matches(self.task, cell.task) if cell.task != PRETRAIN else self.task == PRETRAIN
+        return (
+            task
+            and _matches(self.method, cell.method)
+            and _matches(self.backbone, cell.backbone)
+            and (self.seed is None or cell.seed in as_list(self.seed))
+        )
+
+
+class Override(Selector):
+    """What is different for some cells.
+
+    Attributes:
+        config: Instead of the step's.
+        set: Dotted config key to value, on top of the step's own overrides.
+        resources: Instead of the step's.
+        gpu_hours: Instead of the step's.
+    """
+
+    config: str | None = None
+    set: Overrides = {}
+    resources: Resources | None = None
+    gpu_hours: float | None = Field(default=None, ge=0)
+
+
+class Include(Strict):
+    """Cells that are not in the product.
+
+    Attributes:
+        method: A pretraining or baseline of the file.
+        backbone: Any name; it fills `{backbone}` in config paths.
+        task: Task or tasks of the file.
+        seed: Number or numbers; all of the suite's by default.
+    """
+
+    method: Name
+    backbone: Name
+    task: Name | list[Name]
+    seed: Seeds = None
 
 
 class Suite(Strict):
     """A matrix of runs: (pretrainings + weights + baselines) x backbones x tasks x seeds.
 
     Attributes:
-        base: Suite file, by its path from this one, whose keys hold that this one does not state.
-        name: Folder under ``work_dirs``.
-        kind: ``smoke`` for toy schedules, whose records never stand beside full ones.
-        seeds: Count; they are 0, 1, ...
-        data: Embedded dataset that is prepared first, if the configs need one.
-        backbones: Names that fill ``{backbone}`` in config paths.
-        pretrain: Method name to its pretraining; a name with ``{axis}`` stands for several.
-        weights: Method name to a ``backbone.pth`` that is there: a path from the project's root,
-            with ``{backbone}``, as tools/convert_checkpoint.py writes it.
+        base: Another suite file, by its path from this one; its keys are the defaults of this one.
+        name: Folder under `work_dirs`.
+        kind: `smoke` for toy schedules, whose records are never compared with full ones.
+        seeds: Number of seeds; they are 0, 1, ...
+        data: Embedded dataset to prepare first, if the configs need one.
+        backbones: Names that fill `{backbone}` in config paths.
+        pretrain: Method name to its pretraining; a name with `{axis}` stands for several.
+        weights: Method name to an existing `backbone.pth`: a path from the project's root, with
+            `{backbone}`, as tools/convert_checkpoint.py writes it.
         baselines: Starting points that need no pretraining.
         tasks: Task name to its downstream config, the same for all methods.
         resources: Of every stage that states none of its own.
-        budget: What all stages that have to run may cost, by their estimates.
-        exclude: Cells that leave the matrix; a pretraining that no task is left for, too.
-        include: Cells that join it.
-        override: What is different for some cells; a later one wins.
+        budget: The most that all stages that have to run may cost, by their estimates.
+        exclude: Cells to leave out; a pretraining without any task left is left out too.
+        include: Cells to add.
+        override: What is different for some cells; later entries win.
     """
 
     base: str | None = None
@@ -99,10 +330,10 @@ class Suite(Strict):
     kind: Literal["full", "smoke"] = "full"
     seeds: int = Field(default=1, ge=1)
     data: Literal["demo"] | None = None
-    backbones: list[Name] = Field(min_length=1)
+    backbones: Annotated[list[Name], Field(min_length=1), AfterValidator(_unique)]
     pretrain: dict[Template, Pretrain] = {}
     weights: dict[Name, str] = {}
-    baselines: list[Literal["scratch"]] = []
+    baselines: Annotated[list[Literal["scratch"]], AfterValidator(_unique)] = []
     tasks: dict[Name, Task] = Field(min_length=1)
     resources: Resources = Resources()
     budget: Budget | None = None
@@ -110,34 +341,56 @@ class Suite(Strict):
     include: list[Include] = []
     override: list[Override] = []
 
-    def variants(self) -> list[tuple[Variant, Step]]:
-        """Every pretraining of the suite, axes multiplied out."""
-        return [
-            (
-                variant,
-                Step(
-                    config=variant.config,
-                    overrides=variant.overrides,
-                    uses=step.uses,
-                    resources=step.resources,
-                    gpu_hours=step.gpu_hours,
-                ),
-            )
-            for name, step in self.pretrain.items()
-            for variant in variants(name, step.config, step.overrides, step.axes)
-        ]
+    @field_validator("pretrain")
+    @classmethod
+    def _check_pretrain(cls, entries: dict[str, Pretrain]) -> dict[str, Pretrain]:
+        mistakes = [text for name, entry in entries.items() for text in entry.axis_mistakes(name)]
+        if mistakes:
+            raise FieldError(*mistakes)
+        return entries
+
+    @field_validator("tasks")
+    @classmethod
+    def _check_tasks(cls, tasks: dict[str, Task]) -> dict[str, Task]:
+        if PRETRAIN in tasks:
+            raise FieldError(f"a task cannot be named {PRETRAIN!r}, which selects pretrainings")
+        return tasks
+
+    def variants(self) -> list[Variant]:
+        """Every pretraining, one for each combination of axis values."""
+        return [found for name, entry in self.pretrain.items() for found in entry.variants(name)]
 
     def methods(self) -> dict[str, Step]:
-        """Method name to its pretraining, axes multiplied out."""
-        return {variant.method: step for variant, step in self.variants()}
+        """Method name to its pretraining."""
+        return {variant.method: variant.step for variant in self.variants()}
 
-    def given(self, method: str, backbone: str) -> str | None:
-        """Path of the weights that are there for ``method``; None if it has a pretraining."""
+    def weights_of(self, method: str, backbone: str) -> str | None:
+        """Path of the existing weights of ``method``; None if it has a pretraining."""
         path = self.weights.get(method)
         return path.replace("{backbone}", backbone) if path else None
 
 
-def _spelled(value: Scalar | list[Scalar]) -> str:
+def as_list(value: T | list[T]) -> list[T]:
+    """``value``, or a list of it alone."""
+    return value if isinstance(value, list) else [value]
+
+
+def repeated(values: Sequence[str]) -> list[str]:
+    """Values that occur more than once, each once."""
+    return list(dict.fromkeys(value for value in values if values.count(value) > 1))
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    for axis, value in values.items():
+        text = text.replace(f"{{{axis}}}", value)
+    return text
+
+
+def _matches(patterns: Patterns, name: str) -> bool:
+    return patterns is None or any(fnmatchcase(name, pattern) for pattern in as_list(patterns))
+
+
+def _formatted(value: Scalar | list[Scalar]) -> str:
     if isinstance(value, list):
-        return f"[{','.join(_spelled(item) for item in value)}]"
+        return f"[{','.join(_formatted(item) for item in value)}]"
     return str(value)

@@ -1,8 +1,9 @@
-"""Hash a config with its bases as text, without mmengine, which takes seconds to import."""
+"""Hash a config and its bases as Python tokens; mmengine would take seconds to import."""
 
 from __future__ import annotations
 
 import ast
+import difflib
 import hashlib
 import io
 import tokenize
@@ -10,25 +11,27 @@ from pathlib import Path
 
 from simmim_bench.errors import BenchError
 
-# Tokens that change nothing in what a config says.
-_SILENT = {tokenize.COMMENT, tokenize.NL}
+# Tokens that do not change what a config means.
+_IGNORED = {tokenize.COMMENT, tokenize.NL}
 
 
 def hash_sources(config: str, *, root: Path) -> dict[str, str]:
-    """Hash ``config`` and, recursively, the files that its ``_base_`` names.
+    """Hash ``config`` and, recursively, the files in its ``_base_``.
 
-    Comments and spacing do not count, so that a better comment does not repeat a training.
+    Comments and spacing do not count, so changing them does not repeat a training.
 
     Args:
         config: Path from ``root``.
-        root: Folder that the keys of the answer start from.
+        root: Project's root.
 
     Returns:
         Path of each file (POSIX, from ``root`` if below it) to the hex SHA-256 of its tokens.
 
     Raises:
-        BenchError: If a base does not exist or a file is not Python.
+        BenchError: If the config or a base does not exist or is not Python.
     """
+    if not (root / config).is_file():
+        raise BenchError(f"config {config} does not exist{_near_configs(root, config)}")
     hashes: dict[str, str] = {}
     waiting = [(root / config).resolve()]
     while waiting:
@@ -45,22 +48,22 @@ def hash_sources(config: str, *, root: Path) -> dict[str, str]:
         except ValueError as error:
             raise BenchError(
                 f"config {name} cannot be read without running it: {error}; expected Python in "
-                f"UTF-8 whose _base_ is a plain list of paths"
+                f"UTF-8 with a plain list of paths as _base_"
             ) from None
         for base in bases:
             found = (path.parent / base).resolve()
             if not found.is_file():
-                raise BenchError(f"config {name} has the base {base}, which does not exist")
+                raise BenchError(f"config {name}: its base {base} does not exist")
             waiting.append(found)
     return dict(sorted(hashes.items()))
 
 
 def _bases(text: str, name: str) -> list[str]:
-    """Files named by a literal top-level ``_base_``; ``scope::`` names an installed library's."""
+    """Files in a literal top-level ``_base_``, without those of libraries (``scope::path``)."""
     body = ast.parse(text).body
     if any(isinstance(node, ast.With) for node in body):
         raise BenchError(
-            f"config {name} imports its bases (read_base), which a suite cannot follow; name them "
+            f"config {name} imports its bases (read_base), which suites do not support; list them "
             f"in _base_"
         )
     for node in body:
@@ -75,8 +78,19 @@ def _bases(text: str, name: str) -> list[str]:
 
 def _hash_tokens(text: str) -> str:
     tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    said = "\0".join(token.string for token in tokens if token.type not in _SILENT)
-    return hashlib.sha256(said.encode()).hexdigest()
+    text = "\0".join(token.string for token in tokens if token.type not in _IGNORED)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _near_configs(root: Path, config: str) -> str:
+    """Configs with similar names, as the end of a message."""
+    found = {
+        path.name: path.relative_to(root).as_posix()
+        for path in sorted((root / "configs").rglob("*.py"))
+        if "_base_" not in path.parts
+    }
+    near = difflib.get_close_matches(Path(config).name, list(found), n=2)
+    return f"; did you mean {' or '.join(found[name] for name in near)}?" if near else ""
 
 
 def _name(path: Path, root: Path) -> str:

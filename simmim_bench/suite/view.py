@@ -13,12 +13,11 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from simmim_bench.suite.board import Board, Row
-from simmim_bench.suite.stage import LOG
+from simmim_bench.suite.events import Board, Row
 
 SECONDS_BETWEEN_LINES = 30.0
-WIDE, BAR = 110, 12  # columns of a terminal that has room for progress bars, and of a bar
-MOST_METRICS = 3  # of a stage; a manifest may hold a dozen
+WIDE, BAR = 110, 12  # columns: least width of a terminal with progress bars, width of a bar
+MOST_METRICS = 3  # shown of a stage; a manifest may have a dozen
 STYLES = {
     "waiting": "dim",
     "running": "cyan",
@@ -30,10 +29,10 @@ STYLES = {
 
 
 class View(Protocol):
-    """What the suite's loop tells about its progress."""
+    """Shows a running suite."""
 
     def __enter__(self) -> View:
-        """Begin."""
+        """Start."""
 
     def __exit__(
         self,
@@ -44,18 +43,18 @@ class View(Protocol):
         """End."""
 
     def update(self, changed: list[Row]) -> None:
-        """Show the board, of which ``changed`` are news."""
+        """Show the board; ``changed`` rows are new."""
 
 
 def open_view(console: Console, board: Board) -> View:
-    """A live view if ``console`` is a terminal that can be redrawn, else a plain one."""
+    """A live view if ``console`` is a terminal, else a plain one."""
     return LiveView(console, board) if console.is_terminal else PlainView(console, board)
 
 
 class LiveView:
-    """A table that is redrawn in place, and gone at the end, when costs are told instead.
+    """A table that is redrawn in place and removed at the end, when the costs are printed.
 
-    Names of stages are links to their logs, where the terminal knows links.
+    Names of stages are links to their logs, in terminals that support links.
     """
 
     def __init__(self, console: Console, board: Board) -> None:
@@ -81,16 +80,16 @@ class LiveView:
         self.live.update(self._draw(), refresh=True)
 
     def _draw(self) -> Group:
-        # Only the last column gives way: a long message must hide no state.
+        # Only the last column is cut: a long message must not hide the state.
         table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
         table.add_column("stage", no_wrap=True)
         table.add_column("state", no_wrap=True, min_width=7)
         table.add_column("", no_wrap=True, width=BAR if self.console.width >= WIDE else 4)
         table.add_column("time", no_wrap=True, justify="right", min_width=4)
         table.add_column("left", no_wrap=True, justify="right", min_width=4)
-        table.add_column("last", no_wrap=True, ratio=1)
+        table.add_column("latest", no_wrap=True, ratio=1)
         for row in self._visible():
-            log = (self.board.plan.folder / row.stage / LOG).absolute()
+            log = self.board.plan.log_of(self.board.plan.stage(row.stage)).absolute()
             table.add_row(
                 Text(row.stage, Style(link=log.as_uri()) if row.started else ""),
                 Text(row.state, STYLES[row.state]),
@@ -102,7 +101,7 @@ class LiveView:
         return Group(table, Text(_totals(self.board), "bold"))
 
     def _share(self, row: Row) -> str | ProgressBar:
-        """How much of a running stage is done: a bar, or a number where there is little room."""
+        """How much of a running stage is done: a bar, or a percentage on a narrow terminal."""
         if row.fraction is None or row.state != "running":
             return ""
         if self.console.width < WIDE:
@@ -110,7 +109,7 @@ class LiveView:
         return ProgressBar(1.0, row.fraction, width=BAR)
 
     def _visible(self) -> list[Row]:
-        """All rows, or those that matter now when the terminal is too low for all."""
+        """All rows, or the most relevant ones if the terminal is too low for all."""
         rows = list(self.board.rows.values())
         space = self.console.height - 4
         if len(rows) <= space:
@@ -120,12 +119,12 @@ class LiveView:
 
 
 class PlainView:
-    """A line for each start and end, and now and then one for what runs."""
+    """A line for each start and end, and regularly one for each running stage."""
 
     def __init__(self, console: Console, board: Board) -> None:
         self.board = board
         self.console = console
-        self.said = time.monotonic()
+        self.printed = time.monotonic()
 
     def __enter__(self) -> PlainView:
         return self
@@ -139,18 +138,18 @@ class PlainView:
         return
 
     def update(self, changed: list[Row]) -> None:
-        """Print what is new."""
+        """Print new states."""
         for row in changed:
-            self._say(f"{row.state:8}{row.stage}{_ending(row)}")
-        if time.monotonic() - self.said < SECONDS_BETWEEN_LINES:
+            self._print(f"{row.state:8}{row.stage}{_ending(row)}")
+        if time.monotonic() - self.printed < SECONDS_BETWEEN_LINES:
             return
         running = [row for row in self.board.rows.values() if row.state == "running"]
         for row in running:
-            self._say(f"        {row.stage}: {_status(row)}")
-        self._say(f"        {_totals(self.board)}")
+            self._print(f"        {row.stage}: {_status(row)}")
+        self._print(f"        {_totals(self.board)}")
 
-    def _say(self, line: str) -> None:
-        self.said = time.monotonic()
+    def _print(self, line: str) -> None:
+        self.printed = time.monotonic()
         stamp = time.strftime("%H:%M:%S")
         self.console.print(f"{stamp} {line}", markup=False, highlight=False, soft_wrap=True)
 
@@ -168,8 +167,8 @@ def _ending(row: Row) -> str:
     if row.state == "running":
         return f": {row.message}" if row.message else ""
     took = f" after {duration(row.seconds)}" if row.started else ""
-    told = row.message or _metric(row)
-    return f"{took}: {told}" if told else took
+    detail = row.message or _metric(row)
+    return f"{took}: {detail}" if detail else took
 
 
 def _status(row: Row) -> str:
@@ -185,7 +184,7 @@ def _left(row: Row) -> str:
 
 
 def _metric(row: Row) -> str:
-    """The loss of what runs, what fine-tuning has measured when it is done."""
+    """The loss of a running stage; the metrics of a fine-tuning that is done."""
     metrics = row.progress.get("metric") or {}
     return ", ".join(f"{name} {value:.4g}" for name, value in [*metrics.items()][:MOST_METRICS])
 

@@ -118,7 +118,7 @@ def palette(folder):
 
 def methods(suite):
     """Method to its pretraining in one of our suites."""
-    return load_suite(ROOT / f"configs/suites/{suite}.yaml", root=ROOT).methods()
+    return load_suite(ROOT / f"configs/suites/{suite}.yaml").methods()
 
 
 def test_suites_use_every_ablation():

@@ -13,8 +13,8 @@ from mmpretrain.models.selfsup.cae import DALLEEncoder
 
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
-from simmim_bench.suite.cells import group_cells
 from simmim_bench.suite.load import load_suite
+from simmim_bench.suite.matrix import group_cells
 from simmim_bench.training.optim import LayerDecayOptimWrapperConstructor
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.files import read_card
@@ -198,7 +198,7 @@ def test_it_uses_our_data(name):
 
 
 def test_the_suite_has_every_method_and_compares_on_one_backbone():
-    suite = load_suite(ROOT / "suites" / "baselines.yaml", root=ROOT.parent)
+    suite = load_suite(ROOT / "suites" / "baselines.yaml".parent)
     methods = {backbone: set() for backbone in suite.backbones}
     for _, backbone, method in group_cells(suite):
         methods[backbone].add(method)

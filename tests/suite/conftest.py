@@ -16,8 +16,7 @@ import yaml
 from rich.console import Console
 
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.matrix import build_plan
-from simmim_bench.suite.plan import Plan
+from simmim_bench.suite.plan import Plan, build_plan
 from simmim_bench.suite.run import Options, run_suite
 from tests.records.conftest import make_record, make_simmim  # noqa: F401  (fixtures)
 
@@ -65,7 +64,7 @@ class Project:
         self.suite.write_text(yaml.safe_dump({**SUITE, **changes}, sort_keys=False), "utf-8")
 
     def plan(self, seeds: int | None = None) -> Plan:
-        suite = load_suite(self.suite, root=self.root, seeds=seeds)
+        suite = load_suite(self.suite, seeds=seeds)
         return build_plan(suite, root=self.root, folder=self.folder)
 
     def run(self, **options: object) -> tuple[int, str]:

@@ -106,5 +106,5 @@ def test_settings_are_not_averaged(folder, make_simmim):
         protocol=CLASSIFICATION,
     )
     add_record(folder / "results" / "records", other, source=folder)
-    with pytest.raises(BenchError, match="under several settings, which may not be averaged"):
+    with pytest.raises(BenchError, match="under several settings, which must not be averaged"):
         read_ablation(Suite.model_validate(SUITE), folder)

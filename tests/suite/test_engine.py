@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
-from simmim_bench.suite.engine import Limits, _amounts, _resources, _rule
+from simmim_bench.suite.engine import _amounts, _resources, _rule
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.matrix import build_plan
+from simmim_bench.suite.plan import build_plan
 from simmim_bench.suite.profile import Profile
 
 PRETRAIN = "pretrain/simmim__net/seed0"
@@ -15,31 +15,30 @@ PRETRAIN = "pretrain/simmim__net/seed0"
 
 def stages(project, profile, **resources):
     project.write_suite(resources={"gpus": 4, "threads": 3, **resources})
-    suite = load_suite(project.suite, root=project.root)
+    suite = load_suite(project.suite)
     plan = build_plan(suite, root=project.root, folder=project.folder, profile=profile)
     return plan.stage(PRETRAIN), plan.stage(PRETRAIN.replace("pretrain", "export"))
 
 
 def test_a_job_asks_slurm_for_what_its_stage_states(project):
-    limits = Limits(cores=1, memory_mb=1, launcher="slurm", jobs=7)
-    profile = Profile(launcher="slurm", on_gpus=True)
+    profile = Profile(launcher="slurm", on_gpus=True, memory_mb=1, jobs=7)
     train, export = stages(project, profile, memory="64 GB", time="2 h")
-    assert _resources(train, limits) == {
+    assert _resources(train, profile) == {
         **{"cpus_per_task": 3, "mem_mb": 65536, "disk_mb": 0, "runtime": 130},
         **{"gpu": 4, "tasks_per_gpu": 0, "mpi": "srun", "tasks": 4},
     }
     # No memory is stated: the cluster's default, not Snakemake's 1 GB.
-    assert _resources(export, limits) == {"cpus_per_task": 3, "mem_mb": 0, "disk_mb": 0}
-    assert _amounts(limits)[:2] == ["--jobs", "7"]
+    assert _resources(export, profile) == {"cpus_per_task": 3, "mem_mb": 0, "disk_mb": 0}
+    assert _amounts(profile)[:2] == ["--jobs", "7"]
 
 
 def test_here_gpus_memory_and_stages_are_counted(project):
-    limits = Limits(cores=8, memory_mb=32768, gpus=2, jobs=3)
-    train, export = stages(project, Profile(gpus=2, on_gpus=True), memory="64 GB")
+    profile = Profile(cores=8, memory_mb=32768, gpus=2, on_gpus=True, jobs=3)
+    train, export = stages(project, profile, memory="64 GB")
     # One process; more memory than there is would never start.
-    assert _resources(train, limits) == {"mem_mb": 32768, "job": 1, "gpu": 1}
-    assert _resources(export, limits) == {"job": 1}
-    assert _amounts(limits)[-3:] == ["mem_mb=32768", "job=3", "gpu=2"]
+    assert _resources(train, profile) == {"mem_mb": 32768, "job": 1, "gpu": 1}
+    assert _resources(export, profile) == {"job": 1}
+    assert _amounts(profile)[-3:] == ["mem_mb=32768", "job=3", "gpu=2"]
 
 
 def test_a_rule_is_named_by_its_stage_alone(project):

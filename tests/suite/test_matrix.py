@@ -8,8 +8,7 @@ import pytest
 
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.matrix import build_plan
-from simmim_bench.suite.plan import Plan
+from simmim_bench.suite.plan import Plan, build_plan
 from simmim_bench.suite.profile import Profile
 
 ROOT = Path(__file__).parents[2]
@@ -94,21 +93,20 @@ def test_a_painting_takes_the_whole_pretraining_and_its_overrides(project, monke
     assert stage.result == f"{command.out.as_posix()}/manifest.json"
 
 
-def test_a_protocol_under_the_wrong_tool_is_told_before_anything_runs(project):
+def test_a_protocol_with_the_wrong_tool_is_reported_before_anything_runs(project):
     project.config("paint_net", "painting = dict()\n")
     project.write_suite(tasks={"painting": "configs/paint_{backbone}.py"})
-    with pytest.raises(
-        BenchError, match=r"is a protocol of tools/analyze.py painting; write `tool"
-    ):
+    wanted = "paint_net.py runs with tools/analyze.py painting; add `tool: evaluate_painting`"
+    with pytest.raises(BenchError, match=wanted):
         project.run()
 
 
-def test_the_judge_of_a_painting_is_missed_before_anything_runs(project):
+def test_a_missing_reference_network_is_reported_before_anything_runs(project):
     judge = 'dict(checkpoint="data/vgg16.pth")'
     project.config("paint_net", f"painting = dict(judge={judge})\n")
     paint = {"config": "configs/paint_{backbone}.py", "tool": "evaluate_painting"}
     project.write_suite(tasks={"painting": paint}, baselines=[])
-    with pytest.raises(BenchError, match=r"the judge's weights data/vgg16.pth are not there; put"):
+    with pytest.raises(BenchError, match=r"network's weights data/vgg16.pth do not exist; get"):
         project.run()
     assert not project.folder.exists()
     (project.root / "data").mkdir(exist_ok=True)
@@ -151,7 +149,7 @@ def test_a_plan_survives_json(project, tmp_path):
 
 @pytest.mark.parametrize("name", ["demo", "smoke"])
 def test_the_real_tools_understand_their_commands(name, monkeypatch):
-    suite = load_suite(ROOT / "configs" / "suites" / f"{name}.yaml", root=ROOT, seeds=2)
+    suite = load_suite(ROOT / "configs" / "suites" / f"{name}.yaml", seeds=2)
     plan = build_plan(suite, root=ROOT, folder=ROOT / "work_dirs" / name)
     seen = set()
     for stage in plan.stages:
@@ -165,7 +163,7 @@ def test_the_real_tools_understand_their_commands(name, monkeypatch):
 def test_speed_reaches_trainings_and_only_precision_is_an_input(project):
     def trainings(resources):
         project.write_suite(data=None, resources=resources)
-        suite = load_suite(project.suite, root=project.root)
+        suite = load_suite(project.suite)
         profile = Profile(launcher="torchrun")
         plan = build_plan(suite, root=project.root, folder=project.folder, profile=profile)
         return {s.id: s for s in plan.stages if s.id.startswith(("pretrain/", "finetune/"))}

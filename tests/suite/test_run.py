@@ -32,7 +32,7 @@ def test_every_stage_runs_once_and_its_cost_is_told(finished_once):
 def test_a_second_run_runs_nothing_and_says_so(finished):
     code, printed = finished.run()
     assert code == 0
-    assert "all 8 stages are done; nothing runs" in printed
+    assert "all 8 stages are done; nothing to run" in printed
     assert "results/leaderboard/README.md" in printed
     assert finished.take_calls() == []
 
@@ -90,20 +90,23 @@ def test_only_takes_a_task_with_what_it_needs(project):
 
 
 def test_only_names_near_stages(project):
-    with pytest.raises(BenchError, match=r"--only detektion .* did you mean detection"):
+    with pytest.raises(BenchError, match=r"--only detektion .*; did you mean detection"):
         project.run(only=("detektion",))
 
 
 def test_cores_below_one_are_refused(project):
     from simmim_bench.suite.run import Options, run_suite
 
-    with pytest.raises(BenchError, match="--cores is 0; give a whole number from 1"):
+    with pytest.raises(BenchError, match="--cores must be an integer >= 1, got 0"):
         run_suite(Options(suite=project.suite, root=project.root, cores=0), None)
 
 
 def test_a_held_folder_is_refused(finished):
     state = finished.folder / ".suite"
-    with FileLock(state / "lock"), pytest.raises(BenchError, match=r"process \d+ on \S+ runs"):
+    with (
+        FileLock(state / "lock"),
+        pytest.raises(BenchError, match=r"process \d+ on \S+ is already"),
+    ):
         finished.run()
 
 
@@ -149,7 +152,7 @@ def test_what_this_machine_does_not_have_is_refused(project, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     with pytest.raises(BenchError, match=r"--gpus is 3, but this machine has 2 GPU\(s\)"):
         project.run(launcher="torchrun", gpus=3)
-    with pytest.raises(BenchError, match="--jobs is 0; give a whole number from 1"):
+    with pytest.raises(BenchError, match="--jobs must be an integer >= 1, got 0"):
         project.run(jobs=0)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(BenchError, match="--launcher slurm needs sbatch, which is not on PATH"):

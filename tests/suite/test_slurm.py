@@ -12,7 +12,7 @@ import pytest
 from simmim_bench.io import atomic_write_json
 from simmim_bench.suite import events
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.matrix import build_plan
+from simmim_bench.suite.plan import build_plan
 from simmim_bench.suite.profile import PLUGIN, Profile
 
 pytestmark = pytest.mark.slurm
@@ -25,7 +25,7 @@ class Jobs:
     def __init__(self, project, partition):
         self.project = project
         self.partition = partition
-        suite = load_suite(project.suite, root=project.root)
+        suite = load_suite(project.suite)
         profile = Profile(launcher="slurm")
         self.plan = build_plan(suite, root=project.root, folder=project.folder, profile=profile)
         self.plan.state.mkdir(parents=True)

@@ -55,7 +55,7 @@ def test_an_installed_library_is_no_file(project, hashes):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('_base_ = ["gone.py"]\n', r"deep\.py has the base gone\.py, which does not exist"),
+        ('_base_ = ["gone.py"]\n', r"deep\.py: its base gone\.py does not exist"),
         ("a = (\n", r"deep\.py is not valid Python"),
     ],
 )

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from simmim_bench.suite import events, view
-from simmim_bench.suite.board import Board
+from simmim_bench.suite.events import Board
 from simmim_bench.suite.stage import last_error
 
 PRETRAIN = "pretrain/simmim__net/seed0"
@@ -31,7 +31,7 @@ def board(project):
         events.Event(SCRATCH, "start", time=now - 5),
         events.Event(SCRATCH, "failed", time=now, message="[Errno 28] No space left"),
     ):
-        events.tell(plan.state, event)
+        events.write_event(plan.state, event)
     return Board(plan, shown={stage.id for stage in plan.stages}, cached={"data"})
 
 
@@ -55,7 +55,7 @@ def test_a_stage_whose_process_is_gone_has_failed(board):
     if not process:
         os._exit(0)
     os.waitpid(process, 0)
-    events.tell(board.plan.state, events.Event(PRETRAIN, "start", pid=process))
+    events.write_event(board.plan.state, events.Event(PRETRAIN, "start", pid=process))
     board.refresh()
     (row,) = board.refresh()
     assert (row.state, row.message) == ("failed", "killed")
@@ -74,7 +74,7 @@ def test_a_half_written_event_waits(board):
 
 def test_events_of_a_suite_that_was_killed_do_not_count(board):
     board.refresh()
-    events.tell(board.plan.state, events.Event(PRETRAIN, "failed", owner="1 2.0"))
+    events.write_event(board.plan.state, events.Event(PRETRAIN, "failed", owner="1 2.0"))
     assert board.refresh() == []
     assert board.rows[PRETRAIN].state == "running"
 
@@ -100,7 +100,7 @@ def test_what_a_stage_has_measured_is_told_when_it_is_done(board):
     folder = board.plan.folder / SCRATCH
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(json.dumps({"metrics": metrics}), "utf-8")
-    events.tell(board.plan.state, events.Event(SCRATCH, "done", time=time.time() + 1))
+    events.write_event(board.plan.state, events.Event(SCRATCH, "done", time=time.time() + 1))
     console = Console(file=io.StringIO(), width=200)
     shown = view.open_view(console, board)
     shown.update(board.refresh())
@@ -127,7 +127,7 @@ def test_live_table_fits_the_terminal(board, height):
     ("width", "share"), [(80, "25%"), (110, "\u2501" * 3), (150, "\u2501" * 3)]
 )
 def test_a_long_message_hides_no_state(board, width, share):
-    events.tell(board.plan.state, events.Event(SCRATCH, "failed", message="x" * 500))
+    events.write_event(board.plan.state, events.Event(SCRATCH, "failed", message="x" * 500))
     console = Console(file=io.StringIO(), force_terminal=True, width=width, height=30)
     board.refresh()
     with console.capture() as capture:

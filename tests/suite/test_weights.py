@@ -70,7 +70,7 @@ def test_weights_that_are_not_there_are_told_once_with_the_command(suite):
 
 def test_weights_of_another_method_are_refused(suite):
     put(suite, method="converted from timm")
-    assert "is of the method 'converted from timm'; call it so" in refused(suite)
+    assert "belongs to the method 'converted from timm'; use that name" in refused(suite)
 
 
 def test_they_are_not_asked_for_where_no_task_takes_them(suite):
@@ -92,5 +92,5 @@ def test_a_painting_of_given_weights_is_refused(suite):
     suite.config("paint_net", "painting = dict()\n")
     paint = {"config": "configs/paint_{backbone}.py", "tool": "evaluate_painting"}
     suite.write_suite(tasks={"painting": paint}, baselines=[], weights={"supervised": WEIGHTS})
-    with pytest.raises(BenchError, match="supervised has none; exclude that method"):
+    with pytest.raises(BenchError, match="'supervised' does not have; exclude that method"):
         suite.plan()

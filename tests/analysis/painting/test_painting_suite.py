@@ -9,9 +9,9 @@ from simmim_bench.masking.strategies import build_strategy, for_evaluation
 from simmim_bench.models.simmim import SimMIM
 from simmim_bench.reconstruction import MASK_STEP
 from simmim_bench.registry import MODELS
-from simmim_bench.suite.cells import list_cells, step_of
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.selectors import PRETRAIN, Cell
+from simmim_bench.suite.matrix import list_cells, step_of
+from simmim_bench.suite.schema import PRETRAIN, Cell
 from tests.e2e.conftest import ROOT
 
 PROTOCOL = "configs/generation/painting_demo.py"
@@ -21,7 +21,7 @@ PROTOCOL = "configs/generation/painting_demo.py"
 def suites():
     folder = ROOT / "configs" / "suites"
     names = ("variants", "demo-painting")
-    return [load_suite(folder / f"{name}.yaml", root=ROOT) for name in names]
+    return [load_suite(folder / f"{name}.yaml") for name in names]
 
 
 def pretrainings(suite):

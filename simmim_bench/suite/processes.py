@@ -1,22 +1,25 @@
-"""Wall time and peak memory of a process with everything that it starts."""
+"""Processes and their descendants: memory, identity, end."""
 
 from __future__ import annotations
 
+import ctypes
 import signal
+import sys
 import time
 from dataclasses import dataclass, field
 
 import psutil
 
 SECONDS_BETWEEN_SAMPLES = 2.0
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 @dataclass
 class MemoryPeak:
-    """Largest sum of memory of a process and its descendants seen so far.
+    """Largest memory of a process and its descendants together, so far.
 
-    A page that several processes share, such as torch's libraries, is divided among them
-    (Linux's proportional set size), so the sum is what the machine must have.
+    Pages that several processes share, such as torch's libraries, are divided among them (Linux's
+    proportional set size), so the sum is what the machine must have.
     """
 
     process: psutil.Process
@@ -24,10 +27,10 @@ class MemoryPeak:
     sampled: float = field(default=float("-inf"))
 
     def sample(self) -> bool:
-        """Look, unless the last look was a moment ago (a look costs milliseconds).
+        """Measure, unless the last measurement was a moment ago: one takes milliseconds.
 
         Returns:
-            Whether it looked.
+            Whether it measured.
         """
         now = time.monotonic()
         if now - self.sampled < SECONDS_BETWEEN_SAMPLES:
@@ -43,7 +46,7 @@ class MemoryPeak:
 
 
 def family(process: psutil.Process) -> list[psutil.Process]:
-    """``process`` and all its descendants that still live."""
+    """``process`` and all its living descendants."""
     try:
         return [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
@@ -51,7 +54,7 @@ def family(process: psutil.Process) -> list[psutil.Process]:
 
 
 def end(processes: list[psutil.Process], *, patience: float = 10.0) -> None:
-    """Ask processes to end, and kill those that have not after ``patience`` seconds."""
+    """Ask processes to end; kill those that still run after ``patience`` seconds."""
     _signal(processes, signal.SIGTERM)
     _, alive = psutil.wait_procs(processes, timeout=patience)
     _signal(alive, signal.SIGKILL)
@@ -59,13 +62,13 @@ def end(processes: list[psutil.Process], *, patience: float = 10.0) -> None:
 
 
 def identity() -> str:
-    """Name of this process that no later process gets: number and time of creation."""
+    """PID and creation time of this process; no later process has both."""
     process = psutil.Process()
     return f"{process.pid} {process.create_time()}"
 
 
 def is_alive(identity: str) -> bool:
-    """Whether the process that called itself ``identity`` still runs."""
+    """Whether the process with this ``identity`` still runs."""
     pid, started = identity.split()
     try:
         process = psutil.Process(int(pid))
@@ -73,6 +76,12 @@ def is_alive(identity: str) -> bool:
         return same and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends, for whatever reason."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _signal(processes: list[psutil.Process], number: int) -> None:

@@ -1,0 +1,141 @@
+"""Check that every stage to run has what it needs, before the first one starts."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.config import added_arguments, load_config
+from simmim_bench.data.layouts import data_root, missing_data
+from simmim_bench.errors import BenchError
+from simmim_bench.suite.matrix import group_cells
+from simmim_bench.suite.plan import Plan, Stage, read_card
+from simmim_bench.suite.schema import Suite
+
+PROTOCOL_TOOLS = {"train": "tools/train.py", "evaluate_painting": "tools/analyze.py painting"}
+
+
+def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str]:
+    """Messages about what would fail later: configs, overrides, data, weights, budget.
+
+    Args:
+        plan: Of ``suite``.
+        stages: Those that have to run.
+        suite: As read from its file.
+    """
+    stages = list(stages)
+    unreadable = {stage.config: stage.problem for stage in reversed(plan.stages) if stage.problem}
+    # Seeds share a config and its overrides.
+    runs = {
+        (stage.id.split("/")[0], stage.config, stage.options): stage
+        for stage in stages
+        if stage.config and not stage.problem
+    }
+    reported: set[Path] = {(data_root() / suite.data).resolve()} if suite.data else set()
+    return [
+        *reversed(unreadable.values()),
+        *(text for stage in runs.values() for text in _config_mistakes(plan, stage, reported)),
+        *_weights_mistakes(plan, stages, suite),
+        *_cost_mistakes(stages, suite),
+        *_argument_mistakes(plan, runs.values()),
+    ]
+
+
+def estimated_gpu_hours(stages: Iterable[Stage]) -> float:
+    """Sum of the estimates that ``stages`` state."""
+    return sum(stage.gpu_hours or 0.0 for stage in stages)
+
+
+def _config_mistakes(plan: Plan, stage: Stage, reported: set[Path]) -> Iterator[str]:
+    """Mistakes of one config; missing paths below one of ``reported`` are skipped."""
+    try:
+        cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
+    except BenchError as error:
+        message = str(error).replace(f"{plan.root}/", "")
+        yield f"{stage.config}: {message}"
+        return
+    yield from _role_mistakes(stage, cfg)
+    network = cfg.get("painting", {}).get("judge")
+    weights = network.get("checkpoint") if isinstance(network, dict) else None
+    if isinstance(weights, str) and not (plan.root / weights).is_file():
+        yield (
+            f"{stage.config}: the reference network's weights {weights} do not exist; get them as "
+            f"docs/generation.md describes"
+        )
+    for path, message in missing_data(cfg):
+        if not any(path.resolve().is_relative_to(folder) for folder in reported):
+            reported.add(path.resolve())
+            yield f"{stage.config}: {message}"
+
+
+def _role_mistakes(stage: Stage, cfg: Any) -> Iterator[str]:
+    """A pretraining among the tasks, a task among the pretrainings, or the wrong tool."""
+    section, key = ("tasks", "protocol")
+    if stage.id.startswith("pretrain/"):
+        section, key = ("pretrain", "pretraining")
+    tool = "evaluate_painting" if "painting" in cfg else "train"
+    if key not in cfg:
+        yield f"{stage.config} is listed under {section!r}, but defines no `{key}`"
+    elif section == "tasks" and PROTOCOL_TOOLS[tool] not in " ".join(stage.command):
+        yield f"{stage.config} runs with {PROTOCOL_TOOLS[tool]}; add `tool: {tool}` to the task"
+
+
+def _argument_mistakes(plan: Plan, stages: Iterable[Stage]) -> list[str]:
+    """Overrides that add an argument which the class of that part does not have.
+
+    Looking at classes imports torch, so another process does it, and only if an argument is added.
+    """
+    added = []
+    for config, options in dict.fromkeys((stage.config, stage.options) for stage in stages):
+        with suppress(BenchError):  # reported with the config
+            if options and added_arguments(str(plan.root / config), list(options)):
+                added.append([str(plan.root / config), list(options)])
+    if not added:
+        return []
+    command = [sys.executable, "-m", "simmim_bench.training.config_check"]
+    checked = subprocess.run(
+        command, input=json.dumps(added), capture_output=True, text=True, check=False
+    )
+    if checked.returncode:
+        raise BenchError(f"the overrides could not be checked: {checked.stderr.strip()[-500:]}")
+    return [
+        f"{Path(path).relative_to(plan.root)}: {message}"
+        for path, message in json.loads(checked.stdout)
+    ]
+
+
+def _weights_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> Iterator[str]:
+    """Existing weights that ``stages`` start from and that are missing or of another method."""
+    pending = {stage.id for stage in stages}
+    used = set()
+    for (seed, backbone, method), cells in group_cells(suite).items():
+        path = suite.weights_of(method, backbone)
+        name = f"{method}__{backbone}/seed{seed}"
+        if path and any(f"finetune/{cell.task}/{name}" in pending for cell in cells):
+            used.add((method, path))
+    for method, path in sorted(used):
+        folder = shlex.quote(Path(path).parent.as_posix())
+        remedy = f"`python tools/convert_checkpoint.py FILE {folder} --method {method}`"
+        card = read_card(plan.root, path)
+        if card is None or not (plan.root / path).is_file():
+            yield f"weights.{method}: {path} or its .json is missing; create both with {remedy}"
+        elif card.get("method") != method:
+            yield (
+                f"weights.{method}: {path} belongs to the method {card.get('method')!r}; use that "
+                f"name here, or create the file again with {remedy}"
+            )
+
+
+def _cost_mistakes(stages: list[Stage], suite: Suite) -> Iterator[str]:
+    hours = estimated_gpu_hours(stages)
+    if suite.budget and hours > suite.budget.gpu_hours:
+        yield (
+            f"the stages to run are estimated at {hours:g} GPU hours, but budget.gpu_hours is "
+            f"{suite.budget.gpu_hours:g}; raise it, or run a part with --only"
+        )
