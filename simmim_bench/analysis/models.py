@@ -174,7 +174,7 @@ def _draw_weights(model: Any) -> None:
 
 def _exported(name: str, path: Path) -> Subject:
     card = read_card(path)
-    backbone = build({**card["backbone_config"], "init_cfg": None}, "mmpretrain")
+    backbone = build(card["backbone_config"], "mmpretrain")
     load_pretrained(backbone, path)
     stated = card["pretraining"]
     what = f"{stated['method']}, {stated['dataset']}, {stated['epochs']} epochs"

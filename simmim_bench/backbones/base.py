@@ -1,19 +1,28 @@
-"""What a backbone needs to be masked, exported, and used by downstream tasks.
+"""What a backbone needs to be masked, exported and used by the tasks, and where it is looked up.
 
-An adapter wraps the very backbone class that fine-tuning uses; it adds no parameter and
-retypes no ``forward``, so a pretrained backbone's keys are the downstream backbone's keys.
+An adapter wraps the very class that fine-tuning uses. It adds no parameter and retypes no
+``forward``, so the keys of a pretrained backbone are those of the downstream backbone.
+
+A new backbone is one new file with an adapter under ``@register_adapter``: in this folder, whose
+files are found by themselves, or in a module of your own that a config names in ``custom_imports``.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
+
+from simmim_bench.errors import BenchError
 
 BUFFERS = r"(.*\.)?relative_position_index"
 
@@ -40,8 +49,23 @@ class Resized:
     new: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class VisibleEncoder:
+    """How a kind of backbone computes visible tokens only; see ``sparse``.
+
+    Args:
+        check: Raises ``BenchError`` if an option of the backbone does not allow it.
+        run: Context in which the backbone drops masked tokens. Takes the adapter, the mask (Bool,
+            (B, H / token_size, W / token_size)) and the mask token (1, 1, channels of the last
+            level).
+    """
+
+    check: Callable[[BackboneAdapter], None]
+    run: Callable[[BackboneAdapter, Tensor, Tensor], AbstractContextManager[None]]
+
+
 class BackboneAdapter(ABC):
-    """Contract between a backbone and everything that is not the backbone.
+    """Contract between a backbone and everything else.
 
     Args:
         backbone: Instance of ``backbone_type``; the adapter keeps a reference only.
@@ -51,10 +75,13 @@ class BackboneAdapter(ABC):
     """Short name, written into exported backbones."""
 
     backbone_type: ClassVar[type[nn.Module]]
-    """The class this adapter serves."""
+    """The class this adapter serves, with its subclasses."""
 
     recomputed: ClassVar[tuple[str, ...]] = (BUFFERS,)
     """Patterns of buffers that follow from sizes: never loaded, always the model's own."""
+
+    visible_encoder: ClassVar[VisibleEncoder | None] = None
+    """How ``backbone_type`` itself (not a subclass) computes visible tokens only, if it can."""
 
     def __init__(self, backbone: nn.Module) -> None:
         self.backbone: Any = backbone
@@ -86,6 +113,10 @@ class BackboneAdapter(ABC):
     @abstractmethod
     def last_feature_map(self, outputs: Sequence[Tensor]) -> Tensor:
         """Deepest level, (B, C, H / stride, W / stride), of what the backbone returned."""
+
+    def stages(self) -> list[Sequence[nn.Module]]:
+        """Blocks of each stage, first to last; empty if they are not known."""
+        return []
 
     @abstractmethod
     def init_weights(self, *, pretraining: bool) -> None:
@@ -155,6 +186,62 @@ class BackboneAdapter(ABC):
     @abstractmethod
     def may_be_unexpected(self) -> tuple[str, ...]:
         """Patterns of keys that pretraining has and tasks drop."""
+
+
+_REGISTERED: dict[type[nn.Module], type[BackboneAdapter]] = {}
+_Adapter = TypeVar("_Adapter", bound=type[BackboneAdapter])
+
+
+def register_adapter(adapter: _Adapter) -> _Adapter:
+    """Class decorator: let ``adapter`` serve its ``backbone_type``.
+
+    Raises:
+        ValueError: If another adapter serves that class or has that name.
+    """
+    for known in _REGISTERED.values():
+        if _identity(known) == _identity(adapter):
+            continue  # its module was loaded again
+        if known.backbone_type is adapter.backbone_type or known.name == adapter.name:
+            raise ValueError(
+                f"{adapter.__name__} ({adapter.name!r}, for {adapter.backbone_type.__name__}) "
+                f"conflicts with {known.__name__} ({known.name!r}, for "
+                f"{known.backbone_type.__name__}); use another name and backbone_type"
+            )
+    _REGISTERED[adapter.backbone_type] = adapter
+    return adapter
+
+
+def _identity(adapter: type[BackboneAdapter]) -> tuple[str, str]:
+    return adapter.__module__, adapter.__qualname__
+
+
+@cache
+def _import_room() -> None:
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        importlib.import_module(f"{__package__}.{module.name}")
+
+
+def adapters() -> tuple[type[BackboneAdapter], ...]:
+    """All registered adapters, by name."""
+    _import_room()
+    return tuple(sorted(_REGISTERED.values(), key=lambda adapter: adapter.name))
+
+
+def adapter_for(backbone: nn.Module) -> BackboneAdapter:
+    """Wrap ``backbone`` in the adapter of its class, or of the nearest base class that has one.
+
+    Raises:
+        BenchError: If no adapter serves the class; the message lists the known classes.
+    """
+    known = adapters()
+    for kind in type(backbone).__mro__:
+        if kind in _REGISTERED:
+            return _REGISTERED[kind](backbone)
+    raise BenchError(
+        f"no adapter for backbone {type(backbone).__name__}; supported are "
+        f"{', '.join(adapter.backbone_type.__name__ for adapter in known)} and their subclasses; "
+        f"add one with @register_adapter (docs/backbones.md)"
+    )
 
 
 def matches(key: str, patterns: Sequence[str]) -> bool:

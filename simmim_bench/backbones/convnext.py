@@ -19,13 +19,14 @@ from mmpretrain.models.backbones import ConvNeXt
 from mmpretrain.models.utils import LayerNorm2d
 from torch import Tensor, nn
 
-from simmim_bench.backbones.base import FeatureSpec
+from simmim_bench.backbones.base import FeatureSpec, register_adapter
 from simmim_bench.backbones.pixels import PixelAdapter
 
 INIT_STD = 0.02
 MERGING_STRIDE = 2
 
 
+@register_adapter
 class ConvNeXtAdapter(PixelAdapter):
     """ConvNeXt: pixels are masked, on the grid of the stem's patches.
 
@@ -69,6 +70,10 @@ class ConvNeXtAdapter(PixelAdapter):
                 "gap_before_final_norm=False"
             )
         return outputs[-1]
+
+    def stages(self) -> list[Sequence[nn.Module]]:
+        """Blocks by stage."""
+        return list(self.backbone.stages)
 
     def init_weights(self, *, pretraining: bool) -> None:  # noqa: ARG002 - the same for both
         """Convolutions and linear layers: normal of 0.02, truncated at +-2; norms 1 and 0.

@@ -1,7 +1,9 @@
 """A plain CNN: convolutions and nothing else, no residual connection.
 
 The 3x3 convolutions of VGG (https://arxiv.org/abs/1409.1556) with the batch norm of its later
-implementations, on the four strides 4, 8, 16, 32 that the other backbones have.
+implementations, on the four strides 4, 8, 16, 32 that the other backbones have. Options:
+``out_indices=(3,)`` (its default) in pretraining and classification, ``(0, 1, 2, 3)`` in dense
+tasks. Running statistics of batch norm are exported and loaded like weights.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from simmim_bench.backbones.base import FeatureSpec
+from simmim_bench.backbones.base import FeatureSpec, register_adapter
 from simmim_bench.backbones.pixels import PixelAdapter
+from simmim_bench.backbones.sparse.cnn import VISIBLE_CNN
 from simmim_bench.registry import MODELS
+
+STEM_STRIDE = 2
 
 
 @MODELS.register_module()
@@ -35,7 +40,7 @@ class PlainCNN(BaseModule):
         init_cfg: mmengine's initialisation config.
 
     Raises:
-        ValueError: If channels and depths are not as many, or a stage is empty.
+        ValueError: If channels and depths differ in length, or a stage is empty.
     """
 
     def __init__(
@@ -51,14 +56,14 @@ class PlainCNN(BaseModule):
         super().__init__(init_cfg=init_cfg)
         if len(channels) != len(depths) or min(depths) < 1:
             raise ValueError(
-                f"channels {tuple(channels)} and depths {tuple(depths)} do not describe the same "
-                "stages; give as many numbers in both, and depths of 1 or more"
+                f"channels {tuple(channels)} and depths {tuple(depths)} must have the same length, "
+                f"and every depth must be at least 1"
             )
         self.channels, self.depths = tuple(channels), tuple(depths)
         self.out_indices = tuple(index % len(channels) for index in out_indices)
         self.in_channels = in_channels
         layer = partial(ConvModule, kernel_size=3, padding=1, norm_cfg=norm_cfg or {"type": "BN"})
-        self.stem = layer(in_channels, channels[0], stride=2)
+        self.stem = layer(in_channels, channels[0], stride=STEM_STRIDE)
         self.stages = nn.ModuleList()
         before = channels[0]
         for width, depth in zip(channels, depths, strict=True):
@@ -77,20 +82,13 @@ class PlainCNN(BaseModule):
         return tuple(outputs)
 
 
-# Adapter for the plain CNN, ``simmim_bench.PlainCNN``.
-#
-# ``out_indices=(3,)`` (its default) in pretraining and classification, ``(0, 1, 2, 3)`` in dense
-# tasks. Running statistics of batch norm are exported and loaded like weights.
-
-
-STEM_STRIDE = 2
-
-
+@register_adapter
 class CNNAdapter(PixelAdapter):
     """Plain CNN: pixels are masked; one level of layer decay per convolution."""
 
     name = "cnn"
     backbone_type = PlainCNN
+    visible_encoder = VISIBLE_CNN
 
     @property
     def feature_spec(self) -> FeatureSpec:
@@ -105,6 +103,10 @@ class CNNAdapter(PixelAdapter):
     def token_size(self) -> int:
         """Stride of the first stage, stem included."""
         return 2 * STEM_STRIDE
+
+    def stages(self) -> list[Sequence[nn.Module]]:
+        """Convolutions by stage."""
+        return list(self.backbone.stages)
 
     def init_weights(self, *, pretraining: bool) -> None:  # noqa: ARG002 - the same for both
         """Convolutions: normal with He's deviation by outputs; norms 1 and 0, as in ResNet."""

@@ -8,21 +8,25 @@ Running statistics of batch norm are exported and loaded like weights.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mmpretrain.models.backbones import ResNet
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from simmim_bench.backbones.base import FeatureSpec
+from simmim_bench.backbones.base import FeatureSpec, register_adapter
 from simmim_bench.backbones.pixels import PixelAdapter
+from simmim_bench.backbones.sparse.cnn import VISIBLE_CNN
 
 
+@register_adapter
 class ResNetAdapter(PixelAdapter):
     """ResNet: pixels are masked; one level of layer decay per residual block."""
 
     name = "resnet"
     backbone_type = ResNet
+    visible_encoder = VISIBLE_CNN
 
     @property
     def feature_spec(self) -> FeatureSpec:
@@ -66,10 +70,12 @@ class ResNetAdapter(PixelAdapter):
                 last = block.norm3 if hasattr(block, "norm3") else block.norm2
                 nn.init.zeros_(last.weight)
 
+    def stages(self) -> list[Sequence[nn.Module]]:
+        """Blocks by stage."""
+        return [getattr(self.backbone, name) for name in self.backbone.res_layers]
+
     def _blocks(self) -> list[nn.Module]:
-        return [
-            block for name in self.backbone.res_layers for block in getattr(self.backbone, name)
-        ]
+        return [block for stage in self.stages() for block in stage]
 
     @property
     def num_layers(self) -> int:

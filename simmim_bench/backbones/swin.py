@@ -16,18 +16,21 @@ from typing import Any, ClassVar
 from mmpretrain.models.backbones import SwinTransformer
 from torch import Tensor, nn
 
-from simmim_bench.backbones.base import BackboneAdapter, FeatureSpec, Resized
+from simmim_bench.backbones.base import BackboneAdapter, FeatureSpec, Resized, register_adapter
+from simmim_bench.backbones.mask_hooks import replace_masked_tokens
 from simmim_bench.backbones.resize import resize_bias_table, resize_position_embedding
-from simmim_bench.backbones.token_hook import replace_masked_tokens
+from simmim_bench.backbones.sparse.swin import VISIBLE_SWIN
 
 INIT_STD = 0.02
 
 
+@register_adapter
 class SwinAdapter(BackboneAdapter):
     """Swin: tokens are masked after patch embedding; windows may change between stages."""
 
     name = "swin"
     backbone_type = SwinTransformer
+    visible_encoder = VISIBLE_SWIN
 
     @property
     def feature_spec(self) -> FeatureSpec:
@@ -60,6 +63,10 @@ class SwinAdapter(BackboneAdapter):
     def last_feature_map(self, outputs: Sequence[Tensor]) -> Tensor:
         """The last level, already (B, C, h, w)."""
         return outputs[-1]
+
+    def stages(self) -> list[Sequence[nn.Module]]:
+        """Blocks by stage."""
+        return [stage.blocks for stage in self.backbone.stages]
 
     def init_weights(self, *, pretraining: bool) -> None:  # noqa: ARG002 - the same for both
         """Linear: normal of 0.02 truncated at +-2; norms 1 and 0; convolution: torch's default."""

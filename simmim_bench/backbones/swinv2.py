@@ -14,16 +14,18 @@ from typing import Any
 from mmpretrain.models.backbones import SwinTransformerV2
 from torch import Tensor, nn
 
-from simmim_bench.backbones.base import FeatureSpec, Resized
+from simmim_bench.backbones.base import FeatureSpec, Resized, register_adapter
 from simmim_bench.backbones.swin import SwinAdapter
 from simmim_bench.errors import BenchError
 
 
+@register_adapter
 class SwinV2Adapter(SwinAdapter):
     """Swin V2: tokens are masked after patch embedding; coordinates are never loaded."""
 
     name = "swinv2"
     backbone_type = SwinTransformerV2
+    visible_encoder = None
     recomputed = (r"(.*\.)?(relative_position_index|relative_coords_table)",)
     keywords_without_decay = ("cpb_mlp", "logit_scale")
 

@@ -1,4 +1,9 @@
-"""Any feature backbone of timm by name (https://github.com/huggingface/pytorch-image-models)."""
+"""Any feature backbone of timm by name (https://github.com/huggingface/pytorch-image-models).
+
+The adapter asks timm: for strides and channels (``feature_info``), levels of layer decay
+(``group_matcher``), parameters without weight decay (``no_weight_decay``) and initial weights (the
+constructors).
+"""
 
 from __future__ import annotations
 
@@ -9,12 +14,12 @@ from typing import Any
 
 from mmpretrain.models.backbones import TIMMBackbone
 
-from simmim_bench.backbones.base import FeatureSpec
+from simmim_bench.backbones.base import FeatureSpec, register_adapter
 from simmim_bench.backbones.pixels import PixelAdapter
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 
-NEAR_NAMES = 3
+PREFIX = "timm_model.model."
 
 
 @MODELS.register_module()
@@ -47,7 +52,7 @@ class TimmFeatures(TIMMBackbone):
         init_cfg: dict[str, Any] | None = None,
         **options: Any,
     ) -> None:
-        _check_name(model_name)
+        check_timm_name(model_name)
         try:
             super().__init__(
                 model_name=model_name,
@@ -71,8 +76,8 @@ class TimmFeatures(TIMMBackbone):
         }
 
 
-def _check_name(name: str) -> None:
-    """Refuse an unknown name with the nearest ones.
+def check_timm_name(name: str) -> None:
+    """Refuse an unknown name; the message lists similar ones.
 
     Raises:
         BenchError: If timm has no such model.
@@ -81,23 +86,12 @@ def _check_name(name: str) -> None:
 
     if timm.is_model(name):
         return
-    near = difflib.get_close_matches(
-        name.split(".", maxsplit=1)[0], timm.list_models(), n=NEAR_NAMES
-    )
-    hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them"
+    near = difflib.get_close_matches(name.partition(".")[0], timm.list_models(), cutoff=0.5)
+    hint = f"did you mean {', '.join(near)}?" if near else "timm.list_models() lists them all"
     raise BenchError(f"unknown timm model {name!r}; {hint}")
 
 
-# Adapter for timm's feature backbones, ``simmim_bench.TimmFeatures``.
-#
-# What timm says of its models is asked from timm: strides and channels (``feature_info``), levels
-# of layer decay (``group_matcher``), parameters without weight decay (``no_weight_decay``), and
-# initial weights (its constructors).
-
-
-PREFIX = "timm_model.model."
-
-
+@register_adapter
 class TimmAdapter(PixelAdapter):
     """A timm backbone: pixels are masked, whatever the model does with them."""
 
@@ -157,7 +151,7 @@ class TimmAdapter(PixelAdapter):
         )
 
     def architecture(self) -> dict[str, Any]:
-        """Name without its tag, and channels; timm's options are told by keys and shapes."""
+        """Name without its tag, and channels; keys and shapes show timm's options."""
         config = self.backbone.config
         return {
             "model_name": config["model_name"].split(".")[0],

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from simmim_bench.backbones.pixels import CHANNELS, fill_masked_pixels
+from simmim_bench.backbones.mask_hooks import CHANNELS, fill_masked_pixels
 from simmim_bench.models.simmim import SimMIM
 from simmim_bench.registry import MODELS
 

@@ -208,7 +208,7 @@ def load_trained_backbone(content: dict[str, Any], config: dict[str, Any], path:
     state = backbone_state(content)
     check_finite(state, path)
     scope = config.get("default_scope", "mmpretrain")
-    backbone = MODELS.build({**config["model"]["backbone"], "init_cfg": None, "_scope_": scope})
+    backbone = MODELS.build({**config["model"]["backbone"], "_scope_": scope})
     load_strict(
         backbone,
         state,

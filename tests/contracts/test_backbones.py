@@ -177,5 +177,5 @@ class TestWindowedPlainViT(TestPlainViT):
 
 
 def test_an_unknown_backbone():
-    with pytest.raises(BenchError, match="no adapter for backbone Linear; known backbones are: "):
+    with pytest.raises(BenchError, match="no adapter for backbone Linear; supported are "):
         adapter_for(torch.nn.Linear(2, 2))

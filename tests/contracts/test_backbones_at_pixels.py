@@ -143,7 +143,7 @@ class TestPlainCNN(MaskedAtInput):
         assert {m.kernel_size for m in layers} == {(3, 3)}
 
     def test_stages_that_do_not_fit(self):
-        with pytest.raises(ValueError, match="do not describe the same stages"):
+        with pytest.raises(ValueError, match="must have the same length"):
             MODELS.build({"type": "simmim_bench.PlainCNN", "channels": (8, 8), "depths": (1,)})
 
 

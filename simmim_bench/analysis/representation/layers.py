@@ -7,13 +7,9 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
-from mmpretrain.models.backbones import ConvNeXt, ResNet
 from torch import Tensor, nn
 
-from simmim_bench.backbones.columnar import ColumnarAdapter
-from simmim_bench.backbones.lookup import adapter_for
-from simmim_bench.backbones.plain_cnn import PlainCNN
-from simmim_bench.backbones.swin import SwinAdapter
+from simmim_bench.backbones import adapter_for
 
 OUTPUT = "output"
 
@@ -23,17 +19,9 @@ def blocks_of(backbone: Any) -> dict[str, nn.Module]:
 
     None for a backbone of timm, whose inner names differ from model to model.
     """
-    adapter = adapter_for(backbone)
-    if isinstance(adapter, ColumnarAdapter):
-        return {str(number): block for number, block in enumerate(backbone.layers, 1)}
-    if isinstance(adapter, SwinAdapter):
-        stages = [stage.blocks for stage in backbone.stages]
-    elif isinstance(backbone, ResNet):
-        stages = [getattr(backbone, name) for name in backbone.res_layers]
-    elif isinstance(backbone, ConvNeXt | PlainCNN):
-        stages = list(backbone.stages)
-    else:
-        stages = []
+    stages = adapter_for(backbone).stages()
+    if len(stages) == 1:
+        return {str(number): block for number, block in enumerate(stages[0], 1)}
     return {
         f"{number}.{place}": block
         for number, stage in enumerate(stages, 1)

@@ -17,21 +17,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from simmim_bench.backbones.base import BackboneAdapter, VisibleEncoder
+from simmim_bench.backbones.mask_hooks import grid_check_hook, mask_of_cells
 from simmim_bench.backbones.sparse.group_attention import Grouping, Places, attend, group
-from simmim_bench.backbones.token_hook import grid_must_fit
+from simmim_bench.backbones.sparse.vit import check_last_level
+from simmim_bench.errors import BenchError
 
 MERGED = 2  # tokens a side that patch merging joins
 
 
 @contextmanager
-def visible_swin(backbone: Any, mask: Tensor, mask_token: Tensor) -> Iterator[None]:
-    """See ``visible_only``.
+def visible_swin(adapter: BackboneAdapter, mask: Tensor, mask_token: Tensor) -> Iterator[None]:
+    """See ``VisibleEncoder.run``.
 
     Raises:
         ValueError: If a token of the last stage is partly masked, patch merging is not 2 x 2, a
             map is smaller than a window without ``pad_small_map``, or (forward) the mask is not
             that of the token grid.
     """
+    backbone = adapter.backbone
     _check_whole_cells(backbone, mask)
     own = mask[:1] if bool((mask == mask[:1]).all()) else mask
     packs, packed = len(mask) // len(own), own.flatten()
@@ -48,7 +52,7 @@ def visible_swin(backbone: Any, mask: Tensor, mask_token: Tensor) -> Iterator[No
 
     norm = getattr(backbone, f"norm{backbone.num_layers - 1}")
     handles = [
-        backbone.patch_embed.register_forward_hook(grid_must_fit(mask)),
+        backbone.patch_embed.register_forward_hook(grid_check_hook(mask)),
         backbone.drop_after_pos.register_forward_hook(drop),
         norm.register_forward_hook(put_back),
     ]
@@ -130,13 +134,18 @@ def _check_whole_cells(backbone: Any, mask: Tensor) -> None:
     if any(tuple(merge.sampler.kernel_size) != (MERGED, MERGED) for merge in merges):
         raise ValueError("a sparse Swin merges 2 x 2 patches; leave downsample_cfg as it is")
     side = MERGED ** len(merges)
-    rows, columns = mask.shape[1:]
     stride = side * int(backbone.patch_embed.projection.stride[0])
-    if rows % side == columns % side == 0:
-        cells = mask.unflatten(2, (-1, side)).unflatten(1, (-1, side))  # (B, h, side, w, side)
-        if bool((cells == cells[:, :, :1, :, :1]).all()):
-            return
-    raise ValueError(
-        f"a sparse Swin needs images and masks of whole {stride} px, the stride of its last stage; "
-        f"set mask_patch_size={stride} and an image size that it divides"
-    )
+    mask_of_cells(mask, side, stride=stride, backbone="Swin")
+
+
+def check_swin(adapter: BackboneAdapter) -> None:
+    """See ``VisibleEncoder.check``: the last level alone is returned, without drop path."""
+    check_last_level(adapter)
+    if any(float(getattr(module, "drop_prob", 0.0)) for module in adapter.backbone.modules()):
+        raise BenchError(
+            "a sparse Swin packs the tokens of all images, and drop path would drop them together; "
+            "set drop_path_rate=0.0, as SimMIM pretrains Swin"
+        )
+
+
+VISIBLE_SWIN = VisibleEncoder(check=check_swin, run=visible_swin)

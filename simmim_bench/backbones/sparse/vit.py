@@ -12,27 +12,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from simmim_bench.backbones.token_hook import grid_must_fit
+from simmim_bench.backbones.base import BackboneAdapter, VisibleEncoder
+from simmim_bench.backbones.mask_hooks import grid_check_hook
+from simmim_bench.errors import BenchError
 
 
 @contextmanager
-def visible_vit(backbone: Any, mask: Tensor, mask_token: Tensor) -> Iterator[None]:
-    """See ``visible_only``; the class token is always visible.
+def visible_vit(adapter: BackboneAdapter, mask: Tensor, mask_token: Tensor) -> Iterator[None]:
+    """See ``VisibleEncoder.run``; the class token is always visible.
 
     Raises:
         ValueError: If images have different numbers of visible tokens, or (forward) the mask is
             not that of the token grid.
     """
-    hidden = mask.flatten(1)  # (B, N)
-    visible = (~hidden).sum(dim=1)
+    backbone = adapter.backbone
+    masked = mask.flatten(1)  # (B, N)
+    visible = (~masked).sum(dim=1)
     if bool((visible != visible[0]).any()):
         raise ValueError(
             f"images have {int(visible.min())} to {int(visible.max())} visible tokens; a sparse "
-            f"ViT needs as many in each: use a mask of fixed count, as masking at random has"
+            f"ViT needs the same number in each: use a mask of fixed count, such as random masks"
         )
     extra = int(backbone.num_extra_tokens)
-    order = hidden.to(torch.uint8).argsort(dim=1, stable=True)[:, : int(visible[0])]
-    rank = (~hidden).cumsum(dim=1) - 1  # place of a visible token among the visible ones
+    order = masked.to(torch.uint8).argsort(dim=1, stable=True)[:, : int(visible[0])]
+    rank = (~masked).cumsum(dim=1) - 1  # place of a visible token among the visible ones
 
     def drop(_module: nn.Module, _args: Any, tokens: Tensor) -> Tensor:
         kept = tokens[:, extra:].take_along_dim(order.unsqueeze(-1), dim=1)
@@ -40,12 +43,12 @@ def visible_vit(backbone: Any, mask: Tensor, mask_token: Tensor) -> Iterator[Non
 
     def put_back(_module: nn.Module, _args: Any, tokens: Tensor) -> Tensor:
         spread = tokens[:, extra:].take_along_dim(rank.clamp(min=0).unsqueeze(-1), dim=1)
-        filled = torch.where(hidden.unsqueeze(-1), mask_token.to(tokens.dtype), spread)
+        filled = torch.where(masked.unsqueeze(-1), mask_token.to(tokens.dtype), spread)
         return torch.cat([tokens[:, :extra], filled], dim=1)  # (B, extra + N, C)
 
     last = backbone.ln1 if backbone.final_norm else backbone.layers[-1]
     handles = [
-        backbone.patch_embed.register_forward_hook(grid_must_fit(mask)),
+        backbone.patch_embed.register_forward_hook(grid_check_hook(mask)),
         backbone.pre_norm.register_forward_hook(drop),
         last.register_forward_hook(put_back),
     ]
@@ -54,3 +57,19 @@ def visible_vit(backbone: Any, mask: Tensor, mask_token: Tensor) -> Iterator[Non
     finally:
         for handle in handles:
             handle.remove()
+
+
+def check_last_level(adapter: BackboneAdapter) -> None:
+    """See ``VisibleEncoder.check``: the last level alone is returned."""
+    backbone = adapter.backbone
+    stages = adapter.stages()
+    last = len(stages if len(stages) > 1 else stages[0]) - 1
+    if list(backbone.out_indices) != [last] or getattr(backbone, "out_after_downsample", False):
+        raise BenchError(
+            f"a sparse backbone has no map but the last, got out_indices="
+            f"{tuple(backbone.out_indices)}; leave out_indices and out_after_downsample at their "
+            f"defaults"
+        )
+
+
+VISIBLE_VIT = VisibleEncoder(check=check_last_level, run=visible_vit)
