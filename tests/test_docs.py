@@ -135,3 +135,15 @@ def anchors(page):
 def test_every_page_is_linked_from_the_readme():
     linked = {(ROOT / target.partition("#")[0]) for target in LINK.findall(README.read_text())}
     assert set(ROOT.glob("docs/*.md")) <= linked
+
+
+def test_every_masking_strategy_and_suite_has_a_row():
+    from simmim_bench.masking.strategies import strategies
+
+    masking, suites = ((ROOT / "docs" / name).read_text() for name in ("masking.md", "suites.md"))
+    ours = {name for name, kind in strategies().items() if kind.__module__.startswith("simmim")}
+    assert len(ours) > 5
+    assert {name for name in ours if f"| `{name}`" not in masking} == set()
+    names = {path.stem for path in (ROOT / "configs" / "suites").glob("*.yaml")}
+    assert len(names) > 5
+    assert {name for name in names if f"`{name}`" not in suites} == set()
