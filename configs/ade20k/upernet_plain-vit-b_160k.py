@@ -8,20 +8,10 @@ _base_ = [
     "../_base_/models/upernet.py",
     "../_base_/datasets/ade20k.py",
     "../_base_/schedules/ade20k_160k.py",
+    "../_base_/protocols/ade20k-upernet-160k-slide.py",
 ]
 default_scope = "mmseg"
 backbone_name = "plain-vit-b"
-protocol = dict(
-    id="ade20k-upernet-160k-slide",
-    version=1,
-    task="segmentation",
-    dataset="ADE20K",
-    split="val",
-    image_size=512,
-    iterations=160000,
-    metrics=dict(miou="mIoU", macc="mAcc", aacc="aAcc"),
-    primary="miou",
-)
 
 model = dict(
     data_preprocessor=dict(test_cfg=dict(size=(512, 512))),  # fills up images that are smaller
@@ -45,10 +35,7 @@ model = dict(
 )
 train_dataloader = dict(batch_size=2)  # x 8 devices = 16
 
-# Biases and norms do not decay, as in SimMIM's code; mmsegmentation lets biases decay.
 optim_wrapper = dict(
-    type="OptimWrapper",
-    constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
     paramwise_cfg=dict(layer_decay=0.65),
-    optimizer=dict(type="AdamW", lr=1e-4, weight_decay=0.05, betas=(0.9, 0.999), eps=1e-8),
+    optimizer=dict(lr=1e-4, weight_decay=0.05),
 )

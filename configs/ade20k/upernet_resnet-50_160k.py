@@ -7,20 +7,10 @@ _base_ = [
     "../_base_/models/upernet.py",
     "../_base_/datasets/ade20k.py",
     "../_base_/schedules/ade20k_160k.py",
+    "../_base_/protocols/ade20k-upernet-160k.py",
 ]
 default_scope = "mmseg"
 backbone_name = "resnet-50"
-protocol = dict(
-    id="ade20k-upernet-160k",
-    version=1,
-    task="segmentation",
-    dataset="ADE20K",
-    split="val",
-    image_size=512,
-    iterations=160000,
-    metrics=dict(miou="mIoU", macc="mAcc", aacc="aAcc"),
-    primary="miou",
-)
 
 model = dict(
     backbone=dict(_base_.resnet_50, out_indices=(0, 1, 2, 3)),
@@ -31,6 +21,7 @@ model = dict(
 train_dataloader = dict(batch_size=2)  # x 8 devices = 16
 
 optim_wrapper = dict(
+    _delete_=True,
     type="OptimWrapper",
     optimizer=dict(type="SGD", lr=0.01, momentum=0.9, weight_decay=5e-4),
 )

@@ -7,22 +7,13 @@ _base_ = [
     "../_base_/runtime/by_iteration.py",
     "../_base_/models/swin-l.py",
     "../_base_/models/upernet.py",
-    "../_base_/datasets/ade20k.py",
+    "../_base_/datasets/ade20k-640.py",
     "../_base_/schedules/ade20k_160k.py",
+    "../_base_/protocols/ade20k-upernet-160k.py",
 ]
 default_scope = "mmseg"
 backbone_name = "swin-l"
-protocol = dict(
-    id="ade20k-upernet-160k-640",
-    version=1,
-    task="segmentation",
-    dataset="ADE20K",
-    split="val",
-    image_size=640,
-    iterations=160000,
-    metrics=dict(miou="mIoU", macc="mAcc", aacc="aAcc"),
-    primary="miou",
-)
+protocol = dict(id="ade20k-upernet-160k-640", image_size=640)
 
 model = dict(
     data_preprocessor=dict(size=(640, 640)),
@@ -40,41 +31,4 @@ model = dict(
     auxiliary_head=dict(in_channels=768),
     test_cfg=dict(mode="whole"),
 )
-train_dataloader = dict(
-    batch_size=2,  # x 8 devices = 16
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(type="LoadAnnotations"),
-            dict(type="RandomResize", scale=(2560, 640), ratio_range=(0.5, 2.0), keep_ratio=True),
-            dict(type="RandomCrop", crop_size=(640, 640), cat_max_ratio=0.75),
-            dict(type="RandomFlip", prob=0.5),
-            dict(type="PhotoMetricDistortion"),
-            dict(type="PackSegInputs"),
-        ]
-    ),
-)
-val_dataloader = dict(
-    dataset=dict(
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(type="Resize", scale=(2560, 640), keep_ratio=True),
-            dict(type="LoadAnnotations"),
-            dict(type="PackSegInputs"),
-        ]
-    )
-)
-test_dataloader = val_dataloader
-tta_pipeline = _base_.tta_pipeline
-tta_pipeline[1].transforms[0] = [
-    dict(type="Resize", scale=(int(2560 * ratio), int(640 * ratio)), keep_ratio=True)
-    for ratio in _base_.ratios
-]
-
-# Biases and norms do not decay, as in SimMIM's code; mmsegmentation lets biases decay.
-optim_wrapper = dict(
-    type="OptimWrapper",
-    constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
-    paramwise_cfg=dict(layer_decay=1.0),
-    optimizer=dict(type="AdamW", lr=6e-5, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8),
-)
+train_dataloader = dict(batch_size=2)  # x 8 devices = 16

@@ -8,20 +8,10 @@ _base_ = [
     "../_base_/models/upernet.py",
     "../_base_/datasets/ade20k.py",
     "../_base_/schedules/ade20k_160k.py",
+    "../_base_/protocols/ade20k-upernet-160k.py",
 ]
 default_scope = "mmseg"
 backbone_name = "swinv2-b"
-protocol = dict(
-    id="ade20k-upernet-160k",
-    version=1,
-    task="segmentation",
-    dataset="ADE20K",
-    split="val",
-    image_size=512,
-    iterations=160000,
-    metrics=dict(miou="mIoU", macc="mAcc", aacc="aAcc"),
-    primary="miou",
-)
 
 model = dict(
     backbone=dict(
@@ -38,11 +28,3 @@ model = dict(
     test_cfg=dict(mode="whole"),
 )
 train_dataloader = dict(batch_size=2)  # x 8 devices = 16
-
-# Biases and norms do not decay, as in SimMIM's code; mmsegmentation lets biases decay.
-optim_wrapper = dict(
-    type="OptimWrapper",
-    constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
-    paramwise_cfg=dict(layer_decay=1.0),
-    optimizer=dict(type="AdamW", lr=6e-5, weight_decay=0.01, betas=(0.9, 0.999), eps=1e-8),
-)

@@ -1,16 +1,18 @@
 # MoCo v3, plain ViT-B, 300 epochs at 224 px, batch 4096, by mmpretrain's algorithm.
 # Values: https://arxiv.org/abs/2104.02057, section 4.4; https://github.com/facebookresearch/moco-v3,
 # CONFIG.md; mmpretrain 1.2, configs/mocov3/mocov3_vit-base-p16_16xb256-amp-coslr-300e_in1k.py.
-_base_ = ["../_base_/runtime/default.py", "../_base_/datasets/imagenet_unlabelled.py"]
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/mocov3.py",
+    "../_base_/datasets/imagenet_unlabelled.py",
+    "../_base_/schedules/mocov3_300e.py",
+]
 default_scope = "mmpretrain"
 pretraining = dict(
     method="mocov3", backbone="plain-vit-b", dataset="ImageNet-1k", epochs=300, image_size=224
 )
 
-temperature = 0.2
 model = dict(
-    type="MoCoV3",
-    base_momentum=0.01,
     backbone=dict(
         type="MoCoV3ViT",
         arch=dict(embed_dims=768, num_layers=12, num_heads=12, feedforward_channels=3072),
@@ -18,41 +20,8 @@ model = dict(
         patch_size=16,
         stop_grad_conv1=True,
     ),
-    neck=dict(
-        type="NonLinearNeck",
-        in_channels=768,
-        hid_channels=4096,
-        out_channels=256,
-        num_layers=3,
-        with_bias=False,
-        with_last_bn=True,
-        with_last_bn_affine=False,
-        with_last_bias=False,
-        with_avg_pool=False,
-    ),
-    head=dict(
-        type="MoCoV3Head",
-        predictor=dict(
-            type="NonLinearNeck",
-            in_channels=256,
-            hid_channels=4096,
-            out_channels=256,
-            num_layers=2,
-            with_bias=False,
-            with_last_bn=True,
-            with_last_bn_affine=False,
-            with_last_bias=False,
-            with_avg_pool=False,
-        ),
-        loss=dict(type="CrossEntropyLoss", loss_weight=2 * temperature),
-        temperature=temperature,
-    ),
-    data_preprocessor=dict(
-        type="SelfSupDataPreprocessor",
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        to_rgb=True,
-    ),
+    neck=dict(in_channels=768, hid_channels=4096, out_channels=256, with_avg_pool=False),
+    head=dict(predictor=dict(in_channels=256, hid_channels=4096, out_channels=256)),
 )
 
 crop = dict(type="RandomResizedCrop", scale=224, crop_ratio_range=(0.08, 1.0), backend="pillow")
@@ -87,19 +56,3 @@ train_dataloader = dict(
         ]
     ),
 )
-
-optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="AdamW", lr=2.4e-3, weight_decay=0.1))
-find_unused_parameters = True
-param_scheduler = [
-    dict(type="LinearLR", start_factor=1e-4, by_epoch=True, end=40, convert_to_iter_based=True),
-    dict(
-        type="CosineAnnealingLR",
-        eta_min=0.0,
-        by_epoch=True,
-        begin=40,
-        end=300,
-        convert_to_iter_based=True,
-    ),
-]
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=300)
-auto_scale_lr = dict(base_batch_size=4096)

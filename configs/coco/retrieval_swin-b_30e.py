@@ -1,7 +1,12 @@
 # Retrieval between COCO's images and captions: Swin-B with a text transformer of 6 layers, batch
 # 256, 224 px, from the captions alone. Loss, temperature and betas: CLIP, section 2.5 and table 18.
 # Schedule and size of the text transformer are ours; no published recipe starts without text.
-_base_ = ["../_base_/runtime/default.py", "../_base_/models/swin-b.py"]
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-b.py",
+    "../_base_/datasets/coco_captions.py",
+    "../_base_/schedules/coco_captions-30e.py",
+]
 default_scope = "mmpretrain"
 backbone_name = "swin-b"
 protocol = dict(
@@ -44,69 +49,9 @@ model = dict(
         to_rgb=True,
     ),
 )
-bicubic = dict(backend="pillow", interpolation="bicubic")
-train_dataloader = dict(
-    batch_size=32,  # x 8 devices = 256
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    drop_last=True,
-    sampler=dict(type="DefaultSampler", shuffle=True),
-    dataset=dict(
-        type="simmim_bench.CaptionsDataset",
-        data_root="{{$SIMMIM_BENCH_DATA:data}}/coco/",
-        ann_file="annotations/captions_train2017.json",
-        data_prefix=dict(img_path="train2017"),
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            # random square crops (CLIP, section 2.4); no flip: captions say left and right
-            dict(type="RandomResizedCrop", scale=224, crop_ratio_range=(0.5, 1.0), **bicubic),
-            dict(type="simmim_bench.PickCaption"),
-            dict(type="PackInputs", algorithm_keys=("captions",)),
-        ],
-    ),
-)
-val_dataloader = dict(
-    batch_size=64,
-    num_workers=8,
-    persistent_workers=True,
-    pin_memory=True,
-    sampler=dict(type="DefaultSampler", shuffle=False),
-    dataset=dict(
-        type="simmim_bench.CaptionsDataset",
-        data_root="{{$SIMMIM_BENCH_DATA:data}}/coco/",
-        ann_file="annotations/captions_val2017.json",
-        data_prefix=dict(img_path="val2017"),
-        max_captions=5,  # Karpathy's protocol, https://arxiv.org/abs/1412.2306
-        test_mode=True,
-        pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(type="Resize", scale=(224, 224), **bicubic),  # the whole image, as captions are
-            dict(type="PackInputs", algorithm_keys=("captions",)),
-        ],
-    ),
-)
-test_dataloader = val_dataloader
+train_dataloader = dict(batch_size=32)  # x 8 devices = 256
 val_evaluator = dict(type="simmim_bench.RetrievalRecall")
 test_evaluator = val_evaluator
 
-optim_wrapper = dict(
-    type="OptimWrapper",
-    constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
-    paramwise_cfg=dict(layer_decay=0.9),  # Swin-B after 100 epochs: SimMIM's fine-tuning
-    optimizer=dict(type="AdamW", lr=5e-4, weight_decay=0.2, betas=(0.9, 0.98), eps=1e-6),
-    clip_grad=dict(max_norm=5.0),
-)
-param_scheduler = dict(
-    type="simmim_bench.WarmupCosineLR",
-    warmup=3,
-    warmup_factor=1e-3,
-    min_factor=1e-3,
-    end=30,
-    by_epoch=True,
-    convert_to_iter_based=True,
-)
-train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=30, val_interval=1)
-val_cfg = dict()
-test_cfg = dict()
-auto_scale_lr = dict(base_batch_size=256)
+# Swin-B after 100 epochs: SimMIM's fine-tuning
+optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.9))

@@ -1,6 +1,19 @@
-# The small k-NN on CIFAR-10 with a plain CNN.
-_base_ = ["./cifar10-knn_swin-demo.py", "../_base_/models/cnn-demo.py"]
+# k-NN of a plain CNN on CIFAR-10 as folders of images:
+# data/cifar10/{train,val}/<class>/*. Other data in this layout: --data-root FOLDER --num-classes N.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",  # kept for the hash of the config in records
+    "../_base_/models/cnn-demo.py",
+    "../_base_/tasks/small_cifar10-knn.py",
+    "../_base_/datasets/small_cifar10.py",
+    "../_base_/schedules/one_look.py",
+]
 backbone_name = "cnn-demo"
 backbone_init = "original"  # He et al., fan out
 
-model = dict(backbone=dict(_delete_=True, **_base_.cnn_demo))
+model = dict(
+    backbone=_base_.cnn_demo,
+    channels=256,
+)
+# training images are prepared as validation images are
+train_dataloader = dict(dataset=dict(pipeline=_base_.val_dataloader.dataset.pipeline))

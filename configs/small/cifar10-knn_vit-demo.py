@@ -1,11 +1,18 @@
-# The small k-NN on CIFAR-10 with a ViT.
-_base_ = ["./cifar10-knn_swin-demo.py", "../_base_/models/vit-demo.py"]
+# k-NN of a ViT on CIFAR-10 as folders of images:
+# data/cifar10/{train,val}/<class>/*. Other data in this layout: --data-root FOLDER --num-classes N.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",  # backbone_init
+    "../_base_/models/vit-demo.py",
+    "../_base_/tasks/small_cifar10-knn.py",
+    "../_base_/datasets/small_cifar10.py",
+    "../_base_/schedules/one_look.py",
+]
 backbone_name = "vit-demo"
 
 model = dict(
     backbone=dict(
-        _delete_=True,
-        **_base_.vit_demo,
+        _base_.vit_demo,
         img_size=64,
         use_rel_pos_bias=True,
         use_shared_rel_pos_bias=False,
@@ -14,3 +21,5 @@ model = dict(
     ),
     channels=128,
 )
+# training images are prepared as validation images are
+train_dataloader = dict(dataset=dict(pipeline=_base_.val_dataloader.dataset.pipeline))

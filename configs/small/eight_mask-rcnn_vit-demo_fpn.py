@@ -1,13 +1,26 @@
-# Eight images by heart with a ViT through a simple feature pyramid, as in ViTDet.
-_base_ = ["./eight_mask-rcnn_swin-demo_fpn.py", "../_base_/models/vit-demo.py"]
+# As eight_mask-rcnn_swin-demo_fpn.py, on a ViT through a simple feature pyramid, as in ViTDet.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",  # backbone_init
+    "../_base_/models/vit-demo.py",
+    "../_base_/tasks/demo_mask-rcnn.py",
+    "../_base_/datasets/small_coco-eight.py",
+    "../_base_/schedules/small_mask-rcnn-eight.py",
+]
 backbone_name = "vit-demo"
-protocol = dict(id="small-coco-eight-vitdet")
+protocol = dict(
+    id="small-coco-eight-vitdet",
+    dataset="COCO 2017, eight images of train",
+    split="train",
+    image_size=256,
+    epochs=200,
+)
 
 model = dict(
     data_preprocessor=dict(pad_size_divisor=256),  # every image becomes 256 x 256
     backbone=dict(
-        _delete_=True,
-        **{**_base_.vit_demo, "type": "simmim_bench.WindowedBEiTViT"},
+        _base_.vit_demo,
+        type="simmim_bench.WindowedBEiTViT",
         img_size=256,
         window_size=8,  # the token grid of pretraining
         global_blocks=(2, 5),
@@ -17,13 +30,14 @@ model = dict(
         out_type="featmap",
         out_indices=[5],
     ),
-    neck=dict(
-        _delete_=True, type="simmim_bench.SimpleFeaturePyramid", in_channels=128, out_channels=64
-    ),
+    neck=dict(type="simmim_bench.SimpleFeaturePyramid", in_channels=128, out_channels=64),
     # strides of a patch of 8; anchors and levels of objects as the Swin's
     rpn_head=dict(anchor_generator=dict(scales=[8], strides=[2, 4, 8, 16, 32])),
     roi_head=dict(
         bbox_roi_extractor=dict(featmap_strides=[2, 4, 8, 16]),
         mask_roi_extractor=dict(featmap_strides=[2, 4, 8, 16]),
+        bbox_head=dict(num_classes=80),
+        mask_head=dict(num_classes=80),
     ),
 )
+default_hooks = dict(checkpoint=dict(interval=50))

@@ -1,13 +1,24 @@
-# The small Mask R-CNN with a ViT through a simple feature pyramid, as in ViTDet.
-_base_ = ["./mask-rcnn_swin-demo_fpn.py", "../_base_/models/vit-demo.py"]
+# Mask R-CNN on a ViT through a simple feature pyramid, as in ViTDet: a hundred COCO images at
+# 128 px, data/coco.
+# Other data in COCO's layout: --data-root FOLDER --num-classes N.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",  # backbone_init
+    "../_base_/models/vit-demo.py",
+    "../_base_/tasks/demo_mask-rcnn.py",
+    "../_base_/datasets/small_coco.py",
+    "../_base_/schedules/small_mask-rcnn.py",
+]
 backbone_name = "vit-demo"
-protocol = dict(id="small-coco-mask-rcnn-vitdet")
+protocol = dict(
+    id="small-coco-mask-rcnn-vitdet", dataset="COCO 2017, own subset", image_size=128, epochs=12
+)
 
 model = dict(
     data_preprocessor=dict(pad_size_divisor=128),  # every image becomes 128 x 128
     backbone=dict(
-        _delete_=True,
-        **{**_base_.vit_demo, "type": "simmim_bench.WindowedBEiTViT"},
+        _base_.vit_demo,
+        type="simmim_bench.WindowedBEiTViT",
         img_size=128,
         window_size=8,  # the token grid of pretraining
         global_blocks=(2, 5),
@@ -17,13 +28,13 @@ model = dict(
         out_type="featmap",
         out_indices=[5],
     ),
-    neck=dict(
-        _delete_=True, type="simmim_bench.SimpleFeaturePyramid", in_channels=128, out_channels=64
-    ),
+    neck=dict(type="simmim_bench.SimpleFeaturePyramid", in_channels=128, out_channels=64),
     # strides of a patch of 8; anchors and levels of objects as the Swin's
     rpn_head=dict(anchor_generator=dict(scales=[8], strides=[2, 4, 8, 16, 32])),
     roi_head=dict(
         bbox_roi_extractor=dict(featmap_strides=[2, 4, 8, 16]),
         mask_roi_extractor=dict(featmap_strides=[2, 4, 8, 16]),
+        bbox_head=dict(num_classes=80),
+        mask_head=dict(num_classes=80),
     ),
 )

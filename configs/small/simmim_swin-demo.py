@@ -1,20 +1,16 @@
-# The demo's pretraining on about a thousand photographs of your own, sorted into folders or not:
-# data/imagenet/train, or --data-root FOLDER. Chosen for two CPU cores: six minutes.
-_base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(dataset="ImageNet, own subset", epochs=80)
+# SimMIM pretraining of the demo's Swin on about a thousand photographs of your own, in folders or
+# not: data/imagenet/train, or --data-root FOLDER.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/small_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim", backbone="swin-demo")
 
+model = dict(backbone=_base_.swin_demo)
 train_dataloader = dict(
     dataset=dict(data_root="{{$SIMMIM_BENCH_DATA:data}}/imagenet", data_prefix="train")
 )
-param_scheduler = [
-    dict(type="LinearLR", start_factor=0.01, by_epoch=True, end=8, convert_to_iter_based=True),
-    dict(
-        type="CosineAnnealingLR",
-        eta_min=2e-5,
-        by_epoch=True,
-        begin=8,
-        end=80,
-        convert_to_iter_based=True,
-    ),
-]
-train_cfg = dict(max_epochs=80)

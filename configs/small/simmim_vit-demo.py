@@ -1,28 +1,32 @@
-# The small pretraining with a ViT: the same data, schedule and mask.
-_base_ = ["./simmim_swin-demo.py", "../_base_/models/vit-demo.py"]
-pretraining = dict(backbone="vit-demo")
+# SimMIM pretraining of a ViT on about a thousand photographs of your own, in folders or not:
+# data/imagenet/train, or --data-root FOLDER.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",  # backbone_init
+    "../_base_/models/vit-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/small_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim", backbone="vit-demo")
 
 model = dict(
     backbone=dict(
-        _delete_=True,
-        **_base_.vit_demo,
+        _base_.vit_demo,
         img_size=64,
         use_rel_pos_bias=False,
         use_shared_rel_pos_bias=True,
         final_norm=True,
         out_type="featmap",
-    )
+    ),
 )
 train_dataloader = dict(
     dataset=dict(
+        data_root="{{$SIMMIM_BENCH_DATA:data}}/imagenet",
+        data_prefix="train",
         pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(
-                type="RandomResizedCrop",
-                scale=64,
-                crop_ratio_range=(0.67, 1.0),
-                interpolation="bicubic",
-            ),
+            *_base_.train_dataloader.dataset.pipeline[:2],  # read and crop as the demo
             dict(
                 type="simmim_bench.GenerateMask",
                 mask_patch_size=16,
@@ -30,6 +34,6 @@ train_dataloader = dict(
                 token_size=8,
             ),
             dict(type="PackInputs", algorithm_keys=["mask"]),
-        ]
+        ],
     )
 )

@@ -1,11 +1,25 @@
 # SimMIM with masks by attention on a plain ViT: half of the hidden patches are those that a moving
 # average of the backbone looks at, and the ratio grows from 0.4 to 0.6 in three epochs. After
 # AttMask (https://arxiv.org/abs/2203.12719).
-_base_ = ["./simmim_plain-vit-demo.py"]
-pretraining = dict(method="simmim-adaptive-attention")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",  # backbone_init
+    "../_base_/models/plain-vit-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-adaptive-attention", backbone="plain-vit-demo")
 
 model = dict(
     type="simmim_bench.AdaptiveSimMIM",
+    backbone=dict(
+        _base_.plain_vit_demo,
+        img_size=64,
+        final_norm=True,
+        out_type="featmap",
+    ),
     # AttMask has 0.996 over 100 epochs; here a step counts for more, there are 935
     score=dict(type="simmim_bench.TeacherAttentionScore", momentum=0.02),
     mask_patch_size=16,
@@ -17,13 +31,7 @@ model = dict(
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(
-                type="RandomResizedCrop",
-                scale=64,
-                crop_ratio_range=(0.67, 1.0),
-                interpolation="bicubic",
-            ),
+            *_base_.train_dataloader.dataset.pipeline[:2],  # read and crop as the demo
             dict(
                 type="simmim_bench.GenerateMask",
                 mask_patch_size=16,

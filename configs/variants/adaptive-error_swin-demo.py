@@ -1,11 +1,19 @@
 # SimMIM with masks by reconstruction error: half of the hidden patches are those that the model so
 # far paints worst, and the ratio grows from 0.4 to 0.6 in three epochs. After Hard Patches Mining
 # (https://arxiv.org/abs/2304.05919), which predicts the error.
-_base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(method="simmim-adaptive-error")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-adaptive-error", backbone="swin-demo")
 
 model = dict(
     type="simmim_bench.AdaptiveSimMIM",
+    backbone=_base_.swin_demo,
     score=dict(type="simmim_bench.ReconstructionErrorScore"),
     mask_patch_size=16,
     mask_ratio=0.6,
@@ -16,13 +24,7 @@ model = dict(
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(
-                type="RandomResizedCrop",
-                scale=64,
-                crop_ratio_range=(0.67, 1.0),
-                interpolation="bicubic",
-            ),
+            *_base_.train_dataloader.dataset.pipeline[:2],  # read and crop as the demo
             dict(
                 type="simmim_bench.GenerateMask",
                 mask_patch_size=16,

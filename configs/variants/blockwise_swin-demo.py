@@ -1,18 +1,22 @@
 # SimMIM with rectangles of hidden patches, BEiT's block-wise masking
 # (https://arxiv.org/abs/2106.08254, algorithm 1).
-_base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(method="simmim-blockwise")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-blockwise", backbone="swin-demo")
 
+model = dict(
+    backbone=_base_.swin_demo,
+)
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(
-                type="RandomResizedCrop",
-                scale=64,
-                crop_ratio_range=(0.67, 1.0),
-                interpolation="bicubic",
-            ),
+            *_base_.train_dataloader.dataset.pipeline[:2],  # read and crop as the demo
             dict(
                 type="simmim_bench.GenerateMask",
                 strategy="blockwise",

@@ -1,19 +1,23 @@
 # SimMIM with large and small hidden squares together: of 39 hidden patches of 8 px 16 (41 %: half,
 # rounded down to whole squares) are four squares of 16 px, the demo's patch, the others are drawn
 # singly. Ours.
-_base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(method="simmim-hierarchical")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-hierarchical", backbone="swin-demo")
 
+model = dict(
+    backbone=_base_.swin_demo,
+)
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(
-                type="RandomResizedCrop",
-                scale=64,
-                crop_ratio_range=(0.67, 1.0),
-                interpolation="bicubic",
-            ),
+            *_base_.train_dataloader.dataset.pipeline[:2],  # read and crop as the demo
             dict(
                 type="simmim_bench.GenerateMask",
                 strategy="hierarchical",

@@ -1,10 +1,19 @@
 # Multi-view SimMIM with a momentum teacher, on the demo images: a masked view must find the
 # teacher's vector of the other whole view (as CMAE, https://arxiv.org/abs/2207.13532).
-_base_ = ["../demo/simmim_swin-demo.py", "../_base_/datasets/demo_views.py"]
-pretraining = dict(method="simmim-multiview-momentum")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/datasets/demo_views.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-multiview-momentum", backbone="swin-demo")
 
 model = dict(
     type="simmim_bench.MultiViewSimMIM",
+    backbone=_base_.swin_demo,
     contrast=dict(
         views=2,
         heads=8,  # of the last stage

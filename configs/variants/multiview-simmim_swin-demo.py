@@ -1,10 +1,19 @@
 # Multi-view SimMIM on the demo images: two masked views of an image are reconstructed, and find
 # each other in the batch.
-_base_ = ["../demo/simmim_swin-demo.py", "../_base_/datasets/demo_views.py"]
-pretraining = dict(method="simmim-multiview")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/datasets/demo_views.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-multiview", backbone="swin-demo")
 
 model = dict(
     type="simmim_bench.MultiViewSimMIM",
+    backbone=_base_.swin_demo,
     contrast=dict(
         views=2,
         heads=8,  # of the last stage

@@ -1,10 +1,16 @@
 # Multi-view contrast on the demo images: masked views of an image find each other in the batch;
 # nothing is painted (docs/similarity.md).
-_base_ = ["../demo/simmim_swin-demo.py", "../_base_/datasets/demo_views.py"]
-pretraining = dict(method="multiview-contrast")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/datasets/demo_views.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="multiview-contrast", backbone="swin-demo")
 
 model = dict(
-    _delete_=True,
     type="simmim_bench.MultiViewContrast",
     backbone=_base_.swin_demo,
     init_cfg=[],  # torch's own scale; see swin-demo.py

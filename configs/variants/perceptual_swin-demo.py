@@ -3,11 +3,19 @@
 #   python tools/train.py configs/demo/simmim_swin-demo.py
 #   python tools/export_backbone.py work_dirs/simmim_swin-demo --out data/teachers/simmim_swin-demo
 # from elsewhere: --cfg-options model.features.checkpoint=FILE
-_base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(method="simmim-perceptual")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-perceptual", backbone="swin-demo")
 
 model = dict(
     type="simmim_bench.SimilaritySimMIM",
+    backbone=_base_.swin_demo,
     features=dict(
         type="simmim_bench.FrozenFeatures",
         checkpoint="{{$SIMMIM_BENCH_DATA:data}}/teachers/simmim_swin-demo/backbone.pth",

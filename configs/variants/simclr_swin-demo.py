@@ -1,9 +1,15 @@
 # SimCLR (https://arxiv.org/abs/2002.05709) by mmpretrain's algorithm on the demo images.
-_base_ = ["../demo/simmim_swin-demo.py", "../_base_/datasets/demo_views.py"]
-pretraining = dict(method="simclr")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/datasets/demo_views.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simclr", backbone="swin-demo")
 
 model = dict(
-    _delete_=True,
     type="SimCLR",
     backbone=_base_.swin_demo,
     neck=dict(

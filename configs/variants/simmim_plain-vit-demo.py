@@ -1,22 +1,27 @@
 # SimMIM on the demo images with a plain ViT: what its variants are compared with.
-_base_ = ["../demo/simmim_swin-demo.py", "../_base_/models/plain-vit-demo.py"]
-pretraining = dict(backbone="plain-vit-demo")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",  # backbone_init
+    "../_base_/models/plain-vit-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim", backbone="plain-vit-demo")
 
 model = dict(
     backbone=dict(
-        _delete_=True, **_base_.plain_vit_demo, img_size=64, final_norm=True, out_type="featmap"
-    )
+        _base_.plain_vit_demo,
+        img_size=64,
+        final_norm=True,
+        out_type="featmap",
+    ),
 )
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(
-                type="RandomResizedCrop",
-                scale=64,
-                crop_ratio_range=(0.67, 1.0),
-                interpolation="bicubic",
-            ),
+            *_base_.train_dataloader.dataset.pipeline[:2],  # read and crop as the demo
             dict(
                 type="simmim_bench.GenerateMask",
                 mask_patch_size=16,

@@ -1,29 +1,30 @@
 # SimMIM on the demo images with a ViT in BEiT's style, as SimMIM's own ViT-B: what BEiT is compared
 # with.
-_base_ = ["../demo/simmim_swin-demo.py", "../_base_/models/vit-demo.py"]
-pretraining = dict(backbone="vit-demo")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",  # backbone_init
+    "../_base_/models/vit-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim", backbone="vit-demo")
 
 model = dict(
     backbone=dict(
-        _delete_=True,
-        **_base_.vit_demo,
+        _base_.vit_demo,
         img_size=64,
         use_rel_pos_bias=False,
         use_shared_rel_pos_bias=True,
         final_norm=True,
         out_type="featmap",
-    )
+    ),
 )
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(
-                type="RandomResizedCrop",
-                scale=64,
-                crop_ratio_range=(0.67, 1.0),
-                interpolation="bicubic",
-            ),
+            *_base_.train_dataloader.dataset.pipeline[:2],  # read and crop as the demo
             dict(
                 type="simmim_bench.GenerateMask",
                 mask_patch_size=16,

@@ -1,24 +1,27 @@
 # Sparse SimMIM as SparK (https://arxiv.org/abs/2301.03580) on the demo images with a ResNet:
 # convolutions do not see hidden pixels, a U-shaped decoder gets every stage. Hidden at once is what
 # one position of the last stage covers, 32 px, so that three of four are (0.6, rounded up).
-_base_ = ["./simmim_resnet-demo.py"]
-pretraining = dict(method="simmim-sparse")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",  # kept for the hash of the config in records
+    "../_base_/models/resnet-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-sparse", backbone="resnet-demo")
 
 model = dict(
     type="simmim_bench.SparseSimMIM",
-    backbone=dict(out_indices=(0, 1, 2, 3)),
-    decoder=dict(_delete_=True, type="simmim_bench.UNetDecoder"),
+    backbone=dict(_base_.resnet_demo, out_indices=(0, 1, 2, 3)),
+    init_cfg=None,  # convolutions as He et al., fan out
+    decoder=dict(type="simmim_bench.UNetDecoder"),
 )
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(
-                type="RandomResizedCrop",
-                scale=64,
-                crop_ratio_range=(0.67, 1.0),
-                interpolation="bicubic",
-            ),
+            *_base_.train_dataloader.dataset.pipeline[:2],  # read and crop as the demo
             dict(
                 type="simmim_bench.GenerateMask",
                 mask_patch_size=32,

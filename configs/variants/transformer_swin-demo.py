@@ -1,9 +1,15 @@
 # SimMIM with the light transformer of sparse SimMIM as the head (MAE's, one block).
-_base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(method="simmim-transformer")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-transformer", backbone="swin-demo")
 
 model = dict(
-    decoder=dict(
-        _delete_=True, type="simmim_bench.LightTransformerDecoder", width=128, depth=1, heads=4
-    )
+    backbone=_base_.swin_demo,
+    decoder=dict(type="simmim_bench.LightTransformerDecoder", width=128, depth=1, heads=4),
 )

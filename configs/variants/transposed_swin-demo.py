@@ -1,5 +1,15 @@
 # SimMIM with transposed convolutions as the head. Ours.
-_base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(method="simmim-transposed")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-transposed", backbone="swin-demo")
 
-model = dict(decoder=dict(_delete_=True, type="simmim_bench.TransposedConvDecoder"))
+model = dict(
+    backbone=_base_.swin_demo,
+    decoder=dict(type="simmim_bench.TransposedConvDecoder"),
+)

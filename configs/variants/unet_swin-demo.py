@@ -1,9 +1,16 @@
 # SimMIM with a U-shaped head that gets every stage of Swin, as SparK's behind a CNN
 # (https://arxiv.org/abs/2301.03580, section 3.3).
-_base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(method="simmim-unet")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-unet", backbone="swin-demo")
 
 model = dict(
-    backbone=dict(out_indices=(0, 1, 2, 3)),
-    decoder=dict(_delete_=True, type="simmim_bench.UNetDecoder"),
+    backbone=dict(_base_.swin_demo, out_indices=(0, 1, 2, 3)),
+    decoder=dict(type="simmim_bench.UNetDecoder"),
 )

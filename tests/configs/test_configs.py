@@ -70,27 +70,6 @@ def test_the_full_size_configs_are_these_and_there_are_others():
     assert {name.split("/")[0] for name in ALL} >= {"demo", "small"}
 
 
-def test_bases_are_ours_and_one_level_deep(name):
-    bases = base_paths(ROOT / name)
-    assert bases
-    if name.startswith("small/"):  # the demo's on other data, probes of these, other backbones
-        small, *models = [path.parent for path in bases]
-        assert small in (ROOT / "demo", ROOT / "small")
-        assert models == [ROOT / "_base_" / "models"] * ("_swin-demo" not in name)
-        return
-    if name.startswith(("transfer/camvid", "transfer/cityscapes")):
-        assert [path.parent.name for path in bases] == ["ade20k"]
-        return
-    for path in bases:
-        assert path.is_relative_to(ROOT / "_base_")
-        assert not base_paths(path)
-
-
-def base_paths(path):
-    found = re.findall(r'"((?:\.\.?/)+[^"]+\.py)"', path.read_text("utf-8"))
-    return [(path.parent / base).resolve() for base in found]
-
-
 def test_it_states_its_pretraining_or_its_protocol(cfg):
     assert ("pretraining" in cfg) != ("protocol" in cfg)
     if "pretraining" in cfg:

@@ -1,0 +1,12 @@
+# UperNet on ADE20K for 160 000 iterations at 512 px; mIoU on val, predicted by a sliding window.
+protocol = dict(
+    id="ade20k-upernet-160k-slide",
+    version=1,
+    task="segmentation",
+    dataset="ADE20K",
+    split="val",
+    image_size=512,
+    iterations=160000,
+    metrics=dict(miou="mIoU", macc="mAcc", aacc="aAcc"),
+    primary="miou",
+)

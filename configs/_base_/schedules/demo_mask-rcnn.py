@@ -1,0 +1,22 @@
+# 2 epochs of the demo's scenes, batch 8; chosen on training data for two CPU cores.
+optim_wrapper = dict(
+    type="OptimWrapper",
+    constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
+    optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.05, betas=(0.9, 0.999)),
+    clip_grad=dict(max_norm=5.0),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(
+        type="CosineAnnealingLR",
+        eta_min=1e-5,
+        by_epoch=True,
+        begin=0,
+        end=2,
+        convert_to_iter_based=True,
+    ),
+]
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=2, val_interval=2)
+val_cfg = dict()
+test_cfg = dict()
+auto_scale_lr = dict(base_batch_size=8)

@@ -1,0 +1,21 @@
+# 5 epochs of the demo's unlabelled images, batch 64; chosen on training data for two CPU cores.
+pretraining = dict(dataset="simmim_bench demo, unlabelled", epochs=5, image_size=64)
+optim_wrapper = dict(
+    type="OptimWrapper",
+    constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
+    optimizer=dict(type="AdamW", lr=2e-3, weight_decay=0.05, betas=(0.9, 0.999)),
+    clip_grad=dict(max_norm=5.0),  # SimMIM, main_simmim.py
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=0.01, by_epoch=True, end=1, convert_to_iter_based=True),
+    dict(
+        type="CosineAnnealingLR",
+        eta_min=2e-5,
+        by_epoch=True,
+        begin=1,
+        end=5,
+        convert_to_iter_based=True,
+    ),
+]
+train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=5)
+auto_scale_lr = dict(base_batch_size=64)
