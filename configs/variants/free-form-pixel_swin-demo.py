@@ -1,19 +1,25 @@
 # SimMIM with free-form masks of single pixels: strokes and blobs are one learned colour in the
 # image, and tokens may be masked in part. Ours.
-_base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(method="simmim-free-form-pixel")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-free-form-pixel", backbone="swin-demo")
 
-model = dict(type="simmim_bench.PixelSimMIM", mask_size=1, fill="token")
+model = dict(
+    type="simmim_bench.PixelSimMIM",
+    backbone=_base_.swin_demo,
+    mask_size=1,
+    fill="token",
+)
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(
-                type="RandomResizedCrop",
-                scale=64,
-                crop_ratio_range=(0.67, 1.0),
-                interpolation="bicubic",
-            ),
+            *_base_.train_dataloader.dataset.pipeline[:2],  # read and crop as the demo
             dict(
                 type="simmim_bench.GenerateMask",
                 strategy="free_form",

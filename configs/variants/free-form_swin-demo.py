@@ -1,18 +1,22 @@
 # SimMIM with free-form masks: strokes and blobs of masked tokens. The shapes are those of image
 # inpainting with gated convolution (https://arxiv.org/abs/1806.03589), the exact share is ours.
-_base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(method="simmim-free-form")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-free-form", backbone="swin-demo")
 
+model = dict(
+    backbone=_base_.swin_demo,
+)
 train_dataloader = dict(
     dataset=dict(
         pipeline=[
-            dict(type="simmim_bench.LoadImage"),
-            dict(
-                type="RandomResizedCrop",
-                scale=64,
-                crop_ratio_range=(0.67, 1.0),
-                interpolation="bicubic",
-            ),
+            *_base_.train_dataloader.dataset.pipeline[:2],  # read and crop as the demo
             dict(
                 type="simmim_bench.GenerateMask",
                 strategy="free_form",

@@ -1,12 +1,19 @@
 # SimMIM with minus the PSNR of the masked pixels as the loss. Ours.
-_base_ = ["../demo/simmim_swin-demo.py"]
-pretraining = dict(method="simmim-psnr")
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/swin-demo.py",
+    "../_base_/models/simmim-demo.py",
+    "../_base_/datasets/demo_unlabelled.py",
+    "../_base_/schedules/demo_simmim.py",
+]
+default_scope = "mmpretrain"
+pretraining = dict(method="simmim-psnr", backbone="swin-demo")
 
 model = dict(
+    backbone=_base_.swin_demo,
     loss=dict(
-        _delete_=True,
         type="simmim_bench.MaskedPSNRLoss",
         data_range=4.42,  # 255 / 57.6, the mean of the preprocessor's std
         floor=1e-4,  # squared error of a PSNR of 53 dB
-    )
+    ),
 )

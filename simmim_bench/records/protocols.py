@@ -160,3 +160,52 @@ def known_protocols(folder: Path = CONFIGS) -> dict[str, Protocol]:
         if "_base_" in path.relative_to(folder).parts:  # a part of a config, not one to run
             continue
         stated = _literals(path).get("protocol")
+        if stated and stated["id"] not in found:
+            found[stated["id"]] = Protocol.model_validate(stated)
+    return found
+
+
+@cache
+def _literals(path: Path) -> dict[str, Any]:
+    """Literal values that a config assigns, merged over those of its bases as MMEngine does.
+
+    A protocol consists of literals, so it is read without running the config. Other values, such as
+    models and pipelines, are left out if they are not literals.
+    """
+    assigned = {
+        target.id: statement.value
+        for statement in ast.parse(path.read_text("utf-8")).body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    }
+    bases: dict[str, Any] = {}
+    for base in ast.literal_eval(assigned.pop("_base_", ast.List([]))):
+        bases = _merge(bases, _literals((path.parent / base).resolve()))
+    values = {}
+    for name, node in assigned.items():
+        with suppress(ValueError, KeyError):
+            values[name] = _value(node, bases)
+    return _merge(bases, values)
+
+
+def _value(node: ast.expr, bases: dict[str, Any]) -> Any:
+    """Value of a literal, of ``dict(...)``, or of a name of the bases, ``_base_.name``."""
+    match node:
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
+            return {str(keyword.arg): _value(keyword.value, bases) for keyword in keywords}
+        case ast.Attribute(value=ast.Name(id="_base_"), attr=name):
+            return bases[name]
+    return ast.literal_eval(node)
+
+
+def _merge(base: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in child.items():
+        if not isinstance(value, dict):
+            merged[key] = value
+            continue
+        stated = {name: part for name, part in value.items() if name != "_delete_"}
+        inherited = {} if value.get("_delete_") else merged.get(key, {})
+        merged[key] = _merge(inherited, stated)
+    return merged
