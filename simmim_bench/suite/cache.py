@@ -132,7 +132,7 @@ def read_trace(plan: Plan, stage: Stage) -> dict[str, Any] | None:
 def explain(plan: Plan, stage: Stage, check: Check) -> list[str]:
     """Why a stage is done or runs: a summary, then each input that changed, before and now."""
     if check.cached:
-        return [f"its {len(stage.inputs)} inputs and the results it reads are unchanged"]
+        return ["its inputs and the results that it reads are unchanged"]
     lines = [check.reason]
     trace = read_trace(plan, stage)
     if trace is None:

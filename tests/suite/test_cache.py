@@ -1,10 +1,11 @@
-"""Which stages are done after a change: its dependants are not, everything else is."""
+"""Which stages run again after a change: its dependants, and nothing else."""
 
 import json
 import shutil
 
 import pytest
 
+from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.suite import cache
 
 PRETRAINED = {
@@ -54,6 +55,20 @@ def test_a_changed_config_reruns_its_dependants_only(finished, name, reruns):
     found = pending(finished)
     assert set(found) == reruns
     assert f"configs/{name}.py changed" in found.values()
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_only_a_config_that_resolves_to_something_else_reruns_its_stage(finished, steps):
+    name = "finetune/detection/scratch__net/seed0"
+    manifest = folder(finished, name) / "manifest.json"
+    used = {"sha256": resolved_hash(load_config(str(finished.root / "configs" / "det_net.py")))}
+    content = {**json.loads(manifest.read_text("utf-8")), "config": used}
+    manifest.write_text(json.dumps(content), "utf-8")
+    finished.config("_base_/steps", f"steps = {steps}\n")
+    finished.config("det_net", '_base_ = ["_base_/net.py", "_base_/steps.py"]\n')
+    found = pending(finished)
+    assert (name in found) == (steps == 2)
+    assert "finetune/detection/simmim__net/seed0" in found  # its manifest states no config
 
 
 def test_a_changed_override_reruns_its_task(finished):

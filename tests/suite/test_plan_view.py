@@ -44,7 +44,7 @@ def test_explain_tells_every_change_before_and_now(finished):
         "    kind: smoke -> full",
         "    overrides: (none) -> train_cfg.max_epochs=7",
     ]
-    assert "data: cached, its 2 inputs and the results it reads are unchanged" in lines
+    assert "data: cached, its inputs and the results that it reads are unchanged" in lines
     assert finished.take_calls() == []
 
 
