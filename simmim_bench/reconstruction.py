@@ -1,4 +1,9 @@
-"""Let a pretraining model paint given images, always from the same pixels under the same masks."""
+"""Reconstructions of a pretraining model: how it predicts given images, their quality, a picture.
+
+The images are always cropped and masked in the same way, so that models and epochs compare.
+Quality is PSNR and SSIM (Wang et al. 2004, https://doi.org/10.1109/TIP.2003.819861; Gaussian
+window of 11 pixels, sigma 1.5) of the masked part, by torchmetrics.
+"""
 
 from __future__ import annotations
 
@@ -22,19 +27,22 @@ from simmim_bench.masking.strategies import for_evaluation
 from simmim_bench.registry import TRANSFORMS
 
 MASK_STEP = "simmim_bench.GenerateMask"
+TITLES = ("image", "masked", "prediction", "pasted")
+MASK_GREY = 0.5
+GAP = 4  # pixels between tiles
 
 
-def paints(model: Any) -> bool:
-    """Whether a model predicts images; contrastive methods have no target, others' may be none."""
-    return bool(getattr(getattr(model, "target", None), "paints", False))
+def predicts_images(model: Any) -> bool:
+    """Whether a built model predicts images: it needs a target, and one in colours."""
+    return bool(getattr(getattr(model, "target", None), "predicts_images", False))
 
 
 def evaluation_pipeline(cfg: Any, *, seed: int) -> Compose:
-    """Load, resize the short edge, crop the centre, mask: no augmentation.
+    """Pipeline without augmentation: load, resize the short edge, crop the centre, mask.
 
     Args:
-        cfg: Config of a pretraining; its image size and masks are used (``for_evaluation``).
-        seed: Of the masks; a mask depends on it and on the image's number.
+        cfg: Config of a pretraining, whose image size and masks are used (``for_evaluation``).
+        seed: Seed of the masks; a mask depends on it and on the number of the image.
     """
     stated = cfg.pretraining.image_size
     height, width = (stated, stated) if isinstance(stated, int) else stated
@@ -53,11 +61,16 @@ def evaluation_pipeline(cfg: Any, *, seed: int) -> Compose:
 
 @torch.no_grad()
 def paint(model: Any, pipeline: Compose, paths: Sequence[Path | str]) -> Painted:
-    """Reconstruct the images at ``paths``, files or addresses, with ``model``; its mode is kept.
+    """Reconstruct images with ``model``, in evaluation mode; then restore its mode.
+
+    Args:
+        model: A pretraining model.
+        pipeline: Result of ``evaluation_pipeline``.
+        paths: Files or addresses of images.
 
     Raises:
         BenchError: If an image cannot be read.
-        ValueError: If the model's target is no image.
+        ValueError: If the model does not predict images.
     """
     samples = [
         pipeline({"img_path": str(path), "sample_idx": number}) for number, path in enumerate(paths)
@@ -71,14 +84,6 @@ def paint(model: Any, pipeline: Compose, paths: Sequence[Path | str]) -> Painted
         model.train(was_training)
     normalisation = model.data_preprocessor
     return denormalised(shown, mean=normalisation.mean, std=normalisation.std)
-
-
-# Reconstructions as a picture: original, what the model saw, what it painted, and both.
-
-
-TITLES = ("image", "masked", "prediction", "pasted")
-MASK_GREY = 0.5
-GAP = 4  # pixels between tiles
 
 
 @dataclass(frozen=True)
@@ -101,12 +106,12 @@ class Painted:
         Returns:
             (B * (H + gap), 4 * (W + gap), 3), uint8.
         """
-        hidden = self.mask[:, None]
+        masked = self.mask[:, None]
         columns = [
             self.images,
-            self.images.masked_fill(hidden, MASK_GREY),
+            self.images.masked_fill(masked, MASK_GREY),
             self.reconstruction,
-            torch.where(hidden, self.reconstruction, self.images),
+            torch.where(masked, self.reconstruction, self.images),
         ]
         tiles = torch.stack(columns, dim=1)  # (B, 4, 3, H, W)
         padded = torch.nn.functional.pad(tiles, (0, GAP, 0, GAP), value=1.0)
@@ -124,12 +129,12 @@ class Painted:
 
 
 def denormalised(shown: dict[str, Tensor], *, mean: Tensor, std: Tensor) -> Painted:
-    """What a model's ``predict`` mode returns, in [0, 1].
+    """Convert the result of a model's ``predict`` mode to [0, 1].
 
     Args:
         shown: ``images`` and ``reconstruction``, (B, 3, H, W), normalised RGB; ``mask``.
-        mean: Of the normalisation, 3 values in 0 to 255.
-        std: Same.
+        mean: Mean of the normalisation, 3 values, 0 to 255.
+        std: Standard deviation, same.
     """
     return Painted(
         images=_to_unit(shown["images"], mean, std),
@@ -139,13 +144,13 @@ def denormalised(shown: dict[str, Tensor], *, mean: Tensor, std: Tensor) -> Pain
 
 
 def save_png(pixels: np.ndarray, path: Path, *, scale: int = 1, titles: Sequence[str] = ()) -> None:
-    """Write (H, W, 3) uint8 pixels, enlarged ``scale`` times, atomically.
+    """Write pixels as PNG, atomically.
 
     Args:
-        pixels: A grid of reconstructions.
-        path: PNG file.
+        pixels: (H, W, 3), uint8.
+        path: File to write.
         scale: Enlargement, without smoothing.
-        titles: What stands above each column of the grid, if anything.
+        titles: Title above each column of the picture, if any.
     """
     image = Image.fromarray(pixels)
     image = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
@@ -172,12 +177,6 @@ def _to_unit(normalised: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     return ((normalised.float() * std + mean) / 255).clamp(0, 1)
 
 
-# How well masked pixels are predicted: PSNR and SSIM on the masked part, by torchmetrics.
-#
-# SSIM: Wang et al. 2004 (https://doi.org/10.1109/TIP.2003.819861), Gaussian window of 11 pixels,
-# sigma 1.5.
-
-
 def masked_psnr(prediction: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Peak signal-to-noise ratio over the masked pixels of each image, in dB.
 
@@ -187,13 +186,13 @@ def masked_psnr(prediction: Tensor, image: Tensor, mask: Tensor) -> Tensor:
         mask: Bool, (B, H, W); True = masked.
 
     Returns:
-        (B,), float32; NaN for an image without a masked pixel, infinite if all are equal.
+        (B,), float32; NaN if an image has no masked pixel, infinite if the images are equal.
     """
     triples = zip(prediction.float(), image.float(), mask, strict=True)
     return torch.stack(
         [
-            peak_signal_noise_ratio(painted[:, hidden], original[:, hidden], data_range=1.0)
-            for painted, original, hidden in triples
+            peak_signal_noise_ratio(predicted[:, masked], original[:, masked], data_range=1.0)
+            for predicted, original, masked in triples
         ]
     )
 
@@ -201,8 +200,8 @@ def masked_psnr(prediction: Tensor, image: Tensor, mask: Tensor) -> Tensor:
 def masked_ssim(prediction: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Structural similarity at the masked pixels of each image.
 
-    The prediction is pasted into the visible part, as a viewer sees it; the map of local
-    similarities is then averaged over masked pixels and channels.
+    The prediction is pasted into the visible part; then the local similarities are averaged over
+    masked pixels and channels.
 
     Args:
         prediction: (B, 3, H, W), in [0, 1]; H and W at least 11.
@@ -210,7 +209,7 @@ def masked_ssim(prediction: Tensor, image: Tensor, mask: Tensor) -> Tensor:
         mask: Bool, (B, H, W); True = masked.
 
     Returns:
-        (B,), float32, at most 1; NaN for an image without a masked pixel.
+        (B,), float32, at most 1; NaN if an image has no masked pixel.
     """
     pasted = torch.where(mask.unsqueeze(1), prediction, image).float()
     _, local = structural_similarity_index_measure(

@@ -18,7 +18,7 @@ from mmpretrain.models.classifiers import ImageClassifier
 from simmim_bench.backbones import adapter_for
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
-from simmim_bench.reconstruction import paints
+from simmim_bench.reconstruction import predicts_images
 from simmim_bench.registry import MODELS
 from simmim_bench.training.failures import explained
 from simmim_bench.training.process import prepare
@@ -81,7 +81,7 @@ def load_pretraining(cfg: Any, checkpoint: Path, *, config: str = "the config in
     """
     file = written_by(checkpoint)
     model = build(cfg.model, cfg.default_scope)
-    if not paints(model):
+    if not predicts_images(model):
         target = type(getattr(model, "target", model)).__name__
         raise BenchError(
             f"{file} cannot be shown as images: {target} predicts none; give a checkpoint of a "

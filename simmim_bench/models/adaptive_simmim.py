@@ -1,7 +1,8 @@
-"""SimMIM with masks that a model's own view of the image decides. Not in the SimMIM paper.
+"""SimMIM that masks the patches with the highest score by a model. Not in the SimMIM paper.
 
-Error: after Hard Patches Mining (https://arxiv.org/abs/2304.05919). Attention: after AttMask
-(https://arxiv.org/abs/2203.12719). docs/masking.md says where both are departed from.
+The score is the reconstruction error, after Hard Patches Mining
+(https://arxiv.org/abs/2304.05919), or the attention of a teacher, after AttMask
+(https://arxiv.org/abs/2203.12719). docs/masking.md lists the differences from both.
 """
 
 from __future__ import annotations
@@ -26,27 +27,42 @@ from simmim_bench.masking.random_patch import RandomPatchMask
 from simmim_bench.models.simmim import SimMIM
 from simmim_bench.registry import MODELS
 
+HALVES = 1  # ends the seed key of the halves, so that they differ from the sample's mask
+
+
+class Score(nn.Module, ABC):
+    """Scores of the patches of a batch, without gradients; the highest are masked first."""
+
+    @abstractmethod
+    def forward(self, model: Any, images: Tensor, seed_keys: Sequence[Sequence[int]]) -> Tensor:
+        """Scores on a grid of any size, (B, h, w).
+
+        Args:
+            model: The ``AdaptiveSimMIM`` that is trained.
+            images: Normalised, (B, 3, H, W).
+            seed_keys: Seed, epoch and index of each sample.
+        """
+
 
 @MODELS.register_module()
 class AdaptiveSimMIM(SimMIM):
-    """SimMIM that, in training, hides the patches of the highest score.
+    """SimMIM that, in training, masks the patches with the highest score.
 
-    The score is computed on the batch without gradients. What is random in a mask is drawn from
-    the sample's own words (seed, epoch, index), which ``GenerateMask`` writes and ``PackInputs``
-    carries with ``algorithm_keys=["mask", "words"]``; so a mask depends on them and on the
-    weights alone, and the ratio's schedule on the epoch. Outside training the pipeline's mask
-    is used.
+    The random part of a mask is drawn from the seed key (seed, epoch, index) of its sample, which
+    ``GenerateMask`` writes as ``words`` and ``PackInputs`` carries if
+    ``algorithm_keys=["mask", "words"]``. So a mask depends on this key and the weights only.
+    Outside training the mask of the pipeline is used.
 
     Args:
-        score: Config of a score called as ``score(model, images, words)``; see ``scores.py``.
+        score: Config of a ``Score``.
         mask_patch_size: Side of a mask patch in pixels.
         mask_ratio: Share of masked patches, or (low, high).
-        guided: Share of the masked patches that the score chooses; see ``GuidedMask``.
+        guided: Share of the masked patches that the score selects; see ``GuidedMask``.
         schedule: ``start`` and ``epochs`` of a ``RatioSchedule`` that ends at ``mask_ratio``.
         kwargs: See ``SimMIM``.
 
     Raises:
-        ValueError: If masks or schedule are refused.
+        ValueError: If an argument of the masks or of the schedule is not valid.
         BenchError: If the score does not fit the backbone.
     """
 
@@ -76,72 +92,52 @@ class AdaptiveSimMIM(SimMIM):
             return mask
         if any("words" not in sample for sample in data_samples):
             raise ValueError(
-                'a sample has no words; set algorithm_keys=["mask", "words"] in PackInputs'
+                'a sample has no seed key; set algorithm_keys=["mask", "words"] in PackInputs'
             )
-        words = [[int(word) for word in sample.words] for sample in data_samples]
-        return self.choose(images, words)
+        return self.choose(images, [sample.words.tolist() for sample in data_samples])
 
     @torch.no_grad()
-    def choose(self, images: Tensor, words: Sequence[Sequence[int]]) -> Tensor:
+    def choose(self, images: Tensor, seed_keys: Sequence[Sequence[int]]) -> Tensor:
         """Masks of a batch, Bool, (B, H / p, W / p); True = masked.
 
         Args:
             images: Normalised, (B, 3, H, W).
-            words: Seed, epoch and index of each sample.
+            seed_keys: Seed, epoch and index of each sample.
         """
         size = (images.shape[2], images.shape[3])
-        scores = self.score(self, images, words).double().unsqueeze(1)
+        scores = self.score(self, images, seed_keys).double().unsqueeze(1)
         scores = adaptive_avg_pool2d(scores, self.strategy.patch_grid(size)).flatten(1).cpu()
-        masks = [self._mask_of(size, score, own) for score, own in zip(scores, words, strict=True)]
+        pairs = zip(scores, seed_keys, strict=True)
+        masks = [self._mask_of(size, score, seed_key) for score, seed_key in pairs]
         return torch.cat(masks).to(images.device)
 
-    def _mask_of(self, size: tuple[int, int], score: Tensor, words: Sequence[int]) -> Tensor:
-        _, epoch, _ = words
+    def _mask_of(self, size: tuple[int, int], score: Tensor, seed_key: Sequence[int]) -> Tensor:
+        _, epoch, _ = seed_key
         strategy = self.strategy
         if self.schedule is not None:
             strategy = strategy.with_ratio(self.schedule.at(epoch))
-        noise = torch.from_numpy(strategy.noise(size, np.random.default_rng(list(words))))
+        noise = torch.from_numpy(strategy.noise(size, np.random.default_rng(list(seed_key))))
         return strategy.masks(size, torch.cat([noise, score]).unsqueeze(0))
-
-
-# Scores by which ``AdaptiveSimMIM`` chooses patches: higher is hidden first.
-
-
-HALVES = 1  # behind a sample's words: numbers of its own, apart from those of its mask
-
-
-class Score(nn.Module, ABC):
-    """Scores of a batch, computed without gradients."""
-
-    @abstractmethod
-    def forward(self, model: Any, images: Tensor, words: Sequence[Sequence[int]]) -> Tensor:
-        """Scores on a grid of its own, (B, h, w).
-
-        Args:
-            model: The ``AdaptiveSimMIM`` that asks.
-            images: Normalised, (B, 3, H, W).
-            words: Seed, epoch and index of each sample.
-        """
 
 
 @MODELS.register_module()
 class ReconstructionErrorScore(Score):
-    """How badly the model so far paints a patch that it does not see.
+    """Error of the current model at each patch when that patch is masked.
 
-    The patches of an image are split into two random halves; the model, in evaluation mode,
-    paints each from the other. The score of a position is the loss's error there when it is
-    hidden. Hard Patches Mining predicts a relative loss with a second decoder instead.
+    The patches of an image are split into two random halves, and the model, in evaluation mode,
+    reconstructs each half from the other. Hard Patches Mining instead predicts the relative loss
+    with a second decoder.
 
     Args:
-        backbone: Not used: the model's own is.
+        backbone: Not used; every score receives it.
     """
 
     def __init__(self, *, backbone: nn.Module) -> None:
         super().__init__()
         del backbone
 
-    def forward(self, model: Any, images: Tensor, words: Sequence[Sequence[int]]) -> Tensor:
-        """Errors on the target's grid, (B, H / target stride, W / target stride)."""
+    def forward(self, model: Any, images: Tensor, seed_keys: Sequence[Sequence[int]]) -> Tensor:
+        """Errors on the grid of the target, (B, H / target stride, W / target stride)."""
         strategy = model.strategy
         halves = RandomPatchMask(
             mask_patch_size=strategy.mask_patch_size,
@@ -149,7 +145,7 @@ class ReconstructionErrorScore(Score):
             token_size=strategy.token_size,
         )
         size = (images.shape[2], images.shape[3])
-        keys = [[*own, HALVES] for own in words]
+        keys = [[*seed_key, HALVES] for seed_key in seed_keys]
         first = draw_batch(halves, size, keys, device=images.device)
         target = model.target(images)
         with evaluating(model):
@@ -163,49 +159,49 @@ class ReconstructionErrorScore(Score):
 
 @MODELS.register_module()
 class TeacherAttentionScore(Score):
-    """Where the class token of a teacher looks in its last block, mean of the heads.
+    """Attention of a teacher's class token in the last block, mean of the heads.
 
-    The teacher is the exponential moving average of the backbone, as in AttMask; it sees the
-    whole image, and a step of it is taken before every training step. It is in the state dict
-    (``score.teacher``), so that a resumed run continues with it; an exported backbone has none.
+    The teacher is the exponential moving average of the backbone, as in AttMask. It sees the
+    whole image and is updated before every training step. It is in the state dict
+    (``score.teacher``), so a resumed run continues with it; an exported backbone does not hold it.
 
     Args:
         backbone: A plain ViT with a class token.
-        momentum: Share of the student that a step takes into the teacher, 0 < momentum < 1;
-            1 - 0.996 in AttMask.
+        momentum: Weight of the student in an update of the teacher, 0 < momentum < 1; AttMask
+            uses 1 - 0.996.
 
     Raises:
-        BenchError: If the backbone has no class token to look from.
+        BenchError: If the backbone has no class token.
     """
 
     def __init__(self, *, backbone: nn.Module, momentum: float = 0.004) -> None:
         super().__init__()
         if type(backbone) is not VisionTransformer or backbone.cls_token is None:
             raise BenchError(
-                f"{type(backbone).__name__} has no class token whose attention could choose "
-                "patches; use mmpretrain.VisionTransformer with_cls_token=True, or another score"
+                f"TeacherAttentionScore needs a plain ViT with a class token, got "
+                f"{type(backbone).__name__} without one; use mmpretrain.VisionTransformer with "
+                "with_cls_token=True, or another score"
             )
         self.teacher = ExponentialMovingAverage(backbone, momentum=momentum)
 
-    def forward(self, model: Any, images: Tensor, words: Sequence[Sequence[int]]) -> Tensor:  # noqa: ARG002
-        """Attention to each token, (B, h, w); it sums to less than 1, the rest is on itself."""
+    def forward(self, model: Any, images: Tensor, seed_keys: Sequence[Sequence[int]]) -> Tensor:  # noqa: ARG002
+        """Attention to each token, (B, h, w); the rest, up to a sum of 1, is on the class token."""
         if model.training:
             self.teacher.update_parameters(model.backbone)
         attention = self.teacher.module.layers[-1].attn
-        given: list[Tensor] = []
-        handle = attention.register_forward_pre_hook(lambda _, args: given.append(args[0]))
+        inputs: list[Tensor] = []
+        handle = attention.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
         try:
             with evaluating(self.teacher):
                 self.teacher(images)
         finally:
             handle.remove()
-        return _from_class_token(attention, given[0]).unflatten(
-            1, self.teacher.module.patch_resolution
-        )
+        weights = _from_class_token(attention, inputs[0])
+        return weights.unflatten(1, self.teacher.module.patch_resolution)
 
 
 def _from_class_token(attention: Any, tokens: Tensor) -> Tensor:
-    """Weights of the class token's query on all patches, mean of the heads, (B, N)."""
+    """Attention of the class token to all patches, mean of the heads, (B, N)."""
     heads = attention.num_heads
     query, key, _ = attention.qkv(tokens).unflatten(2, (3, heads, -1)).unbind(2)  # (B, 1 + N, h, d)
     scores = torch.einsum("bhd,bnhd->bhn", query[:, 0], key) * attention.head_dims**-0.5
@@ -215,7 +211,7 @@ def _from_class_token(attention: Any, tokens: Tensor) -> Tensor:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode of every part; afterwards each has the mode that it had."""
+    """Context in which all submodules are in evaluation mode; afterwards the modes are restored."""
     modes = [(part, part.training) for part in module.modules()]
     for part, _ in modes:
         part.training = False

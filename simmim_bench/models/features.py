@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,13 @@ Levels = Sequence[Tensor]
 
 
 class PairFeatures(nn.Module, ABC):
-    """Feature maps of two sets of images by one network."""
+    """Feature maps of two sets of images by one network.
+
+    Attributes:
+        needs_scale: Whether the constructor takes ``mean`` and ``std`` of the images.
+    """
+
+    needs_scale: ClassVar[bool] = False
 
     @abstractmethod
     def forward(
@@ -69,6 +75,7 @@ class FrozenFeatures(PairFeatures):
             normalisation is known.
     """
 
+    needs_scale = True
     network: nn.Module
 
     def __init__(

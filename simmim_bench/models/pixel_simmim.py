@@ -1,8 +1,8 @@
-"""SimMIM masked in the image: of pixels, whatever the backbone, with a choice of what fills them.
+"""SimMIM that masks pixels of the image, for any backbone, with a choice of fills.
 
-Section 3.2 of SimMIM (https://arxiv.org/abs/2111.09886) masks patches that are tokens or larger;
-smaller ones can only be hidden in the image. Fills: A2MIM (https://arxiv.org/abs/2205.13943,
-section 4.2) compares a learned token with the mean colour.
+Section 3.2 of SimMIM (https://arxiv.org/abs/2111.09886) masks patches of one or more tokens;
+smaller patches can only be masked in the image. A2MIM (https://arxiv.org/abs/2205.13943, section
+4.2) compares two fills: a learned token and the mean colour.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ INIT_STD = 0.02  # as PixelAdapter's token: nearly the mean colour
 
 @MODELS.register_module()
 class PixelSimMIM(SimMIM):
-    """SimMIM whose hidden pixels are filled in the normalised image, before the backbone.
+    """SimMIM that fills masked pixels in the normalised image, before the backbone.
 
-    A backbone with tokens sees them as part of its patches, so that a patch may be hidden in
-    part; its own mask token is not used.
+    A backbone with tokens sees the filled pixels in its patches, so a patch may be masked in
+    part. The mask token of the backbone is not used.
 
     Args:
-        mask_size: Side, in pixels, of what one entry of a mask hides: the ``token_size`` of
-            ``GenerateMask``. 1: masks of single pixels, or of blocks of ``mask_patch_size``.
-        fill: ``token``: one learned colour; ``mean``: the dataset's mean colour, which is 0
-            after normalisation; ``noise``: normal noise of the dataset's mean and deviation
-            from a generator that is seeded with the sample's mask, so that it depends on what
-            the mask depends on (seed, epoch, index) and on nothing else.
+        mask_size: Side in pixels of the square that one entry of a mask stands for: the
+            ``token_size`` of ``GenerateMask``. 1: masks of single pixels, or of blocks of
+            ``mask_patch_size`` pixels.
+        fill: ``token``: one learned colour; ``mean``: the mean colour of the dataset, which is 0
+            after normalisation; ``noise``: normal noise with mean and deviation of the dataset.
+            The sample's mask seeds the noise, so it depends on (seed, epoch, index) only.
         kwargs: See ``SimMIM``.
 
     Raises:
-        ValueError: If the size is not positive or there is no such fill.
+        ValueError: If ``mask_size`` is below 1 or the fill is unknown.
     """
 
     def __init__(self, *, mask_size: int = 1, fill: str = "token", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if mask_size < 1:
-            raise ValueError(f"mask_size {mask_size} is no number of pixels; use 1 or more")
+            raise ValueError(f"mask_size must be >= 1 pixel, got {mask_size}")
         if fill not in FILLS:
-            raise ValueError(f"fill {fill!r} is unknown; use one of {', '.join(FILLS)}")
+            raise ValueError(f"fill must be one of {', '.join(FILLS)}, got {fill!r}")
         self._mask_size = mask_size
         self.fill = fill
         token = nn.Parameter(torch.zeros(1, 1, CHANNELS)) if fill == "token" else None
@@ -55,30 +55,30 @@ class PixelSimMIM(SimMIM):
 
     @property
     def mask_size(self) -> int:
-        """Side, in pixels, of what one entry of a mask hides."""
+        """See ``SimMIM.mask_size``."""
         return self._mask_size
 
     def init_mask_token(self) -> None:
-        """Nearly the mean colour, if it is learned."""
+        """Draw a token near the mean colour, if there is one."""
         if self.mask_token is not None:
             nn.init.trunc_normal_(self.mask_token, std=INIT_STD)
 
-    def hiding(self, mask: Tensor) -> AbstractContextManager[None]:
-        """See ``SimMIM.hiding``."""
+    def masked(self, mask: Tensor) -> AbstractContextManager[None]:
+        """See ``SimMIM.masked``."""
         return fill_masked_pixels(
             self.backbone, mask, lambda images: self._filling(images, mask), size=self.mask_size
         )
 
     def _filling(self, images: Tensor, mask: Tensor) -> Tensor:
-        """What stands at hidden pixels; broadcasts to ``images`` (B, 3, H, W)."""
+        """Values for masked pixels; broadcasts to ``images`` (B, 3, H, W)."""
         if self.fill == "token":
             return self.mask_token.view(1, CHANNELS, 1, 1)
         if self.fill == "mean":
             return images.new_zeros(1)
-        return torch.stack([_noise(own, images.shape[1:]) for own in mask]).to(images)
+        return torch.stack([_noise(of_image, images.shape[1:]) for of_image in mask]).to(images)
 
 
 def _noise(mask: Tensor, shape: torch.Size) -> Tensor:
-    """Normal noise of ``shape``, drawn on the CPU, that a mask (h, w) alone decides."""
+    """Normal noise of ``shape``, drawn on the CPU and seeded by a mask (h, w)."""
     seed = zlib.crc32(mask.cpu().numpy().tobytes())
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))

@@ -1,4 +1,4 @@
-"""Similarity-guided SimMIM: what is painted must also have the features of the original."""
+"""Similarity-guided SimMIM: a reconstruction must also have the features of its original."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from simmim_bench.registry import MODELS
 class SimilaritySimMIM(SimMIM):
     """SimMIM's loss + weight x distance between features of reconstruction and original.
 
-    The reconstruction is the prediction where masked and the original elsewhere, so that visible
-    pixels, which SimMIM does not train the decoder to paint, do no harm.
+    The reconstruction is the prediction at masked pixels and the original elsewhere, because
+    SimMIM does not train the decoder to predict visible pixels.
 
     Args:
         features: Config of ``FrozenFeatures`` or ``OwnFeatures``; receives ``mean`` and ``std``
-            from the preprocessor if it is frozen.
+            from the preprocessor if its class has ``needs_scale``.
         distance: Config of a distance between features.
         weight: Arguments of ``LossWeight``.
         kwargs: See ``SimMIM``.
 
     Raises:
-        BenchError: If predictions of the target are no images.
+        BenchError: If predictions of the target are not images.
     """
 
     def __init__(
@@ -40,15 +40,15 @@ class SimilaritySimMIM(SimMIM):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not self.target.paints:
+        if not self.target.predicts_images:
             raise BenchError(
-                f"predictions of {type(self.target).__name__} are no images, of which features "
-                "could be taken; use a target in colours, such as NormalisedRGB"
+                f"predictions of {type(self.target).__name__} are not images, so they have no "
+                "image features; use a target in colours, such as NormalisedRGB"
             )
         preprocessor = kwargs.get("data_preprocessor") or {}
         scale = {name: preprocessor.get(name) for name in ("mean", "std")}
-        frozen = features["type"].endswith("FrozenFeatures")
-        self.features = MODELS.build({**features, **scale} if frozen else features)
+        needs_scale = MODELS.get(features["type"]).needs_scale
+        self.features = MODELS.build({**features, **scale} if needs_scale else features)
         self.distance = MODELS.build(distance)
         self.weight = LossWeight(**weight)
 
@@ -58,24 +58,24 @@ class SimilaritySimMIM(SimMIM):
         """See ``SimMIM.losses``.
 
         Returns:
-            ``loss_reconstruction`` and ``loss_similarity``, whose sum is minimised, and for the
-            log ``distance`` and ``weight``, whose product the second is.
+            ``loss_reconstruction`` and ``loss_similarity``, whose sum is minimised; and, to be
+            logged, ``distance`` and ``weight``, whose product is ``loss_similarity``.
 
         Raises:
-            ValueError: If the target's colours pass no gradient back.
+            ValueError: If the colours of the target have no gradient.
         """
-        reconstruction = super().losses(images, mask, features, prediction)["loss"]
-        painted = self.target.to_images(prediction, images)
-        if prediction.requires_grad and not painted.requires_grad:
+        loss = super().losses(images, mask, features, prediction)["loss"]
+        predicted = self.target.to_images(prediction, images)
+        if prediction.requires_grad and not predicted.requires_grad:
             raise ValueError(
-                f"{type(self.target).__name__} chooses colours, which passes no gradient to the "
-                "prediction; use a target that is regressed, such as NormalisedRGB"
+                f"colours of {type(self.target).__name__} have no gradient, because they are "
+                "selected from classes; use a regression target, such as NormalisedRGB"
             )
-        pasted = torch.where(self.pixel_mask(mask).unsqueeze(1), painted, images)
-        distance = self.distance(*self.features(pasted, images, self.adapter))
+        reconstruction = torch.where(self.pixel_mask(mask).unsqueeze(1), predicted, images)
+        distance = self.distance(*self.features(reconstruction, images, self.adapter))
         weight = self.weight()
         return {
-            "loss_reconstruction": reconstruction,
+            "loss_reconstruction": loss,
             "loss_similarity": weight * distance,
             "distance": distance.detach(),
             "weight": distance.new_tensor(weight),

@@ -18,11 +18,13 @@ from torch.nn.functional import avg_pool2d
 from simmim_bench.backbones import adapter_for
 from simmim_bench.registry import MODELS
 
-# A backbone that sees mask tokens: what SimMIM and its relatives have in common.
+DEFAULT_TARGET = {"type": "simmim_bench.NormalisedRGB"}
 
 
 class MaskedEncoder(BaseModel):
-    """Backbone, its adapter and the mask token; a subclass says what is learned.
+    """Base of all methods that mask images: backbone, its adapter and the mask token.
+
+    A subclass implements ``forward``, which says what is learned.
 
     Args:
         backbone: Config of a backbone that has an adapter.
@@ -31,9 +33,9 @@ class MaskedEncoder(BaseModel):
             weights are drawn as in the original; the mask token always is.
 
     Attributes:
-        predicts_images: Whether the model predicts images, which training shows now and then.
-        compares_within_batch: Whether the loss compares the images of a step with one another, so
-            that smaller steps change the result.
+        predicts_images: Whether the model predicts images; training then saves pictures of them.
+        compares_within_batch: Whether the loss compares the images of a batch with each other, so
+            that smaller batches change the result.
     """
 
     predicts_images: ClassVar[bool] = False
@@ -52,7 +54,7 @@ class MaskedEncoder(BaseModel):
         self.mask_token = nn.Parameter(torch.zeros(1, 1, self.adapter.token_channels))
 
     def init_weights(self) -> None:
-        """Draw initial weights as the original does, or as an ``init_cfg`` says."""
+        """Draw initial weights as the original does, or as ``init_cfg`` says if there is one."""
         if self.init_cfg is not None or self.backbone.init_cfg is not None:
             super().init_weights()
         else:
@@ -68,34 +70,34 @@ class MaskedEncoder(BaseModel):
 
         Args:
             images: (B, 3, H, W).
-            mask: Bool, (B, H / p, W / p); True = masked. Without it nothing is masked.
+            mask: Bool, (B, H / p, W / p); True = masked. None: nothing is masked.
         """
         return self.adapter.last_feature_map(self.encode_levels(images, mask))
 
     def encode_levels(self, images: Tensor, mask: Tensor | None = None) -> Sequence[Tensor]:
-        """What the backbone returns of masked images, finest level first.
+        """Feature maps that the backbone returns for masked images, finest level first.
 
         Args:
             images: (B, 3, H, W).
-            mask: Bool, (B, H / p, W / p); True = masked. Without it nothing is masked.
+            mask: Bool, (B, H / p, W / p); True = masked. None: nothing is masked.
         """
         if mask is None:
             mask = self._token_mask(images, None)
-        with self.hiding(mask):
+        with self.masked(mask):
             levels: Sequence[Tensor] = self.backbone(images)
         return levels
 
-    def hiding(self, mask: Tensor) -> AbstractContextManager[None]:
-        """Context in which ``backbone(images)`` does not see what ``mask`` hides."""
+    def masked(self, mask: Tensor) -> AbstractContextManager[None]:
+        """Context in which ``backbone(images)`` does not see what is masked."""
         return self.adapter.masked(mask, self.mask_token)
 
     @property
     def mask_size(self) -> int:
-        """Side, in pixels, of what one entry of a mask hides (p)."""
+        """Side in pixels of the square that one entry of a mask stands for (p)."""
         return self.adapter.token_size
 
     def pixel_mask(self, mask: Tensor) -> Tensor:
-        """Token mask (B, H / p, W / p) as a pixel mask (B, H, W)."""
+        """Mask of tokens, (B, H / p, W / p), as a mask of pixels, (B, H, W)."""
         size = self.mask_size
         return mask.repeat_interleave(size, 1).repeat_interleave(size, 2)
 
@@ -103,7 +105,7 @@ class MaskedEncoder(BaseModel):
         if data_samples is not None:
             if any("mask" not in sample for sample in data_samples):
                 raise ValueError(
-                    "a sample has no mask; put simmim_bench.GenerateMask before PackInputs in "
+                    "a sample has no mask; add simmim_bench.GenerateMask before PackInputs in "
                     "the pipeline"
                 )
             return torch.stack([sample.mask for sample in data_samples]).to(images.device)
@@ -111,23 +113,20 @@ class MaskedEncoder(BaseModel):
         return images.new_zeros((len(images), height, width), dtype=torch.bool)
 
 
-DEFAULT_TARGET = {"type": "simmim_bench.NormalisedRGB"}
-
-
 @MODELS.register_module()
 class SimMIM(MaskedEncoder):
-    """Backbone with masked tokens, a decoder, and a loss on masked positions of a target.
+    """Backbone with masked tokens, a decoder, and a loss on the masked positions of a target.
 
-    A relative that adds losses overrides ``losses``.
+    A subclass that adds losses overrides ``losses``.
 
     Keys of the state dict: ``backbone.*``, ``decoder.*``, ``mask_token``, and ``target.*`` if the
-    target keeps something (``ColourClusters``).
+    target has buffers (``ColourClusters``).
 
     Args:
         backbone: Config of a backbone that has an adapter.
         decoder: Config of a decoder; receives ``feature_spec`` from the adapter, and
-            ``out_channels`` and ``target_stride`` from the target. It is given the backbone's
-            last map, or every map if its ``all_levels`` is True.
+            ``out_channels`` and ``target_stride`` from the target. Its input is the backbone's
+            last map, or all maps if its ``all_levels`` is True.
         loss: Config of a loss called as ``loss(pred, target, mask)``.
         target: Config of a target; receives ``mean`` and ``std`` from the preprocessor. None:
             the normalised images.
@@ -171,19 +170,19 @@ class SimMIM(MaskedEncoder):
 
         Args:
             inputs: Normalised images, (B, 3, H, W).
-            data_samples: Samples whose ``mask`` is Bool, (H / p, W / p); True = masked.
-                Without samples nothing is masked.
+            data_samples: Samples whose ``mask`` is Bool, (H / p, W / p); True = masked. None:
+                nothing is masked.
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:
-            ``'loss'``: what ``losses`` returns. ``'predict'``: ``images`` and ``reconstruction``,
+            ``'loss'``: the result of ``losses``. ``'predict'``: ``images`` and ``reconstruction``,
             (B, 3, H, W) in normalised space, and ``mask``, Bool (B, H, W), True = masked.
             ``'tensor'``: the decoder's prediction,
             (B, out_channels, H / target stride, W / target stride).
 
         Raises:
-            ValueError: If the mode is another one, a mask does not fit the images, or the mode
-                is ``'predict'`` and the target's ``paints`` is False.
+            ValueError: If the mode is unknown, a mask does not fit the images, or the mode is
+                ``'predict'`` and the target's ``predicts_images`` is False.
         """
         mask = self._token_mask(inputs, data_samples)
         levels = self.encode_levels(inputs, mask)
@@ -194,39 +193,37 @@ class SimMIM(MaskedEncoder):
             features = self.adapter.last_feature_map(levels)
             return self.losses(inputs, mask, features, prediction)
         if mode == "predict":
-            painted = self.target.to_images(prediction, inputs)
-            return {"images": inputs, "mask": self.pixel_mask(mask), "reconstruction": painted}
+            images = self.target.to_images(prediction, inputs)
+            return {"images": inputs, "mask": self.pixel_mask(mask), "reconstruction": images}
         raise ValueError(f"unknown mode {mode!r}; known are: loss, predict, tensor")
 
     def decode(self, levels: Sequence[Tensor]) -> Tensor:
-        """The decoder's prediction from what the backbone returned.
+        """Prediction of the decoder.
 
         Args:
-            levels: Maps of ``encode_levels``.
+            levels: Result of ``encode_levels``.
 
         Returns:
             (B, out_channels, H / target stride, W / target stride).
         """
-        whole = self.decoder.all_levels
-        prediction: Tensor = self.decoder(
-            levels if whole else self.adapter.last_feature_map(levels)
-        )
+        features = levels if self.decoder.all_levels else self.adapter.last_feature_map(levels)
+        prediction: Tensor = self.decoder(features)
         return prediction
 
     def losses(
         self,
         images: Tensor,
         mask: Tensor,
-        features: Tensor,  # noqa: ARG002  (for relatives)
+        features: Tensor,  # noqa: ARG002  (for subclasses)
         prediction: Tensor,
     ) -> dict[str, Tensor]:
-        """What is minimised and logged; those whose names have ``loss`` in them are summed.
+        """Losses, whose sum is minimised, and other values to log, whose names lack ``loss``.
 
         Args:
             images: Normalised, (B, 3, H, W).
             mask: Bool, (B, H / p, W / p); True = masked.
             features: Last feature map of the masked images, (B, C, H / stride, W / stride).
-            prediction: The decoder's.
+            prediction: Prediction of the decoder.
 
         Returns:
             ``{'loss': scalar}``.
@@ -236,10 +233,10 @@ class SimMIM(MaskedEncoder):
         return {"loss": self.criterion(prediction, target, self.target_mask(mask))}
 
     def target_mask(self, mask: Tensor) -> Tensor:
-        """Token mask (B, H / p, W / p) on the target's grid, (B, H / s, W / s).
+        """Mask of tokens, (B, H / p, W / p), on the grid of the target, (B, H / s, W / s).
 
-        Bool where a token covers whole target positions, else float: the share of each target
-        position that is masked.
+        Bool if a token covers whole target positions; otherwise float, the masked share of each
+        target position.
         """
         repeats, rest = divmod(self.mask_size, self.target.stride)
         if rest == 0:

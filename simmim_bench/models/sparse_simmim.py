@@ -1,7 +1,8 @@
-"""Sparse SimMIM: the encoder sees visible tokens only, the decoder gets mask tokens.
+"""Sparse SimMIM: the encoder sees only visible tokens, the decoder also mask tokens.
 
-Encoders of MAE (https://arxiv.org/abs/2111.06377) and GreenMIM (https://arxiv.org/abs/2205.13515),
-target and loss of SimMIM (https://arxiv.org/abs/2111.09886).
+The encoders are those of MAE (https://arxiv.org/abs/2111.06377) and GreenMIM
+(https://arxiv.org/abs/2205.13515), target and loss those of SimMIM
+(https://arxiv.org/abs/2111.09886).
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from simmim_bench.registry import MODELS
 
 @MODELS.register_module()
 class SparseSimMIM(SimMIM):
-    """SimMIM whose mask token stands in the last feature map instead of the first tokens.
+    """SimMIM whose mask token is put into the last feature map instead of the first tokens.
 
-    A decoder has to carry what is visible to masked positions: ``LightTransformerDecoder``.
+    The decoder must pass information from visible to masked positions, such as
+    ``LightTransformerDecoder``.
 
     Args:
-        one_mask_per_batch: In training every image has the mask of the first, as in GreenMIM, so
-            that Swin's windows are grouped for one image; masks of the others are not used.
+        one_mask_per_batch: In training all images of a batch use the mask of the first one, as in
+            GreenMIM, so that the windows of a Swin are grouped only once.
         kwargs: See ``SimMIM``.
 
     Raises:
@@ -40,11 +42,11 @@ class SparseSimMIM(SimMIM):
         self.one_mask_per_batch = one_mask_per_batch
         self.mask_token = nn.Parameter(torch.zeros(1, 1, self.adapter.feature_spec.channels[-1]))
 
-    def hiding(self, mask: Tensor) -> AbstractContextManager[None]:
-        """See ``SimMIM.hiding``; masked positions of the last map are the mask token.
+    def masked(self, mask: Tensor) -> AbstractContextManager[None]:
+        """See ``SimMIM.masked``; masked positions of the last map are the mask token.
 
         Raises:
-            ValueError: If the mask hides a whole image or does not fit backbone and images.
+            ValueError: If a whole image is masked, or the mask does not fit backbone and images.
         """
         return visible_only(self.backbone, mask, self.mask_token)
 

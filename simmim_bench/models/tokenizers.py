@@ -1,4 +1,4 @@
-"""Visual tokens that need no trained tokenizer, for BEiT where DALL-E's is out of reach."""
+"""Tokenizers that make the visual tokens which BEiT predicts (https://arxiv.org/abs/2106.08254)."""
 
 from __future__ import annotations
 
@@ -15,44 +15,48 @@ from simmim_bench.errors import BenchError
 from simmim_bench.models.frozen import require_file, teacher_weights
 from simmim_bench.registry import MODELS
 
+SOURCE = "https://mmassets.onedl.ai/mmselfsup/1.x/target_generator_ckpt/dalle_encoder.pth"
+
 
 @MODELS.register_module()
 class ColourTokenizer(BaseModule):
-    """The mean colour of a patch, each channel in one of ``bins`` equal parts: ``bins**3`` tokens.
+    """Mean colour of a patch, each channel in one of ``bins`` equal bins: ``bins**3`` tokens.
 
-    It takes the place of DALL-E's encoder in mmpretrain's ``BEiT``
-    (https://arxiv.org/abs/2106.08254, section 2.1.1), whose tokens are learned and say more.
+    It needs no training and replaces DALL-E's encoder in mmpretrain's ``BEiT`` (section 2.1.1)
+    where the weights of the latter are not available.
 
     Args:
-        patch_size: Pixels of a side; the backbone's.
-        bins: Parts of a channel; 8 give 512 tokens, as many as iGPT's colours.
+        patch_size: Patch size of the backbone in pixels.
+        bins: Bins of a channel; 8 give 512 tokens, as many as iGPT has colours.
 
     Raises:
-        BenchError: If there are fewer than two bins, or images are no multiple of the patch size.
+        BenchError: If there are fewer than two bins.
     """
 
     def __init__(self, *, patch_size: int, bins: int = 8) -> None:
         super().__init__()
         if bins < 2:
-            raise BenchError(f"bins is {bins}; a channel has 2 parts or more")
+            raise BenchError(f"bins must be >= 2, got {bins}")
         self.patch_size = patch_size
         self.bins = bins
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """One-hot tokens, which BEiT's head takes for logits.
+        """One-hot tokens, which BEiT's head uses as logits.
 
         Args:
             images: RGB from 0 to 1, float (B, 3, H, W).
 
         Returns:
             Float (B, bins**3, H / patch_size, W / patch_size).
+
+        Raises:
+            BenchError: If the image size is not a multiple of the patch size.
         """
         if any(side % self.patch_size for side in images.shape[-2:]):
             height, width = images.shape[-2:]
             raise BenchError(
-                f"images of {height} x {width} px have no whole patches of {self.patch_size} px; "
-                f"use a size that is a multiple of it"
+                f"image size {height} x {width} px is not divisible by patch size {self.patch_size}"
             )
         means = functional.avg_pool2d(images, self.patch_size)
         red, green, blue = (means * self.bins).long().clamp(0, self.bins - 1).unbind(1)
@@ -60,18 +64,12 @@ class ColourTokenizer(BaseModule):
         return functional.one_hot(tokens, self.bins**3).movedim(-1, 1).to(images.dtype)
 
 
-# Visual tokens of DALL-E's encoder, which BEiT predicts (https://arxiv.org/abs/2106.08254).
-
-
-SOURCE = "https://mmassets.onedl.ai/mmselfsup/1.x/target_generator_ckpt/dalle_encoder.pth"
-
-
 @MODELS.register_module()
 class DallETokenizer(DALLEEncoder):
-    """mmpretrain's ``DALL-E`` encoder with its published weights, every key or not at all.
+    """mmpretrain's ``DALL-E`` encoder with its published weights, loaded strictly.
 
     Args:
-        checkpoint: The weights; they are read by ``init_weights``.
+        checkpoint: File of the weights; ``init_weights`` reads it.
         kwargs: See ``DALLEEncoder``.
     """
 
@@ -83,7 +81,7 @@ class DallETokenizer(DALLEEncoder):
         """Read the weights.
 
         Raises:
-            BenchError: If the file is missing, damaged, or does not hold exactly these weights.
+            BenchError: If the file is missing, is damaged or does not hold exactly these weights.
         """
         require_file(
             self.checkpoint,

@@ -185,7 +185,7 @@ def test_the_teacher_is_the_moving_average_and_comes_back_with_the_checkpoint(im
 
 
 def test_what_is_refused(images):
-    with pytest.raises(BenchError, match="PlainCNN has no class token whose attention"):
+    with pytest.raises(BenchError, match="needs a plain ViT with a class token, got PlainCNN"):
         MODELS.build({**ATTENTION, "backbone": MODELS.build(dict(CNN))})
     model, lone = build("error"), samples("error")
     for sample in lone:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from simmim_bench.models.contrast import AttentionPool
+from simmim_bench.models.multi_view import AttentionPool
 
 
 def test_attention_pooling_by_hand():
@@ -31,5 +31,5 @@ def test_attention_pooling_by_hand():
             heads.append(scores / scores.sum() @ v[:, head])
         wanted = state["attention.out_proj.weight"] @ np.concatenate(heads)
         np.testing.assert_allclose(pooled, wanted + state["attention.out_proj.bias"], rtol=1e-4)
-    with pytest.raises(ValueError, match="3 heads do not divide 8 channels"):
+    with pytest.raises(ValueError, match="channels 8 must be divisible by heads 3"):
         AttentionPool(channels=8, heads=3)

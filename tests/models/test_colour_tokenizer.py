@@ -29,7 +29,7 @@ def test_values_outside_of_the_range_have_the_nearest_token():
 
 
 def test_what_cannot_be_is_refused():
-    with pytest.raises(BenchError, match="bins is 1; a channel has 2 parts or more"):
+    with pytest.raises(BenchError, match="bins must be >= 2, got 1"):
         ColourTokenizer(patch_size=2, bins=1)
-    with pytest.raises(BenchError, match="4 x 5 px have no whole patches of 2 px"):
+    with pytest.raises(BenchError, match="image size 4 x 5 px is not divisible by patch size 2"):
         ColourTokenizer(patch_size=2)(torch.zeros(1, 3, 4, 5))

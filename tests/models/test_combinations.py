@@ -155,8 +155,8 @@ def test_predict_shows_normalised_images(build, batch, target):
 
 def test_a_teacher_cannot_be_shown(build, batch):
     model = build("linear", "teacher", "MaskedL1Loss")
-    assert not model.target.paints
-    with pytest.raises(ValueError, match="prediction of TeacherFeatures is no image"):
+    assert not model.target.predicts_images
+    with pytest.raises(ValueError, match="of TeacherFeatures cannot be shown as images"):
         model(**model.data_preprocessor(batch), mode="predict")
 
 

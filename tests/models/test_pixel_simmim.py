@@ -108,9 +108,9 @@ def test_noise_is_of_the_sample_and_of_nothing_else():
 
 
 def test_refused_values():
-    with pytest.raises(ValueError, match="fill 'zeros' is unknown; use one of token, mean, noise"):
+    with pytest.raises(ValueError, match="fill must be one of token, mean, noise, got 'zeros'"):
         build(fill="zeros")
-    with pytest.raises(ValueError, match="mask_size 0 is no number of pixels"):
+    with pytest.raises(ValueError, match="mask_size must be >= 1 pixel, got 0"):
         build(mask_size=0)
     with pytest.raises(ValueError, match="does not fit a batch of 2 images of 64 x 64 tokens"):
         build().encode(torch.randn(2, 3, 64, 64), draw(16, token=4))

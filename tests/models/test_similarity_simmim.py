@@ -196,7 +196,7 @@ def test_the_weight_follows_the_run_and_a_resumed_model_has_the_same(request):
 
 
 def test_targets_that_are_no_images_or_pass_no_gradient():
-    with pytest.raises(BenchError, match="predictions of TeacherFeatures are no images"):
+    with pytest.raises(BenchError, match="predictions of TeacherFeatures are not images"):
         build("cosine", target={"type": "simmim_bench.TeacherFeatures", **teacher()})
     model = build(
         "cosine",
@@ -204,7 +204,7 @@ def test_targets_that_are_no_images_or_pass_no_gradient():
         loss={"type": "simmim_bench.MaskedCrossEntropyLoss"},
     )
     data = model.data_preprocessor(batch_of(2))
-    with pytest.raises(ValueError, match="ColourBins chooses colours, which passes no gradient"):
+    with pytest.raises(ValueError, match="colours of ColourBins have no gradient"):
         model(**data, mode="loss")
 
 

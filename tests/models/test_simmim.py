@@ -97,7 +97,7 @@ def test_tensor_mode_without_samples_masks_nothing(model):
 
 
 def test_a_sample_without_a_mask(model):
-    with pytest.raises(ValueError, match=r"put simmim_bench\.GenerateMask before PackInputs"):
+    with pytest.raises(ValueError, match=r"add simmim_bench\.GenerateMask before PackInputs"):
         model(torch.randn(1, 3, 64, 64), [DataSample()], mode="loss")
 
 

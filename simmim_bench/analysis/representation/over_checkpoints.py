@@ -29,7 +29,7 @@ from simmim_bench.config import load_config
 from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.models.losses.masked import MaskedL1Loss
-from simmim_bench.reconstruction import evaluation_pipeline, paints
+from simmim_bench.reconstruction import evaluation_pipeline, predicts_images
 from simmim_bench.records.manifest import SUPERSEDED
 from simmim_bench.registry import METRICS
 from simmim_bench.suite.plan import Plan
@@ -85,7 +85,7 @@ def checkpoints_below(folder: Path) -> dict[str, list[Path]]:
 def has_error(checkpoint: Path) -> bool:
     """Whether a pretraining predicts pixels, so that it has an error in pixels."""
     cfg = Config(_config(checkpoint))
-    return paints(build(cfg.model, cfg.default_scope))
+    return predicts_images(build(cfg.model, cfg.default_scope))
 
 
 def knn_config(folder: Path, checkpoint: Path, given: str | None) -> str:

@@ -1,9 +1,9 @@
 """Inverse Swin-T and Swin-B as prediction heads (SimMIM, sections 3.3 and 4.1.3).
 
-Paper: https://arxiv.org/abs/2111.09886. It gives no structure and its code is not released;
-ours runs the stages of Swin (https://arxiv.org/abs/2103.14030, table 7) from the last to the
-first and has patch expanding of Swin-Unet (https://arxiv.org/abs/2105.05537, section 3.4) where
-Swin has patch merging.
+The paper (https://arxiv.org/abs/2111.09886) does not describe their structure, and their code is
+not released. Ours has the stages of Swin (https://arxiv.org/abs/2103.14030, table 7) from the last
+to the first, with patch expanding of Swin-Unet (https://arxiv.org/abs/2105.05537, section 3.4) in
+the place of patch merging.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class InverseSwinDecoder(Decoder):
     (192, 24, 24), 2 blocks -> (96, 48, 48), 2 blocks -> normalised, linear to 4 x 4 pixels a
     position: (3, 192, 192). ``'base'`` has 1024 to 128 channels and 2, 18, 2, 2 blocks.
 
-    The grid stops growing at the target's; later stages keep it and only halve the channels,
-    so that the head has the same blocks for every target.
+    The grid grows up to that of the target. Later stages keep it and only halve the channels, so
+    the head has the same blocks for every target.
 
     Args:
         feature_spec: See ``Decoder``.
@@ -41,8 +41,8 @@ class InverseSwinDecoder(Decoder):
         target_stride: See ``Decoder``.
         arch: ``'tiny'``, ``'base'``, or a dict with ``embed_dims``, ``depths``, ``num_heads``,
             each from the first stage to the last as in ``mmpretrain.SwinTransformer``.
-        window_size: Side of an attention window in positions; maps that are no multiple of
-            it are padded. 6 is SimMIM's for 192 px.
+        window_size: Side of an attention window in positions; other maps are padded to a
+            multiple of it. SimMIM uses 6 for 192 px.
 
     Raises:
         ValueError: If ``arch`` is an unknown name.
@@ -97,11 +97,11 @@ class InverseSwinDecoder(Decoder):
 
 
 class PatchExpanding(nn.Module):
-    """Inverse of patch merging: half the channels, ``scale`` times the grid.
+    """Inverse of patch merging: halves the channels and enlarges the grid ``scale`` times.
 
     Args:
-        channels: Channels before; even.
-        scale: 2, or 1 to halve the channels only.
+        channels: Input channels, an even number.
+        scale: 2, or 1 to halve only the channels.
     """
 
     def __init__(self, channels: int, *, scale: int) -> None:
@@ -112,7 +112,7 @@ class PatchExpanding(nn.Module):
         self.norm = nn.LayerNorm(channels // 2)
 
     def forward(self, tokens: Tensor, grid: tuple[int, int]) -> tuple[Tensor, tuple[int, int]]:
-        """(B, h * w, C) and (h, w) -> (B, h * w * scale**2, C / 2) and the larger grid."""
+        """Tokens (B, h * w, C) and grid (h, w) -> (B, h * w * scale**2, C / 2), larger grid."""
         maps = self.expansion(tokens).transpose(1, 2).unflatten(2, grid)
         tokens = self.shuffle(maps).flatten(2).transpose(1, 2)
         return self.norm(tokens), (grid[0] * self.scale, grid[1] * self.scale)

@@ -1,7 +1,6 @@
-"""A light transformer as the head of sparse pretraining: MAE's decoder with GreenMIM's size.
+"""A light transformer for sparse pretraining: MAE's decoder in GreenMIM's size.
 
 Papers: https://arxiv.org/abs/2111.06377, section 3; https://arxiv.org/abs/2205.13515, section 4.
-Mask tokens are already in the feature map (``SparseSimMIM``).
 """
 
 from __future__ import annotations
@@ -21,16 +20,18 @@ POSITION_MULTIPLE = 4  # sine and cosine of rows and of columns
 class LightTransformerDecoder(Decoder):
     """Linear embedding, fixed sine-cosine positions, blocks of full attention, linear prediction.
 
+    Its input has the mask tokens already (``SparseSimMIM``).
+
     Args:
         feature_spec: See ``Decoder``.
         out_channels: See ``Decoder``.
         target_stride: See ``Decoder``.
         width: Channels of the blocks; a multiple of 4 and of ``heads``.
-        depth: Number of blocks; GreenMIM has 1 behind Swin, MAE 8 behind ViT.
+        depth: Number of blocks; GreenMIM uses 1 after a Swin, MAE 8 after a ViT.
         heads: Attention heads.
 
     Raises:
-        ValueError: If the width is no such multiple.
+        ValueError: If the width is not such a multiple.
     """
 
     def __init__(
@@ -48,8 +49,7 @@ class LightTransformerDecoder(Decoder):
         )
         if width % POSITION_MULTIPLE or width % heads:
             raise ValueError(
-                f"width {width} is not divisible by {POSITION_MULTIPLE} and by heads {heads}; use "
-                f"a multiple of both"
+                f"width {width} must be divisible by {POSITION_MULTIPLE} and by heads {heads}"
             )
         self.width = width
         self.embedding = nn.Linear(self.in_channels, width)
@@ -68,7 +68,7 @@ class LightTransformerDecoder(Decoder):
         """(B, C, h, w) -> (B, out_channels, h * upscale, w * upscale)."""
         rows, columns = features.shape[2:]
         tokens = self.embedding(features.flatten(2).transpose(1, 2))  # (B, h * w, width)
-        # the library numbers positions column by column: asked for the transposed grid, it is rows
+        # mmpretrain numbers positions column by column; for the transposed grid, row by row
         positions = build_2d_sincos_position_embedding((columns, rows), self.width)
         tokens = tokens + positions.to(tokens)
         for block in self.blocks:

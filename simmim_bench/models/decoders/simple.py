@@ -1,4 +1,4 @@
-"""What every decoder does alike: from the backbone's grid to the target's grid."""
+"""The base of all decoders, and decoders of linear layers or convolutions."""
 
 from __future__ import annotations
 
@@ -10,24 +10,30 @@ from torch import Tensor, nn
 from simmim_bench.backbones.base import FeatureSpec
 from simmim_bench.registry import MODELS
 
+MIN_CHANNELS = 32  # of convolutional stages
+KERNEL = 4  # of transposed convolutions, twice the stride; see TransposedConvDecoder
+
 
 class Decoder(nn.Module, ABC):
-    """Last feature map to prediction.
+    """Module that makes the prediction from the last feature map.
 
-    A target finer than the features is reached by ``decode``; for a coarser one the features
-    are averaged first.
+    A subclass implements ``decode``, which goes from the grid of the features to a finer target.
+    If the target is coarser, the features are averaged first.
 
     Args:
         feature_spec: Strides and channels of the backbone; the last level is decoded.
         out_channels: Channels to predict at each target position.
         target_stride: Pixels per target position.
 
+    Attributes:
+        all_levels: Whether ``forward`` takes all maps of the backbone, finest first, instead of
+            the last one.
+
     Raises:
         ValueError: If neither of the two strides divides the other.
     """
 
     all_levels: ClassVar[bool] = False
-    """Whether ``forward`` takes every map of the backbone, finest first, or the last one."""
 
     def __init__(
         self, *, feature_spec: FeatureSpec, out_channels: int = 3, target_stride: int = 1
@@ -42,7 +48,7 @@ class Decoder(nn.Module, ABC):
             )
         self.in_channels = feature_spec.channels[-1]
         self.out_channels = out_channels
-        self.upscale = max(stride // target_stride, 1)  # positions a side that one feature makes
+        self.upscale = max(stride // target_stride, 1)  # target positions per feature, along a side
         self.pooling = max(target_stride // stride, 1)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -63,14 +69,11 @@ class Decoder(nn.Module, ABC):
         """(B, C, h, w) -> (B, out_channels, h * upscale, w * upscale)."""
 
 
-# One linear layer from features to the target, SimMIM's prediction head (section 3.3).
-#
-# Paper: https://arxiv.org/abs/2111.09886
-
-
 @MODELS.register_module()
 class LinearDecoder(Decoder):
     """1x1 convolution to all positions that a feature covers, then pixel shuffle.
+
+    This is SimMIM's prediction head (https://arxiv.org/abs/2111.09886, section 3.3).
 
     Args:
         feature_spec: See ``Decoder``.
@@ -92,14 +95,12 @@ class LinearDecoder(Decoder):
         return self.shuffle(self.projection(features))
 
 
-# Two-layer MLP as prediction head (SimMIM, sections 3.3 and 4.1.3).
-#
-# Paper: https://arxiv.org/abs/2111.09886. It states no hidden width; ours is the features' width.
-
-
 @MODELS.register_module()
 class MLPDecoder(Decoder):
     """Linear C -> C, GELU, linear to all positions that a feature covers, pixel shuffle.
+
+    SimMIM, sections 3.3 and 4.1.3, compares such a two-layer MLP but states no hidden width; ours
+    is the width of the features.
 
     Args:
         feature_spec: See ``Decoder``.
@@ -125,19 +126,13 @@ class MLPDecoder(Decoder):
         return self.layers(features)
 
 
-# Convolutional decoder: doubles the grid and halves the channels, stage by stage.
-
-
-MIN_CHANNELS = 32
-
-
 @MODELS.register_module()
 class ConvDecoder(Decoder):
     """Stages of upsampling x 2, 3x3 convolution, group norm, GELU, then a 1x1 convolution.
 
-    There are as many stages as the upscaling has factors of 2, and one, on the features' own
-    grid, if it has none; another factor that remains (7 of a stride of 14) is left to pixel
-    shuffle. Channels are C / 2, C / 4, ... down to 32.
+    Each stage doubles the grid and halves the channels, down to 32. If the upscaling has no factor
+    of 2, there is one stage on the grid of the features. A remaining odd factor (7 of stride 14)
+    is left to pixel shuffle.
 
     Args:
         feature_spec: See ``Decoder``.
@@ -156,7 +151,7 @@ class ConvDecoder(Decoder):
         while not stages or remaining % 2 == 0:
             scale = 2 if remaining % 2 == 0 else 1
             after = max(channels // 2, MIN_CHANNELS)
-            stages.append(_stage(channels, after, scale))
+            stages.append(_upsampled_stage(channels, after, scale))
             remaining, channels = remaining // scale, after
         self.stages = nn.Sequential(*stages)
         self.head = nn.Sequential(
@@ -168,29 +163,14 @@ class ConvDecoder(Decoder):
         return self.head(self.stages(features))
 
 
-def _stage(channels: int, after: int, scale: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Upsample(scale_factor=scale, mode="nearest"),
-        nn.Conv2d(channels, after, 3, padding=1),
-        nn.GroupNorm(1, after),
-        nn.GELU(),
-    )
-
-
-# Transposed convolutions: the grid grows by learned kernels. Not in the SimMIM paper.
-
-
-MIN_CHANNELS_TRANSPOSED_CONV = 32
-KERNEL = 4  # a multiple of the stride 2: every output has as many inputs, so no checkerboard
-
-
 @MODELS.register_module()
 class TransposedConvDecoder(Decoder):
     """Stages of 4x4 transposed convolution of stride 2, group norm, GELU; then a 1x1 convolution.
 
-    There are as many stages as the upscaling has factors of 2; another factor that remains (7 of
-    a stride of 14) is left to pixel shuffle. Channels are C / 2, C / 4, ... down to 32. The kernel
-    is twice the stride (https://distill.pub/2016/deconv-checkerboard/).
+    Each stage doubles the grid and halves the channels, down to 32. A remaining odd factor (7 of
+    stride 14) is left to pixel shuffle. The kernel is a multiple of the stride, so all outputs
+    have equally many inputs and there is no checkerboard pattern
+    (https://distill.pub/2016/deconv-checkerboard/). Not in the SimMIM paper.
 
     Args:
         feature_spec: See ``Decoder``.
@@ -207,8 +187,8 @@ class TransposedConvDecoder(Decoder):
         remaining, channels = self.upscale, self.in_channels
         stages: list[nn.Module] = []
         while remaining % 2 == 0:
-            after = max(channels // 2, MIN_CHANNELS_TRANSPOSED_CONV)
-            stages.append(_stage_of_transposed_conv(channels, after))
+            after = max(channels // 2, MIN_CHANNELS)
+            stages.append(_transposed_stage(channels, after))
             remaining, channels = remaining // 2, after
         self.stages = nn.Sequential(*stages)
         self.head = nn.Sequential(
@@ -220,7 +200,16 @@ class TransposedConvDecoder(Decoder):
         return self.head(self.stages(features))
 
 
-def _stage_of_transposed_conv(channels: int, after: int) -> nn.Sequential:
+def _upsampled_stage(channels: int, after: int, scale: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Upsample(scale_factor=scale, mode="nearest"),
+        nn.Conv2d(channels, after, 3, padding=1),
+        nn.GroupNorm(1, after),
+        nn.GELU(),
+    )
+
+
+def _transposed_stage(channels: int, after: int) -> nn.Sequential:
     return nn.Sequential(
         nn.ConvTranspose2d(channels, after, KERNEL, stride=2, padding=1),
         nn.GroupNorm(1, after),

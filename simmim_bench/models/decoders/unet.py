@@ -1,7 +1,7 @@
-"""Symmetric U-shaped decoder with skips from every stage of the backbone.
+"""Symmetric U-shaped decoder with skips from all stages of the backbone.
 
-U-Net (https://arxiv.org/abs/1505.04597) after SparK's behind a convolutional encoder
-(https://arxiv.org/abs/2301.03580, section 3.3), with other widths, norms and projections: see
+A U-Net (https://arxiv.org/abs/1505.04597) like the decoder of SparK
+(https://arxiv.org/abs/2301.03580, section 3.3), with other widths, norms and projections; see
 docs/sparse.md. Not in the SimMIM paper.
 """
 
@@ -23,16 +23,17 @@ KERNEL = 4  # twice the stride of 2, see TransposedConvDecoder
 
 @MODELS.register_module()
 class UNetDecoder(Decoder):
-    """From the last stage up: double the grid, add the stage of that grid, two 3x3 convolutions.
+    """From the last stage upwards: enlarge the grid, add the next stage, two 3x3 convolutions.
 
-    At each step up a transposed convolution brings the map to the next stage's grid and channels;
-    that stage's map, through a 1x1 convolution, is added (SparK adds, too; U-Net appends). Above
-    the first stage the grid grows to the target's without skips, with half the channels a step;
-    for a target coarser than the first stage the result is averaged.
+    At each step a transposed convolution brings the map to the grid and channels of the next
+    stage, and the map of that stage is added through a 1x1 convolution (as in SparK; U-Net
+    concatenates). Beyond the first stage the grid grows to that of the target without skips, and
+    each step halves the channels. If the target is coarser than the first stage, the result is
+    averaged.
 
-    Where a sparse encoder has hidden positions, the map of a stage before the last is 0, so that
-    the 1x1 convolution gives its bias there; visible positions get this bias, too. SparK's mask
-    embedding, one a stage, is learned for hidden positions alone.
+    At masked positions of a sparse encoder the maps of all stages but the last are 0, so the 1x1
+    convolution returns its bias there, as it also does for visible positions. SparK instead
+    learns a mask embedding for each stage that only masked positions get.
 
     Args:
         feature_spec: See ``Decoder``; two levels or more.
@@ -40,8 +41,8 @@ class UNetDecoder(Decoder):
         target_stride: See ``Decoder``.
 
     Raises:
-        ValueError: As ``Decoder``; if the backbone returns one map only, or of two neighbours
-            among the strides of target and levels none divides the other.
+        ValueError: As ``Decoder``, or if the backbone returns only one map, or of two neighbouring
+            strides (target included) neither divides the other.
     """
 
     all_levels: ClassVar[bool] = True
@@ -84,20 +85,20 @@ class UNetDecoder(Decoder):
         return super().forward(last)
 
     def decode(self, features: Tensor) -> Tensor:
-        """From the first stage's grid to the target's."""
+        """From the grid of the first stage to that of the target."""
         return self.rest(features)
 
 
 def _check(strides: Sequence[int], target_stride: int) -> None:
     if len(strides) == 1:
         raise ValueError(
-            f"a U-shaped decoder needs the maps of all stages, the backbone returns one, of stride "
-            f"{strides[0]}; set out_indices=(0, 1, 2, 3) in the backbone"
+            f"UNetDecoder needs the maps of all stages, but the backbone returns only one, of "
+            f"stride {strides[0]}; set out_indices=(0, 1, 2, 3) in the backbone"
         )
     if any(coarse % fine for fine, coarse in pairwise(strides)):
         raise ValueError(
-            f"strides {tuple(strides)} of the backbone's maps do not divide one another; choose "
-            "other out_indices"
+            f"strides {tuple(strides)} of the backbone's maps must divide each other; choose other "
+            "out_indices"
         )
     if strides[0] % target_stride and target_stride % strides[0]:
         raise ValueError(
@@ -107,7 +108,7 @@ def _check(strides: Sequence[int], target_stride: int) -> None:
 
 
 def _to_target(channels: int, scale: int, out_channels: int) -> nn.Sequential:
-    """Half the channels at each doubling; a factor that is not 2 is left to pixel shuffle."""
+    """Halve the channels at each doubling; a remaining odd factor is left to pixel shuffle."""
     layers: list[nn.Module] = []
     while scale % 2 == 0:
         after = max(channels // 2, MIN_CHANNELS)
@@ -118,7 +119,7 @@ def _to_target(channels: int, scale: int, out_channels: int) -> nn.Sequential:
 
 
 def _grow(channels: int, after: int, scale: int) -> nn.Module:
-    """Transposed convolution to a grid ``scale`` times as fine; 3x3 where it stays."""
+    """Transposed convolution to a ``scale`` times finer grid; 3x3 convolution if scale is 1."""
     if scale == 1:
         return nn.Conv2d(channels, after, 3, padding=1)
     if scale == 2:

@@ -1,31 +1,36 @@
-"""The averaging rule that all losses share, the original SimMIM's.
+"""Losses on the masked positions of a target (SimMIM, https://arxiv.org/abs/2111.09886, 3.4).
 
-Reference: https://github.com/microsoft/SimMIM/blob/main/models/simmim.py
+All of them average errors in the same way, that of the original:
+https://github.com/microsoft/SimMIM/blob/main/models/simmim.py
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from simmim_bench.registry import MODELS
 
-EPSILON = 1e-5  # of the original; keeps an all-visible batch at loss 0
+EPSILON = 1e-5  # as in the original; makes the loss 0 when nothing is masked
 REGIONS = ("masked", "all")
 
 
 class MaskedLoss(nn.Module, ABC):
-    """Sum of weighted errors / (sum of weights + 1e-5) / errors a position.
+    """Sum of weighted errors / (sum of weights + 1e-5) / number of errors of a position.
 
     Args:
-        region: ``'masked'``: only masked positions count (prediction); ``'all'``: every
-            position counts alike (reconstruction; SimMIM, section 4.1.4, compares the two).
+        region: ``'masked'``: only masked positions count (prediction); ``'all'``: all positions
+            count (reconstruction). SimMIM, section 4.1.4, compares the two.
 
     Raises:
-        ValueError: If the region is another one.
+        ValueError: If the region is unknown.
     """
+
+    expected: ClassVar[str] = "(B, C, H, W) twice and (B, H, W)"
+    """Shapes of prediction, target and mask, for error messages."""
 
     def __init__(self, *, region: str = "masked") -> None:
         super().__init__()
@@ -35,19 +40,26 @@ class MaskedLoss(nn.Module, ABC):
 
     @abstractmethod
     def errors(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Error of every predicted value, (B, E, h, w), from float32 or finer predictions.
+        """Errors of all predicted values.
+
+        Args:
+            pred: Prediction, (B, C, h, w), float32 or float64.
+            target: Target, (B, ., h, w).
+
+        Returns:
+            (B, E, h, w).
 
         Raises:
             ValueError: If the shapes disagree.
         """
 
     def forward(self, pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
-        """Mean error over the region, in float32 or finer.
+        """Mean error over the region, in float32 or float64.
 
         Args:
             pred: Prediction, (B, C, h, w).
-            target: What to predict; shape and dtype as the loss says.
-            mask: (B, h, w); Bool, True = masked, or float, the masked share of the position.
+            target: What to predict; shape and dtype depend on the loss.
+            mask: (B, h, w); Bool, True = masked, or float, the masked share of each position.
 
         Returns:
             Scalar; 0 when nothing is masked and the region is ``'masked'``.
@@ -64,18 +76,16 @@ class MaskedLoss(nn.Module, ABC):
         return total / (weight.sum() + EPSILON) / errors.shape[1]
 
     def disagreement(self, pred: Tensor, target: Tensor, mask: Tensor | None = None) -> ValueError:
-        """Sentence for shapes that disagree."""
+        """The error to raise when shapes disagree."""
         masked = "" if mask is None else f", mask {tuple(mask.shape)}"
         return ValueError(
             f"shapes disagree: prediction {tuple(pred.shape)}, target {tuple(target.shape)}"
             f"{masked}; {type(self).__name__} expects {self.expected}"
         )
 
-    expected = "(B, C, H, W) twice and (B, H, W)"
-
 
 class MaskedRegressionLoss(MaskedLoss):
-    """Error of each value from a target of the prediction's shape and scale."""
+    """Base of losses whose target has the shape and scale of the prediction."""
 
     def errors(self, pred: Tensor, target: Tensor) -> Tensor:
         """See ``MaskedLoss.errors``; the target is float, (B, C, h, w)."""
@@ -85,24 +95,16 @@ class MaskedRegressionLoss(MaskedLoss):
 
     @abstractmethod
     def difference(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Element by element, same shape and dtype."""
-
-
-# L1 on masked pixels, the loss of SimMIM (https://arxiv.org/abs/2111.09886, 3.4).
-#
-# Reference: https://github.com/microsoft/SimMIM/blob/main/models/simmim.py
+        """Error of each element, same shape and dtype."""
 
 
 @MODELS.register_module()
 class MaskedL1Loss(MaskedRegressionLoss):
-    """Mean absolute difference over masked positions and their channels."""
+    """Mean absolute difference over masked positions and their channels, SimMIM's loss."""
 
     def difference(self, pred: Tensor, target: Tensor) -> Tensor:
         """Absolute difference."""
         return (pred - target).abs()
-
-
-# L2 on masked pixels, compared with L1 in SimMIM (https://arxiv.org/abs/2111.09886, 3.4).
 
 
 @MODELS.register_module()
@@ -114,17 +116,14 @@ class MaskedL2Loss(MaskedRegressionLoss):
         return (pred - target).square()
 
 
-# Smooth L1 on masked pixels, compared with L1 in SimMIM (https://arxiv.org/abs/2111.09886, 3.4).
-#
-# Definition: Fast R-CNN (https://arxiv.org/abs/1504.08083, equation 3), with its knee at ``beta``.
-
-
 @MODELS.register_module()
 class MaskedSmoothL1Loss(MaskedRegressionLoss):
     """Mean over masked positions of ``d**2 / (2 * beta)`` below ``beta``, else ``|d| - beta / 2``.
 
+    Fast R-CNN (https://arxiv.org/abs/1504.08083, equation 3) has ``beta = 1``.
+
     Args:
-        beta: Difference at which the parabola meets the line; in units of the target.
+        beta: Difference at which the parabola meets the line, in units of the target.
         region: See ``MaskedLoss``.
 
     Raises:
@@ -134,25 +133,21 @@ class MaskedSmoothL1Loss(MaskedRegressionLoss):
     def __init__(self, *, beta: float = 1.0, region: str = "masked") -> None:
         super().__init__(region=region)
         if not beta > 0:
-            raise ValueError(f"beta {beta} is not positive; use MaskedL1Loss for 0")
+            raise ValueError(f"beta must be positive, got {beta}; use MaskedL1Loss for 0")
         self.beta = beta
 
     def difference(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Parabola near 0, line beyond."""
+        """Parabola below ``beta``, line above."""
         return nn.functional.smooth_l1_loss(pred, target, beta=self.beta, reduction="none")
-
-
-# Cross-entropy on masked pixels, for colours as classes (SimMIM, section 3.4).
-#
-# Paper: https://arxiv.org/abs/2111.09886
 
 
 @MODELS.register_module()
 class MaskedCrossEntropyLoss(MaskedLoss):
-    """Mean cross-entropy over masked positions and their fields.
+    """Mean cross-entropy over masked positions and their fields, for colours as classes.
 
-    A field is one choice among classes: bins have three fields a position (R, G, B), clusters
-    one. The prediction's channels are the logits of field 0, then of field 1, and so on.
+    A field is one choice among classes: bins have three fields at each position (R, G, B),
+    clusters one. The channels of the prediction are the logits of field 0, then of field 1, and
+    so on.
     """
 
     expected = "prediction (B, fields * classes, H, W), Long target (B, fields, H, W), (B, H, W)"
@@ -165,8 +160,8 @@ class MaskedCrossEntropyLoss(MaskedLoss):
             raise self.disagreement(pred, target)
         if target.dtype != torch.int64:
             raise ValueError(
-                f"target is {target.dtype}, not class indices (torch.int64); use ColourBins or "
-                f"ColourClusters as target, or another loss"
+                f"target must be class indices (torch.int64), got {target.dtype}; use ColourBins "
+                "or ColourClusters as the target, or another loss"
             )
         logits = pred.unflatten(1, (fields, -1)).transpose(1, 2)  # (B, classes, fields, h, w)
         return nn.functional.cross_entropy(logits, target, reduction="none")

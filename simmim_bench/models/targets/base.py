@@ -1,4 +1,4 @@
-"""What is predicted: a target turns images into what the decoder must output."""
+"""The base of all targets: a target turns images into what the decoder must predict."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from simmim_bench.errors import BenchError
 
 
 class Target(nn.Module, ABC):
-    """Prediction target of masked image modelling; has no trainable parameter.
+    """Prediction target of masked image modelling; it has no trainable parameters.
 
-    ``SimMIM`` builds it with the ``mean`` and ``std`` of its data preprocessor, so a config
-    states them once, and its decoder with ``out_channels`` and ``stride``.
+    ``SimMIM`` builds it with the ``mean`` and ``std`` of its data preprocessor, and builds the
+    decoder with the ``out_channels`` and ``stride`` of the target.
 
     Args:
-        mean: Of the images' normalisation, one number a channel, 0 to 255.
-        std: Same.
+        mean: Mean of the images' normalisation, one number for each channel, 0 to 255.
+        std: Standard deviation, same.
+
+    Attributes:
+        predicts_images: Whether predictions can be shown as images.
+        out_channels: Channels that the decoder predicts at each position.
+        stride: Pixels per target position.
     """
 
-    paints: ClassVar[bool] = True
-    """Whether a prediction can be shown as an image."""
-
+    predicts_images: ClassVar[bool] = True
     out_channels: int
-    """Channels that the decoder predicts at each position."""
-
     stride: int
-    """Pixels per target position."""
 
     def __init__(
         self, *, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
@@ -45,60 +45,57 @@ class Target(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
-        """What to predict for normalised images (B, 3, H, W).
+        """Compute the target of normalised images (B, 3, H, W).
 
         Returns:
             Float, (B, out_channels, H / stride, W / stride), or class indices, Long
             (B, fields, H / stride, W / stride) with out_channels = fields * classes.
 
         Raises:
-            ValueError: If the images do not fit.
+            ValueError: If the image size does not fit.
         """
 
     def to_images(self, prediction: Tensor, images: Tensor) -> Tensor:  # noqa: ARG002
-        """Show a prediction.
+        """Convert a prediction to images.
 
         Args:
             prediction: (B, out_channels, H / stride, W / stride).
-            images: The normalised images it belongs to, (B, 3, H, W).
+            images: The normalised images that were masked, (B, 3, H, W).
 
         Returns:
             (B, 3, H, W), normalised as ``images``.
 
         Raises:
-            ValueError: If this target's predictions are no images (``paints`` is False).
+            ValueError: If ``predicts_images`` is False.
         """
-        raise ValueError(
-            f"a prediction of {type(self).__name__} is no image; show only models whose target "
-            f"has paints = True"
-        )
+        raise ValueError(f"predictions of {type(self).__name__} cannot be shown as images")
 
     def require_scale(self) -> None:
-        """Check that the normalisation is known.
+        """Check that mean and std were given.
 
         Raises:
-            BenchError: If it is not.
+            BenchError: If they were not.
         """
         if self.mean is None:
             raise BenchError(
-                f"{type(self).__name__} needs to know how images are normalised; give the model a "
+                f"{type(self).__name__} needs the normalisation of the images; give the model a "
                 f"data_preprocessor with mean and std"
             )
 
     def to_pixels(self, images: Tensor) -> Tensor:
-        """Normalised images (B, 3, H, W) as values of 0 to 255, float."""
+        """Convert normalised images (B, 3, H, W) to values of 0 to 255, float."""
         return images * self.std + self.mean
 
     def from_pixels(self, pixels: Tensor) -> Tensor:
-        """Values of 0 to 255, (B, 3, H, W), as normalised images."""
+        """Convert values of 0 to 255, (B, 3, H, W), to normalised images."""
         return (pixels - self.mean) / self.std
 
 
 def grid_of(images: Tensor, stride: int, what: str) -> tuple[int, int]:
-    """Rows and columns of ``stride`` pixels in images (B, C, H, W).
+    """Number of rows and columns of ``stride`` pixels in images (B, C, H, W).
 
     Raises:
-        ValueError: If they do not divide the images; ``what`` names them.
+        ValueError: If the image size is not divisible by ``stride``, which ``what`` names.
     """
     height, width = images.shape[2:]
     if height % stride or width % stride:

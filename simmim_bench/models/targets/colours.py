@@ -1,4 +1,9 @@
-"""Palettes: k-means centres of an image collection's colours, in a JSON file."""
+"""Colours as classes: bins of each channel, or clusters of a palette.
+
+SimMIM compares both (https://arxiv.org/abs/2111.09886, section 3.4); clusters are those of iGPT
+(Chen et al., Generative Pretraining from Pixels, 2020). A palette is a JSON file with the k-means
+centres of the colours of an image collection.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +25,10 @@ from simmim_bench.models.targets.base import Target
 from simmim_bench.progress import progress_bar
 from simmim_bench.registry import MODELS
 
+LEVELS = 256  # values of a channel
+CHANNELS = 3
+CHUNK = 1 << 16  # pixels whose distances to all centres are computed at once: 128 MB for 512
+
 FORMAT = "simmim_bench palette"
 FIT = "python tools/prepare_data.py palette IMAGES --out FILE"
 PIXELS_PER_IMAGE = 256
@@ -27,24 +36,107 @@ MAX_IMAGES = 10_000  # 2.5 million pixels, 5000 for each of 512 clusters
 BATCH = 4096
 
 
-def fit_palette(folder: Path, out: Path, *, clusters: int, seed: int) -> int:
-    """Cluster pixels drawn from a folder's images and write their centres.
+@MODELS.register_module()
+class ColourBins(Target):
+    """Each of R, G and B as one of ``bins`` equal bins of 0 to 255; for cross-entropy.
 
     Args:
-        folder: Holds images, anywhere below.
+        bins: Classes of a channel; the paper compares 8 and 256.
+        mean: See ``Target``; required.
+        std: See ``Target``; required.
+
+    Raises:
+        ValueError: If there are fewer than 2 or more than 256 bins.
+        BenchError: If mean and std are not given.
+    """
+
+    def __init__(
+        self,
+        *,
+        bins: int,
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
+    ) -> None:
+        super().__init__(mean=mean, std=std)
+        if not 2 <= bins <= LEVELS:
+            raise ValueError(f"bins must be in [2, {LEVELS}], got {bins}; SimMIM uses 8 and 256")
+        self.require_scale()
+        self.bins = bins
+        self.out_channels = CHANNELS * bins
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Bin of each channel, Long (B, 3, H, W)."""
+        # a level is the interval [level - 0.5, level + 0.5), so rounding errors do not matter
+        position = (self.to_pixels(images) + 0.5) * (self.bins / LEVELS)
+        return position.floor().clamp(0, self.bins - 1).to(torch.int64)
+
+    def to_images(self, prediction: Tensor, images: Tensor) -> Tensor:  # noqa: ARG002
+        """Centre of the most likely bin of each channel."""
+        chosen = prediction.unflatten(1, (CHANNELS, self.bins)).argmax(dim=2)  # (B, 3, H, W)
+        return self.from_pixels((chosen + 0.5) * (LEVELS / self.bins) - 0.5)
+
+
+@MODELS.register_module()
+class ColourClusters(Target):
+    """Each pixel as the nearest of k colours; for cross-entropy.
+
+    The centres are in the state dict (``target.centres``), because they define the meaning of
+    the decoder's channels.
+
+    Args:
+        palette: File of ``tools/prepare_data.py palette``.
+        mean: See ``Target``; required.
+        std: See ``Target``; required.
+
+    Raises:
+        BenchError: If the file is missing or not a palette, or mean and std are not given.
+    """
+
+    centres: Tensor
+
+    def __init__(
+        self,
+        *,
+        palette: str,
+        mean: tuple[float, ...] | None = None,
+        std: tuple[float, ...] | None = None,
+    ) -> None:
+        super().__init__(mean=mean, std=std)
+        self.require_scale()
+        self.register_buffer("centres", torch.tensor(read_palette(palette), dtype=torch.float32))
+        self.out_channels = len(self.centres)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Nearest centre by squared distance in RGB, Long (B, 1, H, W)."""
+        pixels = self.to_pixels(images).movedim(1, -1)  # (B, H, W, 3)
+        chunks = pixels.reshape(-1, pixels.shape[-1]).split(CHUNK)
+        nearest = [torch.cdist(chunk, self.centres).argmin(dim=1) for chunk in chunks]
+        return torch.cat(nearest).view(pixels.shape[:-1]).unsqueeze(1)
+
+    def to_images(self, prediction: Tensor, images: Tensor) -> Tensor:  # noqa: ARG002
+        """Colour of the most likely cluster."""
+        colours = self.centres[prediction.argmax(dim=1)]  # (B, H, W, 3)
+        return self.from_pixels(colours.movedim(-1, 1))
+
+
+def fit_palette(folder: Path, out: Path, *, clusters: int, seed: int) -> int:
+    """Cluster pixels drawn from the images of a folder and write the centres.
+
+    Args:
+        folder: Folder with images, at any depth.
         out: File to write.
         clusters: Number of centres; 512 in iGPT.
-        seed: Of the drawn images, pixels and first centres.
+        seed: Seed of the choice of images, pixels and first centres.
 
     Returns:
         Number of images that were read.
 
     Raises:
-        BenchError: If there is no image, one cannot be read, or they have fewer colours than
+        BenchError: If there is no image, an image cannot be read, or there are fewer colours than
             ``clusters``.
     """
     if clusters < 2:
-        raise BenchError(f"{clusters} clusters are too few; use 2 or more, iGPT uses 512")
+        raise BenchError(f"clusters must be >= 2, got {clusters}; iGPT uses 512")
     generator = np.random.default_rng(seed)
     files = chosen_images(folder, generator)
     with progress_bar("reading", len(files)) as advance:
@@ -52,8 +144,8 @@ def fit_palette(folder: Path, out: Path, *, clusters: int, seed: int) -> int:
     colours = len(np.unique(pixels, axis=0))
     if colours < clusters:
         raise BenchError(
-            f"{folder} gave {colours} different colours for {clusters} clusters; use more images "
-            f"or fewer --clusters"
+            f"the images of {folder} have {colours} different colours, which is fewer than "
+            f"{clusters} clusters; use more images or fewer --clusters"
         )
     centres = _cluster(pixels.astype(np.float32), clusters, seed)
     atomic_write_json(
@@ -85,20 +177,20 @@ def chosen_images(folder: Path, generator: np.random.Generator) -> list[Path]:
 
 
 def read_palette(path: str) -> list[list[float]]:
-    """Centres of a palette file: k times [R, G, B], 0 to 255.
+    """Centres of a palette file: k lists [R, G, B], 0 to 255.
 
     Raises:
-        BenchError: If the file is missing, or no palette.
+        BenchError: If the file is missing or not a palette.
     """
     file = Path(path)
     require_file(file, "palette", f"write one with `{FIT}`")
     try:
         content = json.loads(file.read_text("utf-8"))
     except ValueError as error:
-        raise BenchError(f"palette {file} is no JSON ({error}); write it with `{FIT}`") from error
+        raise BenchError(f"palette {file} is not JSON ({error}); write it with `{FIT}`") from error
     centres = content.get("centres") if isinstance(content, dict) else None
     if not (isinstance(centres, list) and len(centres) > 1 and all(map(_is_colour, centres))):
-        raise BenchError(f"{file} holds no list of RGB centres; write it with `{FIT}`")
+        raise BenchError(f"{file} has no list of RGB centres; write it with `{FIT}`")
     return centres
 
 
@@ -134,101 +226,3 @@ def _cluster(pixels: NDArray[np.float32], clusters: int, seed: int) -> NDArray[n
     ).fit(pixels)
     centres = fitted.cluster_centers_
     return centres[np.argsort(centres.sum(axis=1), kind="stable")]
-
-
-# Colour bins a channel as classes (SimMIM, https://arxiv.org/abs/2111.09886, section 3.4).
-
-
-LEVELS = 256
-CHANNELS = 3
-
-
-@MODELS.register_module()
-class ColourBins(Target):
-    """Each of R, G and B as one of ``bins`` equal parts of 0 to 255; for cross-entropy.
-
-    Args:
-        bins: Classes a channel; the paper compares 8 and 256.
-        mean: See ``Target``; needed.
-        std: See ``Target``; needed.
-
-    Raises:
-        ValueError: If there are fewer than 2 or more than 256 bins.
-        BenchError: If mean and std are not known.
-    """
-
-    def __init__(
-        self,
-        *,
-        bins: int,
-        mean: tuple[float, ...] | None = None,
-        std: tuple[float, ...] | None = None,
-    ) -> None:
-        super().__init__(mean=mean, std=std)
-        if not 2 <= bins <= LEVELS:
-            raise ValueError(f"{bins} bins are not between 2 and {LEVELS}; SimMIM uses 8 and 256")
-        self.require_scale()
-        self.bins = bins
-        self.out_channels = CHANNELS * bins
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Bin of each channel, Long (B, 3, H, W)."""
-        # a level fills [level - 0.5, level + 0.5): rounding of the normalisation does no harm
-        position = (self.to_pixels(images) + 0.5) * (self.bins / LEVELS)
-        return position.floor().clamp(0, self.bins - 1).to(torch.int64)
-
-    def to_images(self, prediction: Tensor, images: Tensor) -> Tensor:  # noqa: ARG002
-        """Centre of the likeliest bin of each channel."""
-        likeliest = prediction.unflatten(1, (CHANNELS, self.bins)).argmax(dim=2)  # (B, 3, H, W)
-        return self.from_pixels((likeliest + 0.5) * (LEVELS / self.bins) - 0.5)
-
-
-# Colour clusters as classes, iGPT's palette (SimMIM, section 3.4).
-#
-# Papers: https://arxiv.org/abs/2111.09886; Chen et al., Generative Pretraining from Pixels, 2020.
-
-
-CHUNK = 1 << 16  # pixels whose distances to all centres are held at once: 128 MB for 512
-
-
-@MODELS.register_module()
-class ColourClusters(Target):
-    """Each pixel as the nearest of k colours; for cross-entropy.
-
-    The centres are part of the state dict (``target.centres``): they say what the decoder's
-    channels mean.
-
-    Args:
-        palette: File of ``tools/prepare_data.py palette``.
-        mean: See ``Target``; needed.
-        std: See ``Target``; needed.
-
-    Raises:
-        BenchError: If the file is missing or no palette, or mean and std are not known.
-    """
-
-    centres: Tensor
-
-    def __init__(
-        self,
-        *,
-        palette: str,
-        mean: tuple[float, ...] | None = None,
-        std: tuple[float, ...] | None = None,
-    ) -> None:
-        super().__init__(mean=mean, std=std)
-        self.require_scale()
-        self.register_buffer("centres", torch.tensor(read_palette(palette), dtype=torch.float32))
-        self.out_channels = len(self.centres)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Nearest centre by squared distance in RGB, Long (B, 1, H, W)."""
-        pixels = self.to_pixels(images).movedim(1, -1)  # (B, H, W, 3)
-        chunks = pixels.reshape(-1, pixels.shape[-1]).split(CHUNK)
-        nearest = [torch.cdist(chunk, self.centres).argmin(dim=1) for chunk in chunks]
-        return torch.cat(nearest).view(pixels.shape[:-1]).unsqueeze(1)
-
-    def to_images(self, prediction: Tensor, images: Tensor) -> Tensor:  # noqa: ARG002
-        """Colour of the likeliest cluster."""
-        colours = self.centres[prediction.argmax(dim=1)]  # (B, H, W, 3)
-        return self.from_pixels(colours.movedim(-1, 1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +43,7 @@ class TeacherFeatures(Target):
         ValueError: If only one of ``teacher_mean`` and ``teacher_std`` is given.
     """
 
-    paints: ClassVar[bool] = False
+    predicts_images = False
 
     def __init__(
         self,

@@ -56,7 +56,7 @@ class ReconstructionHook(Hook):
         """Write ``reconstructions/epoch_<n>.png`` and log PSNR and SSIM."""
         epoch = runner.epoch + 1
         model = model_of(runner)
-        if not model.target.paints or (epoch % self.epochs and epoch != runner.max_epochs):
+        if not model.target.predicts_images or (epoch % self.epochs and epoch != runner.max_epochs):
             return
         if is_sharded(model):  # all processes gather it
             with unsharded(model):

@@ -45,5 +45,5 @@ def test_positions_are_sines_and_cosines_of_row_and_column():
 
 
 def test_a_width_that_heads_do_not_divide():
-    with pytest.raises(ValueError, match="width 18 is not divisible by 4 and by heads 2"):
+    with pytest.raises(ValueError, match="width 18 must be divisible by 4 and by heads 2"):
         build(width=18)

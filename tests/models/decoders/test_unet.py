@@ -66,9 +66,9 @@ def test_other_backbones(spec):
 
 
 def test_backbones_that_do_not_fit():
-    with pytest.raises(ValueError, match=r"the backbone returns one, of stride 32; set out_ind"):
+    with pytest.raises(ValueError, match=r"returns only one, of stride 32; set out_indices"):
         build(FeatureSpec((32,), (8,)))
-    with pytest.raises(ValueError, match=r"strides \(6, 16\) of the backbone's maps do not divide"):
+    with pytest.raises(ValueError, match=r"strides \(6, 16\) .* must divide each other"):
         build(FeatureSpec((6, 16), (8, 8)))
     with pytest.raises(ValueError, match="target stride 8 does not fit a first stage of stride 12"):
         build(FeatureSpec((12, 24), (8, 8)), target_stride=8)

@@ -103,7 +103,9 @@ def test_cross_entropy_of_nothing_masked_and_in_half_precision():
 
 def test_cross_entropy_refuses_colours_and_channels_that_are_no_classes():
     pred, mask = torch.zeros(1, 6, 2, 2), torch.ones(1, 2, 2)
-    with pytest.raises(ValueError, match=r"target is torch.float32, not class indices"):
+    with pytest.raises(
+        ValueError, match=r"must be class indices \(torch.int64\), got torch.float32"
+    ):
         MaskedCrossEntropyLoss()(pred, torch.zeros(1, 3, 2, 2), mask)
     with pytest.raises(ValueError, match=r"prediction \(1, 6, 2, 2\), target \(1, 4, 2, 2\)"):
         MaskedCrossEntropyLoss()(pred, torch.zeros(1, 4, 2, 2, dtype=torch.int64), mask)
@@ -112,5 +114,5 @@ def test_cross_entropy_refuses_colours_and_channels_that_are_no_classes():
 def test_values_that_no_loss_takes():
     with pytest.raises(ValueError, match="unknown region 'visible'; known are: masked, all"):
         MaskedL1Loss(region="visible")
-    with pytest.raises(ValueError, match="beta 0 is not positive"):
+    with pytest.raises(ValueError, match="beta must be positive, got 0"):
         MaskedSmoothL1Loss(beta=0)

@@ -68,20 +68,20 @@ def test_info_nce_of_features_that_tell_nothing_is_the_logarithm_of_the_batch():
     "distance", [CosineDistance(), PerceptualDistance(), InfoNCE(temperature=1)]
 )
 def test_levels_must_agree(distance, levels):
-    with pytest.raises(ValueError, match="expected the same maps"):
+    with pytest.raises(ValueError, match="features must be one or more maps"):
         distance(levels[0], levels[1][:1])
-    with pytest.raises(ValueError, match="expected the same maps"):
+    with pytest.raises(ValueError, match="features must be one or more maps"):
         distance([], [])
-    with pytest.raises(ValueError, match="expected the same maps"):
+    with pytest.raises(ValueError, match="features must be one or more maps"):
         distance([torch.zeros(2, 3)], [torch.zeros(2, 3)])
 
 
 def test_refused_values(levels):
     for temperature in (0, -0.1, np.inf, np.nan):
-        with pytest.raises(ValueError, match=f"temperature {temperature} is not positive and fin"):
+        with pytest.raises(ValueError, match=f"temperature must .* got {temperature}"):
             InfoNCE(temperature=temperature)
     for weights in ([1, np.nan], [np.inf, 1], [-1, 1]):
-        with pytest.raises(ValueError, match="a level's weight is finite and not negative"):
+        with pytest.raises(ValueError, match="level_weights must be finite and >= 0, got"):
             PerceptualDistance(level_weights=weights)
     with pytest.raises(ValueError, match="3 level_weights for 2 levels"):
         PerceptualDistance(level_weights=(1, 1, 1))(*levels)

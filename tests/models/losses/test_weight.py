@@ -56,14 +56,17 @@ def test_it_follows_the_iteration_of_the_run(hub):
     ("values", "message"),
     [
         ({"schedule": "step"}, "unknown schedule 'step'; known are: constant, linear, cosine"),
-        ({"schedule": "linear", "start": -1.0}, "from -1.0 to 1.0; .* not negative"),
-        ({"schedule": "linear", "start": math.nan}, "from nan to 1.0; .* is finite"),
-        ({"value": math.nan}, "from 0.0 to nan; .* is finite"),
-        ({"value": math.inf}, "from 0.0 to inf; .* is finite"),
-        ({"schedule": "cosine", "until": 0.0}, r"until 0.0 is not in \(0, 1\]"),
-        ({"schedule": "cosine", "until": math.nan}, r"until nan is not in \(0, 1\]"),
-        ({"start": 5.0, "until": 0.2}, "start 5.0 and until 0.2 with a constant weight"),
-        ({"schedule": "constant", "until": 0.2}, "start None and until 0.2 with a constant"),
+        ({"schedule": "linear", "start": -1.0}, "finite and >= 0, got start=-1.0, value=1.0"),
+        ({"schedule": "linear", "start": math.nan}, "got start=nan, value=1.0"),
+        ({"value": math.nan}, "got start=0.0, value=nan"),
+        ({"value": math.inf}, "got start=0.0, value=inf"),
+        ({"schedule": "cosine", "until": 0.0}, r"in \(0, 1\], got 0.0"),
+        ({"schedule": "cosine", "until": math.nan}, r"in \(0, 1\], got nan"),
+        ({"start": 5.0, "until": 0.2}, "a constant weight has .* got start=5.0, until=0.2"),
+        (
+            {"schedule": "constant", "until": 0.2},
+            "constant weight has .* got start=None, until=0.2",
+        ),
     ],
 )
 def test_refused_values(values, message):

@@ -134,13 +134,13 @@ def test_values_that_do_not_fit(images):
         DownsampledRGB(stride=5)(images)
     with pytest.raises(ValueError, match="32 x 48 is not divisible by patch size 32"):
         PatchNormalisedRGB(patch_size=32)(images)
-    with pytest.raises(ValueError, match="stride 0 is below 1"):
+    with pytest.raises(ValueError, match="stride must be >= 1 pixel, got 0"):
         DownsampledRGB(stride=0)
-    with pytest.raises(ValueError, match="patch size 0 is below 1"):
+    with pytest.raises(ValueError, match="patch_size must be >= 1, got 0"):
         PatchNormalisedRGB(patch_size=0)
-    with pytest.raises(ValueError, match="window size 8 is not odd"):
+    with pytest.raises(ValueError, match="window_size must be odd and >= 3, got 8"):
         WindowNormalisedRGB(window_size=8)
-    with pytest.raises(ValueError, match="300 bins are not between 2 and 256"):
+    with pytest.raises(ValueError, match=r"bins must be in \[2, 256\], got 300"):
         ColourBins(bins=300, **SCALE)
-    with pytest.raises(BenchError, match="ColourBins needs to know how images are normalised"):
+    with pytest.raises(BenchError, match="ColourBins needs the normalisation of the images"):
         ColourBins(bins=8)

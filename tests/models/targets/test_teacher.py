@@ -60,7 +60,7 @@ def whitened(features):
 def test_features_of_a_timm_vit(vit, images):
     model, path = vit
     target = TeacherFeatures(checkpoint=str(path), model=VIT)
-    assert (target.out_channels, target.stride, target.paints) == (24, 16, False)
+    assert (target.out_channels, target.stride, target.predicts_images) == (24, 16, False)
     tokens = model.forward_features(images)[:, 1:]  # without the class token
     wanted = whitened(tokens.transpose(1, 2).reshape(2, 24, 4, 4))
     np.testing.assert_allclose(target(images).numpy(), wanted, atol=1e-4)
@@ -113,7 +113,7 @@ def test_the_teacher_sees_images_in_its_own_normalisation(vit, images):
     np.testing.assert_allclose(target(images).numpy(), wanted, atol=1e-4)
     with pytest.raises(ValueError, match="belong together"):
         TeacherFeatures(checkpoint=str(path), model=VIT, **scale, teacher_mean=(1.0,) * 3)
-    with pytest.raises(BenchError, match="needs to know how images are normalised"):
+    with pytest.raises(BenchError, match="needs the normalisation of the images"):
         TeacherFeatures(checkpoint=str(path), model=VIT, **own)
 
 
@@ -137,7 +137,7 @@ def test_a_copy_has_its_own_teacher(vit, images):
 
 def test_a_prediction_is_no_image(vit, images):
     target = TeacherFeatures(checkpoint=str(vit[1]), model=VIT)
-    with pytest.raises(ValueError, match="prediction of TeacherFeatures is no image"):
+    with pytest.raises(ValueError, match="of TeacherFeatures cannot be shown as images"):
         target.to_images(target(images), images)
 
 
