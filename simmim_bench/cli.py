@@ -1,4 +1,4 @@
-"""What the command-line tools share: argument parents and the way they end.
+"""What the command-line tools share: argument types, argument parents and exit codes.
 
 Imports nothing heavy, so that every tool answers ``--help`` at once.
 """
@@ -15,17 +15,17 @@ from typing import NoReturn
 
 from simmim_bench.errors import BenchError
 
-MOST_SEED = 2**32 - 1  # of NumPy
-MOST_PORT = 2**16 - 1
+LARGEST_SEED = 2**32 - 1  # of NumPy
+LARGEST_PORT = 2**16 - 1
 
 
 def main(run: Callable[[], int | None], *, at_once: bool = False) -> NoReturn:
-    """Call ``run`` and exit with its code; a ``BenchError`` becomes one line and code 2.
+    """Call ``run`` and exit with its code; a ``BenchError`` prints one line and exits with code 2.
 
     Args:
-        run: The tool; returns its exit code, None for 0.
-        at_once: Leave without freeing objects one by one, which takes a second of a million;
-            nothing registered with ``atexit`` runs.
+        run: The tool; returns its exit code, or None for 0.
+        at_once: Exit without freeing objects, which takes a second for a million of them;
+            functions of ``atexit`` do not run.
     """
     try:
         code = run() or 0
@@ -48,60 +48,49 @@ def main(run: Callable[[], int | None], *, at_once: bool = False) -> NoReturn:
 
 
 def seed(text: str) -> int:
-    """A random seed, for ``type=`` of an argument: 0 to 2**32 - 1, which every library takes.
+    """``type=`` of a random seed: an integer from 0 to 2**32 - 1, the range of NumPy.
 
     Raises:
-        ArgumentTypeError: If it is another number, or none.
+        ArgumentTypeError: If ``text`` is anything else.
     """
-    return _whole(text, 0, MOST_SEED)
+    return _integer(text, 0, LARGEST_SEED)
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1, for ``type=`` of an argument.
+    """``type=`` of an integer >= 1.
 
     Raises:
-        ArgumentTypeError: If it is another number, or none.
+        ArgumentTypeError: If ``text`` is anything else.
     """
-    return _whole(text, 1, None)
+    return _integer(text, 1, None)
 
 
 def port(text: str) -> int:
-    """A port to listen at, for ``type=`` of an argument: 0 to 65535; 0 stands for any free one.
+    """``type=`` of a port, 0 to 65535; 0: any free port.
 
     Raises:
-        ArgumentTypeError: If it is another number, or none.
+        ArgumentTypeError: If ``text`` is anything else.
     """
-    return _whole(text, 0, MOST_PORT)
+    return _integer(text, 0, LARGEST_PORT)
 
 
 def folder(text: str) -> Path:
-    """A folder to write into, for ``type=`` of an argument; it need not be there yet.
+    """``type=`` of an output folder, which need not exist.
 
     Raises:
-        ArgumentTypeError: If a file stands in its place or in that of a folder above it.
+        ArgumentTypeError: If it, or a folder above it, is a file.
     """
     path = Path(text)
     for part in (path, *path.parents):
         if part.exists() and not part.is_dir():
-            raise argparse.ArgumentTypeError(f"{part} is a file, expected a folder; give another")
+            raise argparse.ArgumentTypeError(f"{part} is a file, expected a folder")
     return path
 
 
-def _whole(text: str, least: int, most: int | None) -> int:
-    upper = f" to {most}" if most is not None else " or more"
-    try:
-        value = int(text)
-    except ValueError:
-        value = least - 1
-    if value < least or (most is not None and value > most):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of {least}{upper}")
-    return value
-
-
 def config_arguments() -> argparse.ArgumentParser:
-    """Parent with a config, what may be changed in it, and where the data are."""
+    """Parent parser: a config, changes to it, and the folder of the data."""
     parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument("config", help="path of a config file, for example configs/simmim/*.py")
+    parent.add_argument("config", help="config file, for example configs/demo/simmim_swin-demo.py")
     parent.add_argument(
         "--cfg-options",
         nargs="+",
@@ -110,16 +99,16 @@ def config_arguments() -> argparse.ArgumentParser:
         help="override config values, for example train_cfg.max_epochs=3",
     )
     parent.add_argument(
-        "--data-root", help="folder of this config's dataset (default: as in the config)"
+        "--data-root", help="folder of the config's dataset (default: as in the config)"
     )
     parent.add_argument(
-        "--num-classes", type=int, metavar="N", help="number of classes of the dataset"
+        "--num-classes", type=positive, metavar="N", help="number of classes of the dataset"
     )
     return parent
 
 
 def run_arguments() -> argparse.ArgumentParser:
-    """Parent with what belongs to one run: folder, seed, launcher."""
+    """Parent parser: output folder, seed and launcher of a run."""
     parent = argparse.ArgumentParser(add_help=False)
     parent.add_argument("--work-dir", help="output folder (default: work_dirs/<config name>)")
     parent.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
@@ -127,7 +116,18 @@ def run_arguments() -> argparse.ArgumentParser:
         "--launcher",
         choices=["none", "pytorch", "slurm"],
         default="none",
-        help="how the processes were started; dist_*.sh and slurm_*.sh set it",
+        help="how the processes were started; set by dist_*.sh and slurm_*.sh",
     )
     parent.add_argument("--local-rank", "--local_rank", type=int, help=argparse.SUPPRESS)
     return parent
+
+
+def _integer(text: str, least: int, most: int | None) -> int:
+    expected = f">= {least}" if most is None else f"from {least} to {most}"
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if value < least or (most is not None and value > most):
+        raise argparse.ArgumentTypeError(f"must be an integer {expected}, got {text!r}")
+    return value

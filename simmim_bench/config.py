@@ -1,10 +1,11 @@
-"""Load a config and apply what the command line changes; needs no torch.
+"""Load a config and apply the changes of the command line; imports no torch.
 
-Every refusal names the key or file that was given and the nearest one that exists.
+Errors name the key or file that was given and the nearest one that exists.
 """
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import hashlib
 import json
@@ -16,6 +17,16 @@ from typing import Any
 from simmim_bench.errors import BenchError
 
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
+
+
+def config_of(args: argparse.Namespace) -> Any:
+    """The config of a command line that has the arguments of ``cli.config_arguments``."""
+    return load_config(
+        args.config,
+        overrides=args.cfg_options,
+        data_root=args.data_root,
+        num_classes=args.num_classes,
+    )
 
 
 def load_config(
@@ -30,8 +41,8 @@ def load_config(
     Args:
         path: Config file.
         overrides: ``KEY=VALUE`` strings with dotted keys, mmengine's ``--cfg-options``.
-        data_root: Folder that takes the place of the config's own dataset folder.
-        num_classes: Takes the place of every ``num_classes`` in the config.
+        data_root: Replaces the folder of the config's dataset.
+        num_classes: Replaces every ``num_classes`` in the config.
 
     Returns:
         mmengine ``Config``.
@@ -49,7 +60,9 @@ def load_config(
     except Exception as error:
         raise BenchError(f"config {path} cannot be read: {error}") from error
     changes = dict(_parse_override(item) for item in overrides or [])
-    cfg.merge_from_dict({key: _like(key, _current(cfg, key), new) for key, new in changes.items()})
+    cfg.merge_from_dict(
+        {key: _converted(key, _current(cfg, key), new) for key, new in changes.items()}
+    )
     if data_root is not None:
         _relocate(cfg, data_root)
     if num_classes is not None:
@@ -59,7 +72,7 @@ def load_config(
 
 @contextmanager
 def _without_announcements() -> Iterator[None]:
-    """Keep mmengine from logging every environment variable it reads, which imports torch."""
+    """Keep mmengine from logging each environment variable it reads, which imports torch."""
     from mmengine.config import config as module
 
     announce, module.print_log = module.print_log, lambda *_, **__: None
@@ -105,7 +118,7 @@ def part_of(cfg: Any, place: Sequence[str]) -> Any:
 
 
 def resolved_hash(cfg: Any) -> str:
-    """SHA-256 of everything a config says, except the folder where its data lie."""
+    """SHA-256 of all values of a config, except the folder of its data."""
     roots = _data_roots(cfg)
     portable = _mapped(cfg._cfg_dict, lambda value: _rebased(value, roots, "<data_root>"))
     return hashlib.sha256(json.dumps(portable, sort_keys=True, default=str).encode()).hexdigest()
@@ -139,28 +152,31 @@ def _parse_override(item: str) -> tuple[str, Any]:
     key, separator, value = item.partition("=")
     if not separator or not key:
         raise BenchError(
-            f"--cfg-options takes KEY=VALUE, for example train_cfg.max_epochs=3; {item!r} is not "
-            f"that"
+            f"--cfg-options takes KEY=VALUE, for example train_cfg.max_epochs=3; got {item!r}"
         )
     if key == "randomness.seed":
-        raise BenchError(f"--cfg-options {item}: a run's seed is set by --seed {value}")
+        raise BenchError(f"--cfg-options {item}: use --seed {value} instead")
     return key, DictAction._parse_iterable(value)
 
 
-def _like(key: str, current: Any, new: Any) -> Any:
-    """A list that takes the place of a tuple becomes one: transforms ask for tuples."""
+def _converted(key: str, current: Any, new: Any) -> Any:
+    """The new value of a key; a list becomes a tuple if the old value is one."""
     if isinstance(current, (bool, int, float)) and isinstance(new, str):
         raise BenchError(
-            f"config key {key!r} is {current!r} and {new!r} is no "
-            f"{'True or False' if isinstance(current, bool) else 'number'}; give one"
+            f"config key {key!r} must be "
+            f"{'True or False' if isinstance(current, bool) else 'a number'} (it is {current!r}), "
+            f"got {new!r}"
         )
     return tuple(new) if isinstance(current, tuple) and isinstance(new, list) else new
 
 
 def _current(cfg: Any, key: str) -> Any:
-    """Value of ``key``; refuse one whose parents do not exist, or a new leaf where none may be.
+    """Current value of ``key``, None if it is new.
 
-    A new leaf is allowed in a dict that has a ``type``: it is an argument of that class.
+    A key may be new only in a dict with a ``type``: it is an argument of that class.
+
+    Raises:
+        BenchError: If the key does not exist.
     """
     node = cfg
     parts = key.split(".")
@@ -168,8 +184,8 @@ def _current(cfg: Any, key: str) -> Any:
         if isinstance(node, (list, tuple)):
             if not part.isdigit() or int(part) >= len(node):
                 raise BenchError(
-                    f"config key {key!r}: {'.'.join(parts[:depth])!r} is a list of {len(node)}, "
-                    f"so {part!r} must be an index below that"
+                    f"config key {key!r}: {'.'.join(parts[:depth])!r} is a list of {len(node)}; "
+                    f"expected an index below {len(node)}, got {part!r}"
                 )
             node = node[int(part)]
             continue
@@ -188,7 +204,9 @@ def _relocate(cfg: Any, new_root: str) -> None:
     """Replace the folder of the config's dataset in every path that starts with it."""
     roots = _data_roots(cfg)
     if not roots:
-        raise BenchError("--data-root: this config's datasets state no data_root")
+        raise BenchError(
+            "--data-root cannot be used: the datasets of this config have no data_root"
+        )
     cfg.merge_from_dict(_mapped(cfg._cfg_dict, lambda value: _rebased(value, roots, new_root)))
 
 

@@ -1,8 +1,8 @@
-"""The one exception type whose message is meant for the person at the terminal."""
+"""The exception for errors of the user."""
 
 
 class BenchError(Exception):
-    """Bad input, said in one sentence: what was given, what was expected, the remedy.
+    """Bad input; the message says what was given, what was expected and the remedy.
 
-    Command-line tools print the sentence without a traceback and exit with code 2.
+    The tools print the message without a traceback and exit with code 2.
     """

@@ -14,10 +14,10 @@ from typing import Any
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that replaces it when the block succeeds.
+    """Yield a temporary path that replaces ``path`` when the block succeeds.
 
-    A reader sees the old file or the new one, never a part; a failed block leaves the
-    old file untouched.
+    Readers see the old file or the new one, never a part of it. If the block fails, the old file
+    stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -36,13 +36,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def atomic_write_text(path: Path, text: str) -> None:
-    """Write ``text`` (UTF-8) to ``path``, all of it or nothing."""
+    """Write ``text`` (UTF-8) to ``path`` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def atomic_write_json(path: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON; NaN and infinity are refused with ``ValueError``."""
+    """Write ``value`` as indented JSON; raises ``ValueError`` for NaN and infinity."""
     atomic_write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 

@@ -1,7 +1,7 @@
-"""Start a tool with several processes: the one place that knows torchrun's and srun's words.
+"""Commands that start a tool with several processes, by torchrun or by Slurm's srun.
 
-``tools/dist_*.sh`` and ``tools/slurm_*.sh`` run ``python -m simmim_bench.launch torchrun|srun ...``
-and suites use the same functions. Imports no torch: a refusal comes at once.
+``tools/dist_*.sh`` and ``tools/slurm_*.sh`` run ``python -m simmim_bench.launch torchrun|srun``;
+suites use the same functions. Imports no torch, so that errors come at once.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ USAGE = (
 
 
 def count_gpus() -> int:
-    """GPUs that CUDA_VISIBLE_DEVICES, or else nvidia-smi, shows."""
+    """Number of GPUs that this process may use."""
     return len(visible_gpus())
 
 
 def visible_gpus() -> list[str]:
-    """Their names for CUDA_VISIBLE_DEVICES."""
+    """GPUs of CUDA_VISIBLE_DEVICES or, if it is not set, of nvidia-smi."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         names = [device.strip() for device in visible.split(",")]
@@ -41,31 +41,35 @@ def visible_gpus() -> list[str]:
 
 
 def check_processes(wanted: str, *, name: str = "GPUS") -> int:
-    """Refuse more processes than this machine has GPUs, or CPU cores where it has none.
+    """Check that this machine has a GPU for each process, or a CPU core if it has no GPU.
+
+    Args:
+        wanted: Number of processes, as given by the user.
+        name: What the user calls it.
 
     Raises:
-        BenchError: If ``wanted`` is no positive number, or too large.
+        BenchError: If ``wanted`` is not an integer >= 1, or too large.
     """
     if not wanted.isdigit() or int(wanted) < 1:
-        raise BenchError(f"{name} is {wanted!r}; give a whole number from 1")
+        raise BenchError(f"{name} must be an integer >= 1, got {wanted!r}")
     gpus = count_gpus()
     cores = len(os.sched_getaffinity(0))
     limit = gpus or cores
     if int(wanted) > limit:
         has = f"{gpus} GPU(s)" if gpus else f"no GPU and {cores} CPU core(s)"
-        raise BenchError(f"{name} is {wanted}, but this machine has {has}; give at most {limit}")
+        raise BenchError(f"{name} must be at most {limit}, got {wanted}: this machine has {has}")
     return int(wanted)
 
 
 def torchrun(
     tool: Sequence[str], *, processes: int, rendezvous: Sequence[str] = ("--standalone",)
 ) -> tuple[str, ...]:
-    """Command that runs ``tool`` (a script and its arguments) in ``processes`` processes here.
+    """Command that runs ``tool`` in several processes on this machine.
 
     Args:
         tool: Script of ``tools/`` and its arguments.
-        processes: Number on this machine.
-        rendezvous: How nodes find one another; by default there is this one, on a free port.
+        processes: Number of processes on this machine.
+        rendezvous: How machines find one another; by default there is one, on a free port.
     """
     return (
         *(sys.executable, "-m", "torch.distributed.run", *rendezvous),
@@ -76,13 +80,13 @@ def torchrun(
 def srun(
     tool: Sequence[str], *, processes: int, threads: int, more: Sequence[str] = ()
 ) -> tuple[str, ...]:
-    """Command that runs ``tool`` as ``processes`` tasks of a Slurm job; one that dies ends all.
+    """Command that runs ``tool`` as tasks of a Slurm job; if one fails, all end.
 
     Args:
         tool: Script of ``tools/`` and its arguments.
         processes: Number of tasks.
-        threads: CPUs of each.
-        more: Further options of srun.
+        threads: CPUs per task.
+        more: Other options of srun.
     """
     return (
         *("srun", f"--ntasks={processes}", f"--cpus-per-task={threads}", "--kill-on-bad-exit=1"),
@@ -93,52 +97,55 @@ def srun(
 def nodes_of(environment: Mapping[str, str]) -> list[str]:
     """Options of torchrun from NNODES, NODE_RANK, MASTER_ADDR and PORT.
 
-    One node without PORT takes a free port, so that two runs on a machine do not meet.
+    One node without PORT uses a free port, so that two runs on one machine do not collide.
 
     Raises:
-        BenchError: If a number is none, or a node does not know its place.
+        BenchError: If a variable is not a valid number, or is missing.
     """
-    nodes = _number(environment, "NNODES", 1)
-    rank = _number(environment, "NODE_RANK", 0, least=0)
+    nodes = _integer(environment, "NNODES", 1)
+    rank = _integer(environment, "NODE_RANK", 0, least=0)
     if rank >= nodes:
-        raise BenchError(f"NODE_RANK is {rank} of NNODES={nodes}; nodes count from 0")
+        raise BenchError(f"NODE_RANK must be from 0 to {nodes - 1} with NNODES={nodes}, got {rank}")
     for name in ("NODE_RANK", "MASTER_ADDR"):
         if nodes > 1 and name not in environment:
             raise BenchError(
-                f"NNODES is {nodes} and {name} is not set; give each node its NODE_RANK, and all "
-                f"of them the MASTER_ADDR of node 0 and one PORT"
+                f"{name} is not set, but NNODES is {nodes}; set NODE_RANK on each node, and the "
+                f"same MASTER_ADDR (of node 0) and PORT on all nodes"
             )
     if nodes == 1 and "PORT" not in environment:
         return ["--standalone"]
-    port = _number(environment, "PORT", 29500)
+    port = _integer(environment, "PORT", 29500)
     return [
         *(f"--nnodes={nodes}", f"--node_rank={rank}"),
         *(f"--master_addr={environment.get('MASTER_ADDR', '127.0.0.1')}", f"--master_port={port}"),
     ]
 
 
-def _number(environment: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
+def _integer(environment: Mapping[str, str], name: str, default: int, *, least: int = 1) -> int:
     value = environment.get(name, str(default))
     if not value.isdigit() or int(value) < least:
-        raise BenchError(f"{name} is {value!r}; give a whole number from {least}")
+        raise BenchError(f"{name} must be an integer >= {least}, got {value!r}")
     return int(value)
 
 
 def slurm_of(environment: Mapping[str, str]) -> tuple[int, int, list[str]]:
-    """Tasks, CPUs of each and further options of srun from GPUS, GPUS_PER_NODE and the like.
+    """Options of srun from GPUS, GPUS_PER_NODE, CPUS_PER_TASK and SRUN_ARGS.
+
+    Returns:
+        Number of tasks, CPUs per task, other options.
 
     Raises:
-        BenchError: If one of them is no number.
+        BenchError: If a variable is not a valid number.
     """
-    tasks, threads = _number(environment, "GPUS", 8), _number(environment, "CPUS_PER_TASK", 5)
-    per_node = min(tasks, _number(environment, "GPUS_PER_NODE", 8, least=0))
+    tasks, threads = _integer(environment, "GPUS", 8), _integer(environment, "CPUS_PER_TASK", 5)
+    per_node = min(tasks, _integer(environment, "GPUS_PER_NODE", 8, least=0))
     gpus = [f"--gres=gpu:{per_node}", f"--ntasks-per-node={per_node}"] if per_node else []
     more = [*gpus, *shlex.split(environment.get("SRUN_ARGS", ""))]
     return tasks, threads, more
 
 
 def _main() -> None:
-    """Become the launched command."""
+    """Replace this process by the command."""
     kind, *arguments = sys.argv[1:] or [""]
     command: tuple[str, ...]
     if kind == "torchrun" and len(arguments) >= 2:
@@ -152,7 +159,7 @@ def _main() -> None:
     else:
         raise BenchError(USAGE)
     if not shutil.which(command[0]):
-        raise BenchError(f"{command[0]} is not installed; run this where Slurm's commands are")
+        raise BenchError(f"{command[0]} is not installed; run this on a machine that has Slurm")
     os.execvp(command[0], command)  # noqa: S606
 
 

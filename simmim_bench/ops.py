@@ -1,9 +1,9 @@
-"""Torchvision in the place of mmcv's compiled operators.
+"""Torchvision operators as a replacement for mmcv's compiled operators.
 
-mmdet imports ``mmcv._ext`` when it is imported, which wheels built without a compiler lack.
-Mask R-CNN calls three of its functions: ``nms``, ``roi_align_forward`` and
-``roi_align_backward``; torchvision has the same three. Every other operator raises when it
-is called, with the way to get it. A compiled mmcv is used where it is present.
+mmdet imports ``mmcv._ext``, which is missing from an mmcv that was built without a compiler. Mask
+R-CNN uses three of its functions: ``nms``, ``roi_align_forward`` and ``roi_align_backward``;
+torchvision has the same three. Any other operator raises an error when it is called. A compiled
+mmcv is used if it is installed.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ EXTENSION = "mmcv._ext"
 
 
 def install() -> bool:
-    """Serve ``mmcv._ext`` from torchvision unless mmcv has compiled operators.
+    """Replace ``mmcv._ext`` by torchvision unless mmcv has compiled operators.
 
-    Call it before mmpretrain, mmdet or mmseg is imported; a second call changes nothing.
+    Call it before mmpretrain, mmdet or mmseg is imported; a second call does nothing.
 
     Returns:
-        True if torchvision serves the operators, False if mmcv's own are used.
+        True if torchvision's operators are used, False if mmcv's are.
     """
     loaded = sys.modules.get(EXTENSION)
     if loaded is None:
@@ -41,11 +41,11 @@ def install() -> bool:
 
 
 class _TorchvisionOps(ModuleType):
-    """Module whose unknown attributes are functions that say what is missing."""
+    """Module whose other attributes are functions that raise an error."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.__spec__ = ModuleSpec(name, loader=None)  # mmengine asks find_spec for it
+        self.__spec__ = ModuleSpec(name, loader=None)  # mmengine calls find_spec
         self.nms = nms
         self.roi_align_forward = roi_align_forward
         self.roi_align_backward = roi_align_backward
@@ -56,9 +56,9 @@ class _TorchvisionOps(ModuleType):
 
         def missing(*_args: Any, **_kwargs: Any) -> Any:
             raise BenchError(
-                f"the mmcv operator {name!r} is not served by torchvision; install an mmcv with "
-                "compiled operators that fits your torch (onedl-mmcv-cu* wheels, or build it "
-                "with a C++ compiler), and it is used instead"
+                f"the mmcv operator {name!r} has no replacement in torchvision; install an mmcv "
+                "with compiled operators for your torch (onedl-mmcv-cu* wheels, or build it with a "
+                "C++ compiler)"
             )
 
         return missing
@@ -70,7 +70,7 @@ def nms(bboxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Te
     Args:
         bboxes: (N, 4), x1 y1 x2 y2 in pixels.
         scores: (N,).
-        iou_threshold: Boxes that overlap a better one by more are dropped.
+        iou_threshold: A box that overlaps a better one by more is dropped.
         offset: 0 or 1; 1 counts a box as one pixel wider and higher.
 
     Returns:
@@ -155,5 +155,5 @@ def _torchvision() -> Any:
 
 
 def _computable(tensor: Tensor) -> Tensor:
-    """Float32 in place of bfloat16, which torchvision's CPU kernels lack."""
+    """Float32 instead of bfloat16, which torchvision's CPU kernels do not support."""
     return tensor.float() if tensor.dtype == torch.bfloat16 else tensor

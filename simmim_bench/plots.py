@@ -1,4 +1,4 @@
-"""Figures that need no display and are written whole or not at all."""
+"""Matplotlib figures that need no display and are written atomically."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from simmim_bench.io import atomic_path
 
 
 def new_figure(*, width: float, height: float) -> Any:
-    """Matplotlib ``Figure`` of a size in inches, its parts laid out without overlap."""
+    """A ``Figure`` with a constrained layout; width and height in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -19,6 +19,6 @@ def new_figure(*, width: float, height: float) -> Any:
 
 
 def save_figure(figure: Any, path: Path) -> None:
-    """Write a PNG of 150 dots per inch, atomically."""
+    """Write a PNG with 150 dots per inch."""
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=150)

@@ -1,4 +1,4 @@
-"""The progress bar of tools that work through files."""
+"""A progress bar for tools that process many files."""
 
 from __future__ import annotations
 
@@ -20,12 +20,15 @@ from rich.progress import (
 def progress_bar(
     what: str, total: int | None, *, data: bool = False
 ) -> Iterator[Callable[[int], None]]:
-    """A bar with time left on a terminal, nothing elsewhere; call what it gives to advance it.
+    """Show a bar with the time left if stderr is a terminal.
 
     Args:
-        what: Said before the bar.
-        total: How many there are; None: unknown.
-        data: They are bytes.
+        what: Text before the bar.
+        total: Number of items; None: unknown.
+        data: Whether the items are bytes.
+
+    Yields:
+        Function that advances the bar by a number of items.
     """
     console = Console(stderr=True)
     columns = (

@@ -1,7 +1,7 @@
-"""How a run that ends early tells whoever started it that the same command would continue it.
+"""How a run that ends early says that the same command would continue it.
 
-It leaves ``stop.json`` in its work dir and ends with the code 75 (EX_TEMPFAIL of sysexits.h).
-Launchers between the two may change the code; the file stays. Imports no torch.
+It writes ``stop.json`` into its work dir and exits with code 75 (EX_TEMPFAIL of sysexits.h).
+Launchers in between may change the code, so the file counts. Imports no torch.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Stop:
 
     Attributes:
         reason: What happened.
-        message: The same in a sentence, with what the next start will do.
+        message: What happened, and what the next start will do.
         iteration: Iterations done.
     """
 
@@ -33,16 +33,16 @@ class Stop:
     iteration: int
 
     def write(self, work_dir: Path) -> None:
-        """Leave it in ``work_dir``."""
+        """Write it into ``work_dir``."""
         atomic_write_json(work_dir / FILE, asdict(self))
 
 
 def take_stop(work_dir: Path) -> Stop | None:
-    """What the last run in ``work_dir`` left, if anything; it is told once."""
+    """Read and remove what the last run in ``work_dir`` wrote, if anything."""
     path = work_dir / FILE
     try:
-        told = Stop(**json.loads(path.read_text("utf-8")))
+        found = Stop(**json.loads(path.read_text("utf-8")))
     except (OSError, ValueError, TypeError):
-        told = None
+        found = None
     path.unlink(missing_ok=True)
-    return told
+    return found

@@ -47,7 +47,7 @@ def test_a_new_argument_is_allowed_only_where_a_type_takes_it(config):
         ("modle.head.num_classes=3", "did you mean model"),
         ("schedule.3.end=1", "a list of 1"),
         ("max_epochs", "KEY=VALUE"),
-        ("train_cfg.max_epochs=three", "is 3 and 'three' is no number"),
+        ("train_cfg.max_epochs=three", "must be a number .it is 3., got 'three'"),
     ],
 )
 def test_a_wrong_override_is_refused_with_a_hint(config, override, said):

@@ -11,7 +11,9 @@ from simmim_bench.errors import BenchError
 def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     launch.check_processes("2")
-    with pytest.raises(BenchError, match=r"GPUS is 3, but this machine has 2 GPU\(s\)"):
+    with pytest.raises(
+        BenchError, match=r"GPUS must be at most 2, got 3: this machine has 2 GPU\(s\)"
+    ):
         launch.check_processes("3")
 
 
@@ -25,7 +27,7 @@ def test_without_gpus_the_cores_are_the_limit(monkeypatch):
 
 @pytest.mark.parametrize("wanted", ["0", "-1", "two", ""])
 def test_nonsense_is_refused(wanted):
-    with pytest.raises(BenchError, match="whole number"):
+    with pytest.raises(BenchError, match="GPUS must be an integer >= 1"):
         launch.check_processes(wanted)
 
 
@@ -39,11 +41,14 @@ def test_nodes_come_from_the_environment():
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
-        ({"NNODES": "two"}, "NNODES is 'two'; give a whole number from 1"),
-        ({"NNODES": "2", "NODE_RANK": "2", "MASTER_ADDR": "a"}, "NODE_RANK is 2 of NNODES=2"),
-        ({"NNODES": "2", "NODE_RANK": "1"}, "NNODES is 2 and MASTER_ADDR is not set"),
-        ({"NNODES": "2", "MASTER_ADDR": "a"}, "NNODES is 2 and NODE_RANK is not set"),
-        ({"PORT": "x"}, "PORT is 'x'"),
+        ({"NNODES": "two"}, "NNODES must be an integer >= 1, got 'two'"),
+        (
+            {"NNODES": "2", "NODE_RANK": "2", "MASTER_ADDR": "a"},
+            "NODE_RANK must be from 0 to 1 with NNODES=2, got 2",
+        ),
+        ({"NNODES": "2", "NODE_RANK": "1"}, "MASTER_ADDR is not set, but NNODES is 2"),
+        ({"NNODES": "2", "MASTER_ADDR": "a"}, "NODE_RANK is not set, but NNODES is 2"),
+        ({"PORT": "x"}, "PORT must be an integer >= 1, got 'x'"),
     ],
 )
 def test_a_node_that_does_not_know_its_place_is_refused(environment, said):
@@ -74,7 +79,7 @@ def test_tasks_of_slurm_come_from_the_environment(environment, tasks, threads, m
 
 @pytest.mark.parametrize("name", ["GPUS", "CPUS_PER_TASK", "GPUS_PER_NODE"])
 def test_a_number_that_is_none_is_refused(name):
-    with pytest.raises(BenchError, match=f"{name} is 'many'; give a whole number"):
+    with pytest.raises(BenchError, match=f"{name} must be an integer >= ., got 'many'"):
         launch.slurm_of({name: "many"})
 
 

@@ -121,7 +121,7 @@ def test_bfloat16_is_pooled_in_float32():
 def test_an_operator_that_is_not_served_says_how_to_get_it():
     from mmcv.ops import RoIAlign, soft_nms
 
-    with pytest.raises(BenchError, match=r"'softnms' is not served.*install an mmcv"):
+    with pytest.raises(BenchError, match=r"'softnms' has no replacement.*install an mmcv"):
         soft_nms(torch.rand(3, 4), torch.rand(3), 0.5)
     with pytest.raises(BenchError, match="pool_mode='avg'"):
         RoIAlign((2, 2), pool_mode="max")(torch.rand(1, 1, 4, 4), torch.tensor([[0.0, 0, 0, 3, 3]]))

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Evaluate with several processes; the figures do not depend on their number.
+# Evaluate with several processes; the metrics do not depend on their number.
 #   bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [arguments of tools/test.py]
 # Environment: as tools/dist_train.sh.
 set -euo pipefail

@@ -1,5 +1,5 @@
-# Sourced by dist_*.sh and slurm_*.sh: start TOOL (a file beside this one) with several processes.
-# simmim_bench/launch.py knows how, for suites as well.
+# Sourced by dist_*.sh and slurm_*.sh: start TOOL (a file in this folder) with several processes.
+# simmim_bench/launch.py builds the command.
 TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PYTHON=${PYTHON:-python}
 

@@ -1,4 +1,4 @@
-"""Measure a trained checkpoint with its config's test set and metrics."""
+"""Evaluate a trained checkpoint on the test set of its config."""
 
 import argparse
 
@@ -10,7 +10,9 @@ def parse() -> argparse.Namespace:
     config, run_options = cli.config_arguments(), cli.run_arguments()
     parser = argparse.ArgumentParser(description=__doc__, parents=[config, run_options])
     parser.add_argument("checkpoint", help="epoch_*.pth or iter_*.pth of a training run")
-    parser.add_argument("--draw", metavar="DIR", help="save every image with its predictions here")
+    parser.add_argument(
+        "--draw", metavar="DIR", help="write every image with its predictions into this folder"
+    )
     parser.add_argument(
         "--tta",
         action="store_true",
@@ -20,7 +22,7 @@ def parse() -> argparse.Namespace:
 
 
 def run() -> None:
-    """Parse first: importing the libraries takes seconds."""
+    """Parse before importing the libraries, which takes seconds."""
     args = parse()
     from simmim_bench.training.evaluate import test
 

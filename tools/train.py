@@ -1,4 +1,4 @@
-"""Train: SimMIM pretraining, or a downstream protocol from an exported backbone."""
+"""Train: a pretraining, or a downstream task from an exported backbone."""
 
 import argparse
 from collections.abc import Sequence
@@ -15,38 +15,38 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     origin.add_argument(
         "--pretrained",
         metavar="BACKBONE.PTH",
-        help="exported backbone that a downstream config starts from",
+        help="exported backbone to start a downstream config from",
     )
     origin.add_argument(
-        "--from-scratch", action="store_true", help="downstream config without pretraining"
+        "--from-scratch", action="store_true", help="start a downstream config from random weights"
     )
     parser.add_argument(
         "--kind",
         choices=["full", "smoke"],
         default="full",
-        help="smoke: a toy schedule, never shown beside full runs (default: full)",
+        help="smoke: a short test run, never shown beside full runs (default: full)",
     )
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="continue from the last checkpoint of the work dir, if there is one",
+        help="continue from the last checkpoint in the work dir, if there is one",
     )
     parser.add_argument(
         "--auto-scale-lr",
         action="store_true",
-        help="on fewer devices than the recipe's: scale the learning rate with the batch instead "
-        "of accumulating gradients",
+        help="if the batch differs from the recipe's: scale the learning rate with it instead of "
+        "accumulating gradients",
     )
     speed = parser.add_argument_group("speed and memory")
     speed.add_argument(
         "--precision",
         choices=["float32", "bfloat16", "float16"],
-        help="of the forward pass, instead of the recipe's; noted in the record",
+        help="precision of the forward pass instead of the recipe's; stated in the record",
     )
     speed.add_argument(
         "--recompute",
         action="store_true",
-        help="activation checkpointing: less memory, a third more time, the same result",
+        help="activation checkpointing: less memory, a third more time, same result",
     )
     speed.add_argument("--compile", action="store_true", help="torch.compile the backbone")
     speed.add_argument(
@@ -57,29 +57,30 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="+",
         default=[],
         choices=["tensorboard", "wandb", "mlflow"],
-        help="trackers that receive scalars and reconstructions as well",
+        help="send scalars and reconstructions to these trackers too",
     )
     parser.add_argument(
         "--paint-every",
-        type=int,
+        type=cli.positive,
         default=1,
         metavar="N",
-        help="a pretraining paints reconstructions every N epochs and after the last (default: 1)",
+        help="write reconstructions of a pretraining every N epochs and after the last "
+        "(default: 1)",
     )
     parser.add_argument(
         "--try",
         dest="try_iterations",
-        type=int,
+        type=cli.positive,
         nargs="?",
         const=2,
         metavar="N",
-        help="N iterations (default: 2) and a validation on embedded data; makes no record",
+        help="run N iterations (default: 2) and a validation on demo images; writes no record",
     )
     return parser.parse_args(arguments)
 
 
 def run() -> None:
-    """Parse first: importing the libraries takes seconds."""
+    """Parse before importing the libraries, which takes seconds."""
     args = parse()
     from simmim_bench.training.train import train
 

@@ -18,8 +18,8 @@ from simmim_bench.config import added_arguments, load_config, part_of
 from simmim_bench.errors import BenchError
 from simmim_bench.training.process import imports, prepare
 
-# What mmengine takes out of a dict before it builds the part, or hands to what is around it.
-OF_THE_BUILDER = {
+# Keys that mmengine removes from a dict before it builds the part.
+BUILDER_KEYS = {
     "constructor",
     "convert_to_iter_based",
     "init_cfg",
@@ -27,8 +27,8 @@ OF_THE_BUILDER = {
     "priority",
     "type",
 }
-OF_EVERY_DATASET = {"indices"}  # of mmengine's BaseDataset: smoke suites need no import for it
-# Registry of the part that stands at a key: by the innermost of these names in the key.
+DATASET_KEYS = {"indices"}  # of mmengine's BaseDataset; checked without importing the libraries
+# Registry of the part at a config key, by the innermost of these names in the key.
 REGISTRIES = {
     "model": "MODELS",
     "dataset": "DATASETS",
@@ -62,11 +62,11 @@ def unknown_arguments(path: str, overrides: list[str]) -> Iterator[str]:
     cfg = load_config(path, overrides=overrides)
     for key in added_arguments(path, overrides):
         *place, name = key.split(".")
-        if place[-1] == "dataset" and name in OF_EVERY_DATASET:
+        if place[-1] == "dataset" and name in DATASET_KEYS:
             continue
         part = part_of(cfg, place)
         known = _arguments(place, part["type"], cfg.get("default_scope", "mmengine"))
-        if not known or name in {*known, *OF_THE_BUILDER}:
+        if not known or name in {*known, *BUILDER_KEYS}:
             continue
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"it has: {', '.join(known)}"
@@ -74,7 +74,7 @@ def unknown_arguments(path: str, overrides: list[str]) -> Iterator[str]:
 
 
 def _arguments(place: list[str], name: str, scope: str) -> list[str]:
-    """Names of all arguments of the class of a part; none if that cannot be said."""
+    """Names of all arguments of the class of a part; empty if they are not known."""
     found = _registered(place, name, scope)
     names: set[str] = set()
     for base in found.__mro__ if inspect.isclass(found) else ():
@@ -95,7 +95,7 @@ def _registered(place: list[str], name: str, scope: str) -> Any:
     if innermost is None:
         return None
     if place[0] == "model":
-        innermost = "model"  # a detector has a train_cfg, too
+        innermost = "model"  # a detector has a train_cfg as well
     with imports():
         return class_of(name, REGISTRIES[innermost], scope)
 

@@ -1,4 +1,4 @@
-"""Measure a trained checkpoint on its config's test set."""
+"""Test: evaluate a checkpoint on the test set of its config, and write a record of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.config import load_config
+from simmim_bench.config import config_of
 from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
@@ -17,41 +17,42 @@ from simmim_bench.records.hash import content_sha256
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest
 from simmim_bench.records.protocols import Protocol, protocol_metrics
 
+RECORD = "record.json"
+
 
 def test(args: argparse.Namespace) -> dict[str, float]:
-    """Evaluate ``args.checkpoint`` with ``args.config``; write ``test.json`` in the work dir.
+    """Evaluate ``args.checkpoint`` and write ``test.json`` into the work dir.
 
-    Where the run that made the checkpoint is known, ``record.json`` as well.
+    If the manifest of the training is beside the checkpoint, write ``record.json`` as well.
+
+    Args:
+        args: Namespace of ``tools/test.py``.
+
+    Returns:
+        Metric values by the evaluator's names.
 
     Raises:
-        BenchError: If the config, the data or the checkpoint are not usable.
+        BenchError: If the config, the data or the checkpoint cannot be used.
     """
-    cfg = load_config(
-        args.config,
-        overrides=args.cfg_options,
-        data_root=args.data_root,
-        num_classes=args.num_classes,
-    )
+    cfg = config_of(args)
     if cfg.get("test_dataloader") is None:
-        raise BenchError(f"{args.config} has no test set; give a downstream config")
+        raise BenchError(f"{args.config} has no test_dataloader; give a downstream config")
     if args.tta:
         average_over_views(cfg, args.config)
     check_data(cfg)
     from simmim_bench.training.adapt import use_cpu
     from simmim_bench.training.process import leave, prepare
+    from simmim_bench.training.runner import configure
 
     prepare(args.launcher, cfg.default_scope)
-
     use_cpu(cfg)
-    cfg.work_dir = str(args.work_dir or Path("work_dirs") / Path(args.config).stem / "test")
-    cfg.launcher = args.launcher
-    cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": args.seed}
-    cfg.custom_hooks = [
-        *cfg.get("custom_hooks", []),
+    work_dir = args.work_dir or Path("work_dirs") / Path(args.config).stem / "test"
+    hooks: list[dict[str, Any]] = [
         {"type": "simmim_bench.ClassesHook"},
         {"type": "simmim_bench.ClassReportHook", "task": cfg.protocol.task},
         {"type": "simmim_bench.SamplePredictionsHook", "task": cfg.protocol.task},
     ]
+    configure(cfg, work_dir, args.launcher, args.seed, hooks)
     if args.draw:
         draw_predictions(cfg, Path(args.draw))
     metrics = _run(cfg, args)
@@ -60,18 +61,18 @@ def test(args: argparse.Namespace) -> dict[str, float]:
 
 
 def average_over_views(cfg: Any, name: str) -> None:
-    """Let a test see each image at several scales, and flipped, as ``cfg.tta_pipeline`` says.
+    """``--tta``: average over several scales and flips of each image (``cfg.tta_pipeline``).
 
     Args:
         cfg: Config of a downstream run; changed in place.
-        name: Of the config, for the error.
+        name: Name of the config, for the error.
 
     Raises:
-        BenchError: If the config has no ``tta_pipeline`` and ``tta_model``.
+        BenchError: If the config has no ``tta_pipeline`` or no ``tta_model``.
     """
     if "tta_pipeline" not in cfg or "tta_model" not in cfg:
         raise BenchError(
-            f"{name} has no tta_pipeline and tta_model, which --tta asks for; configs/ade20k have"
+            f"--tta needs a tta_pipeline and a tta_model in {name}; see configs/ade20k"
         )
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
     cfg.model = {**cfg.tta_model, "module": cfg.model}
@@ -95,23 +96,20 @@ def _run(cfg: Any, args: argparse.Namespace) -> dict[str, float]:
         load_whole(model, content, checkpoint=checkpoint, config=args.config)
         metrics: dict[str, float] = runner.test()
     if is_main_process():
-        figures = {key: float(value) for key, value in metrics.items()}
-        atomic_write_json(Path(cfg.work_dir) / "test.json", figures)
+        values = {key: float(value) for key, value in metrics.items()}
+        atomic_write_json(Path(cfg.work_dir) / "test.json", values)
         runner.logger.info(write_record(args, cfg, metrics))
     return metrics
 
 
-# Save every test image with its predictions, by the drawing hook of its library.
-
-
 def draw_predictions(cfg: Any, folder: Path) -> None:
-    """Let a test with ``cfg`` write one picture per image into ``folder``.
+    """``--draw``: write each image with its predictions into ``folder``.
 
     Args:
         cfg: Config of a downstream run; changed in place.
-        folder: Where the pictures go.
+        folder: Folder for the pictures.
     """
-    where = str(folder.absolute())  # mmdet puts a relative folder below the run's own
+    where = str(folder.absolute())  # mmdet puts a relative folder into the work dir
     backend = {"type": "LocalVisBackend", "save_dir": where, "img_save_dir": "."}
     hook, visualizer = {
         "mmpretrain": (
@@ -131,32 +129,26 @@ def draw_predictions(cfg: Any, folder: Path) -> None:
     cfg.visualizer = {"type": visualizer, "vis_backends": [backend], "name": "visualizer"}
 
 
-# A record from an evaluation: the run that made the checkpoint, with what was measured now.
-
-
-RECORD = "record.json"
-
-
 def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, float]) -> str:
-    """Write ``record.json`` into the work dir, if it is known where the checkpoint comes from.
+    """Write ``record.json`` into the work dir if the training of the checkpoint is known.
 
-    Cost, seed and pretraining are those of the training run, whose manifest lies beside the
-    checkpoint. Test-time augmentation and overrides that training had not are deviations, and
-    change the hash of the config, so that the record is another than the training's.
+    Cost, seed and pretraining are those of the training, whose manifest is beside the checkpoint.
+    Test-time augmentation, and overrides that the training did not have, are deviations. They
+    change the hash of the config, so that the record differs from that of the training.
 
     Args:
         args: Namespace of ``tools/test.py``.
         cfg: The config that was evaluated.
-        measured: The evaluator's figures.
+        measured: Metric values by the evaluator's names.
 
     Returns:
-        One line that says what was written, or why nothing was.
+        A line that says what was written, or why nothing was written.
     """
     checkpoint = Path(args.checkpoint)
     source = checkpoint.parent / FILE_NAME
-    unknown = _mismatch(checkpoint, source, cfg.protocol.to_dict())
-    if unknown:
-        return f"no record: {unknown}"
+    mismatch = _mismatch(checkpoint, source, cfg.protocol.to_dict())
+    if mismatch:
+        return f"no record: {mismatch}"
     run = Manifest.read(source)
     more = [f"override {item} in the evaluation" for item in args.cfg_options]
     more = [text for text in more if text.removesuffix(" in the evaluation") not in run.deviations]
@@ -187,7 +179,7 @@ def _evaluated_config(trained: ConfigRef | None, more: list[str]) -> ConfigRef |
 
 
 def _origins(run: Manifest, folder: Path) -> Iterator[Manifest]:
-    """Manifests of the export and the pretraining that ``run`` came from, where they still lie."""
+    """Manifests of the export and the pretraining of ``run``, as far as they still exist."""
     for given in run.inputs.values():
         beside = (folder / given.path).parent
         if (beside / FILE_NAME).is_file():
@@ -198,18 +190,18 @@ def _origins(run: Manifest, folder: Path) -> Iterator[Manifest]:
 
 
 def _mismatch(checkpoint: Path, source: Path, protocol: dict[str, Any]) -> str | None:
-    """Why the run beside ``checkpoint`` does not vouch for it; None if it does."""
+    """Why the manifest ``source`` is not that of the checkpoint's training; None if it is."""
     if not source.is_file():
-        return f"{source} does not exist, which a finished tools/train.py leaves there"
+        return f"{source} does not exist; a finished tools/train.py writes it"
     try:
         run = Manifest.read(source)
     except BenchError as error:
         return str(error)
     if run.stage != "finetune" or run.status != "complete":
-        return f"{source} is of a {run.stage} that is {run.status}"
+        return f"{source} is of stage {run.stage}, {run.status}; expected a complete finetune"
     final = run.outputs["checkpoint"]
     if final.sha256 != sha256_file(checkpoint):
-        return f"{checkpoint} holds other weights than {final.path} had when the run ended"
+        return f"{checkpoint} is not the {final.path} that the run ended with"
     if run.protocol != Protocol(**protocol):
-        return f"{source} is of another protocol than {protocol['id']}@{protocol['version']}"
+        return f"{source} does not have protocol {protocol['id']}@{protocol['version']}"
     return None

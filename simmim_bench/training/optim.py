@@ -1,15 +1,16 @@
-"""Learning-rate schedules of the original SimMIM, in closed form.
+"""Learning-rate schedules and parameter groups of the original SimMIM.
 
-Reference: https://github.com/microsoft/SimMIM/blob/main/lr_scheduler.py
+References: https://github.com/microsoft/SimMIM/blob/main/lr_scheduler.py and
+https://github.com/microsoft/SimMIM/blob/main/optimizer.py
 
-They differ from chains of mmengine's schedulers in four ways:
+The schedules are in closed form. They differ from mmengine's schedulers in four ways:
 
-- warm-up iterations count inside the cosine: it starts at its value for the end of warm-up;
-- warm-up starts, and the cosine ends, at one learning rate for all parameter groups, so that
-  layer-wise ratios are flat there;
-- an iteration uses the value of the one before it, since the original updates after the step
-  with the index of the step just done;
-- nothing is multiplied up from the previous value, so rounding does not add up.
+- the warm-up counts as a part of the cosine, which starts at its value for the end of the warm-up;
+- all parameter groups start the warm-up, and end the cosine, with the same learning rate,
+  whatever their layer-wise factor;
+- an iteration uses the value of the iteration before, because the original updates the learning
+  rate after the step, with the index of that step;
+- no value is computed from the previous one, so that rounding errors do not add up.
 """
 
 from __future__ import annotations
@@ -27,18 +28,21 @@ from typing_extensions import Self
 
 from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.registry import OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS
+from simmim_bench.weights.files import PREFIX
+
+MASK_TOKEN = "mask_token"  # noqa: S105  (name of a parameter)
 
 
 class WarmupSchedule(_ParamScheduler):
-    """Linear warm-up to each group's learning rate, then what a subclass says.
+    """Linear warm-up to the learning rate of each group; a subclass defines what follows.
 
     Args:
         optimizer: Optimizer wrapper or optimizer.
-        warmup: Length of warm-up, in the unit of ``end``; 0 for none.
-        warmup_factor: Learning rate that warm-up starts from in every group, as a share of
-            the highest group's; linear scaling of the learning rate therefore keeps it.
-        end: Length of the schedule, warm-up included, in epochs or iterations.
-        last_step: See mmengine's schedulers, as ``by_epoch`` and ``verbose``.
+        warmup: Length of the warm-up, in the unit of ``end``; 0: no warm-up.
+        warmup_factor: Learning rate at the start of the warm-up in every group, relative to the
+            highest group, so that linear scaling of the learning rate applies to it too.
+        end: Length of the schedule including the warm-up, in epochs or iterations.
+        last_step: See mmengine's schedulers, also for ``by_epoch`` and ``verbose``.
 
     Raises:
         ValueError: If warm-up is longer than the schedule.
@@ -59,10 +63,10 @@ class WarmupSchedule(_ParamScheduler):
         verbose: bool = False,
     ) -> None:
         if not 0 <= warmup <= end:
-            raise ValueError(f"warmup {warmup} is not within the schedule of {end}; shorten it")
+            raise ValueError(f"warmup must be from 0 to end={end}, got {warmup}")
         self.warmup = warmup
         self.warmup_factor = warmup_factor
-        # mmengine's wrapper appends a group for logging, which linear scaling passes over.
+        # mmengine's wrapper appends a group for logging, which linear scaling ignores.
         self.real_groups = len(getattr(optimizer, "optimizer", optimizer).param_groups)
         super().__init__(
             optimizer, "lr", end=end, last_step=last_step, by_epoch=by_epoch, verbose=verbose
@@ -70,7 +74,7 @@ class WarmupSchedule(_ParamScheduler):
 
     @classmethod
     def build_iter_from_epoch(cls, *args: Any, epoch_length: int, **kwargs: Any) -> Self:
-        """Build the schedule by iteration from lengths in epochs of ``epoch_length``."""
+        """Build the schedule by iterations from lengths in epochs of ``epoch_length``."""
         kwargs["by_epoch"] = False
         for name in cls.lengths:
             value = kwargs[name]
@@ -80,12 +84,12 @@ class WarmupSchedule(_ParamScheduler):
 
     @abstractmethod
     def value(self, step: int, base: float, highest: float) -> float:
-        """Learning rate after warm-up.
+        """Learning rate after the warm-up.
 
         Args:
-            step: From the start of warm-up.
-            base: Learning rate that the group was built with.
-            highest: The highest of all groups.
+            step: Steps since the start of the warm-up.
+            base: Initial learning rate of the group.
+            highest: Initial learning rate of the highest group.
         """
 
     def _get_value(self) -> list[float]:
@@ -99,10 +103,10 @@ class WarmupSchedule(_ParamScheduler):
 
 @PARAM_SCHEDULERS.register_module()
 class WarmupCosineLR(WarmupSchedule):
-    """Warm-up, then the rest of a cosine that began with the warm-up.
+    """Warm-up, then the rest of a cosine that starts with the warm-up.
 
     Args:
-        min_factor: Learning rate that every group ends at, as a share of the highest group's.
+        min_factor: Final learning rate of every group, relative to the highest group.
         kwargs: See ``WarmupSchedule``.
     """
 
@@ -118,11 +122,11 @@ class WarmupCosineLR(WarmupSchedule):
 
 @PARAM_SCHEDULERS.register_module()
 class WarmupMultiStepLR(WarmupSchedule):
-    """Warm-up, then a factor at each milestone.
+    """Warm-up, then multiplication by ``gamma`` at each milestone.
 
     Args:
-        milestones: Steps from the start of warm-up, in the unit of ``end``.
-        gamma: The factor.
+        milestones: Steps since the start of the warm-up, in the unit of ``end``.
+        gamma: Factor at each milestone.
         kwargs: See ``WarmupSchedule``.
     """
 
@@ -140,28 +144,19 @@ class WarmupMultiStepLR(WarmupSchedule):
         return base * self.gamma ** bisect_right(self.milestones, step)
 
 
-# Optimiser groups of the original SimMIM: layer-wise learning rates, and who has weight decay.
-#
-# Reference: https://github.com/microsoft/SimMIM/blob/main/optimizer.py
-
-
-PREFIX = "backbone."
-MASK_TOKEN = "mask_token"  # noqa: S105  (a parameter's name)
-
-
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """Optimizer wrapper with at most two parameter groups a layer: with and without decay.
+    """Optimizer wrapper with two parameter groups per layer: with and without weight decay.
 
     The learning rate of a backbone layer is ``lr * layer_decay ** d``, where d counts layers
-    from the end of the backbone; what follows the backbone has ``lr``. Without weight decay
-    are parameters of one dimension, biases, and what the backbone's adapter names (position
-    parameters, class token, mask token), which differs between pretraining and tasks.
+    from the end of the backbone; the rest of the model has ``lr``. Parameters of one dimension,
+    biases and the parameters that the backbone's adapter names (position parameters, class token,
+    mask token; other ones in pretraining than in tasks) have no weight decay.
 
     Args:
-        optim_wrapper_cfg: Wrapper config; its optimizer states ``lr`` and ``weight_decay``.
-        paramwise_cfg: ``dict(layer_decay=0.9)``; 1.0, the default, keeps the decay rules and
-            gives every layer the same learning rate.
+        optim_wrapper_cfg: Wrapper config; its optimizer must state ``lr`` and ``weight_decay``.
+        paramwise_cfg: ``dict(layer_decay=0.9)``; with 1.0, the default, every layer has the same
+            learning rate.
 
     Raises:
         ValueError: If ``paramwise_cfg`` has another key, ``layer_decay`` is not in (0, 1], or
@@ -173,27 +168,25 @@ class LayerDecayOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     ) -> None:
         options = {"layer_decay": 1.0, **(paramwise_cfg or {})}
         if set(options) != {"layer_decay"}:
-            raise ValueError(
-                f"paramwise_cfg has {', '.join(options)}; this constructor takes layer_decay only"
-            )
+            raise ValueError(f"paramwise_cfg may only have layer_decay, got {', '.join(options)}")
         if not 0 < options["layer_decay"] <= 1:
-            raise ValueError(f"layer_decay {options['layer_decay']} is not in (0, 1]")
+            raise ValueError(f"layer_decay must be in (0, 1], got {options['layer_decay']}")
         super().__init__(optim_wrapper_cfg, options)
         if self.base_lr is None or self.base_wd is None:
             raise ValueError(
-                f"optimizer has lr {self.base_lr} and weight_decay {self.base_wd}; state both"
+                f"optimizer must state lr and weight_decay, got {self.base_lr} and {self.base_wd}"
             )
 
     def add_params(
         self,
         params: list[dict[str, Any]],
         module: nn.Module,
-        prefix: str = "",  # noqa: ARG002  (upstream's signature; the whole model comes at once)
+        prefix: str = "",  # noqa: ARG002  (mmengine's signature; one call gets the whole model)
         is_dcn_module: int | float | None = None,  # noqa: ARG002
     ) -> None:
-        """Append the groups of all trainable parameters of the model, highest rate first.
+        """Append the groups of all trainable parameters, highest learning rate first.
 
-        mmengine logs the learning rate of the first group, which so is the full one.
+        mmengine logs the learning rate of the first group.
         """
         adapter = adapter_for(module.backbone)
         rate = self.paramwise_cfg["layer_decay"]

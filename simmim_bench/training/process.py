@@ -1,4 +1,4 @@
-"""Prepare a process for a run: operators, warnings, safe loading, gloo on a CPU."""
+"""Prepare a process for a run: operators, warnings, safe loading, the process group."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from simmim_bench.errors import BenchError
 
-# Upstream warnings that every run would print and nobody can act on.
+# Warnings of the libraries that every run would print and that users can do nothing about.
 NOISE = (
     r".*FileClient.*",
     r".*HardDiskBackend.*",
@@ -31,32 +31,35 @@ NOISE = (
 
 
 def prepare(launcher: str, library: str) -> int:
-    """Make this process ready to build models and return the number of processes.
+    """Make this process ready to build models.
 
     Args:
         launcher: ``none``, ``pytorch`` or ``slurm``.
-        library: The config's default scope: mmpretrain, mmdet or mmseg.
+        library: Default scope of the config: mmpretrain, mmdet or mmseg.
+
+    Returns:
+        Number of processes of the run.
 
     Raises:
-        BenchError: If more processes than devices were started.
+        BenchError: See ``start_distributed``.
     """
     for message in NOISE:
         warnings.filterwarnings("ignore", message=message)
-    # mmengine falls back to unsafe unpickling when a checkpoint is refused; torch then refuses.
+    # Without it, mmengine loads a refused checkpoint again, with unsafe unpickling.
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     from simmim_bench import ops
 
     ops.install()
     with imports():
-        for name in (library, "mmpretrain"):  # whose backbones all libraries use
+        for name in (library, "mmpretrain"):  # all libraries use backbones of mmpretrain
             importlib.import_module(f"{name}.datasets")
     return start_distributed(launcher)
 
 
 @contextlib.contextmanager
 def imports() -> Iterator[None]:
-    """Drop the line that the libraries' datasets print when they are imported."""
+    """Drop the lines that the libraries print when their datasets are imported."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         yield
@@ -66,7 +69,7 @@ def imports() -> Iterator[None]:
 
 
 def start_distributed(launcher: str) -> int:
-    """Initialise the process group where mmengine cannot: on machines without a GPU.
+    """Start the process group on machines without a GPU, which mmengine does not support.
 
     Args:
         launcher: ``none``, ``pytorch`` or ``slurm``.
@@ -75,7 +78,8 @@ def start_distributed(launcher: str) -> int:
         Number of processes.
 
     Raises:
-        BenchError: If the launcher did not start this process, or more than there are GPUs.
+        BenchError: If the launcher did not start this process, or started more processes than
+            there are GPUs.
     """
     if launcher == "none":
         return 1
@@ -86,27 +90,24 @@ def start_distributed(launcher: str) -> int:
         _read_slurm()
     elif "WORLD_SIZE" not in os.environ:
         raise BenchError(
-            "--launcher pytorch needs torchrun, which sets WORLD_SIZE; use tools/dist_train.sh"
+            "--launcher pytorch: WORLD_SIZE is not set, torchrun sets it; use tools/dist_train.sh"
         )
-    for library in ("OMP", "MKL"):  # mmengine would set and warn; torchrun sets the first
+    for library in ("OMP", "MKL"):  # else mmengine sets them and warns
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     local = int(os.environ.get("LOCAL_WORLD_SIZE", os.environ["WORLD_SIZE"]))
     gpus = torch.cuda.device_count()
     if gpus and local > gpus:
-        raise BenchError(
-            f"{local} processes were started, but this machine has {gpus} GPU(s); start {gpus}"
-        )
+        raise BenchError(f"{local} processes were started on {gpus} GPU(s); start at most {gpus}")
     if not gpus and not dist.is_initialized():
         dist.init_process_group("gloo")
     return int(os.environ["WORLD_SIZE"])
 
 
 def leave() -> None:
-    """End the process group of a run that went well, if it has one.
+    """End the process group, if there is one; not after an error.
 
-    A thread of gloo that frees its last message while Python shuts down aborts the process;
-    ending the group first joins its threads. After an error the others may still wait in a
-    collective, so nobody waits for them here.
+    Python aborts if a thread of gloo is still freeing a message at exit; this joins the threads.
+    After an error the other processes may be waiting in a collective, so joining would not end.
     """
     import torch.distributed as dist
 
@@ -115,17 +116,17 @@ def leave() -> None:
 
 
 def _read_slurm() -> None:
-    """Translate Slurm's variables into torch's."""
+    """Set torch's variables from Slurm's."""
     try:
         rank, size = os.environ["SLURM_PROCID"], os.environ["SLURM_NTASKS"]
     except KeyError as missing:
         raise BenchError(
-            f"--launcher slurm needs srun, which sets {missing}; use tools/slurm_train.sh"
+            f"--launcher slurm: {missing} is not set, srun sets it; use tools/slurm_train.sh"
         ) from missing
-    # "8(x4)" where nobody asked for a number on each node
+    # "8(x4)" if the job states no number per node
     stated = ("SLURM_NTASKS_PER_NODE", "SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE")
-    told = next((os.environ[name] for name in stated if os.environ.get(name)), size)
-    per_node = re.match(r"\d+", told)
+    tasks = next((os.environ[name] for name in stated if os.environ.get(name)), size)
+    per_node = re.match(r"\d+", tasks)
     local_size = per_node.group() if per_node else size
     if "SLURM_GPUS_PER_TASK" in os.environ:  # each task sees its own GPU, as number 0
         os.environ["SLURM_LOCALID"], local_size = "0", "1"
@@ -136,7 +137,7 @@ def _read_slurm() -> None:
         LOCAL_WORLD_SIZE=local_size,
     )
     os.environ.setdefault("MASTER_ADDR", _first_host(os.environ.get("SLURM_NODELIST", "")))
-    # One port per job, so that two jobs on one node do not meet.
+    # One port per job, so that two jobs on one node do not collide.
     port = 20000 + int(os.environ.get("SLURM_JOB_ID", "0")) % 20000
     os.environ.setdefault("MASTER_PORT", str(port))
 

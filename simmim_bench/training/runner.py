@@ -1,4 +1,4 @@
-"""mmengine's Runner with checkpoints that are never half-written and folders that may move."""
+"""mmengine's ``Runner`` with atomic checkpoints, and a loop that continues inside an epoch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from simmim_bench.backbones import adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import LOOPS, OPTIM_WRAPPERS
 
-# What upstream says of itself at every run, and nobody can act on.
+# Lines that mmengine logs at every run and that users can do nothing about.
 NOISE = ('"FileClient" will be', '"HardDiskBackend" is the alias', "`save_param_scheduler` is True")
 CHECKPOINT = re.compile(r"(?:epoch|iter)_(\d+)(_stopped)?\.pth")
 STOPPED = "epoch_{epoch}_stopped.pth"  # after this many epochs and a part of the next
@@ -34,11 +34,11 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class BenchRunner(Runner):
-    """Runner of every stage; ``Runner`` in all but how it saves and what it prints first."""
+    """Runner of every stage: atomic checkpoints, a short start of the log."""
 
     def _log_env(self, env_cfg: Any) -> None:  # noqa: ARG002  (in the manifest and config.py)
-        """One line in the place of the compiler flags and the whole config."""
-        self.logger.addFilter(_worth_reading)
+        """Log one line instead of the compiler flags and the whole config."""
+        self.logger.addFilter(_is_useful)
         where = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
         self.logger.info(
             f"torch {torch.__version__} on {self.world_size} x {where}, seed {self.seed}; "
@@ -46,13 +46,13 @@ class BenchRunner(Runner):
         )
 
     def get_hooks_info(self) -> str:
-        """Names of the hooks, where mmengine lists them under each of 20 stages."""
+        """Names of the hooks; mmengine lists them under each of 20 stages."""
         return ", ".join(type(hook).__name__ for hook in self.hooks)
 
     def _init_model_weights(self) -> None:
-        """Start a downstream backbone as the config's ``backbone_init`` says.
+        """Initialise weights; a downstream backbone as ``backbone_init`` in the config says.
 
-        ``original``: as the original code does, which upstream classes do not.
+        ``original``: as in the original code, which differs from the libraries.
         """
         super()._init_model_weights()
         if "protocol" in self.cfg and self.cfg.get("backbone_init") == "original":
@@ -62,13 +62,13 @@ class BenchRunner(Runner):
                 broadcast(parameter.data)
 
     def wrap_model(self, model_wrapper_cfg: Any, model: Any) -> Any:
-        """DDP's wrapper, and none for a model that is going to be sharded."""
+        """Wrap the model in DDP, unless it is going to be sharded."""
         if self.cfg.get("fsdp"):
             return model.to(get_device())
         return super().wrap_model(model_wrapper_cfg, model)
 
     def build_train_loop(self, loop: Any) -> Any:
-        """Build the loop; one over epochs can continue inside an epoch."""
+        """Build the loop; a loop over epochs can continue inside an epoch."""
         if isinstance(loop, dict) and (
             loop.get("by_epoch") or loop.get("type") == "EpochBasedTrainLoop"
         ):
@@ -77,10 +77,10 @@ class BenchRunner(Runner):
         return super().build_train_loop(loop)
 
     def gather_whole(self, runner: Any) -> None:
-        """Collect what a checkpoint needs from all processes; sharded runs put theirs here."""
+        """Gather a sharded model before a checkpoint; ``FullyShardHook`` replaces this method."""
 
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
-        """Save beside the target and rename, so that a kill leaves the last good file.
+        """Save to another file and rename it, so that a killed run leaves no damaged checkpoint.
 
         Raises:
             BenchError: If the disk is full.
@@ -91,7 +91,7 @@ class BenchRunner(Runner):
         try:
             super().save_checkpoint(out_dir, partial.name, *args, **kwargs)
             if is_main_process():
-                _settle(partial, folder / filename)
+                _rename_on_disk(partial, folder / filename)
         except OSError as error:
             if error.errno not in _FULL:
                 raise
@@ -103,20 +103,37 @@ class BenchRunner(Runner):
                     older.unlink()
 
 
+def configure(
+    cfg: Any, work_dir: str | Path, launcher: str, seed: int, hooks: list[dict[str, Any]]
+) -> None:
+    """State in a config what a command line says about the run.
+
+    Args:
+        cfg: Config; changed in place.
+        work_dir: Output folder.
+        launcher: ``none``, ``pytorch`` or ``slurm``.
+        seed: Random seed.
+        hooks: Hooks besides those of the config.
+    """
+    cfg.work_dir, cfg.launcher = str(work_dir), launcher
+    cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": seed}
+    cfg.custom_hooks = [*cfg.get("custom_hooks", []), *hooks]
+
+
 def model_of(runner: Any) -> Any:
     """The model of a runner without the wrapper of DDP."""
     return runner.model.module if is_model_wrapper(runner.model) else runner.model
 
 
 def latest_checkpoint(work_dir: Path, damaged: list[Path] | None = None) -> Path | None:
-    """Newest undamaged checkpoint that lies in ``work_dir`` itself, or None.
+    """Newest undamaged checkpoint in ``work_dir``, or None.
 
-    mmengine's ``last_checkpoint`` holds an absolute path, which is wrong in a folder that was
-    copied. Every byte is compared with the checksums in the file.
+    mmengine's ``last_checkpoint`` holds an absolute path, which is wrong in a copied folder. The
+    checksums in the file are checked.
 
     Args:
         work_dir: Folder of a run.
-        damaged: Receives the newer ones that were passed over.
+        damaged: Newer checkpoints that are damaged are appended to this list.
     """
     numbered = sorted(
         (int(match.group(1)), bool(match.group(2)), path)
@@ -124,14 +141,14 @@ def latest_checkpoint(work_dir: Path, damaged: list[Path] | None = None) -> Path
         if (match := CHECKPOINT.fullmatch(path.name))
     )
     for _, _, path in reversed(numbered):
-        if _is_sound(path):
+        if _is_undamaged(path):
             return path
         if damaged is not None:
             damaged.append(path)
     return None
 
 
-def _is_sound(path: Path) -> bool:
+def _is_undamaged(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.testzip() is None
@@ -139,8 +156,8 @@ def _is_sound(path: Path) -> bool:
         return False
 
 
-def _settle(partial: Path, target: Path) -> None:
-    """Rename once the bytes are on the disk, so that a power loss leaves no empty file."""
+def _rename_on_disk(partial: Path, target: Path) -> None:
+    """Rename after the bytes are on the disk, so that a power failure leaves no empty file."""
     with partial.open("rb") as written:
         os.fsync(written.fileno())
     partial.replace(target)
@@ -153,50 +170,47 @@ def _settle(partial: Path, target: Path) -> None:
 
 def _disk_full(folder: Path, filename: str) -> str:
     last = latest_checkpoint(folder)
-    kept = f"{last.name} is the last good one" if last else "nothing was saved before"
+    kept = f"{last.name} is the last checkpoint" if last else "there is no earlier checkpoint"
     free = shutil.disk_usage(folder).free / 2**20
     return (
-        f"the disk is full: {filename} does not fit into {folder}, where {free:.0f} MiB are free; "
-        f"{kept}; free some space, then the same command with --resume continues"
+        f"the disk is full: {filename} does not fit into {folder} ({free:.0f} MiB free); {kept}; "
+        f"free some space and continue with --resume"
     )
 
 
-def _worth_reading(record: logging.LogRecord) -> bool:
+def _is_useful(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(NOISE)
-
-
-# A loop over epochs that can continue in the middle of one.
 
 
 @LOOPS.register_module()
 class ResumableEpochLoop(EpochBasedTrainLoop):
-    """mmengine's loop; after a checkpoint from inside an epoch it goes on with the next batch.
+    """mmengine's loop over epochs; it can continue from a checkpoint inside an epoch.
 
-    Samples draw by (seed, epoch, index) and the model by (seed, iteration), so that what follows
-    equals a run that was never stopped.
+    Samples are seeded by (seed, epoch, index) and the model by (seed, iteration), so that the
+    result equals that of an uninterrupted run.
     """
 
     skipped = 0
 
     def run_epoch(self) -> None:
-        """Iterate what is left of the epoch."""
+        """Iterate over the remaining batches of the epoch."""
         self.skipped = self._iter - self._epoch * len(self.dataloader)
         if self.skipped:
-            rest = LaterBatches(self.dataloader.batch_sampler, self.skipped)
-            # DataLoader refuses to set it; nothing has iterated yet, so nothing keeps the old one.
+            rest = RemainingBatches(self.dataloader.batch_sampler, self.skipped)
+            # DataLoader does not allow setting it; no iterator uses the old one yet.
             self.dataloader.__dict__["batch_sampler"] = rest
         super().run_epoch()
 
     def run_iter(self, idx: int, data_batch: Sequence[dict[str, Any]]) -> None:
-        """Run one batch under its number in the whole epoch."""
+        """Run one batch with its index in the whole epoch."""
         super().run_iter(idx + self.skipped, data_batch)
 
 
-class LaterBatches:
-    """A batch sampler without its first batches, the first time that it is gone through.
+class RemainingBatches:
+    """A batch sampler that leaves out its first batches, the first time it is iterated.
 
     Args:
-        sampler: What it stands for in all else.
+        sampler: The batch sampler.
         skip: Number of batches to leave out.
     """
 
@@ -217,19 +231,16 @@ class LaterBatches:
         return getattr(self._inner, name)
 
 
-# Mixed precision in bfloat16, on any device.
-
-
 @OPTIM_WRAPPERS.register_module()
 class Bfloat16OptimWrapper(OptimWrapper):
-    """``OptimWrapper`` whose forward passes compute in bfloat16 where PyTorch holds it safe.
+    """Mixed precision in bfloat16 on any device.
 
-    bfloat16 has the exponents of float32, so the loss needs no scaling, and a CPU knows it, too;
-    mmengine's ``AmpOptimWrapper`` refuses CPUs.
+    bfloat16 has the range of float32, so that the loss needs no scaling. mmengine's
+    ``AmpOptimWrapper`` does not support CPUs.
     """
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Compute the forward pass in bfloat16."""
+        """Run the forward pass in bfloat16."""
         with super().optim_context(model), autocast(dtype=torch.bfloat16):
             yield

@@ -11,7 +11,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.config import load_config
+from simmim_bench.config import config_of
 from simmim_bench.data.layouts import check_data
 from simmim_bench.training.process import leave, prepare
 from simmim_bench.training.run import Note, Run, check_origin, make_run
@@ -26,27 +26,18 @@ def train(args: argparse.Namespace) -> None:
     Raises:
         BenchError: If the config, the data or the backbone checkpoint cannot be used.
     """
-    cfg = _read_config(args)
+    cfg = config_of(args)
     if args.try_iterations is not None:
         from simmim_bench.training.try_out import prepare_try
 
         args = prepare_try(args)
-        model, cfg = cfg.model, _read_config(args)
+        model, cfg = cfg.model, config_of(args)
         cfg.model = model  # its own files (a palette, a teacher) have no stand-ins
     check_data(cfg)
     check_origin(args, cfg)
     world_size = prepare(args.launcher, cfg.default_scope)
     start(cfg, make_run(args, cfg, world_size))
     leave()
-
-
-def _read_config(args: argparse.Namespace) -> Any:
-    return load_config(
-        args.config,
-        overrides=args.cfg_options,
-        data_root=args.data_root,
-        num_classes=args.num_classes,
-    )
 
 
 def start(cfg: Any, run: Run) -> None:
@@ -62,14 +53,12 @@ def start(cfg: Any, run: Run) -> None:
     from simmim_bench.training.adapt import adapt
     from simmim_bench.training.cost import peak_memory_mb
     from simmim_bench.training.failures import explained
-    from simmim_bench.training.runner import BenchRunner
+    from simmim_bench.training.runner import BenchRunner, configure
     from simmim_bench.training.stopping import stopping
 
     said = adapt(cfg, run)
     deviations = [*run.deviations, *(text for text in said if not isinstance(text, Note))]
-    cfg.work_dir, cfg.launcher = str(run.work_dir), run.launcher
-    cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": run.seed}
-    cfg.custom_hooks = [*cfg.get("custom_hooks", []), *hooks_of(cfg, run, deviations)]
+    configure(cfg, run.work_dir, run.launcher, run.seed, hooks_of(cfg, run, deviations))
     last, damaged = _checkpoint_to_continue(run, run.identity(cfg))
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
     with explained(run.config):

@@ -16,7 +16,6 @@ from simmim_bench.config import datasets, load_config, set_everywhere
 from simmim_bench.data.demo.build import build_demo
 from simmim_bench.data.demo.spec import CLASSES, DemoSpec
 from simmim_bench.data.layouts import expected_paths
-from simmim_bench.errors import BenchError
 from simmim_bench.training.run import Run
 
 FOLDER = Path("work_dirs") / "try"
@@ -34,19 +33,14 @@ STAND_INS = {
 
 
 def prepare_try(args: argparse.Namespace) -> argparse.Namespace:
-    """Build the images and point the config at them.
+    """``--try``: build demo images and let the config find them.
 
     Args:
         args: Namespace of ``tools/train.py``.
 
     Returns:
-        The same with a work dir, and ``--from-scratch`` where a backbone is needed and none given.
-
-    Raises:
-        BenchError: If the number of iterations is below 1.
+        The same with a work dir, and with ``--from-scratch`` if a backbone is needed and not given.
     """
-    if args.try_iterations < 1:
-        raise BenchError(f"--try must be an integer >= 1, got {args.try_iterations}")
     count = max(40, args.try_iterations * BATCH * _processes())
     spec = DemoSpec(
         train_objects=count,

@@ -18,27 +18,6 @@ _REMEDY = {
 _NEW_FOLDER = "continue with the values of before, or give another --work-dir"
 
 
-def identity(facts: dict[str, Any], cfg: Any, world_size: int) -> dict[str, Any]:
-    """Values that a resumed run shares with the run that wrote the checkpoint; JSON types.
-
-    Args:
-        facts: Fields of the manifest that are known before the run.
-        cfg: The config, as it runs.
-        world_size: Number of processes.
-    """
-    backbone = facts["inputs"].get("backbone")
-    return {
-        "kind": facts["kind"],
-        "method": facts["method"],
-        "seed": facts["seed"],
-        "config": facts["config"]["sha256"],
-        "backbone": backbone["sha256"] if backbone else None,
-        "processes": world_size,
-        "images": cfg.train_dataloader.batch_size,
-        "accumulation": cfg.optim_wrapper.get("accumulative_counts", 1),
-    }
-
-
 def read_identity(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
     """Identity of the run that wrote ``checkpoint``.
 

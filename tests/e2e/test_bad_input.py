@@ -198,7 +198,7 @@ def test_a_loss_that_is_not_finite(tools, tmp_path):
 def test_more_processes_than_there_are(tools):
     code, output = tools.run("bash", "tools/dist_train.sh", PRETRAIN, "999")
     assert code == 2
-    assert output.startswith("error: GPUS is 999, but this machine has")
+    assert output.startswith("error: GPUS must be at most ")
 
 
 def test_a_checkpoint_of_another_config_is_not_tested(tools, pretrained, tmp_path):

@@ -120,13 +120,13 @@ def test_another_checkpoint_of_the_run(evaluation):
     said, record = evaluation.record()
     assert record is None
     assert said.startswith("no record: ")
-    assert "epoch_3.pth holds other weights than epoch_3.pth had when the run ended" in said
+    assert "epoch_3.pth is not the epoch_3.pth that the run ended with" in said
 
 
 def test_another_protocol(evaluation, toy):
     said, record = evaluation.record(protocol=toy.protocol(version=2))
     assert record is None
-    assert "is of another protocol than toy-detection@2" in said
+    assert "does not have protocol toy-detection@2" in said
 
 
 @pytest.mark.parametrize("content", [None, "{"])

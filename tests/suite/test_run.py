@@ -150,7 +150,9 @@ def test_torchrun_starts_as_many_processes_as_a_stage_asks_for(project, monkeypa
 
 def test_what_this_machine_does_not_have_is_refused(project, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
-    with pytest.raises(BenchError, match=r"--gpus is 3, but this machine has 2 GPU\(s\)"):
+    with pytest.raises(
+        BenchError, match=r"--gpus must be at most 2, got 3: this machine has 2 GPU\(s\)"
+    ):
         project.run(launcher="torchrun", gpus=3)
     with pytest.raises(BenchError, match="--jobs must be an integer >= 1, got 0"):
         project.run(jobs=0)

@@ -7,7 +7,7 @@ import torch
 from mmengine.runner import Runner
 
 from simmim_bench.errors import BenchError
-from simmim_bench.training.runner import BenchRunner, LaterBatches, latest_checkpoint
+from simmim_bench.training.runner import BenchRunner, RemainingBatches, latest_checkpoint
 
 
 def save(path):
@@ -59,7 +59,7 @@ def test_a_full_disk_leaves_the_last_good_one_and_says_so(tmp_path, monkeypatch)
 
 def test_batches_are_left_out_the_first_time_only():
     inner = torch.utils.data.BatchSampler(range(10), batch_size=2, drop_last=False)
-    later = LaterBatches(inner, 3)
+    later = RemainingBatches(inner, 3)
     assert list(later) == [[6, 7], [8, 9]]
     assert list(later) == list(inner)
     assert (len(later), later.batch_size) == (5, 2)

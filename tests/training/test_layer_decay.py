@@ -179,9 +179,12 @@ def test_frozen_parameters_are_left_out(swin):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"paramwise_cfg": {"layer_decay_rate": 0.9}}, "takes layer_decay only"),
-        ({"paramwise_cfg": {"layer_decay": 1.5}}, "1.5 is not in"),
-        ({"optimizer": {"type": "AdamW", "lr": 1e-3}}, "weight_decay None; state both"),
+        ({"paramwise_cfg": {"layer_decay_rate": 0.9}}, "may only have layer_decay"),
+        ({"paramwise_cfg": {"layer_decay": 1.5}}, "got 1.5"),
+        (
+            {"optimizer": {"type": "AdamW", "lr": 1e-3}},
+            "must state lr and weight_decay, got 0.001 and None",
+        ),
     ],
 )
 def test_options_that_would_be_ignored_are_refused(swin, options, said):

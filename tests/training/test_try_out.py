@@ -10,6 +10,7 @@ from simmim_bench.config import datasets, load_config
 from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.training import try_out
+from tools.train import parse
 
 ROOT = Path(__file__).parents[2]
 LEAVES = sorted(path for path in (ROOT / "configs").rglob("*.py") if "_base_" not in path.parts)
@@ -81,9 +82,10 @@ def test_a_dataset_of_no_known_layout_is_refused(prepared, tmp_path):
         check_data(prepared(config))
 
 
-def test_no_iteration_is_refused(prepared):
-    with pytest.raises(BenchError, match="--try must be an integer >= 1, got 0"):
-        prepared(LEAVES[0], iterations=0)
+def test_no_iteration_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        parse(["config", "--try", "0"])
+    assert "argument --try: must be an integer >= 1, got '0'" in capsys.readouterr().err
 
 
 def test_a_knn_asks_for_no_more_neighbours_than_it_is_shown(prepared):

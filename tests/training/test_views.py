@@ -30,5 +30,5 @@ def test_the_model_is_wrapped_and_the_pipeline_shows_twelve_views(name):
 
 def test_a_config_without_views():
     cfg = Config.fromfile(ROOT / "demo" / "upernet_swin-demo.py")
-    with pytest.raises(BenchError, match="upernet has no tta_pipeline and tta_model"):
+    with pytest.raises(BenchError, match="needs a tta_pipeline and a tta_model in upernet"):
         average_over_views(cfg, "upernet")

@@ -1,25 +1,29 @@
 """A checkpoint says which run wrote it, and no other run continues from it."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.config import Config
 
 from simmim_bench.errors import BenchError
-from simmim_bench.weights.identity import check_resumable, check_unused, identity
+from simmim_bench.training.run import Run
+from simmim_bench.weights.identity import check_resumable, check_unused
 
-FACTS = {
+RUN = {
     "kind": "full",
     "method": "simmim",
     "seed": 1,
-    "config": {"sha256": "c" * 64},
+    "config_sha256": "c" * 64,
     "inputs": {"backbone": {"path": "backbone.pth", "sha256": "b" * 64}},
+    "world_size": 8,
 }
 
 
 @pytest.fixture
 def own():
     cfg = Config({"train_dataloader": {"batch_size": 16}, "optim_wrapper": {}})
-    return identity(FACTS, cfg, world_size=8)
+    return Run.identity(SimpleNamespace(**RUN), cfg)
 
 
 @pytest.fixture
