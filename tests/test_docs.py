@@ -1,5 +1,6 @@
 """Commands in the documents exist and take the arguments shown; links lead somewhere."""
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -147,3 +148,28 @@ def test_every_masking_strategy_and_suite_has_a_row():
     names = {path.stem for path in (ROOT / "configs" / "suites").glob("*.yaml")}
     assert len(names) > 5
     assert {name for name in names if f"`{name}`" not in suites} == set()
+
+
+def test_messages_that_the_troubleshooting_page_explains_are_in_the_code():
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    cells = re.findall(r"^\| (?:a record )?`([^`]+)`", page, re.MULTILINE)
+    shown = [cell for cell in cells if not cell.startswith("No module named")]  # Python's own
+    assert len(shown) > 5
+    texts = [text for path in ROOT.glob("simmim_bench/**/*.py") for text in strings(path)]
+    for message in shown:
+        pattern = re.compile(".*".join(map(re.escape, message.split("..."))), re.DOTALL)
+        assert any(map(pattern.search, texts)), message
+
+
+def strings(path):
+    """Texts of a module but for its docstrings; a formatted value is one character."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if node in docstrings:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            values = [part.value if isinstance(part, ast.Constant) else "?" for part in node.values]
+            yield "".join(values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
