@@ -16,7 +16,13 @@ from typing import Any, ClassVar
 from mmpretrain.models.backbones import SwinTransformer
 from torch import Tensor, nn
 
-from simmim_bench.backbones.base import BackboneAdapter, FeatureSpec, Resized, register_adapter
+from simmim_bench.backbones.base import (
+    BackboneAdapter,
+    FeatureSpec,
+    Resized,
+    VisibleEncoder,
+    register_adapter,
+)
 from simmim_bench.backbones.mask_hooks import replace_masked_tokens
 from simmim_bench.backbones.resize import resize_bias_table, resize_position_embedding
 from simmim_bench.backbones.sparse.swin import VISIBLE_SWIN
@@ -30,7 +36,7 @@ class SwinAdapter(BackboneAdapter):
 
     name = "swin"
     backbone_type = SwinTransformer
-    visible_encoder = VISIBLE_SWIN
+    visible_encoder: ClassVar[VisibleEncoder | None] = VISIBLE_SWIN
 
     @property
     def feature_spec(self) -> FeatureSpec:

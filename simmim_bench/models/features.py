@@ -6,7 +6,7 @@ Paper: https://arxiv.org/abs/1603.08155
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,11 +16,14 @@ from torch.func import functional_call
 
 from simmim_bench.backbones import BackboneAdapter
 from simmim_bench.errors import BenchError
-from simmim_bench.models.feature_levels import VGG_WEIGHTS, build_network, maps_of, open_network
+from simmim_bench.models.frozen import (
+    VGG_WEIGHTS,
+    HoldsFrozenNetwork,
+    build_network,
+    maps_of,
+    open_network,
+)
 from simmim_bench.registry import MODELS
-
-# The contract of features of a reconstruction and its original.
-
 
 Levels = Sequence[Tensor]
 
@@ -49,22 +52,18 @@ class PairFeatures(nn.Module, ABC):
 
 
 @MODELS.register_module()
-class FrozenFeatures(PairFeatures):
-    """Feature maps of a network that does not learn.
-
-    The network is no submodule: it is not in the state dict, has no trainable parameter and stays
-    in eval mode; it follows the model to its device. Gradients pass through it to the
-    reconstruction.
+class FrozenFeatures(HoldsFrozenNetwork, PairFeatures):
+    """Feature maps of a frozen network; gradients pass through it to the reconstruction.
 
     Args:
-        checkpoint: Its weights: ``backbone.pth`` that the suite exported, or ``.pth`` or
-            ``.safetensors`` of another network; every weight must be in it (of an exported backbone
-            only the norms of earlier levels may be missing, which then are the identity).
+        checkpoint: Its weights: an exported ``backbone.pth``, or ``.pth`` or ``.safetensors`` of
+            another network. Every weight must be in it; of an exported backbone only the norms of
+            earlier levels may be missing, which then are the identity.
         model: Its config, see ``open_network``.
         levels: Which maps, see ``open_network``.
-        random: Whether random weights are meant: then there is no checkpoint.
+        random: Use random weights, without a checkpoint.
         seed: Of random weights, which a resumed run draws again.
-        network_mean: Normalisation that it was trained with, 0 to 255; None: as the encoder's.
+        network_mean: Normalisation it was trained with, 0 to 255; None: as the encoder's.
         network_std: Same.
         mean: Normalisation of the encoder's images, 0 to 255; needed with ``network_mean``.
         std: Same.
@@ -76,7 +75,6 @@ class FrozenFeatures(PairFeatures):
     """
 
     needs_scale = True
-    network: nn.Module
 
     def __init__(
         self,
@@ -94,9 +92,8 @@ class FrozenFeatures(PairFeatures):
         super().__init__()
         if random == (checkpoint is not None):
             raise BenchError(
-                f"frozen network with checkpoint {checkpoint} and random={random}: give the path "
-                f"of its weights (VGG-16's are at {VGG_WEIGHTS}), or random=True if random "
-                "weights are meant"
+                f"a frozen network has checkpoint={checkpoint} and random={random}; give either "
+                f"the path of its weights (VGG-16: {VGG_WEIGHTS}) or random=True"
             )
         if checkpoint is None:
             with torch.random.fork_rng():
@@ -104,10 +101,7 @@ class FrozenFeatures(PairFeatures):
                 network = build_network(model, levels)
         else:
             network = open_network(Path(checkpoint), model, levels)
-        network.eval()  # mmpretrain's return nothing, so calls cannot be chained
-        network.requires_grad_(False)
-        # past nn.Module's registration, see above
-        object.__setattr__(self, "network", network)
+        self.hold(network)
         self.rescaled = network_mean is not None or network_std is not None
         if self.rescaled:
             self._remember_scale(network_mean, network_std, mean, std)
@@ -118,7 +112,7 @@ class FrozenFeatures(PairFeatures):
         original: Tensor,
         adapter: BackboneAdapter | None = None,  # noqa: ARG002
     ) -> tuple[Levels, Levels]:
-        """See ``PairFeatures.forward``; there need be no encoder."""
+        """See ``PairFeatures.forward``; ``adapter`` is not used."""
         own = maps_of(self.network, self._scaled(painted))
         with torch.no_grad():
             other = maps_of(self.network, self._scaled(original))
@@ -128,8 +122,8 @@ class FrozenFeatures(PairFeatures):
         """Slope and offset from the encoder's normalisation to the network's."""
         if any(scale is None for scale in scales):
             raise BenchError(
-                "network_mean and network_std of a frozen network belong together, and to a "
-                "data_preprocessor with mean and std; give all of them"
+                "network_mean and network_std of a frozen network belong together and need the "
+                "mean and std of a data_preprocessor; give all of them"
             )
         theirs, their_std, mean, std = (torch.tensor(scale).view(1, -1, 1, 1) for scale in scales)
         self.register_buffer("slope", std / their_std, persistent=False)
@@ -138,24 +132,15 @@ class FrozenFeatures(PairFeatures):
     def _scaled(self, images: Tensor) -> Tensor:
         return images * self.slope + self.offset if self.rescaled else images
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FrozenFeatures:
-        """Take the network along to another device or dtype."""
-        super()._apply(fn, recurse)
-        self.network._apply(fn, recurse)
-        return self
-
-
-# Features of the encoder that is being trained; needs no other network.
-
 
 @MODELS.register_module()
 class OwnFeatures(PairFeatures):
-    """Last feature map of the encoder, which sees whole images here.
+    """Last feature map of the encoder that is trained, on whole images; needs no other network.
 
     Args:
-        learn: Whether the loss changes how the encoder sees reconstruction and original, too.
+        learn: Whether the loss also trains how the encoder sees reconstruction and original.
             Only a loss with negatives may: without them constant features would be its minimum.
-            False: weights count as constants, and the loss changes what is painted only.
+            False: weights count as constants, and the loss trains the reconstruction only.
     """
 
     def __init__(self, *, learn: bool) -> None:

@@ -1,195 +1,281 @@
-"""Build a teacher from timm or from the registry, and load all of its weights."""
+"""Frozen networks: build one, load every weight of it, and take its feature maps.
+
+A teacher (``targets/teacher.py``), a perceptual loss (``features.py``) and the reference network of
+a painting protocol are such networks.
+"""
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
+from mmengine.logging import MMLogger
 from torch import Tensor, nn
 
+from simmim_bench.backbones.timm import check_timm_name
 from simmim_bench.errors import BenchError
-from simmim_bench.registry import MODELS, unknown_name
-from simmim_bench.weights.files import load_checkpoint
+from simmim_bench.registry import MODELS
+from simmim_bench.weights.files import load_checkpoint, read_card, require_file
+from simmim_bench.weights.strict import load_pretrained, load_strict
 
 TIMM = "timm."
+VGG = "torchvision.vgg16"
+VGG_LEVELS = (3, 8, 15, 22)  # relu1_2, 2_2, 3_3, 4_3: https://arxiv.org/abs/1603.08155, section 4
+VGG_WEIGHTS = "https://download.pytorch.org/models/vgg16-397923af.pth"
 PROBE_SIZE = 224
 PREFIX = "backbone."
 HEADS = ("head", "fc", "classifier", "head_dist")
 """Modules that classify; their weights are not needed for features."""
 
-
-@dataclass(frozen=True)
-class Weights:
-    """A teacher's weights and the file they are from."""
-
-    state: dict[str, Tensor]
-    path: Path
-
-    def load_into(self, teacher: nn.Module) -> None:
-        """Load every weight of ``teacher``.
-
-        Raises:
-            BenchError: If one is missing, has another shape, or the file has one too many;
-                names the key and the nearest key of the file.
-        """
-        own = teacher.state_dict()
-        classifier = _heads(teacher)
-        found = {
-            key: value
-            for key, value in self.state.items()
-            if key in own or not key.startswith(classifier)
-        }
-        missing = [key for key in own if key not in found]
-        extra = [key for key in found if key not in own]
-        if missing or extra:
-            raise BenchError(
-                f"teacher checkpoint {self.path} does not fully match its model: {len(missing)} of "
-                f"{len(own)} keys missing, {len(extra)} unexpected{_example(missing, extra)}; give "
-                f"the checkpoint and the config of the same model"
-            )
-        wrong = [key for key in own if own[key].shape != found[key].shape]
-        if wrong:
-            key = wrong[0]
-            raise BenchError(
-                f"teacher checkpoint {self.path} has {len(wrong)} tensors of another shape, the "
-                f"first is {key}: {tuple(found[key].shape)}, the model has "
-                f"{tuple(own[key].shape)}; give the checkpoint and the config of the same model"
-            )
-        teacher.load_state_dict(found, strict=True)
+Levels = Sequence[int] | Literal["last"] | None
+"""Indices of maps in ascending order; ``"last"``: the deepest map, normalised as a head sees it;
+None: VGG-16's four, else all maps that the network returns."""
 
 
-def teacher_weights(path: Path) -> Weights:
-    """Read a checkpoint: a bare state dict, or one under ``state_dict`` or ``model``.
+class HoldsFrozenNetwork(nn.Module):
+    """Base of modules that use a network which does not learn.
 
-    Of a whole mmpretrain model only what is under ``backbone.`` is kept.
+    The network is not a submodule: it is not in the state dict, has no trainable parameter, is
+    never initialised again and stays in evaluation mode. It follows the module to its device.
+    """
+
+    network: nn.Module
+
+    def hold(self, network: nn.Module) -> None:
+        """Freeze ``network`` and keep it."""
+        network.eval()  # mmpretrain's return nothing, so calls cannot be chained
+        network.requires_grad_(False)
+        object.__setattr__(self, "network", network)  # not registered, see above
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> HoldsFrozenNetwork:
+        """Take the network along to another device or dtype."""
+        super()._apply(fn, recurse)
+        self.network._apply(fn, recurse)
+        return self
+
+
+def open_network(
+    checkpoint: Path, model: dict[str, Any] | None, levels: Levels = None
+) -> nn.Module:
+    """Build a network and load every weight of it.
+
+    Args:
+        checkpoint: Exported ``backbone.pth`` with its card, or a ``.pth`` or ``.safetensors`` file
+            of weights.
+        model: Config; ``type`` is ``timm.NAME``, ``torchvision.vgg16`` or a registered backbone.
+            None: what the card says, and without a card VGG-16.
+        levels: See ``Levels``.
+
+    Returns:
+        Module that returns a sequence of maps (B, C, h, w) for images (B, 3, H, W); ``maps_of``
+        checks it.
+
+    Raises:
+        BenchError: If the file is missing, damaged, or does not hold exactly the weights; if the
+            model or the levels do not exist.
+    """
+    remedy = f"give the path of a .pth or .safetensors file (VGG-16: {VGG_WEIGHTS})"
+    require_file(checkpoint, "checkpoint of the frozen network", remedy)
+    if checkpoint.with_suffix(".json").is_file():
+        config = model or {"_scope_": "mmpretrain", **read_card(checkpoint)["backbone_config"]}
+        network = build_network(config, levels)
+        report = load_pretrained(network, checkpoint)
+        MMLogger.get_current_instance().info(f"frozen network: {report.summary()}")
+        return network
+    state = read_weights(checkpoint)
+    network = build_network(model, levels)
+    load_weights(getattr(network, "model", network), state, checkpoint)
+    return network
+
+
+def build_network(model: dict[str, Any] | None, levels: Levels = None) -> nn.Module:
+    """Build with random weights; see ``open_network``.
+
+    Raises:
+        BenchError: If timm does not know the name, or the levels do not exist.
+    """
+    config = dict(model or {"type": VGG})
+    kind = str(config.get("type", ""))
+    if kind == VGG:
+        chosen = VGG_LEVELS if levels is None else levels
+        return VGG16Levels(VGG_LEVELS[-1:] if chosen == "last" else chosen)
+    if kind.startswith(TIMM):
+        return TimmLevels(_build_timm(config), levels)
+    if levels is None or levels == "last":
+        return MODELS.build(config)
+    with torch.random.fork_rng():  # this check does not change the random weights
+        check_levels(levels, level_count(MODELS.build(config)), kind)
+    return MODELS.build({**config, "out_indices": tuple(levels)})
+
+
+def _build_timm(config: dict[str, Any]) -> nn.Module:
+    try:
+        import timm
+    except ImportError as error:
+        raise BenchError("a timm network needs timm; install it with `pip install timm`") from error
+    name = config.pop("type").removeprefix(TIMM)
+    check_timm_name(name)
+    return timm.create_model(name, **{"pretrained": False, "num_classes": 0, **config})
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read a bare state dict, or one under ``state_dict`` or ``model``.
+
+    Of a whole mmpretrain model only the keys under ``backbone.`` are kept.
 
     Raises:
         BenchError: If the file is missing, damaged, or holds no weights.
     """
-    require_file(path, "teacher checkpoint", "give the path of a .pth or .safetensors file")
-    content: Any = _read_safetensors(path) if path.suffix == ".safetensors" else None
-    content = load_checkpoint(path) if content is None else content
+    content: Any = load_checkpoint(path)
     for key in ("state_dict", "model"):
         content = content[key] if isinstance(content.get(key), dict) else content
     state = {key: value for key, value in content.items() if isinstance(value, Tensor)}
-    if any(key.startswith(PREFIX) for key in state):
-        state = {
-            key.removeprefix(PREFIX): value
-            for key, value in state.items()
-            if key.startswith(PREFIX)
-        }
+    inside = {k.removeprefix(PREFIX): v for k, v in state.items() if k.startswith(PREFIX)}
     if not state:
-        raise BenchError(f"teacher checkpoint {path} holds no weights; give a state dict")
-    return Weights(state, path)
+        raise BenchError(f"{path} holds no weights; give a file with a state dict")
+    return inside or state
 
 
-def build_teacher(config: dict[str, Any]) -> nn.Module:
-    """Build ``timm.NAME`` by timm, anything else by the registry; without pretrained weights.
-
-    Raises:
-        BenchError: If timm is not installed or does not know the name; lists near names.
-    """
-    arguments = dict(config)
-    kind = str(arguments.get("type", ""))
-    if not kind.startswith(TIMM):
-        return MODELS.build(arguments)
-    del arguments["type"]
-    try:
-        import timm
-    except ImportError as error:
-        raise BenchError("a timm teacher needs timm; install it with `pip install timm`") from error
-    name = kind.removeprefix(TIMM)
-    if not timm.is_model(name):
-        raise BenchError(_unknown_timm(name, timm.list_models()))
-    return timm.create_model(name, **{"pretrained": False, "num_classes": 0, **arguments})
-
-
-def feature_map(teacher: nn.Module, images: Tensor) -> Tensor:
-    """Last feature map (B, C, h, w) of normalised images (B, 3, H, W).
+def load_weights(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
+    """Load every weight of ``network``; the weights of a classifier may be left over.
 
     Raises:
-        BenchError: If the teacher returns something else.
+        BenchError: If one is missing, has another shape, or the file has one too many.
     """
-    if hasattr(teacher, "forward_intermediates"):  # timm; it hides what models do differently
-        outputs = teacher.forward_intermediates(
-            images, indices=1, norm=True, output_fmt="NCHW", intermediates_only=True
+    named = (getattr(network, "pretrained_cfg", None) or {}).get("classifier") or ()
+    heads = ((named,) if isinstance(named, str) else tuple(named)) + HEADS
+    load_strict(
+        network,
+        state,
+        source=f"{path} does not fully match its model",
+        remedy="give the checkpoint and the config of the same model",
+        may_be_unexpected=[rf"{re.escape(head)}\..*" for head in heads],
+    )
+
+
+class VGG16Levels(nn.Module):
+    """Convolutions of torchvision's VGG-16, under its keys.
+
+    Args:
+        levels: Indices into ``features``, in ascending order.
+
+    Raises:
+        BenchError: See ``check_levels``.
+    """
+
+    def __init__(self, levels: Sequence[int]) -> None:
+        super().__init__()
+        from torchvision.models.vgg import cfgs, make_layers
+
+        self.features = make_layers(cfgs["D"])
+        for layer in self.features:
+            if isinstance(layer, nn.ReLU):
+                layer.inplace = False  # else it overwrites the map of the level before it
+        check_levels(levels, len(self.features), VGG)
+        self.levels = tuple(levels)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Maps (B, C, h, w) after each of the levels."""
+        found, maps = images, []
+        for number, layer in enumerate(self.features[: max(self.levels) + 1]):
+            found = layer(found)
+            if number in self.levels:
+                maps.append(found)
+        return maps
+
+
+class TimmLevels(nn.Module):
+    """Intermediate maps of a timm model.
+
+    Args:
+        model: The model.
+        levels: Indices in timm's ``feature_info``; see ``Levels``.
+
+    Raises:
+        BenchError: See ``check_levels``.
+    """
+
+    def __init__(self, model: Any, levels: Levels) -> None:
+        super().__init__()
+        self.model = model
+        self.last = levels == "last"
+        self.levels: int | list[int] | None = 1 if self.last else None  # 1: one map, the last
+        if levels is not None and levels != "last":
+            check_levels(levels, len(model.feature_info), f"{TIMM}{type(model).__name__}")
+            self.levels = list(levels)
+
+    def forward(self, images: Tensor) -> Any:
+        """Maps (B, C, h, w); whatever the model returns if timm cannot give maps of it."""
+        if self.last and not hasattr(self.model, "forward_intermediates"):
+            return self.model(images)
+        return self.model.forward_intermediates(
+            images, indices=self.levels, norm=self.last, output_fmt="NCHW", intermediates_only=True
         )
-    else:
-        outputs = teacher(images)
-    last = outputs[-1] if isinstance(outputs, list | tuple) else outputs
-    if not isinstance(last, Tensor) or last.ndim != 4:
-        shape = tuple(last.shape) if isinstance(last, Tensor) else type(last).__name__
+
+
+def check_levels(levels: Sequence[int], count: int, network: str) -> None:
+    """Check that a network returns exactly these levels in this order.
+
+    Args:
+        levels: Indices of the maps.
+        count: Number of maps that the network can return.
+        network: Its name.
+
+    Raises:
+        BenchError: If there are none, one is outside 0 to ``count - 1``, or they do not ascend.
+    """
+    known = all(level in range(count) for level in levels)
+    if not levels or not known or list(levels) != sorted(set(levels)):
         raise BenchError(
-            f"teacher {type(teacher).__name__} returns {shape}, not a feature map (B, C, h, w); "
-            f"use a model with feature maps, in mmpretrain with out_type='featmap'"
+            f"levels {list(levels)} of the frozen network {network} are not valid; give one or "
+            f"more of 0 to {count - 1}, each once, in ascending order"
         )
-    return last
+
+
+def level_count(backbone: nn.Module) -> int:
+    """Number of maps that a registered backbone can return with ``out_indices``.
+
+    Raises:
+        BenchError: If it is not known.
+    """
+    if hasattr(backbone, "timm_model"):  # mmpretrain.TIMMBackbone
+        return len(backbone.timm_model.feature_info.info)
+    for parts in ("stages", "res_layers", "layers"):  # Swin, ConvNeXt and CNN; ResNet; ViT
+        if hasattr(backbone, parts):
+            return len(getattr(backbone, parts))
+    raise BenchError(
+        f"cannot tell how many levels a {type(backbone).__name__} has; set out_indices in the "
+        f"frozen network's model instead of levels"
+    )
+
+
+def maps_of(network: nn.Module, images: Tensor) -> Sequence[Tensor]:
+    """Feature maps (B, C, h, w) of normalised images (B, 3, H, W).
+
+    Raises:
+        BenchError: If the network returns something else.
+    """
+    outputs = network(images)
+    maps = outputs if isinstance(outputs, list | tuple) else [outputs]
+    for found in maps:
+        if not isinstance(found, Tensor) or found.ndim != 4:
+            shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            name = type(getattr(network, "model", network)).__name__
+            raise BenchError(
+                f"frozen network {name} returns {shape}, not feature maps (B, C, h, w); use a "
+                f"model with feature maps, a ViT of mmpretrain with out_type='featmap'"
+            )
+    return maps
 
 
 @torch.no_grad()
-def probe(teacher: nn.Module, config: dict[str, Any]) -> tuple[int, int]:
-    """Channels and stride of the teacher's last feature map, from one empty image."""
-    preset = getattr(teacher, "pretrained_cfg", None) or {}
+def last_channels_and_stride(network: nn.Module, config: dict[str, Any]) -> tuple[int, int]:
+    """Channels and stride of the last feature map, from one empty image of the network's size."""
+    preset = getattr(getattr(network, "model", network), "pretrained_cfg", None) or {}
     size = config.get("img_size") or preset.get("input_size", (PROBE_SIZE,))[-1]
-    side = size if isinstance(size, int) else size[0]
-    width = size if isinstance(size, int) else size[-1]
-    features = feature_map(teacher, torch.zeros(1, 3, side, width))
-    return features.shape[1], side // features.shape[2]
-
-
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise BenchError(
-            f"{path} needs safetensors; install it with `pip install safetensors`"
-        ) from error
-    try:
-        return dict(load_file(path))
-    except SafetensorError as error:
-        raise BenchError(f"{path} is damaged ({error}); download it again") from error
-
-
-def _heads(teacher: nn.Module) -> tuple[str, ...]:
-    """Prefixes of weights that may be in the file without being in the model."""
-    named = (getattr(teacher, "pretrained_cfg", None) or {}).get("classifier") or ()
-    names = (named,) if isinstance(named, str) else tuple(named)
-    return tuple(f"{name}." for name in (*names, *HEADS))
-
-
-def _example(missing: list[str], extra: list[str]) -> str:
-    if not missing:
-        return f" (the first is {extra[0]})"
-    near = difflib.get_close_matches(missing[0], extra, n=1, cutoff=0.5)
-    hint = f", the nearest unexpected one is {near[0]}" if near else ""
-    return f" (the first missing is {missing[0]}{hint})"
-
-
-def _unknown_timm(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if near:
-        return unknown_name(name, known, "timm model")
-    return f"unknown timm model {name!r}; timm.list_models() lists all {len(known)}"
-
-
-# A file that a target needs and that is not there.
-
-
-def require_file(path: Path, what: str, remedy: str) -> None:
-    """Check that ``path`` is a file.
-
-    Raises:
-        BenchError: If not; names files of the same folder that are spelt alike, else the remedy.
-    """
-    if path.is_file():
-        return
-    if path.is_dir():
-        raise BenchError(f"{what} {path} is a folder; give a file in it")
-    beside = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, beside, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(str(path.parent / name) for name in near)}?"
-    raise BenchError(f"{what} {path} does not exist; {hint if near else remedy}")
+    height, width = (size, size) if isinstance(size, int) else (size[0], size[-1])
+    features = maps_of(network, torch.zeros(1, 3, height, width))[-1]
+    return features.shape[1], height // features.shape[2]

@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from simmim_bench.errors import BenchError
-from simmim_bench.models.frozen import require_file, teacher_weights
+from simmim_bench.models.frozen import load_weights, read_weights
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.files import require_file
 
 SOURCE = "https://mmassets.onedl.ai/mmselfsup/1.x/target_generator_ckpt/dalle_encoder.pth"
 
@@ -89,4 +90,4 @@ class DallETokenizer(DALLEEncoder):
             f"download {SOURCE}, and give its path by "
             "--cfg-options model.target_generator.checkpoint=FILE",
         )
-        teacher_weights(self.checkpoint).load_into(self)
+        load_weights(self, read_weights(self.checkpoint), self.checkpoint)

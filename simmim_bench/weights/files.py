@@ -1,12 +1,13 @@
-"""Read checkpoints without running code that they may hold.
+"""Checkpoint files: safe reading, cards, atomic writing.
 
-``torch.load`` with ``weights_only=True`` plus the few plain types that libraries store beside
-the weights: mmengine its scalar history and numpy values, the original SimMIM and timm their
-settings.
+Files are read without running code that they may hold: ``torch.load`` with ``weights_only=True``
+plus the few plain types that libraries store beside the weights (mmengine its scalar history and
+numpy values, the original SimMIM and timm their settings).
 """
 
 from __future__ import annotations
 
+import difflib
 import json
 import pickle
 import re
@@ -24,23 +25,50 @@ from torch import Tensor
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path
 
+PREFIX = "backbone."
+FORMAT = "simmim_bench backbone"
+FORMAT_VERSION = 1
+EXPORT_FIRST = "export it first with `python tools/export_backbone.py CHECKPOINT --out DIR`"
 NUMPY_TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
 
 
 class UnsafePickleError(BenchError):
-    """The file holds objects that would have to run code."""
+    """The file holds objects that can only be read by running code."""
+
+
+def require_file(path: Path, what: str, remedy: str) -> None:
+    """Check that ``path`` is a file.
+
+    Args:
+        path: File that is needed.
+        what: What it is, to start the message.
+        remedy: What the user can do if no file of a similar name is in the folder.
+
+    Raises:
+        BenchError: If it is a folder or does not exist; names similar files of the same folder.
+    """
+    if path.is_file():
+        return
+    if path.is_dir():
+        raise BenchError(f"{what} {path} is a folder; give a file in it")
+    beside = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, beside, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(str(path.parent / name) for name in near)}?"
+    raise BenchError(f"{what} {path} does not exist; {hint if near else remedy}")
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint to the CPU.
+    """Read a ``.pth`` or ``.safetensors`` file to the CPU.
 
     Raises:
-        BenchError: If the file is missing, damaged, no torch checkpoint, or holds objects
-            that would have to run code.
+        BenchError: If the file is missing, damaged, not a checkpoint, or holds objects that can
+            only be read by running code.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
         raise BenchError(f"checkpoint {path} {what}; give the path of a .pth file")
+    if path.suffix == ".safetensors":
+        return _load_safetensors(path)
     _check_archive(path)
     try:
         with torch.serialization.safe_globals(_plain_types()):
@@ -49,20 +77,36 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         named = re.search(r"GLOBAL (\S+)", str(error))
         what = named.group(1) if named else "an unknown type"
         raise UnsafePickleError(
-            f"{path} holds more than weights and plain values ({what}) and was not read, since "
-            f"reading it could run code; save it again with tensors only"
+            f"{path} holds more than weights and plain values ({what}) and was not read, because "
+            f"that could run code; save it again with tensors only"
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         raise BenchError(_damaged(path)) from error
     if not isinstance(content, dict):
         raise BenchError(
-            f"{path} holds a {type(content).__name__}, not a dictionary; it is no checkpoint"
+            f"{path} holds a {type(content).__name__}, not a dictionary; give a checkpoint"
         )
     return content
 
 
+def _load_safetensors(path: Path) -> dict[str, Any]:
+    try:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise BenchError(
+            f"{path} needs the package safetensors; install it with `pip install safetensors`"
+        ) from error
+    try:
+        return dict(load_file(path))
+    except SafetensorError as error:
+        raise BenchError(
+            f"{path} is damaged or not a safetensors file ({error}); download it again"
+        ) from error
+
+
 def _check_archive(path: Path) -> None:
-    """Refuse what torch's zip format is not, before torch guesses."""
+    """Refuse files that are not in one of torch's formats, before torch guesses."""
     if zipfile.is_zipfile(path):
         return
     with path.open("rb") as stream:
@@ -117,30 +161,19 @@ def _history_method(owner: Any, name: str) -> Any:
     return getattr(owner, name)
 
 
-PREFIX = "backbone."
-
-
-FORMAT = "simmim_bench backbone"
-
-
-FORMAT_VERSION = 1
-
-
-EXPORT_FIRST = "export it first with `python tools/export_backbone.py CHECKPOINT --out DIR`"
-
-
 def read_card(weights: Path) -> dict[str, Any]:
     """Read the card beside an exported ``backbone.pth``.
 
     Raises:
-        BenchError: If it is missing, no JSON, or of another format version.
+        BenchError: If it is missing, not JSON, or has another format version.
     """
     path = weights.with_suffix(".json")
     try:
         card: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
         raise BenchError(
-            f"{weights} has no {path.name} beside it, so it is no exported backbone; {EXPORT_FIRST}"
+            f"{weights} has no {path.name} beside it, so it is not an exported backbone; "
+            f"{EXPORT_FIRST}"
         ) from error
     except json.JSONDecodeError as error:
         raise BenchError(
@@ -149,8 +182,8 @@ def read_card(weights: Path) -> dict[str, Any]:
     found = (card.get("format"), card.get("version")) if isinstance(card, dict) else None
     if found != (FORMAT, FORMAT_VERSION):
         raise BenchError(
-            f"{path} describes {found}, expected {(FORMAT, FORMAT_VERSION)}; export the backbone "
-            f"again"
+            f"{path} has format and version {found}, expected {(FORMAT, FORMAT_VERSION)}; export "
+            f"the backbone again"
         )
     return card
 
@@ -173,18 +206,15 @@ def check_finite(state: dict[str, Tensor], path: Path) -> None:
         )
 
 
-# Write weights with torch: all of the file or nothing.
-
-
 def save_whole(content: dict[str, Any], path: Path) -> None:
-    """Save ``content`` beside ``path`` and rename.
+    """Write ``content`` to ``path``, all of it or nothing.
 
     Args:
         content: What ``torch.save`` takes.
-        path: File; its folder is made.
+        path: File; its folder is created.
 
     Raises:
-        OSError: If the disk is full; torch itself tells of unexpected positions then.
+        OSError: If the disk is full, for which torch itself raises an unclear RuntimeError.
     """
     with atomic_path(path) as temporary, temporary.open("wb") as stream:
         try:

@@ -58,7 +58,7 @@ def test_what_is_refused(save_pretraining, classifier_checkpoint, tmp_path):
     with pytest.raises(BenchError, match="does not exist"):
         open_subject("a=nothing.pth", seed=0)
     torch.save({"weight": torch.zeros(2)}, tmp_path / "weights.pth")
-    with pytest.raises(BenchError, match="no exported backbone"):
+    with pytest.raises(BenchError, match="not an exported backbone"):
         open_subject(f"a={tmp_path / 'weights.pth'}", seed=0)
     for file in (save_pretraining(SWIN), classifier_checkpoint):
         content = load_checkpoint(file)

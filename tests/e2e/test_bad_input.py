@@ -183,7 +183,7 @@ def test_a_teacher_that_is_missing(tools, data, tmp_path):
         "--work-dir", tmp_path / "run",
     )  # fmt: skip
     file = data / "teachers" / "vit_base_patch16_224.safetensors"
-    assert f"teacher checkpoint {file} does not exist; give the path of a .pth" in said
+    assert f"of the frozen network {file} does not exist; give the path of a .pth" in said
 
 
 def test_a_loss_that_is_not_finite(tools, tmp_path):

@@ -188,7 +188,7 @@ def test_the_loss_of_a_coarse_target_by_hand(build, batch):
 
 def test_a_step_does_not_change_the_teacher_and_no_file_holds_it(build, batch):
     model = build("linear", "teacher", "MaskedSmoothL1Loss").train()
-    teacher = model.target.teacher
+    teacher = model.target.network
     before = {key: value.clone() for key, value in teacher.state_dict().items()}
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
     model(**model.data_preprocessor(batch), mode="loss")["loss"].backward()

@@ -20,10 +20,10 @@ from torch import Tensor
 from simmim_bench.data.layouts import image_files
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
-from simmim_bench.models.frozen import require_file
 from simmim_bench.models.targets.base import Target
 from simmim_bench.progress import progress_bar
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.files import require_file
 
 LEVELS = 256  # values of a channel
 CHANNELS = 3

@@ -6,31 +6,35 @@ over the channels without scale and offset, so that losses of different teachers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from simmim_bench.models.frozen import build_teacher, feature_map, probe, teacher_weights
+from simmim_bench.models.frozen import (
+    HoldsFrozenNetwork,
+    last_channels_and_stride,
+    maps_of,
+    open_network,
+)
 from simmim_bench.models.targets.base import Target, grid_of
 from simmim_bench.registry import MODELS
 
 
 @MODELS.register_module()
-class TeacherFeatures(Target):
+class TeacherFeatures(HoldsFrozenNetwork, Target):
     """Last feature map of a pretrained model, resized to the target grid.
 
-    The teacher is no submodule: it is not in the state dict, has no trainable parameter, is
-    never initialised again and stays in eval mode; it follows the model to its device.
+    The teacher is a frozen network (``HoldsFrozenNetwork``).
 
     Args:
         checkpoint: The teacher's weights, ``.pth`` or ``.safetensors``; every weight of the
             teacher must be in it.
         model: Its config; ``type`` is ``timm.NAME``, or a registered backbone such as
             ``mmpretrain.SwinTransformer``; the rest are its arguments.
-        stride: Pixels per target position; None: the teacher's own.
+        stride: Pixels per target position; None: that of the teacher.
         teacher_mean: Normalisation that the teacher was trained with, 0 to 255; None: as the
             student's images.
         teacher_std: Same.
@@ -65,16 +69,8 @@ class TeacherFeatures(Target):
             self.register_buffer(name, scale, persistent=False)
         if self.own_scale:
             self.require_scale()
-        path = Path(checkpoint)
-        weights = teacher_weights(path)
-        teacher = build_teacher(model)
-        weights.load_into(teacher)
-        teacher.eval()  # mmpretrain's return nothing, so calls cannot be chained
-        teacher.requires_grad_(False)
-        # past nn.Module's registration, see above
-        object.__setattr__(self, "teacher", teacher)
-        channels, own_stride = probe(teacher, model)
-        self.out_channels = channels
+        self.hold(open_network(Path(checkpoint), model, "last"))
+        self.out_channels, own_stride = last_channels_and_stride(self.network, model)
         self.stride = stride or own_stride
 
     @torch.no_grad()
@@ -87,16 +83,10 @@ class TeacherFeatures(Target):
         grid = grid_of(images, self.stride, "target stride")
         if self.own_scale:
             images = (self.to_pixels(images) - self.teacher_mean) / self.teacher_std
-        features = feature_map(self.teacher, images)
+        features = maps_of(self.network, images)[-1]
         if features.shape[2:] != grid:
             features = nn.functional.interpolate(
                 features, size=grid, mode="bilinear", antialias=True
             )
         channels_last = features.movedim(1, -1)
         return nn.functional.layer_norm(channels_last, channels_last.shape[-1:]).movedim(-1, 1)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> TeacherFeatures:
-        """Take the teacher along to another device or dtype."""
-        super()._apply(fn, recurse)
-        self.teacher._apply(fn, recurse)
-        return self

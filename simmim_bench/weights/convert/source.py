@@ -78,8 +78,6 @@ def _local(where: str, folder: Path) -> Path:
 
 
 def _read(path: Path, where: str, *, trust_pickle: bool) -> tuple[dict[str, Any], bool]:
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path), False
     try:
         return load_checkpoint(path), False
     except UnsafePickleError as error:
@@ -97,17 +95,3 @@ def _read(path: Path, where: str, *, trust_pickle: bool) -> tuple[dict[str, Any]
     if not isinstance(content, dict):
         raise BenchError(f"{where} holds a {type(content).__name__}, not a dictionary")
     return content, True
-
-
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise BenchError(
-            f"{path.name} needs the package safetensors; pip install safetensors"
-        ) from error
-    try:
-        return dict(load_file(path))
-    except SafetensorError as error:
-        raise BenchError(f"{path.name} is no safetensors file ({error}); fetch it again") from error

@@ -176,7 +176,7 @@ def test_files_that_are_no_checkpoint(write, tmp_path):
     refused(tmp_path, write({"epoch": 3}), "no state dict among the top-level keys epoch")
     broken = tmp_path / "x.safetensors"
     broken.write_text("hello")
-    refused(tmp_path, str(broken), "is no safetensors file")
+    refused(tmp_path, str(broken), "is damaged or not a safetensors file")
 
 
 class RunsCode:
