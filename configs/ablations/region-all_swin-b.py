@@ -1,4 +1,4 @@
-# All pixels are reconstructed, not only masked ones predicted
+# The loss is taken over all pixels, not only the masked ones
 # (https://arxiv.org/abs/2111.09886, section 4.1.4).
 _base_ = [
     "../_base_/runtime/default.py",

@@ -14,7 +14,7 @@ default_scope = "mmseg"
 backbone_name = "convnext-b"
 
 model = dict(
-    data_preprocessor=dict(test_cfg=dict(size=(512, 512))),  # fills up images that are smaller
+    data_preprocessor=dict(test_cfg=dict(size=(512, 512))),  # pads smaller images
     backbone=dict(
         _base_.convnext_b,
         out_indices=[0, 1, 2, 3],

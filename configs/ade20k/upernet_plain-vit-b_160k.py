@@ -1,7 +1,7 @@
-# UperNet on plain ViT-B through BEiT's and MAE's feature pyramid, 160 000 iterations at
-# 512 px, batch 16.
+# UperNet on plain ViT-B through the feature pyramid of BEiT and MAE, 160 000 iterations at 512 px,
+# batch 16.
 # Values: mmsegmentation 1.2, configs/mae/mae-base_upernet_8xb2-amp-160k_ade20k-512x512.py,
-# without the relative position bias that BEiT's code, which MAE used here, turns on.
+# without the relative position biases that BEiT's code adds, which MAE used here.
 _base_ = [
     "../_base_/runtime/by_iteration.py",
     "../_base_/models/plain-vit-b.py",
@@ -14,7 +14,7 @@ default_scope = "mmseg"
 backbone_name = "plain-vit-b"
 
 model = dict(
-    data_preprocessor=dict(test_cfg=dict(size=(512, 512))),  # fills up images that are smaller
+    data_preprocessor=dict(test_cfg=dict(size=(512, 512))),  # pads smaller images
     backbone=dict(
         _base_.plain_vit_b,
         img_size=512,

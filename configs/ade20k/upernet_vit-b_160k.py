@@ -12,7 +12,7 @@ default_scope = "mmseg"
 backbone_name = "vit-b"
 
 model = dict(
-    data_preprocessor=dict(test_cfg=dict(size=(512, 512))),  # fills up images that are smaller
+    data_preprocessor=dict(test_cfg=dict(size=(512, 512))),  # pads smaller images
     backbone=dict(
         _base_.vit_b,
         img_size=512,

@@ -1,6 +1,7 @@
 # MoCo v3, plain ViT-B, 300 epochs at 224 px, batch 4096, by mmpretrain's algorithm.
-# Values: https://arxiv.org/abs/2104.02057, section 4.4; https://github.com/facebookresearch/moco-v3,
-# CONFIG.md; mmpretrain 1.2, configs/mocov3/mocov3_vit-base-p16_16xb256-amp-coslr-300e_in1k.py.
+# Values: https://arxiv.org/abs/2104.02057, section 4.4;
+# https://github.com/facebookresearch/moco-v3, CONFIG.md; mmpretrain 1.2,
+# configs/mocov3/mocov3_vit-base-p16_16xb256-amp-coslr-300e_in1k.py.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/mocov3.py",

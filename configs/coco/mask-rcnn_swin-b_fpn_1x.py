@@ -25,7 +25,7 @@ protocol = dict(
 model = dict(
     backbone=dict(
         _base_.swin_b,
-        img_size=224,  # of the windows' origin; images of any size fit
+        img_size=224,  # for the size of windows only; any image size works
         window_size=7,
         pad_small_map=True,
         out_indices=(0, 1, 2, 3),

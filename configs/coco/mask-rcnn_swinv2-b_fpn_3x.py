@@ -26,7 +26,7 @@ protocol = dict(
 model = dict(
     backbone=dict(
         _base_.swinv2_b,
-        img_size=224,  # of the windows' origin; images of any size fit
+        img_size=224,  # for the size of windows only; any image size works
         window_size=[14, 14, 14, 7],
         pretrained_window_sizes=[12, 12, 12, 6],
         pad_small_map=True,

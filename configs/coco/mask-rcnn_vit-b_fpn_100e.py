@@ -1,8 +1,7 @@
 # Mask R-CNN on ViT-B through a simple feature pyramid (ViTDet), 100 epochs, batch 64.
 # Values: https://arxiv.org/abs/2203.16527; detectron2, projects/ViTDet/configs/COCO/
 # mask_rcnn_vitdet_b_100ep.py; mmdetection 3.3, projects/ViTDet/configs/lsj-100e_coco-instance.py.
-# The class token stays, which ViTDet drops; position biases are BEiT's, not ViTDet's decomposed
-# ones.
+# Unlike ViTDet it keeps the class token and has BEiT's position biases instead of decomposed ones.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/vit-b.py",
@@ -50,7 +49,7 @@ model = dict(
 )
 
 train_dataloader = dict(
-    # x 8 devices x 4 accumulated = 64; the backbone keeps 6 GiB an image in float32
+    # x 8 devices x 4 accumulation steps = 64; the backbone needs 6 GiB an image in float32
     batch_size=2,
     dataset=dict(pipeline=_base_.jittered),
 )

@@ -8,7 +8,7 @@ _base_ = [
     "../_base_/schedules/demo_classification.py",
 ]
 backbone_name = "resnet-demo"
-backbone_init = "original"  # He et al., fan out
+backbone_init = "original"  # initial weights of He et al., fan out
 
 model = dict(
     backbone=_base_.resnet_demo,

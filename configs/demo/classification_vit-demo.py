@@ -8,7 +8,7 @@ _base_ = [
     "../_base_/schedules/demo_classification.py",
 ]
 backbone_name = "vit-demo"
-backbone_init = "library"  # torch's own scale, as the demo's Swin
+backbone_init = "library"  # torch's own initial weights, as the demo's Swin
 
 model = dict(
     backbone=dict(

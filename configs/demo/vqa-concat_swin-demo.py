@@ -1,4 +1,5 @@
-# Questions about the demo's scenes, 96 px: the mean of the image beside the mean of the question.
+# Questions about the demo's scenes, 96 px: the mean of the image is concatenated with the mean of
+# the question.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

@@ -1,5 +1,5 @@
-# The training of retrieval_swin-demo.py, evaluated without labels: the demo's single digits are
-# classified by the sentence about each class that is nearest. No labelled image is seen.
+# Zero-shot classification: trained on the demo's captions, as retrieval_swin-demo.py, and evaluated
+# on single digits. The class is the one whose sentence is nearest. No label is used.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

@@ -1,5 +1,5 @@
 # As painting_coco.py, with features of VGG-16 trained on ImageNet instead of a random network.
-# Weights, mean and deviation: torchvision, VGG16_Weights.IMAGENET1K_V1,
+# Weights, mean and standard deviation: torchvision, VGG16_Weights.IMAGENET1K_V1,
 # https://download.pytorch.org/models/vgg16-397923af.pth
 _base_ = ["../_base_/tasks/painting.py"]
 protocol = dict(

@@ -1,4 +1,4 @@
-# What a pretrained model predicts on held-out images, photographs of COCO: nothing is learned.
+# Inpainting and super-resolution of held-out images: photographs of COCO. Nothing is trained.
 _base_ = ["../_base_/tasks/painting.py"]
 protocol = dict(
     id="coco-painting",

@@ -1,4 +1,4 @@
-# What a pretrained model predicts on held-out images, the demo's scenes: nothing is learned.
+# Inpainting and super-resolution of held-out images: the demo's scenes. Nothing is trained.
 _base_ = ["../_base_/tasks/painting.py"]
 protocol = dict(
     id="demo-painting",

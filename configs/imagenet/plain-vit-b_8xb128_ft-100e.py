@@ -1,5 +1,5 @@
-# Fine-tuning of plain ViT-B at 224 px, batch 1024, for MAE, MoCo v3 and others that pretrain it:
-# the recipe of SimMIM's ViT-B, so that methods differ in pretraining alone.
+# Fine-tuning of plain ViT-B at 224 px, batch 1024, for MAE, MoCo v3 and others that pretrain it.
+# The recipe is that of SimMIM's ViT-B, so that methods differ only in pretraining.
 # Values: https://github.com/microsoft/SimMIM, configs/vit_base__800ep/
 # simmim_finetune__vit_base__img224__800ep.yaml (batch 2048); config.py, data/data_finetune.py.
 _base_ = [

@@ -20,7 +20,7 @@ model = dict(
         _base_.plain_vit_b,
         img_size=224,
         drop_path_rate=0.0,
-        final_norm=True,  # that of pretraining
+        final_norm=True,  # the norm that was pretrained
         out_type="featmap",
     ),
     head=dict(in_channels=768),

@@ -16,12 +16,12 @@ model = dict(
         _base_.plain_vit_b,
         img_size=224,
         drop_path_rate=0.0,
-        final_norm=True,  # that of pretraining
+        final_norm=True,  # the norm that was pretrained
         out_type="featmap",
     ),
     channels=768,
 )
-# the labelled images are seen as the others are
+# training images are prepared as validation images are
 train_dataloader = dict(
     batch_size=128,
     drop_last=False,

@@ -20,7 +20,7 @@ model = dict(
     ),
     channels=1024,
 )
-# the labelled images are seen as the others are
+# training images are prepared as validation images are
 train_dataloader = dict(
     batch_size=128,
     drop_last=False,

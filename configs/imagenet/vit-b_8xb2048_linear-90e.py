@@ -22,7 +22,7 @@ model = dict(
         drop_path_rate=0.0,
         use_rel_pos_bias=True,
         use_shared_rel_pos_bias=False,
-        final_norm=True,  # that of pretraining
+        final_norm=True,  # the norm that was pretrained
         out_type="featmap",
     ),
     head=dict(in_channels=768),

@@ -18,12 +18,12 @@ model = dict(
         drop_path_rate=0.0,
         use_rel_pos_bias=True,
         use_shared_rel_pos_bias=False,
-        final_norm=True,  # that of pretraining
+        final_norm=True,  # the norm that was pretrained
         out_type="featmap",
     ),
     channels=768,
 )
-# the labelled images are seen as the others are
+# training images are prepared as validation images are
 train_dataloader = dict(
     batch_size=128,
     drop_last=False,

@@ -1,5 +1,5 @@
-# SimMIM, plain ViT-B, 800 epochs at 224 px, batch 1024: the recipe of SimMIM's own ViT-B, so that
-# methods are compared on one backbone (it has BEiT's ViT).
+# SimMIM, plain ViT-B, 800 epochs at 224 px, batch 1024. The recipe is that of SimMIM's own ViT-B, a
+# ViT in BEiT's style, so that methods are compared on one backbone.
 # Values: https://github.com/microsoft/SimMIM, configs/vit_base__800ep/
 # simmim_pretrain__vit_base__img224__800ep.yaml (batch 2048);
 # config.py, data/data_simmim.py.

@@ -1,4 +1,4 @@
-# SimMIM, ResNet-50, 100 epochs at 192 px, batch 1024: hidden pixels are a learned colour, as in
+# SimMIM, ResNet-50, 100 epochs at 192 px, batch 1024: masked pixels are a learned colour, as in
 # https://arxiv.org/abs/2205.13943. The original has no such model; the recipe is its Swin-B's:
 # https://github.com/microsoft/SimMIM, configs/swin_base__100ep/
 # simmim_pretrain__swin_base__img192_window6__100ep.yaml (batch 2048).

@@ -22,7 +22,7 @@ model = dict(
         # the last stage is 6 x 6 tokens, and the original's window never exceeds the stage
         window_size=[12, 12, 12, 6],
         drop_path_rate=0.1,  # Swin V2-B's
-        with_cp=True,  # memory for time; the same figures
+        with_cp=True,  # less memory, more time, the same results
     ),
     # MODEL.SIMMIM.NORM_TARGET of Swin V2-B
     target=dict(type="simmim_bench.WindowNormalisedRGB", window_size=47),

@@ -2,14 +2,14 @@
 # data/cifar10/{train,val}/<class>/*. Other data in this layout: --data-root FOLDER --num-classes N.
 _base_ = [
     "../_base_/runtime/default.py",
-    "../_base_/models/swin-demo.py",  # kept for the hash of the config in records
+    "../_base_/models/swin-demo.py",  # unused; part of the config's hash
     "../_base_/models/cnn-demo.py",
     "../_base_/tasks/small_cifar10-knn.py",
     "../_base_/datasets/small_cifar10.py",
     "../_base_/schedules/one_look.py",
 ]
 backbone_name = "cnn-demo"
-backbone_init = "original"  # He et al., fan out
+backbone_init = "original"  # initial weights of He et al., fan out
 
 model = dict(
     backbone=_base_.cnn_demo,

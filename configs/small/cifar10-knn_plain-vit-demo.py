@@ -14,7 +14,7 @@ model = dict(
     backbone=dict(
         _base_.plain_vit_demo,
         img_size=64,
-        final_norm=True,  # that of pretraining
+        final_norm=True,  # the norm that was pretrained
         out_type="featmap",
     ),
     channels=128,

@@ -16,7 +16,7 @@ model = dict(
         img_size=64,
         use_rel_pos_bias=True,
         use_shared_rel_pos_bias=False,
-        final_norm=True,  # that of pretraining
+        final_norm=True,  # the norm that was pretrained
         out_type="featmap",
     ),
     channels=128,

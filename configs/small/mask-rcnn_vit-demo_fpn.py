@@ -29,7 +29,7 @@ model = dict(
         out_indices=[5],
     ),
     neck=dict(type="simmim_bench.SimpleFeaturePyramid", in_channels=128, out_channels=64),
-    # strides of a patch of 8; anchors and levels of objects as the Swin's
+    # strides for a patch size of 8; anchors and object sizes per level as for the Swin
     rpn_head=dict(anchor_generator=dict(scales=[8], strides=[2, 4, 8, 16, 32])),
     roi_head=dict(
         bbox_roi_extractor=dict(featmap_strides=[2, 4, 8, 16]),

@@ -31,7 +31,7 @@ model = dict(
         rescales=[2, 1, 0.5, 0.25],  # strides 4, 8, 16, 32 of a patch of 8
         norm_cfg=dict(type="SyncBN", requires_grad=True),
     ),
-    # classes of comparable size: no weights
+    # no class weights: no class dominates as the demo's background does
     decode_head=dict(in_channels=[128, 128, 128, 128], loss_decode=dict(class_weight=None)),
     auxiliary_head=dict(in_channels=128, loss_decode=dict(class_weight=None)),
 )

@@ -1,6 +1,6 @@
-# SimMIM with masks by attention on a plain ViT: half of the hidden patches are those that a moving
-# average of the backbone looks at, and the ratio grows from 0.4 to 0.6 in three epochs. After
-# AttMask (https://arxiv.org/abs/2203.12719).
+# SimMIM on the demo images with masks chosen by attention, on a plain ViT. Half of the masked
+# patches are those that a moving average of the backbone attends to most; the ratio grows from 0.4
+# to 0.6 in three epochs. After AttMask (https://arxiv.org/abs/2203.12719).
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",  # backbone_init
@@ -20,14 +20,15 @@ model = dict(
         final_norm=True,
         out_type="featmap",
     ),
-    # AttMask has 0.996 over 100 epochs; here a step counts for more, there are 935
+    # AttMask has 0.996 over 100 epochs; larger steps here, because there are only 935
     score=dict(type="simmim_bench.TeacherAttentionScore", momentum=0.02),
     mask_patch_size=16,
     mask_ratio=0.6,
     guided=0.5,
     schedule=dict(start=0.4, epochs=3),
 )
-# The pipeline's own mask is that of evaluation; words are what a sample draws from.
+# The pipeline's mask is for evaluation; in training the model draws one from the sample's random
+# key.
 train_dataloader = dict(
     dataset=dict(
         pipeline=[

@@ -1,5 +1,5 @@
-# SimMIM with masks by edge energy: half of the hidden patches are those of the strongest edges, and
-# the ratio grows from 0.4 to 0.6 in three epochs. Ours.
+# SimMIM on the demo images with masks chosen by edges. Half of the masked patches are those with
+# the strongest edges; the ratio grows from 0.4 to 0.6 in three epochs. Not from a paper.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

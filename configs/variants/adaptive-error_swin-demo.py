@@ -1,6 +1,6 @@
-# SimMIM with masks by reconstruction error: half of the hidden patches are those that the model so
-# far paints worst, and the ratio grows from 0.4 to 0.6 in three epochs. After Hard Patches Mining
-# (https://arxiv.org/abs/2304.05919), which predicts the error.
+# SimMIM on the demo images with masks chosen by reconstruction error. Half of the masked patches
+# are those that the model reconstructs worst; the ratio grows from 0.4 to 0.6 in three epochs.
+# After Hard Patches Mining (https://arxiv.org/abs/2304.05919), which predicts the error.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",
@@ -20,7 +20,8 @@ model = dict(
     guided=0.5,  # Hard Patches Mining, section 3.3: alpha_T
     schedule=dict(start=0.4, epochs=3),
 )
-# The pipeline's own mask is that of evaluation; words are what a sample draws from.
+# The pipeline's mask is for evaluation; in training the model draws one from the sample's random
+# key.
 train_dataloader = dict(
     dataset=dict(
         pipeline=[

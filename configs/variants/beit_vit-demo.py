@@ -1,7 +1,7 @@
 # BEiT (https://arxiv.org/abs/2106.08254) by mmpretrain's algorithm on the demo images, with a ViT
-# of the demo's size. Visual tokens are colours: DALL-E's tokenizer would have to be downloaded
-# (../baselines/beit_vit-b_8xb256_300e.py). Values: its appendix and section 2.3 (40 % masked, in
-# blocks), but for sizes, learning rate and epochs: the demo's.
+# of the demo's size. Visual tokens are colours, because DALL-E's tokenizer is a download
+# (baselines/beit_vit-b_8xb256_300e.py). Values: the paper's appendix and section 2.3 (40 % masked,
+# in blocks); sizes, learning rate and epochs are the demo's.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",  # backbone_init
@@ -27,7 +27,7 @@ train_dataloader = dict(
         pipeline=[
             dict(type="simmim_bench.LoadImage"),
             dict(type="ColorJitter", brightness=0.4, contrast=0.4, saturation=0.4, hue=0.0),
-            # of the demo: a smaller part would lose the digit, and a flip would change it
+            # as in the demo: a smaller crop could lose the digit, and a flip would change it
             dict(
                 type="RandomResizedCropAndInterpolationWithTwoPic",
                 size=64,

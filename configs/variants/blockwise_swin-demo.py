@@ -1,4 +1,4 @@
-# SimMIM with rectangles of hidden patches, BEiT's block-wise masking
+# SimMIM on the demo images with rectangles of masked patches: BEiT's block-wise masking
 # (https://arxiv.org/abs/2106.08254, algorithm 1).
 _base_ = [
     "../_base_/runtime/default.py",

@@ -1,5 +1,5 @@
 # SimMIM with free-form masks of single pixels: strokes and blobs are one learned colour in the
-# image, and tokens may be masked in part. Ours.
+# image, and tokens may be masked in part. Not from a paper.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

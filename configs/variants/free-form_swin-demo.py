@@ -20,7 +20,7 @@ train_dataloader = dict(
             dict(
                 type="simmim_bench.GenerateMask",
                 strategy="free_form",
-                width=(0.1, 0.25),  # of the side: 6 to 16 px, so that a stroke hides a whole token
+                width=(0.1, 0.25),  # of the side: 6 to 16 px, so that a stroke masks whole tokens
                 mask_patch_size=4,
                 mask_ratio=0.6,
                 token_size=4,

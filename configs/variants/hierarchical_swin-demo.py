@@ -1,6 +1,6 @@
-# SimMIM with large and small hidden squares together: of 39 hidden patches of 8 px 16 (41 %: half,
-# rounded down to whole squares) are four squares of 16 px, the demo's patch, the others are drawn
-# singly. Ours.
+# SimMIM on the demo images with masks of large and small squares. Of 39 masked patches of 8 px, 16
+# (41 %: half, rounded down to whole squares) form four squares of 16 px, the demo's patch size;
+# the others are drawn one by one. Not from a paper.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

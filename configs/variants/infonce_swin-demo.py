@@ -1,5 +1,5 @@
-# Similarity-guided SimMIM on the demo images: a reconstruction must find its original among those
-# of the batch, by features of the encoder, which learns from it.
+# SimMIM on the demo images with a second loss: by the encoder's features, a reconstruction must be
+# closer to its original than to the other images of the batch. This loss also trains the encoder.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",
@@ -15,6 +15,6 @@ model = dict(
     backbone=_base_.swin_demo,
     features=dict(type="simmim_bench.OwnFeatures", learn=True),
     distance=dict(type="simmim_bench.InfoNCE", temperature=0.2),  # MoCo v3, section 4.4
-    # not tuned; reconstructions are grey at first
+    # Not tuned. It grows from 0, because reconstructions are grey at first.
     weight=dict(value=0.1, schedule="linear", until=0.2),
 )

@@ -1,5 +1,5 @@
 # MAE (https://arxiv.org/abs/2111.06377) by mmpretrain's algorithm on the demo images, with a plain
-# ViT of the demo's size. Values: table 8, but for sizes, learning rate and epochs: the demo's.
+# ViT of the demo's size. Values: table 8; sizes, learning rate and epochs are the demo's.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",  # backbone_init
@@ -23,7 +23,7 @@ model = dict(
     ),
     head=dict(patch_size=8),
 )
-# crops of the demo: a smaller part would lose the digit, and a flip would change it
+# crops as in the demo: a smaller crop could lose the digit, and a flip would change it
 train_dataloader = dict(
     dataset=dict(
         pipeline=[*_base_.train_dataloader.dataset.pipeline[:2], dict(type="PackInputs")],

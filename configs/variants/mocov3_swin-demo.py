@@ -1,5 +1,5 @@
 # MoCo v3 (https://arxiv.org/abs/2104.02057) by mmpretrain's algorithm on the demo images, with the
-# demo's Swin in the place of a ViT. Values: section 4.4, but for widths.
+# demo's Swin instead of a ViT. Values: section 4.4; the widths are ours.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

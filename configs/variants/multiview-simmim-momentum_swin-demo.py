@@ -1,5 +1,5 @@
-# Multi-view SimMIM with a momentum teacher, on the demo images: a masked view must find the
-# teacher's vector of the other whole view (as CMAE, https://arxiv.org/abs/2207.13532).
+# SimMIM on two views of each demo image with a momentum teacher: each masked view must find the
+# teacher's vector of the other view, unmasked (as CMAE, https://arxiv.org/abs/2207.13532).
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",
@@ -29,7 +29,7 @@ train_dataloader = dict(
         pipeline=[
             dict(type="simmim_bench.LoadImage"),
             _base_.two_views,
-            # of the demo; every view has its own
+            # as in the demo; every view has its own mask
             dict(
                 type="simmim_bench.GenerateMask",
                 mask_patch_size=16,

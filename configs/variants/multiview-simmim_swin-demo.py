@@ -1,5 +1,5 @@
-# Multi-view SimMIM on the demo images: two masked views of an image are reconstructed, and find
-# each other in the batch.
+# SimMIM on two views of each demo image: both masked views are reconstructed and must find each
+# other in the batch.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",
@@ -28,7 +28,7 @@ train_dataloader = dict(
         pipeline=[
             dict(type="simmim_bench.LoadImage"),
             _base_.two_views,
-            # of the demo; every view has its own
+            # as in the demo; every view has its own mask
             dict(
                 type="simmim_bench.GenerateMask",
                 mask_patch_size=16,

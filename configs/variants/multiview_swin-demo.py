@@ -1,5 +1,5 @@
-# Multi-view contrast on the demo images: masked views of an image find each other in the batch;
-# nothing is painted (docs/similarity.md).
+# Contrast of two masked views of each demo image, which must find each other in the batch. Nothing
+# is reconstructed (docs/similarity.md).
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",
@@ -13,7 +13,7 @@ pretraining = dict(method="multiview-contrast", backbone="swin-demo")
 model = dict(
     type="simmim_bench.MultiViewContrast",
     backbone=_base_.swin_demo,
-    init_cfg=[],  # torch's own scale; see swin-demo.py
+    init_cfg=[],  # torch's own initial weights; swin-demo.py says why
     contrast=dict(
         views=2,
         heads=8,  # of the last stage
@@ -33,7 +33,7 @@ train_dataloader = dict(
         pipeline=[
             dict(type="simmim_bench.LoadImage"),
             _base_.two_views,
-            # of the demo; every view has its own
+            # as in the demo; every view has its own mask
             dict(
                 type="simmim_bench.GenerateMask",
                 mask_patch_size=16,

@@ -1,8 +1,8 @@
-# Similarity-guided SimMIM on the demo images: perceptual distance by four levels of a frozen Swin
-# that plain SimMIM pretrained, so that no download is needed. Make it first:
+# SimMIM on the demo images with a second loss: the perceptual distance by four levels of a frozen
+# Swin, pretrained by SimMIM, so that nothing has to be downloaded. Make it first:
 #   python tools/train.py configs/demo/simmim_swin-demo.py
 #   python tools/export_backbone.py work_dirs/simmim_swin-demo --out data/teachers/simmim_swin-demo
-# from elsewhere: --cfg-options model.features.checkpoint=FILE
+# Another file: --cfg-options model.features.checkpoint=FILE
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

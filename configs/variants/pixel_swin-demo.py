@@ -1,5 +1,5 @@
-# SimMIM masked below the token: blocks of 2 x 2 px, half of Swin's patch, are one learned colour in
-# the image. Ours.
+# SimMIM on the demo images with masks finer than a token: blocks of 2 x 2 px, half of Swin's patch,
+# are replaced in the image by one learned colour. Not from a paper.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

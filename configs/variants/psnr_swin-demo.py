@@ -1,4 +1,5 @@
-# SimMIM with minus the PSNR of the masked pixels as the loss. Ours.
+# SimMIM on the demo images with the negative PSNR of the masked pixels as the loss. Not from a
+# paper.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",
@@ -14,6 +15,6 @@ model = dict(
     loss=dict(
         type="simmim_bench.MaskedPSNRLoss",
         data_range=4.42,  # 255 / 57.6, the mean of the preprocessor's std
-        floor=1e-4,  # squared error of a PSNR of 53 dB
+        floor=1e-4,  # squared error at a PSNR of 53 dB
     ),
 )

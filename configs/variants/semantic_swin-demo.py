@@ -1,6 +1,6 @@
-# SimMIM on the demo's scenes with masks of whole objects: half of the hidden patches may be taken
-# from regions of the label map. Ours. The 2000 scenes with maps take the place of the 12000
-# unlabelled images; 30 epochs of 31 steps are the demo's 5 of 187.
+# SimMIM on the demo's scenes with masks that follow objects: up to half of the masked patches are
+# taken from regions of the label map. 2000 scenes with label maps replace the 12000 unlabelled
+# images; 30 epochs of 31 steps are as long as the demo's 5 of 187. Not from a paper.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

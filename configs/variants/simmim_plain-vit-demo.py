@@ -1,4 +1,4 @@
-# SimMIM on the demo images with a plain ViT: what its variants are compared with.
+# SimMIM on the demo images with a plain ViT: the reference of the other variants with a plain ViT.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",  # backbone_init

@@ -1,5 +1,5 @@
-# SimMIM on the demo images with a ViT in BEiT's style, as SimMIM's own ViT-B: what BEiT is compared
-# with.
+# SimMIM on the demo images with a ViT in BEiT's style, as SimMIM's own ViT-B: the reference of the
+# demo's BEiT.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",  # backbone_init

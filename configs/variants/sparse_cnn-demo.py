@@ -1,9 +1,9 @@
-# Sparse SimMIM as SparK (https://arxiv.org/abs/2301.03580) on the demo images with a plain CNN:
-# convolutions do not see hidden pixels, a U-shaped decoder gets every stage. Hidden at once is what
-# one position of the last stage covers, 32 px, so that three of four are (0.6, rounded up).
+# Sparse SimMIM after SparK (https://arxiv.org/abs/2301.03580) on the demo images with a plain CNN:
+# convolutions do not see masked pixels, and a U-shaped decoder reads every stage. Masked squares
+# are as large as a position of the last stage, 32 px; three of four are masked (0.6, rounded up).
 _base_ = [
     "../_base_/runtime/default.py",
-    "../_base_/models/swin-demo.py",  # kept for the hash of the config in records
+    "../_base_/models/swin-demo.py",  # unused; part of the config's hash
     "../_base_/models/cnn-demo.py",
     "../_base_/models/simmim-demo.py",
     "../_base_/datasets/demo_unlabelled.py",
@@ -15,7 +15,7 @@ pretraining = dict(method="simmim-sparse", backbone="cnn-demo")
 model = dict(
     type="simmim_bench.SparseSimMIM",
     backbone=dict(_base_.cnn_demo, out_indices=(0, 1, 2, 3)),
-    init_cfg=None,  # convolutions as He et al., fan out
+    init_cfg=None,  # initial weights of He et al., fan out
     decoder=dict(type="simmim_bench.UNetDecoder"),
 )
 train_dataloader = dict(

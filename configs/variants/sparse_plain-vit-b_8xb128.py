@@ -1,5 +1,5 @@
-# Sparse SimMIM as MAE (https://arxiv.org/abs/2111.06377): a plain ViT-B encodes visible tokens
-# only; SimMIM's recipe, target and mask (32 px, 0.6).
+# Sparse SimMIM after MAE (https://arxiv.org/abs/2111.06377): a plain ViT-B encodes visible tokens
+# only. Recipe, target and mask (32 px, 0.6) are SimMIM's: simmim/plain-vit-b_8xb128.py.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/plain-vit-b.py",

@@ -1,5 +1,5 @@
-# Sparse SimMIM as MAE (https://arxiv.org/abs/2111.06377) on the demo images: a plain ViT encodes
-# visible tokens only, a light decoder sees mask tokens. The mask is that of the demo.
+# Sparse SimMIM after MAE (https://arxiv.org/abs/2111.06377) on the demo images: a plain ViT encodes
+# visible tokens only, and a light decoder reads mask tokens. The mask is the demo's.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",  # backbone_init

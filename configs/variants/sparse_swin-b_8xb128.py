@@ -1,5 +1,6 @@
-# Sparse SimMIM as GreenMIM (https://arxiv.org/abs/2205.13515): Swin-B encodes visible tokens only,
-# one mask for the images of a device; SimMIM's recipe, target and mask (32 px, 0.6).
+# Sparse SimMIM after GreenMIM (https://arxiv.org/abs/2205.13515): Swin-B encodes visible tokens
+# only, and the images of a device share one mask. Recipe, target and mask (32 px, 0.6) are
+# SimMIM's: simmim/swin-b_8xb128.py.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-b.py",

@@ -1,6 +1,6 @@
-# Sparse SimMIM as GreenMIM (https://arxiv.org/abs/2205.13515) on the demo images: Swin encodes
-# visible tokens only. Hidden at once is what one token of the last stage covers, 32 px; of the four
-# such squares of an image three are hidden (0.6, rounded up), the 0.75 of GreenMIM.
+# Sparse SimMIM after GreenMIM (https://arxiv.org/abs/2205.13515) on the demo images: Swin encodes
+# visible tokens only. Masked squares are as large as a token of the last stage, 32 px. Three of the
+# four squares of an image are masked (0.6, rounded up), as large a share as GreenMIM's 0.75.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

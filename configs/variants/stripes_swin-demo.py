@@ -1,4 +1,5 @@
-# SimMIM with stripes: whole rows or columns of patches are hidden, drawn per image. Ours.
+# SimMIM on the demo images with stripes: rows or columns of patches are masked, one of the two for
+# each image. Not from a paper.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

@@ -1,4 +1,5 @@
-# SimMIM with the light transformer of sparse SimMIM as the head (MAE's, one block).
+# SimMIM on the demo images with the light transformer of sparse SimMIM as the head: one block of
+# MAE's decoder.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

@@ -1,4 +1,4 @@
-# SimMIM with transposed convolutions as the head. Ours.
+# SimMIM on the demo images with transposed convolutions as the head. Not from a paper.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

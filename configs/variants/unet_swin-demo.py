@@ -1,5 +1,5 @@
-# SimMIM with a U-shaped head that gets every stage of Swin, as SparK's behind a CNN
-# (https://arxiv.org/abs/2301.03580, section 3.3).
+# SimMIM on the demo images with a U-shaped head that reads every stage of Swin, as SparK's reads
+# every stage of a CNN (https://arxiv.org/abs/2301.03580, section 3.3).
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/swin-demo.py",

@@ -45,8 +45,8 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type="simmim_bench.CocoMetric", metric=["bbox", "segm"])
 test_evaluator = val_evaluator
 
-# The leaves' metrics: AP over overlaps of 0.5 to 0.95, at 0.5, at 0.75; of small, medium and large
-# objects. https://cocodataset.org/#detection-eval
+# Metrics of the leaves: AP over overlaps of 0.5 to 0.95, at 0.5, at 0.75; of small, medium and
+# large objects. https://cocodataset.org/#detection-eval
 figures = dict(
     box_ap="coco/bbox_mAP",
     box_ap50="coco/bbox_mAP_50",

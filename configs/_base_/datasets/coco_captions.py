@@ -1,4 +1,4 @@
-# COCO 2017 with captions at 224 px: CLIP, section 2.4; no flip, as captions say left and right.
+# COCO 2017 with captions, 224 px. No flip: captions say left and right.
 bicubic = dict(backend="pillow", interpolation="bicubic")
 train_dataloader = dict(
     num_workers=8,

@@ -1,4 +1,4 @@
-# The demo's scenes with five captions each, one of them drawn in every epoch.
+# The demo's scenes with five captions each; every epoch draws one of them.
 train_dataloader = dict(
     batch_size=50,
     num_workers=0,

@@ -1,6 +1,6 @@
-# Two augmented views of each unlabelled demo image, for methods that compare views.
-# SimCLR for CIFAR-10 (https://arxiv.org/abs/2002.05709, appendix B.9): colours at half the
-# strength, no blur. Ours: no flip, which would change a digit, and no crop that would lose it.
+# Two augmented views of each unlabelled demo image, for methods that compare views. Values: SimCLR
+# for CIFAR-10 (https://arxiv.org/abs/2002.05709, appendix B.9), colours at half the strength, no
+# blur. No flip, which would change a digit, and only crops that keep it (ours).
 two_views = dict(
     type="MultiView",
     num_views=[2],

@@ -1,5 +1,5 @@
-# Votes of the nearest training images: https://arxiv.org/abs/1805.01978, section 3.4; numbers of
-# neighbours and temperature of https://github.com/facebookresearch/dino, eval_knn.py.
+# k-NN classifier: the nearest training images vote (https://arxiv.org/abs/1805.01978, section 3.4).
+# Numbers of neighbours and temperature: https://github.com/facebookresearch/dino, eval_knn.py.
 neighbours = [10, 20, 100, 200]
 model = dict(
     type="simmim_bench.KNNClassifier",
@@ -15,4 +15,4 @@ model = dict(
         to_rgb=True,
     ),
 )
-votes = dict(type="simmim_bench.KNNAccuracy", neighbours=neighbours)  # the leaves' evaluator
+votes = dict(type="simmim_bench.KNNAccuracy", neighbours=neighbours)  # evaluator of the leaves

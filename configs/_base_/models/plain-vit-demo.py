@@ -1,5 +1,5 @@
-# A plain ViT of the demo's size, 1.2 M parameters. It stands beside swin-demo.py, whose
-# backbone_init holds for both.
+# A plain ViT of the demo's size, 1.2 M parameters. Leaves name it beside swin-demo.py, which
+# defines backbone_init for both.
 plain_vit_demo = dict(
     type="mmpretrain.VisionTransformer",
     arch=dict(embed_dims=128, num_layers=6, num_heads=4, feedforward_channels=512),

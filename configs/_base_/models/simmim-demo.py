@@ -1,7 +1,7 @@
 # SimMIM of the demo: as simmim.py, with torch's own initial weights.
 model = dict(
     type="simmim_bench.SimMIM",
-    init_cfg=[],  # torch's own scale; swin-demo.py says why
+    init_cfg=[],  # torch's own initial weights; swin-demo.py says why
     decoder=dict(type="simmim_bench.LinearDecoder"),
     loss=dict(type="simmim_bench.MaskedL1Loss"),
     data_preprocessor=dict(

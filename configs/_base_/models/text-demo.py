@@ -1,4 +1,4 @@
-# Text transformer of the demo, over bytes; its size was not tuned yet.
+# Text transformer of the demo, over bytes. Its size was not tuned.
 text_demo = dict(
     type="simmim_bench.ByteTextEncoder", channels=128, depth=2, num_heads=4, max_bytes=112
 )

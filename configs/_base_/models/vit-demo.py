@@ -1,5 +1,5 @@
-# A ViT of the demo's size, 1.3 M parameters, in BEiT's style as SimMIM's ViT-B. It stands beside
-# swin-demo.py, whose backbone_init holds for both.
+# A ViT of the demo's size, 1.3 M parameters, in BEiT's style as SimMIM's ViT-B. Leaves name it
+# beside swin-demo.py, which defines backbone_init for both.
 vit_demo = dict(
     type="mmpretrain.BEiTViT",
     arch=dict(embed_dims=128, num_layers=6, num_heads=4, feedforward_channels=512),

@@ -1,4 +1,4 @@
-# As default.py, for schedules that count iterations.
+# Logs, checkpoints and processes: the same for every run that counts iterations.
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),

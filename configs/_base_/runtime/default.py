@@ -1,4 +1,4 @@
-# What every run shares and no recipe changes.
+# Logs, checkpoints and processes: the same for every run that counts epochs.
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=50),

@@ -1,4 +1,5 @@
-# 8 epochs of the demo's scenes; the rate is the demo classifier's, nothing was tuned yet.
+# 8 epochs of the demo's scenes, batch 50. The rate is that of the demo's classifier; nothing was
+# tuned.
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",

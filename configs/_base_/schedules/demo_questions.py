@@ -1,4 +1,5 @@
-# 2 epochs of the demo's questions; the rate is the demo classifier's, nothing was tuned yet.
+# 2 epochs of the demo's questions, batch 100. The rate is that of the demo's classifier; nothing
+# was tuned.
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",

@@ -1,4 +1,4 @@
-# One epoch that changes no weight: it shows the labelled images to a k-NN classifier.
+# One epoch that changes no weight: a k-NN classifier reads the labelled images.
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=0.0))
 param_scheduler = []
 train_cfg = dict(type="EpochBasedTrainLoop", max_epochs=1, val_interval=1)

@@ -1,4 +1,5 @@
-# Questions about the demo's scenes, 96 px: words of the question attend to places of the image.
+# Questions about the demo's scenes, 96 px: the words of a question attend to positions of the
+# image.
 default_scope = "mmpretrain"
 protocol = dict(
     id="demo-vqa-attention",

@@ -1,8 +1,9 @@
-# What a pretrained model predicts on held-out images, masked or enlarged: nothing is learned.
+# Measures what a pretrained model predicts on held-out images, masked or enlarged. Nothing is
+# trained.
 protocol = dict(
     task="generation",
     image_size=64,
-    epochs=1,  # one look at each image
+    epochs=1,  # each image is read once
     metrics=dict(
         inpaint_psnr="inpaint/psnr",
         inpaint_ssim="inpaint/ssim",

@@ -1,4 +1,4 @@
-# Votes of the nearest training images of CIFAR-10, 64 px: nothing is learned.
+# k-NN classifier on CIFAR-10, 64 px: the nearest training images vote, nothing is trained.
 default_scope = "mmpretrain"
 protocol = dict(
     id="small-cifar10-knn",
