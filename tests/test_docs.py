@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("configs/**/*.md")])
 FENCE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
-PATH = re.compile(r"`((?:benchmarks|configs|docs|results|simmim_bench|tests|tools)/[^\s`]*)[^`]*`")
+PATH = re.compile(r"`((?:benchmarks|configs|docs|results|simmim_bench|tests|tools)/[^\s`:]*)[^`]*`")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 
 
