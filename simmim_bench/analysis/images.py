@@ -1,4 +1,4 @@
-"""Read a user's images and masks as arrays, and write results without loss."""
+"""Find and read the images and masks of users, and write results as PNG."""
 
 from __future__ import annotations
 
@@ -14,134 +14,104 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from simmim_bench.analysis.models import Subject
+from simmim_bench.data.layouts import SUFFIXES, image_files
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path
 
-LEAST_SIDE = 11  # pixels: the window of SSIM
-HALF = 128  # of 255: from here on a grey is white, and a pixel opaque
-MOST_DEEP = 2**16 - 1  # of the modes I and I;16, in which Pillow has grey PNGs of 16 bits
+FEWEST = 4  # images of an analysis
+LEAST_SIDE = 11  # pixels; the window of SSIM
+HALF = 128  # of 255; brighter greys are white, larger alphas are opaque
+MOST_DEEP = 2**16 - 1  # of the modes I and I;16, which Pillow uses for grey PNGs of 16 bits
 
 Pixels = NDArray[np.uint8]
-Marks = NDArray[np.bool_]
+PixelMask = NDArray[np.bool_]
 
 
 def read_image(path: Path) -> Pixels:
-    """The image at ``path``: (H, W, 3), uint8, RGB, turned as its orientation tag says.
+    """Read the image at ``path``: (H, W, 3), uint8, RGB, rotated by its orientation tag.
 
     Raises:
-        BenchError: If the file is missing, no image, or smaller than 11 pixels.
+        BenchError: If the file is missing, not an image, or smaller than 11 pixels.
     """
     pixels = np.asarray(_open(path, "image").convert("RGB"))
     if min(pixels.shape[:2]) < LEAST_SIDE:
         height, width = pixels.shape[:2]
         raise BenchError(
-            f"image {path} is {width}x{height}, expected at least {LEAST_SIDE} pixels a side; "
-            f"give a larger image"
+            f"image {path} is {width}x{height}, expected sides of at least {LEAST_SIDE} "
+            f"pixels; give a larger image"
         )
     return pixels
 
 
-def read_marks(path: Path) -> Marks:
-    """The mask at ``path``: Bool, (H, W); True (white and opaque) = to be painted.
+def read_mask(path: Path) -> PixelMask:
+    """Read the mask at ``path``: Bool, (H, W); True (white and opaque) = masked.
 
     Raises:
-        BenchError: If the file is missing or no image.
+        BenchError: If the file is missing or not an image.
     """
-    mask = _open(path, "mask")
-    marks: Marks = (np.asarray(mask.convert("L")) >= HALF) & (
-        np.asarray(mask.getchannel("A")) >= HALF
+    image = _open(path, "mask")
+    white, opaque = (
+        np.asarray(each) >= HALF for each in (image.convert("L"), image.getchannel("A"))
     )
-    return marks
+    mask: PixelMask = white & opaque
+    return mask
 
 
 def write_png(pixels: Pixels, path: Path) -> None:
-    """Write (H, W, 3) uint8 pixels, atomically and without loss."""
+    """Write (H, W, 3) uint8 pixels to a PNG, atomically."""
     with atomic_path(path) as temporary:
         Image.fromarray(pixels).save(temporary, format="PNG")
 
 
 def resized(pixels: Pixels, size: tuple[int, ...]) -> Pixels:
-    """``pixels`` (H, W, 3) at ``size`` (height, width), bicubic with antialiasing."""
+    """Resize ``pixels`` (H, W, 3) to ``size`` (height, width), bicubic with antialiasing."""
     height, width = size
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC))
 
 
 def name_outputs(paths: list[Path], folder: Path) -> list[Path]:
-    """A PNG in ``folder`` for each path, by its stem.
+    """Path of a PNG in ``folder`` for each image, with the same stem.
 
     Raises:
-        BenchError: If two would have one name, or one would replace a given image.
+        BenchError: If two would have the same name, or one would replace a given image.
     """
     targets = [folder / f"{path.stem}.png" for path in paths]
     for number, target in enumerate(targets):
         if target in targets[:number]:
             raise BenchError(
-                f"two images would be written to {target}; give them in two calls with "
-                f"another --out"
+                f"two images would be written to {target}; call the tool twice, with different "
+                f"--out"
             )
         if target.exists() and any(target.samefile(path) for path in paths):
             raise BenchError(f"{target} is one of the given images; give another --out")
     return targets
 
 
-def _open(path: Path, what: str) -> Image.Image:
-    """The picture in ``path``, turned upright: 8 bits, RGBA."""
-    if not path.is_file():
-        raise BenchError(f"{what} {path} does not exist or is a folder; give an image file")
-    try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            return _eight_bits(upright).convert("RGBA")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BenchError(
-            f"{what} {path} cannot be read as an image ({error}); give a PNG or JPEG"
-        ) from error
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Greys of 16 bits scaled to 8, which a conversion would clip; others as they are."""
-    if image.mode != "I" and not image.mode.startswith("I;16"):
-        return image
-    greys = np.asarray(image).clip(0, MOST_DEEP).astype(np.uint16)
-    return Image.fromarray((greys >> 8).astype(np.uint8))
-
-
-ENDINGS = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
-
-
 def find_images(given: Sequence[Path]) -> list[Path]:
-    """Files as given, and the images of folders, sorted.
+    """Given files, and the images in given folders, sorted by path.
 
     Raises:
-        BenchError: If a path does not exist, or a folder holds no image.
+        BenchError: If a path does not exist, or a folder has no image.
     """
     found: list[Path] = []
     for path in given:
         if not path.exists():
             raise BenchError(f"image {path} does not exist; give files or folders of images")
-        inside = [path]
-        if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
+        inside = image_files(path) if path.is_dir() else [path]
         if not inside:
-            raise BenchError(f"{path} holds no image ({', '.join(sorted(ENDINGS))})")
+            raise BenchError(f"{path} has no image ({', '.join(SUFFIXES)})")
         found += inside
     return found
 
 
-# Which images an analysis looks at, their classes, and how a model sees them.
-
-
-FEWEST = 4
-
-
 @dataclass(frozen=True)
 class Pictures:
-    """Images by path, with the class of each where folders give classes.
+    """Paths of images, with their classes if they are in class folders.
 
     Args:
         paths: Files.
-        classes: Name of the folder below the given one, for each image; empty if images lie
-            outside such folders or all in one.
+        classes: Class folder of each image; empty if an image is outside of one, or there is only
+            one class.
     """
 
     paths: tuple[Path, ...]
@@ -149,17 +119,17 @@ class Pictures:
 
 
 def choose(given: Sequence[Path], *, count: int) -> Pictures:
-    """At most ``count`` images of files and folders, evenly spread over their sorted list.
+    """Choose at most ``count`` images of files and folders, evenly from their sorted list.
 
     Raises:
         BenchError: If there are fewer than 4, or a path does not exist.
     """
     if count < FEWEST:
-        raise BenchError(f"--count is {count}, expected at least {FEWEST} images")
+        raise BenchError(f"--count must be an integer >= {FEWEST}, got {count}")
     known = {path: _class(path, folder) for folder in given for path in find_images([folder])}
     if len(known) < FEWEST:
         raise BenchError(
-            f"{len(known)} images are given, an analysis compares at least {FEWEST}; give a folder"
+            f"found {len(known)} images, an analysis needs at least {FEWEST}; give more"
         )
     paths = sorted(known)
     places = np.linspace(0, len(paths) - 1, min(count, len(paths))).round().astype(int)
@@ -170,7 +140,7 @@ def choose(given: Sequence[Path], *, count: int) -> Pictures:
 
 
 def as_seen(paths: Sequence[Path], size: tuple[int, int]) -> np.ndarray[Any, np.dtype[Any]]:
-    """Images cropped at the centre and resized: (B, H, W, 3), uint8, RGB.
+    """Read images, cropped around the centre and resized: (B, H, W, 3), uint8, RGB.
 
     Raises:
         BenchError: If an image cannot be read.
@@ -184,10 +154,32 @@ def as_seen(paths: Sequence[Path], size: tuple[int, int]) -> np.ndarray[Any, np.
 
 
 def normalised(pixels: np.ndarray[Any, np.dtype[Any]], subject: Subject) -> Tensor:
-    """(B, H, W, 3) uint8 as ``subject`` takes it, (B, 3, H, W) float32."""
+    """Normalise (B, H, W, 3) uint8 as ``subject`` expects: (B, 3, H, W) float32."""
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (subject.mean, subject.std))
     return (images - mean) / std
+
+
+def _open(path: Path, what: str) -> Image.Image:
+    """Open ``path`` as RGBA of 8 bits, rotated by its orientation tag."""
+    if not path.is_file():
+        raise BenchError(f"{what} {path} does not exist or is a folder; give an image file")
+    try:
+        with Image.open(path) as opened:
+            upright = ImageOps.exif_transpose(opened)
+            return _eight_bits(upright).convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BenchError(
+            f"{what} {path} cannot be read as an image ({error}); give a PNG or JPEG"
+        ) from error
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale greys of 16 bits to 8 bits, as a conversion would clip them."""
+    if image.mode != "I" and not image.mode.startswith("I;16"):
+        return image
+    greys = np.asarray(image).clip(0, MOST_DEEP).astype(np.uint16)
+    return Image.fromarray((greys >> 8).astype(np.uint8))
 
 
 def _class(path: Path, folder: Path) -> str | None:

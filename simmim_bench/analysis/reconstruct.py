@@ -1,4 +1,4 @@
-"""Draw what a pretrained model paints on images of one's own."""
+"""Draw what a pretrained model predicts for masked images."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ BATCH = 8
 
 
 def reconstruct(args: argparse.Namespace, console: Console) -> None:
-    """Write the grid and print PSNR and SSIM of each image.
+    """Write a picture of the reconstructions; print PSNR and SSIM of each image.
 
     Args:
         args: Namespace of ``tools/analyze.py reconstruct``.
-        console: Where the table goes.
+        console: Prints the table.
 
     Raises:
         BenchError: If config, checkpoint or an image is not usable.
@@ -42,12 +42,12 @@ def reconstruct(args: argparse.Namespace, console: Console) -> None:
     fields = ("images", "reconstruction", "mask")
     painted = Painted(*(torch.cat([getattr(part, name) for part in parts]) for name in fields))
     save_png(painted.grid(), args.out, scale=args.scale, titles=TITLES)
-    console.print(figures_table(paths, painted.psnr().tolist(), painted.ssim().tolist()))
+    console.print(metrics_table(paths, painted.psnr().tolist(), painted.ssim().tolist()))
     console.print(f"written: {args.out}", soft_wrap=True)
 
 
-def figures_table(paths: Sequence[Path], psnr: Sequence[float], ssim: Sequence[float]) -> Table:
-    """Rows of PSNR and SSIM on the masked part of each image, and their means."""
+def metrics_table(paths: Sequence[Path], psnr: Sequence[float], ssim: Sequence[float]) -> Table:
+    """Table of PSNR and SSIM of the masked part of each image, and their means."""
     table = Table(box=SIMPLE, title="masked part", title_justify="left")
     table.add_column("image", overflow="fold")
     table.add_column("PSNR (dB)", justify="right")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from simmim_bench.analysis.images import read_image, read_marks
+from simmim_bench.analysis.images import read_image, read_mask
 
 ORIENTATION = 0x0112  # of EXIF
 
@@ -26,23 +26,23 @@ def test_a_stroke_on_transparent_white_is_the_mask(path, wanted):
     pixels = np.full((20, 30, 4), 255, dtype=np.uint8)
     pixels[..., 3] = np.where(wanted, 255, 0)
     Image.fromarray(pixels).save(path)
-    assert (read_marks(path) == wanted).all()
+    assert (read_mask(path) == wanted).all()
 
 
 def test_white_counts_from_half_and_only_where_it_is_opaque(path):
     greys = np.array([[127, 128, 255, 255, 255]], dtype=np.uint8)
     alpha = np.array([[255, 255, 255, 128, 127]], dtype=np.uint8)
     Image.fromarray(np.stack([greys, alpha], axis=2)).save(path)
-    assert read_marks(path).tolist() == [[False, True, True, True, False]]
+    assert read_mask(path).tolist() == [[False, True, True, True, False]]
 
 
 def test_a_palette_and_a_transparent_colour_have_alpha(path, wanted):
     indices = Image.fromarray(np.where(wanted, 1, 0).astype(np.uint8), "P")
     indices.putpalette([255, 255, 255, 255, 255, 255])
     indices.save(path, transparency=0)
-    assert (read_marks(path) == wanted).all()
+    assert (read_mask(path) == wanted).all()
     Image.fromarray(np.where(wanted, 255, 200).astype(np.uint8)).save(path, transparency=200)
-    assert (read_marks(path) == wanted).all()
+    assert (read_mask(path) == wanted).all()
 
 
 @pytest.mark.parametrize(("kind", "mode"), [(np.uint16, "I;16"), (np.int32, "I")])
@@ -51,7 +51,7 @@ def test_masks_of_sixteen_bits_are_scaled(tmp_path, kind, mode):
     Image.fromarray(np.array([[0, 300, 32767, 32768, 65535]], dtype=kind)).save(path)
     with Image.open(path) as opened:
         assert opened.mode == mode
-    assert read_marks(path).tolist() == [[False, False, False, True, True]]
+    assert read_mask(path).tolist() == [[False, False, False, True, True]]
 
 
 def test_an_image_of_sixteen_bits_keeps_its_greys(path):
@@ -67,4 +67,4 @@ def test_image_and_mask_are_turned_as_their_tags_say(tmp_path, wanted):
     Image.fromarray(photo).save(tmp_path / "photo.png", exif=tag)
     Image.fromarray(wanted).save(tmp_path / "mask.png", exif=tag)
     assert (read_image(tmp_path / "photo.png") == np.rot90(photo, -1)).all()
-    assert (read_marks(tmp_path / "mask.png") == np.rot90(wanted, -1)).all()
+    assert (read_mask(tmp_path / "mask.png") == np.rot90(wanted, -1)).all()

@@ -1,1 +1,1 @@
-"""Pretraining models as painters: inpainting and super-resolution by masking."""
+"""Inpainting and super-resolution with pretrained models."""

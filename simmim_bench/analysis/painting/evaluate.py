@@ -1,4 +1,4 @@
-"""Measure what a pretraining paints on held-out images, under a protocol, as a record."""
+"""Measure inpainting and super-resolution of a pretraining under a protocol; write a record."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from simmim_bench.analysis.images import Marks, Pixels, find_images, read_image
-from simmim_bench.analysis.painting.figures import (
-    Judge,
+from simmim_bench.analysis.images import PixelMask, Pixels, find_images, read_image
+from simmim_bench.analysis.painting.inpaint import inpaint, random_squares
+from simmim_bench.analysis.painting.metrics import (
     PairLevels,
+    ReferenceNetwork,
     compare,
-    load_judge,
+    load_reference,
     protocol_hash,
 )
-from simmim_bench.analysis.painting.inpaint import inpaint
-from simmim_bench.analysis.painting.marks import random_squares
-from simmim_bench.analysis.painting.painter import Painter, load_painter
+from simmim_bench.analysis.painting.predictor import Predictor, load_predictor
 from simmim_bench.analysis.painting.super_resolve import enlarged, reduced, super_resolve
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
@@ -35,7 +34,7 @@ from simmim_bench.records.protocols import protocol_metrics
 from simmim_bench.training.cost import cost_of
 
 RECORD, GALLERY = "record.json", "gallery.png"
-STATED = ("count", "square", "ratio", "scale", "seed")
+REQUIRED = ("count", "square", "ratio", "scale", "seed")
 COLUMNS = ("image", "mean", "inpaint", "small", "bicubic", "super")
 
 
@@ -44,30 +43,30 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
 
     Args:
         args: Namespace of ``tools/analyze.py painting``.
-        console: Where the figures go.
+        console: Prints the metrics.
 
     Raises:
-        BenchError: If the protocol, its judge, the run or an image is not usable.
+        BenchError: If the protocol, its reference network, the run or an image is not usable.
     """
     started, begin = datetime.now(timezone.utc), time.monotonic()
     if args.rows < 1:
-        raise BenchError(f"--rows is {args.rows}, expected at least 1; the gallery's images")
+        raise BenchError(f"--rows must be an integer >= 1, got {args.rows}")
     protocol, run = _read_protocol(args.protocol), _read_run(args.run)
-    judge, images = load_judge(protocol, args.protocol), held_out(protocol)
-    painter = load_painter(args.config, args.run, overrides=args.cfg_options)
+    reference, images = load_reference(protocol, args.protocol), held_out(protocol)
+    predictor = load_predictor(args.config, args.run, overrides=args.cfg_options)
     stated = protocol.protocol.image_size
-    if painter.image_size != (stated, stated):
+    if predictor.image_size != (stated, stated):
         raise BenchError(
-            f"{args.config} paints at {painter.image_size}, protocol {protocol.protocol.id} is of "
-            f"{stated} pixels; give a pretraining of that size"
+            f"{args.config} has image size {predictor.image_size}, protocol {protocol.protocol.id} "
+            f"expects {stated}; give a pretraining of that size"
         )
     how = {name: protocol.painting[name] for name in ("scale", "seed")}
-    results = paint_all(painter, images, marks_of(protocol), **how)
-    measured = figures(results, judge=judge.features if judge else None)
+    results = predict_all(predictor, images, masks_of(protocol), **how)
+    measured = measure(results, reference=reference.features if reference else None)
     facts = {"metrics": protocol_metrics(protocol.protocol, measured), "started": started}
-    facts["cost"] = _cost(painter, time.monotonic() - begin, len(images))
-    facts["config"] = ConfigRef(path=args.protocol, sha256=protocol_hash(protocol, judge))
-    manifest = _manifest(protocol, run, judge, facts)
+    facts["cost"] = _cost(predictor, time.monotonic() - begin, len(images))
+    facts["config"] = ConfigRef(path=args.protocol, sha256=protocol_hash(protocol, reference))
+    manifest = _manifest(protocol, run, reference, facts)
     save_png(gallery(results, rows=args.rows), args.out / GALLERY, scale=2, titles=COLUMNS)
     manifest.write(args.out / FILE_NAME)
     record = make_record(manifest, args.out / FILE_NAME, {run.outputs["checkpoint"].sha256: run})
@@ -78,62 +77,64 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
 
 
 def held_out(protocol: Any) -> Pixels:
-    """The first images by name, short edge resized, centre cropped: (B, S, S, 3), uint8."""
+    """First images by name, resized (short edge) and cropped: (B, S, S, 3), uint8."""
     dataset, side = protocol.test_dataloader.dataset, protocol.protocol.image_size
     paths = find_images([Path(dataset.data_root) / dataset.data_prefix])
     count = protocol.painting.count
     if len(paths) < count:
-        raise BenchError(f"{len(paths)} images are there, the protocol is of {count}; get the rest")
+        raise BenchError(f"found {len(paths)} images, the protocol needs {count}; add the others")
     return np.stack([_square(read_image(path), side) for path in paths[:count]])
 
 
-def marks_of(protocol: Any) -> Marks:
-    """What is painted in the images of ``protocol``, whatever the method: Bool, (B, S, S)."""
+def masks_of(protocol: Any) -> PixelMask:
+    """Masks of the images of ``protocol``, the same for all methods: Bool, (B, S, S)."""
     side, stated = protocol.protocol.image_size, protocol.painting
     squares = {"side": stated.square, "ratio": stated.ratio, "seed": stated.seed}
     return random_squares(stated.count, (side, side), **squares)
 
 
-def paint_all(
-    painter: Painter, images: Pixels, marks: Marks, *, scale: int, seed: int
+def predict_all(
+    predictor: Predictor, images: Pixels, masks: PixelMask, *, scale: int, seed: int
 ) -> dict[str, Any]:
-    """Everything that the gallery shows and the figures compare, by name.
+    """Images of the gallery and for the metrics, by name.
 
     Args:
-        painter: Who paints.
-        images: (B, H, W, 3), uint8, at the painter's size.
-        marks: Bool, (B, H, W); the pixels to inpaint. Every patch of the painter that one touches
-            is hidden from it.
-        scale: Of the super-resolution; divides H and W.
-        seed: Of its halves.
+        predictor: The model.
+        images: (B, H, W, 3), uint8, at the size of the model.
+        masks: Bool, (B, H, W); pixels to inpaint. Patches that contain one are hidden from the
+            model.
+        scale: Scale of the super-resolution; divides H and W.
+        seed: Seed of its masked halves.
 
     Raises:
-        BenchError: If an image's marks touch all of the painter's patches.
+        BenchError: If a mask touches all patches of the model.
     """
-    pairs = list(zip(images, marks, strict=True))
+    pairs = list(zip(images, masks, strict=True))
     small = np.stack([reduced(image, scale) for image in images])
     return {
         "image": images,
-        "marks": marks,
+        "masks": masks,
         "mean": np.stack([_mean_fill(*pair) for pair in pairs]),
         "inpaint": np.stack(
-            [inpaint(painter, *pair, name="the protocol's mask") for pair in pairs]
+            [inpaint(predictor, *pair, name="the protocol's mask") for pair in pairs]
         ),
         "small": small.repeat(scale, axis=1).repeat(scale, axis=2),
         "bicubic": np.stack([enlarged(each, scale) for each in small]),
-        "super": np.stack([super_resolve(painter, each, scale=scale, seed=seed) for each in small]),
+        "super": np.stack(
+            [super_resolve(predictor, each, scale=scale, seed=seed) for each in small]
+        ),
     }
 
 
-def figures(results: dict[str, Any], *, judge: PairLevels | None = None) -> dict[str, float]:
-    """``<task>/<figure>`` of both tasks and of what each is held against; see ``compare``."""
-    images, marks = results["image"], results["marks"]
-    everywhere = np.ones_like(marks)
-    counted = {"inpaint": marks, "mean": marks, "super": everywhere, "bicubic": everywhere}
+def measure(results: dict[str, Any], *, reference: PairLevels | None = None) -> dict[str, float]:
+    """``<task>/<metric>`` of both tasks and of their baselines; see ``compare``."""
+    images, masks = results["image"], results["masks"]
+    everywhere = np.ones_like(masks)
+    counted = {"inpaint": masks, "mean": masks, "super": everywhere, "bicubic": everywhere}
     return {
         f"{task}/{name}": value
         for task, where in counted.items()
-        for name, value in compare(results[task], images, where, judge=judge).items()
+        for name, value in compare(results[task], images, where, reference=reference).items()
     }
 
 
@@ -155,24 +156,24 @@ def _square(pixels: Pixels, side: int) -> Pixels:
     return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
 
 
-def _mean_fill(image: Pixels, marks: Marks) -> Pixels:
-    """``image`` with the mean colour of its visible pixels at marked ones."""
+def _mean_fill(image: Pixels, mask: PixelMask) -> Pixels:
+    """``image`` with masked pixels replaced by the mean colour of the others."""
     filled = image.copy()
-    filled[marks] = image[~marks].mean(axis=0).round()
+    filled[mask] = image[~mask].mean(axis=0).round()
     return filled
 
 
-def _cost(painter: Painter, seconds: float, images: int) -> Cost:
-    return cost_of(painter.model, wall_seconds=seconds, images_per_second=images / seconds)
+def _cost(predictor: Predictor, seconds: float, images: int) -> Cost:
+    return cost_of(predictor.model, wall_seconds=seconds, images_per_second=images / seconds)
 
 
 def _read_protocol(path: str) -> Any:
     protocol = load_config(path)
-    missing = [name for name in STATED if name not in protocol.get("painting", {})]
+    missing = [name for name in REQUIRED if name not in protocol.get("painting", {})]
     if missing:
         raise BenchError(
-            f"{path} does not state {', '.join(missing)} in `painting`; give one of "
-            f"configs/generation/*.py, or state them as these do"
+            f"{path} does not state {', '.join(missing)} in `painting`; see "
+            f"configs/generation/*.py for examples"
         )
     return protocol
 
@@ -181,18 +182,20 @@ def _read_run(folder: Path) -> Manifest:
     source = folder / FILE_NAME
     run = Manifest.read(source)
     if run.stage != "pretrain" or run.status != "complete" or run.pretraining is None:
-        raise BenchError(f"{source} is of a {run.stage} that is {run.status}; give a pretraining")
+        raise BenchError(f"{source}: {run.stage} run, {run.status}; give a complete pretraining")
     return run
 
 
-def _manifest(protocol: Any, run: Manifest, judge: Judge | None, facts: dict[str, Any]) -> Manifest:
-    """Of a run whose weights are the whole pretraining checkpoint, decoder included."""
+def _manifest(
+    protocol: Any, run: Manifest, reference: ReferenceNetwork | None, facts: dict[str, Any]
+) -> Manifest:
+    """Manifest of the measurement; its weights are the whole checkpoint, with the decoder."""
     weights = run.outputs["checkpoint"]
     origin = run.pretraining and run.pretraining.model_copy(
         update={"checkpoint_sha256": weights.sha256}
     )
     return Manifest(
-        stage="finetune",  # what the leaderboard collects
+        stage="finetune",  # the stage that the leaderboard collects
         status="complete",
         kind=run.kind,
         method=run.method,
@@ -200,7 +203,7 @@ def _manifest(protocol: Any, run: Manifest, judge: Judge | None, facts: dict[str
         seed=run.seed,
         protocol=protocol.protocol.to_dict(),
         pretraining=origin,
-        inputs={"checkpoint": weights, **({"judge": judge.file} if judge else {})},
+        inputs={"checkpoint": weights, **({"judge": reference.file} if reference else {})},
         environment=collect_environment(),
         finished=datetime.now(timezone.utc),
         **facts,

@@ -13,7 +13,7 @@ from PIL import Image
 from rich.console import Console
 
 from simmim_bench.analysis.painting import evaluate as module
-from simmim_bench.analysis.painting.painter import Painter
+from simmim_bench.analysis.painting.predictor import Predictor
 from simmim_bench.records.manifest import Manifest
 from simmim_bench.registry import MODELS
 from tests.e2e.conftest import PRETRAIN
@@ -30,7 +30,7 @@ class Grey:
         self.grid = grid
         self.hidden = []
 
-    def paint(self, images, patches):
+    def predict(self, images, patches):
         assert len(images) == len(patches)
         self.hidden.append(patches)
         return np.full_like(images, 128)
@@ -49,13 +49,13 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def painter(checkpoint):
+def predictor(checkpoint):
     cfg = Config.fromfile(PRETRAIN)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
     model.load_state_dict(torch.load(checkpoint)["state_dict"])
     mask = {"mask_patch_size": 16, "mask_ratio": 0.6, "token_size": 4}
-    return Painter(model=model, image_size=(64, 64), mask=mask)
+    return Predictor(model=model, image_size=(64, 64), mask=mask)
 
 
 @pytest.fixture
@@ -64,17 +64,17 @@ def image():
 
 
 @pytest.fixture
-def marks():
+def mask():
     drawn = np.zeros((50, 91), dtype=bool)
     drawn[3:30, 20:41] = True
     return drawn
 
 
 @pytest.fixture
-def files(tmp_path, image, marks):
+def files(tmp_path, image, mask):
     """An image and a mask as a user has them."""
     Image.fromarray(image).save(tmp_path / "image.png")
-    Image.fromarray((marks * 255).astype(np.uint8)).save(tmp_path / "mask.png")
+    Image.fromarray((mask * 255).astype(np.uint8)).save(tmp_path / "mask.png")
     return tmp_path
 
 
@@ -93,7 +93,7 @@ def call(tmp_path, monkeypatch, images, make_run):
     text = text.replace("{{$SIMMIM_BENCH_DATA:data}}/demo/coco", str(tmp_path / "data"))
     text = text.replace("count=200", "count=3")
     (tmp_path / "protocol.py").write_text(text)
-    monkeypatch.setattr(module, "load_painter", lambda *_, **__: Grey())
+    monkeypatch.setattr(module, "load_predictor", lambda *_, **__: Grey())
     monkeypatch.setattr(module, "_cost", lambda *_: make_run.cost)
 
     def run(judge=None, **changes):

@@ -12,8 +12,8 @@ import torch
 from mmengine.config import Config
 
 from simmim_bench.analysis.painting import evaluate as module
-from simmim_bench.analysis.painting.marks import random_squares
-from simmim_bench.analysis.painting.painter import load_painter
+from simmim_bench.analysis.painting.inpaint import random_squares
+from simmim_bench.analysis.painting.predictor import load_predictor
 from simmim_bench.errors import BenchError
 from simmim_bench.records.manifest import CPU, Manifest
 from simmim_bench.records.protocols import Protocol
@@ -26,7 +26,7 @@ PROTOCOLS = sorted(FOLDER.glob("*.py"))
 
 
 @pytest.fixture
-def marks():
+def masks():
     return random_squares(3, (64, 64), side=16, ratio=0.5, seed=0)
 
 
@@ -44,35 +44,35 @@ def test_there_are_protocols_and_they_are_valid():
 
 
 @pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.stem)
-def test_every_method_paints_the_same_squares(path):
+def test_every_method_inpaints_the_same_squares(path):
     cfg = Config.fromfile(path)
-    marks = module.marks_of(cfg)
-    assert marks.shape == (cfg.painting.count, 64, 64)
-    squares = marks.reshape(-1, 4, 16, 4, 16).transpose(0, 1, 3, 2, 4).reshape(-1, 4, 4, 256)
+    masks = module.masks_of(cfg)
+    assert masks.shape == (cfg.painting.count, 64, 64)
+    squares = masks.reshape(-1, 4, 16, 4, 16).transpose(0, 1, 3, 2, 4).reshape(-1, 4, 4, 256)
     assert (squares.all(axis=3) == squares.any(axis=3)).all()
     assert (squares.any(axis=3).sum(axis=(1, 2)) == 7).all()  # 0.4 x 16, rounded up
-    assert len(np.unique(marks, axis=0)) > 0.9 * len(marks)
+    assert len(np.unique(masks, axis=0)) > 0.9 * len(masks)
 
 
 @pytest.mark.parametrize("grid", [(32, 32), (8, 8), (4, 4)])
 def test_every_patch_that_a_square_touches_is_hidden(images, grid):
-    """The method's patches change what it sees, never what is painted and counted."""
-    marks = random_squares(3, (64, 64), side=16, ratio=0.2, seed=0)
-    painter = Grey(grid)
-    results = module.paint_all(painter, images, marks, scale=2, seed=0)
-    assert (results["marks"] == marks).all()
-    assert ((results["inpaint"] != images).any(axis=3) <= marks).all()
-    assert (results["inpaint"][marks] == 128).all()
-    for number, hidden in enumerate(painter.hidden[:3]):
+    """The method's patches change what it sees, never what is inpainted and measured."""
+    masks = random_squares(3, (64, 64), side=16, ratio=0.2, seed=0)
+    predictor = Grey(grid)
+    results = module.predict_all(predictor, images, masks, scale=2, seed=0)
+    assert (results["masks"] == masks).all()
+    assert ((results["inpaint"] != images).any(axis=3) <= masks).all()
+    assert (results["inpaint"][masks] == 128).all()
+    for number, hidden in enumerate(predictor.hidden[:3]):
         places = [np.arange(64) * count // 64 for count in grid]
         for row, column in np.ndindex(grid):
             inside = np.ix_(places[0] == row, places[1] == column)
-            assert hidden[0, row, column] == marks[number][inside].any()
+            assert hidden[0, row, column] == masks[number][inside].any()
 
 
-def test_a_method_that_would_see_nothing_is_refused(images, marks):
+def test_a_method_that_would_see_nothing_is_refused(images, masks):
     with pytest.raises(BenchError, match="the protocol's mask touches all 4 patches"):
-        module.paint_all(Grey((2, 2)), images, marks, scale=2, seed=0)
+        module.predict_all(Grey((2, 2)), images, masks, scale=2, seed=0)
 
 
 def test_squares_that_do_not_fit_are_refused():
@@ -82,39 +82,39 @@ def test_squares_that_do_not_fit_are_refused():
         random_squares(1, (64, 64), side=16, ratio=1.5, seed=0)
 
 
-def test_figures_are_those_that_the_protocols_name(images, marks):
-    results = module.paint_all(Grey(), images, marks, scale=2, seed=0)
-    measured = module.figures(results)
+def test_metrics_are_those_of_the_protocols(images, masks):
+    results = module.predict_all(Grey(), images, masks, scale=2, seed=0)
+    measured = module.measure(results)
     for path in PROTOCOLS:
         assert set(Config.fromfile(path).protocol.metrics.values()) == set(measured)
-    errors = [np.mean((images[n][marks[n]] / 255 - 128 / 255) ** 2) for n in range(3)]
+    errors = [np.mean((images[n][masks[n]] / 255 - 128 / 255) ** 2) for n in range(3)]
     wanted = np.mean([-10 * np.log10(error) for error in errors])
     assert measured["inpaint/psnr"] == pytest.approx(wanted, rel=1e-4)
     for name in ("psnr", "ssim", "features"):  # no detail
         assert measured[f"super/{name}"] == pytest.approx(measured[f"bicubic/{name}"])
 
 
-def test_the_gallery_shows_a_row_for_each_image(images, marks):
-    results = module.paint_all(Grey(), images, marks, scale=2, seed=0)
+def test_the_gallery_shows_a_row_for_each_image(images, masks):
+    results = module.predict_all(Grey(), images, masks, scale=2, seed=0)
     drawn = module.gallery(results, rows=2)
     assert drawn.shape == (2 * 68, 6 * 68, 3)
     assert (drawn[68:132, :64] == images[1]).all()
     assert (drawn[:64, 5 * 68 : 5 * 68 + 64] == results["super"][0]).all()
 
 
-def test_painting_is_on_the_device_of_trainings(checkpoint, monkeypatch):
+def test_predictions_use_the_device_of_trainings(checkpoint, monkeypatch):
     monkeypatch.setattr("mmengine.device.get_device", lambda: "meta")
-    model = load_painter(str(PRETRAIN), checkpoint).model
+    model = load_predictor(str(PRETRAIN), checkpoint).model
     assert {value.device.type for value in model.parameters()} == {"meta"}
     assert model.data_preprocessor.mean.device.type == "meta"
 
 
-def test_the_cost_is_that_of_the_device_that_painted(painter, monkeypatch):
+def test_the_cost_names_the_device(predictor, monkeypatch):
     """A model on the CPU of a machine that has a GPU."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda *_: "a GPU")
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda *_: 5 * 2**20)
-    cost = module._cost(painter, 2.0, 3)
+    cost = module._cost(predictor, 2.0, 3)
     assert cost.device.startswith(CPU)
     assert cost.peak_memory_mb > 50  # torch itself
     elsewhere = argparse.Namespace(model=OnGpu())
@@ -148,10 +148,10 @@ def test_what_the_tool_refuses(call, tmp_path):
     first.write_text((tmp_path / "protocol.py").read_text("utf-8").replace("square=16,", ""))
     with pytest.raises(BenchError, match=r"does not state square in `painting`"):
         call(protocol=str(first))
-    with pytest.raises(BenchError, match="--rows is 0"):
+    with pytest.raises(BenchError, match="--rows must be an integer >= 1, got 0"):
         call(rows=0)
     (tmp_path / "data" / "val2017" / "0.png").unlink()
-    with pytest.raises(BenchError, match="2 images are there, the protocol is of 3"):
+    with pytest.raises(BenchError, match="found 2 images, the protocol needs 3"):
         call()
     file = tmp_path / "run" / "manifest.json"
     file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), "stage": "export"}), "utf-8")

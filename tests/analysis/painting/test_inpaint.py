@@ -9,60 +9,59 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from simmim_bench.analysis.painting.inpaint import inpaint, run_inpaint
-from simmim_bench.analysis.painting.marks import pixels_of, touched_patches
+from simmim_bench.analysis.painting.inpaint import inpaint, pixels_of, run_inpaint, touched_patches
 from simmim_bench.errors import BenchError
 from tests.e2e.conftest import PRETRAIN
 
 
-def test_only_marked_pixels_change(painter, image, marks):
-    painted = inpaint(painter, image, marks)
+def test_only_marked_pixels_change(predictor, image, mask):
+    painted = inpaint(predictor, image, mask)
     assert painted.shape == image.shape
-    assert (painted[~marks] == image[~marks]).all()
-    assert (painted[marks] != image[marks]).any(axis=1).mean() > 0.9
+    assert (painted[~mask] == image[~mask]).all()
+    assert (painted[mask] != image[mask]).any(axis=1).mean() > 0.9
 
 
-def test_what_lies_under_the_mark_has_no_influence(painter, image, marks):
+def test_what_lies_under_the_mark_has_no_influence(predictor, image, mask):
     other = image.copy()
-    other[marks] = 255 - other[marks]
-    assert (inpaint(painter, other, marks) == inpaint(painter, image, marks)).all()
-    other[~marks] = 255 - other[~marks]
-    assert (inpaint(painter, other, marks)[marks] != inpaint(painter, image, marks)[marks]).any()
+    other[mask] = 255 - other[mask]
+    assert (inpaint(predictor, other, mask) == inpaint(predictor, image, mask)).all()
+    other[~mask] = 255 - other[~mask]
+    assert (inpaint(predictor, other, mask)[mask] != inpaint(predictor, image, mask)[mask]).any()
 
 
-def test_at_the_models_size_it_is_the_models_prediction(painter):
+def test_at_the_models_size_it_is_the_models_prediction(predictor):
     image = np.random.default_rng(1).integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    marks = np.zeros((64, 64), dtype=bool)
-    marks[16:32, 32:64] = True
-    painted = inpaint(painter, image, marks)
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[16:32, 32:64] = True
+    painted = inpaint(predictor, image, mask)
     mean, std = torch.tensor([123.675, 116.28, 103.53]), torch.tensor([58.395, 57.12, 57.375])
     normal = ((torch.from_numpy(image).float() - mean) / std).permute(2, 0, 1)[None]
     tokens = torch.zeros(1, 16, 16, dtype=torch.bool)
     tokens[:, 4:8, 8:16] = True
     normal[:, :, 16:32, 32:64] = 0  # hidden tokens are replaced, so their pixels are free
     with torch.no_grad():
-        predicted = painter.model.decoder(painter.model.encode(normal, tokens))[0]
+        predicted = predictor.model.decoder(predictor.model.encode(normal, tokens))[0]
     expected = (predicted.permute(1, 2, 0) * std + mean).clamp(0, 255).round().numpy()
-    assert np.abs(painted[marks] - expected[marks]).max() <= 1
+    assert np.abs(painted[mask] - expected[mask]).max() <= 1
 
 
-def test_patches_are_those_that_hold_a_marked_pixel(marks):
-    patches = touched_patches(marks, (4, 4))
+def test_patches_are_those_that_hold_a_marked_pixel(mask):
+    patches = touched_patches(mask, (4, 4))
     by_hand = np.zeros((4, 4), dtype=bool)
-    for y, x in np.argwhere(marks):
+    for y, x in np.argwhere(mask):
         by_hand[int(y / 50 * 4), int(x / 91 * 4)] = True
     assert (patches == by_hand).all()
     whole = pixels_of(patches, (50, 91))
-    assert (whole >= marks).all()
+    assert (whole >= mask).all()
     assert (touched_patches(whole, (4, 4)) == patches).all()
 
 
-def test_random_patches_are_of_the_ratio_and_the_seed(painter):
-    drawn = painter.random_patches(ratio=0.25, seed=(0, 1))
+def test_random_patches_are_of_the_ratio_and_the_seed(predictor):
+    drawn = predictor.random_patches(ratio=0.25, seed=(0, 1))
     assert drawn.shape == (4, 4)
     assert drawn.sum() == 4
-    assert (drawn == painter.random_patches(ratio=0.25, seed=(0, 1))).all()
-    assert (drawn != painter.random_patches(ratio=0.25, seed=(1, 1))).any()
+    assert (drawn == predictor.random_patches(ratio=0.25, seed=(0, 1))).all()
+    assert (drawn != predictor.random_patches(ratio=0.25, seed=(1, 1))).any()
 
 
 def call(checkpoint, files, **changes):
@@ -76,10 +75,10 @@ def call(checkpoint, files, **changes):
     return said.getvalue()
 
 
-def test_the_tool_writes_what_inpainting_gives(checkpoint, painter, files, image, marks):
+def test_the_tool_writes_what_inpainting_gives(checkpoint, predictor, files, image, mask):
     assert "image.png" in call(checkpoint, files)
     with Image.open(files / "out" / "image.png") as written:
-        assert (np.asarray(written) == inpaint(painter, image, marks)).all()
+        assert (np.asarray(written) == inpaint(predictor, image, mask)).all()
 
 
 def test_without_a_mask_the_same_seed_hides_the_same(checkpoint, files, image):
@@ -108,7 +107,7 @@ def refused(checkpoint, files):
 @pytest.mark.parametrize(
     ("drawn", "said"),
     [
-        (np.zeros((50, 91)), "marks no pixel"),
+        (np.zeros((50, 91)), "is empty; draw white"),
         (np.ones((50, 91)), "touches all 16 patches"),
         (np.ones((91, 50)), "is 50x91, the image is 91x50"),
     ],
@@ -123,7 +122,7 @@ def test_other_bad_input_is_refused(refused, files, checkpoint):
     assert "cannot be read as an image" in refused(mask=files / "words.png")
     assert "cannot be read as an image" in refused(images=[files / "words.png"])
     assert "does not exist" in refused(mask=files / "none.png")
-    assert "--ratio is 1.5" in refused(mask=None, ratio=1.5)
+    assert "--ratio must be between 0 and 1, got 1.5" in refused(mask=None, ratio=1.5)
     other = files / "other.pth"
     torch.save({"state_dict": {"weight": torch.zeros(1)}}, other)
     assert "does not fit" in refused(checkpoint=other)

@@ -13,52 +13,52 @@ from rich.console import Console
 
 from simmim_bench.analysis.painting import page as module
 from simmim_bench.analysis.painting.inpaint import inpaint
-from simmim_bench.analysis.painting.page import enlarge, make_page, paint_drawn
+from simmim_bench.analysis.painting.page import enlarge, inpaint_drawn, make_page
 from simmim_bench.errors import BenchError
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture
-def drawn(image, marks):
+def drawn(image, mask):
     """What Gradio's editor gives: an opaque image, a layer drawn upon."""
-    opaque = np.full((*marks.shape, 1), 255, dtype=np.uint8)
-    layer = np.zeros((*marks.shape, 4), dtype=np.uint8)
-    layer[marks] = 255
+    opaque = np.full((*mask.shape, 1), 255, dtype=np.uint8)
+    layer = np.zeros((*mask.shape, 4), dtype=np.uint8)
+    layer[mask] = 255
     return {"background": np.concatenate([image, opaque], axis=2), "layers": [layer]}
 
 
-def test_what_is_drawn_is_painted(painter, drawn, image, marks):
-    assert (paint_drawn(painter, drawn) == inpaint(painter, image, marks)).all()
+def test_what_is_drawn_is_painted(predictor, drawn, image, mask):
+    assert (inpaint_drawn(predictor, drawn) == inpaint(predictor, image, mask)).all()
 
 
-def test_two_visitors_at_once_get_what_each_would_get_alone(painter):
+def test_two_visitors_at_once_get_what_each_would_get_alone(predictor):
     """Masks enter a model by hooks, of which two calls at once would see both."""
     images = np.random.default_rng(2).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
-    masks = [painter.random_patches(ratio=0.5, seed=(number,))[None] for number in (0, 1)]
+    masks = [predictor.random_patches(ratio=0.5, seed=(number,))[None] for number in (0, 1)]
     given = list(zip(images[:, None], masks, strict=True)) * 10
-    alone = [painter.paint(*each) for each in given]
+    alone = [predictor.predict(*each) for each in given]
     with ThreadPoolExecutor(2) as visitors:
-        together = list(visitors.map(lambda each: painter.paint(*each), given))
+        together = list(visitors.map(lambda each: predictor.predict(*each), given))
     assert (np.stack(together) == np.stack(alone)).all()
 
 
-def test_what_the_page_refuses(painter, drawn):
+def test_what_the_page_refuses(predictor, drawn):
     with pytest.raises(BenchError, match="upload one first"):
-        paint_drawn(painter, None)
-    with pytest.raises(BenchError, match="what is drawn marks no pixel"):
-        paint_drawn(painter, {**drawn, "layers": []})
+        inpaint_drawn(predictor, None)
+    with pytest.raises(BenchError, match="the drawn mask is empty"):
+        inpaint_drawn(predictor, {**drawn, "layers": []})
     with pytest.raises(BenchError, match="upload one first"):
-        enlarge(painter, None, 2)
+        enlarge(predictor, None, 2)
     with pytest.raises(BenchError, match="at most 1024x1024"):
-        enlarge(painter, np.zeros((1025, 1025, 3), np.uint8), 2)
+        enlarge(predictor, np.zeros((1025, 1025, 3), np.uint8), 2)
 
 
 @pytest.mark.parametrize(("given", "asked"), [(7900, 7900), (0, None)])
 def test_the_address_is_that_of_the_page(monkeypatch, given, asked):
     """Gradio takes the first free port where none is given, and cannot serve from port 0."""
     made = Mock(server_port=7861)
-    monkeypatch.setattr(module, "load_painter", lambda *_: None)
+    monkeypatch.setattr(module, "load_predictor", lambda *_: None)
     monkeypatch.setattr(module, "make_page", lambda _: made)
     said = io.StringIO()
     given = {"config": "", "checkpoint": "", "cfg_options": [], "host": "localhost", "port": given}
@@ -68,12 +68,12 @@ def test_the_address_is_that_of_the_page(monkeypatch, given, asked):
 
 
 @pytest.fixture
-def page(painter, monkeypatch):
+def page(predictor, monkeypatch):
     """The page in a browser."""
     pytest.importorskip("gradio")
     monkeypatch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
     playwright = pytest.importorskip("playwright.sync_api")
-    made = make_page(painter)
+    made = make_page(predictor)
     _, address, _ = made.launch(prevent_thread_lock=True, quiet=True, server_name="127.0.0.1")
     with playwright.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -88,7 +88,7 @@ def page(painter, monkeypatch):
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; Debian's package is chromium")
 def test_a_browser_is_refused_without_an_image_and_enlarges_one(page, image, tmp_path):
     Image.fromarray(image).save(tmp_path / "image.png")
-    page.get_by_role("button", name="Paint", exact=True).click()
+    page.get_by_role("button", name="Inpaint", exact=True).click()
     page.get_by_text("upload one first").first.wait_for()
     page.get_by_role("tab", name="Super-resolution").click()
     page.locator("[role=tabpanel]:visible input[type=file]").first.set_input_files(
@@ -118,7 +118,7 @@ def test_a_stroke_drawn_in_a_browser_is_painted(page, tmp_path):
     page.mouse.down()
     page.mouse.move(x + 20, y, steps=5)
     page.mouse.up()
-    page.get_by_role("button", name="Paint", exact=True).click()
+    page.get_by_role("button", name="Inpaint", exact=True).click()
     shown = page.locator("[role=tabpanel]:visible img[src*='/file=']")
     shown.wait_for()
     written = page.request.get(shown.get_attribute("src")).body()

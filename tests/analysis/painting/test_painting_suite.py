@@ -1,9 +1,9 @@
-"""The suite of painting measures whoever can paint, and nobody else."""
+"""The painting suite measures every method that predicts images, and no other."""
 
 import pytest
 
-from simmim_bench.analysis.painting.evaluate import marks_of
-from simmim_bench.analysis.painting.marks import touched_patches
+from simmim_bench.analysis.painting.evaluate import masks_of
+from simmim_bench.analysis.painting.inpaint import touched_patches
 from simmim_bench.config import load_config
 from simmim_bench.masking.strategies import build_strategy, for_evaluation
 from simmim_bench.models.simmim import SimMIM
@@ -36,7 +36,7 @@ def pretrainings(suite):
     }
 
 
-def paints(config, marks):
+def paints(config, masks):
     """Whether a pretraining predicts colours and sees something of every image."""
     cfg = load_config(str(ROOT / config))
     if not cfg.model.type.startswith("simmim_bench."):
@@ -48,19 +48,19 @@ def paints(config, marks):
     mask = for_evaluation(step)
     options = {key: value for key, value in mask.items() if key not in ("type", "strategy")}
     strategy = build_strategy(mask.get("strategy", "random"), **options)
-    grid = strategy.patch_grid(marks.shape[1:])
-    return not any(touched_patches(each, grid).all() for each in marks)
+    grid = strategy.patch_grid(masks.shape[1:])
+    return not any(touched_patches(each, grid).all() for each in masks)
 
 
-def test_whoever_can_paint_is_measured(suites):
+def test_methods_that_predict_images_are_measured(suites):
     variants, painting = map(pretrainings, suites)
-    marks = marks_of(load_config(str(ROOT / PROTOCOL)))
-    able = {config: paints(config, marks) for config in set(variants.values())}
+    masks = masks_of(load_config(str(ROOT / PROTOCOL)))
+    able = {config: paints(config, masks) for config in set(variants.values())}
     assert {True, False} == set(able.values())
     assert painting == {run: config for run, config in variants.items() if able[config]}
 
 
-def test_it_measures_painting_alone(suites):
+def test_it_has_no_other_task(suites):
     [task] = suites[1].tasks.values()
     assert (task.config, task.tool) == (PROTOCOL, "evaluate_painting")
     assert suites[1].baselines == []

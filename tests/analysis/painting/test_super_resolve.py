@@ -8,7 +8,12 @@ from PIL import Image
 from rich.console import Console
 
 from simmim_bench.analysis.painting import super_resolve as module
-from simmim_bench.analysis.painting.super_resolve import enlarged, reduced, repaint, super_resolve
+from simmim_bench.analysis.painting.super_resolve import (
+    enlarged,
+    predict_halves,
+    reduced,
+    super_resolve,
+)
 from simmim_bench.errors import BenchError
 from tests.e2e.conftest import PRETRAIN
 
@@ -22,7 +27,7 @@ class Known:
         self.picture = picture
         self.hidden = []
 
-    def paint(self, images, patches):
+    def predict(self, images, patches):
         assert len(images) == len(patches)
         self.hidden.append(patches)
         where = patches.repeat(8, axis=1).repeat(8, axis=2)[..., None]
@@ -37,9 +42,9 @@ def smooth():
     return np.repeat(grey[..., None], 3, axis=2).astype(np.uint8)
 
 
-def test_every_patch_is_painted_once_from_the_others(smooth):
+def test_every_patch_is_predicted_once_from_the_others(smooth):
     known = Known(smooth)
-    assert (repaint(known, np.zeros_like(smooth), seed=0) == smooth).all()
+    assert (predict_halves(known, np.zeros_like(smooth), seed=0) == smooth).all()
     first, second = known.hidden
     assert (first ^ second).all()
     assert first.sum() == 8
@@ -72,18 +77,18 @@ def test_bicubic_is_pillows(smooth):
 
 
 @pytest.mark.parametrize("scale", module.SCALES)
-def test_any_size_is_enlarged(painter, image, scale):
-    large = super_resolve(painter, image, scale=scale)
+def test_any_size_is_enlarged(predictor, image, scale):
+    large = super_resolve(predictor, image, scale=scale)
     assert large.shape == (50 * scale, 91 * scale, 3)
-    assert (large == super_resolve(painter, image, scale=scale)).all()
+    assert (large == super_resolve(predictor, image, scale=scale)).all()
 
 
-def test_other_scales_are_refused(painter, image):
-    with pytest.raises(BenchError, match="scale is 3"):
-        super_resolve(painter, image, scale=3)
+def test_other_scales_are_refused(predictor, image):
+    with pytest.raises(BenchError, match="--scale must be 2 or 4 .* got 3"):
+        super_resolve(predictor, image, scale=3)
 
 
-def test_the_tool_writes_what_the_function_returns(checkpoint, painter, files, image):
+def test_the_tool_writes_what_the_function_returns(checkpoint, predictor, files, image):
     def call(**changes):
         given = {"config": PRETRAIN, "checkpoint": checkpoint, "images": [files / "image.png"]}
         given |= {"scale": 2, "seed": 1, "out": files / "out", "cfg_options": [], **changes}
@@ -91,7 +96,7 @@ def test_the_tool_writes_what_the_function_returns(checkpoint, painter, files, i
 
     call()
     with Image.open(files / "out" / "image.png") as written:
-        assert (np.asarray(written) == super_resolve(painter, image, scale=2, seed=1)).all()
-    with pytest.raises(BenchError, match="the scale is 5"):
+        assert (np.asarray(written) == super_resolve(predictor, image, scale=2, seed=1)).all()
+    with pytest.raises(BenchError, match="--scale must be 2 or 4 .* got 5"):
         call(scale=5, out=files / "other")
     assert not (files / "other").exists()

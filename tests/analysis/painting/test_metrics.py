@@ -1,10 +1,10 @@
-"""Figures of painted images against formulas of their own."""
+"""Metrics of predicted images against independent formulas."""
 
 import numpy as np
 import pytest
 import torch
 
-from simmim_bench.analysis.painting.figures import compare, feature_similarity
+from simmim_bench.analysis.painting.metrics import compare, feature_similarity
 
 
 @pytest.fixture
@@ -12,7 +12,7 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (2, 24, 32, 3), dtype=np.uint8)
 
 
-def test_equal_images_have_the_highest_figures(images):
+def test_equal_images_have_the_highest_metrics(images):
     everywhere = np.ones(images.shape[:3], dtype=bool)
     assert compare(images, images, everywhere) == {
         "psnr": 100,
@@ -22,15 +22,15 @@ def test_equal_images_have_the_highest_figures(images):
 
 
 def test_psnr_is_the_mean_over_images_of_the_marked_pixels(images):
-    marks = np.zeros(images.shape[:3], dtype=bool)
-    marks[:, 5:12, 3:20] = True
+    masks = np.zeros(images.shape[:3], dtype=bool)
+    masks[:, 5:12, 3:20] = True
     painted = images // 2
-    painted[~marks] = 0
+    painted[~masks] = 0
     errors = [
-        np.mean((painted[n][marks[n]] / 255 - images[n][marks[n]] / 255) ** 2) for n in range(2)
+        np.mean((painted[n][masks[n]] / 255 - images[n][masks[n]] / 255) ** 2) for n in range(2)
     ]
     wanted = np.mean([10 * np.log10(1 / error) for error in errors])
-    assert compare(painted, images, marks)["psnr"] == pytest.approx(wanted, rel=1e-4)
+    assert compare(painted, images, masks)["psnr"] == pytest.approx(wanted, rel=1e-4)
 
 
 def test_features_fall_as_an_image_is_spoilt(images):
@@ -48,7 +48,7 @@ def test_features_fall_as_an_image_is_spoilt(images):
 def test_features_are_one_layer_after_another(images):
     """The first layer by hand: the cosine of rectified convolutions, position by position."""
     kernel = np.random.default_rng(0).normal(0, np.sqrt(2 / 27), (32, 3, 3, 3))
-    from simmim_bench.analysis.painting.figures import _features
+    from simmim_bench.analysis.painting.metrics import _features
 
     true = torch.from_numpy(images).permute(0, 3, 1, 2) / 255
     first = next(iter(_features(true)))

@@ -1,4 +1,4 @@
-"""A pretraining model that paints hidden patches of images at its own size."""
+"""A pretrained model that predicts masked patches of images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from simmim_bench.analysis.images import Marks, Pixels
+from simmim_bench.analysis.images import PixelMask, Pixels
 from simmim_bench.errors import BenchError
 from simmim_bench.masking.strategies import build_strategy, for_evaluation
 from simmim_bench.reconstruction import MASK_STEP, denormalised
@@ -20,13 +20,13 @@ from simmim_bench.reconstruction import MASK_STEP, denormalised
 BATCH = 32
 
 
-class Painter:
+class Predictor:
     """Model, image size and mask patches of one pretraining.
 
     Args:
-        model: Pretraining model whose target is an image; put into evaluation mode.
-        image_size: Height and width that the model sees.
-        mask: Arguments of ``GenerateMask`` as the pretraining used them.
+        model: Pretraining model that predicts images; set to evaluation mode.
+        image_size: Height and width of its input in pixels.
+        mask: Arguments of ``GenerateMask`` in the pretraining.
     """
 
     def __init__(self, *, model: Any, image_size: tuple[int, int], mask: dict[str, Any]) -> None:
@@ -39,17 +39,17 @@ class Painter:
         strategy = build_strategy(self._strategy, **self._mask)
         self.grid = strategy.patch_grid(image_size)
         self._tokens = strategy.mask_patch_size // strategy.token_size
-        self._lock = threading.Lock()  # masks enter the model by hooks, which all threads share
+        self._lock = threading.Lock()  # hooks pass masks to the model; threads share them
 
-    def random_patches(self, *, ratio: float, seed: Sequence[int]) -> Marks:
-        """Hidden patches drawn as in the pretraining, with a ratio of one's own.
+    def random_patches(self, *, ratio: float, seed: Sequence[int]) -> PixelMask:
+        """Draw masked patches as in the pretraining, with another ratio.
 
         Args:
-            ratio: Share of hidden patches, 0 < ratio < 1.
-            seed: Words of the generator.
+            ratio: Share of masked patches, 0 < ratio < 1.
+            seed: Seed key of the generator.
 
         Returns:
-            Bool, ``grid``.
+            Bool, ``grid``; True = masked.
 
         Raises:
             ValueError: If the ratio is outside (0, 1).
@@ -59,12 +59,12 @@ class Painter:
         return tokens[:: self._tokens, :: self._tokens]
 
     @torch.no_grad()
-    def paint(self, images: Pixels, patches: Marks) -> Pixels:
-        """What the model predicts, visible patches included; threads take turns.
+    def predict(self, images: Pixels, patches: PixelMask) -> Pixels:
+        """Predict all patches, visible ones included. Only one thread predicts at a time.
 
         Args:
             images: (B, H, W, 3), uint8, RGB, at ``image_size``.
-            patches: Bool, (B, rows, columns); True = hidden.
+            patches: Bool, (B, rows, columns); True = masked.
 
         Returns:
             (B, H, W, 3), uint8.
@@ -73,12 +73,12 @@ class Painter:
         tokens = tokens.repeat_interleave(self._tokens, 2)
         with self._lock:
             parts = [
-                self._paint(images[start : start + BATCH], tokens[start : start + BATCH])
+                self._predict(images[start : start + BATCH], tokens[start : start + BATCH])
                 for start in range(0, len(images), BATCH)
             ]
         return np.concatenate(parts)
 
-    def _paint(self, images: Pixels, tokens: Tensor) -> Pixels:
+    def _predict(self, images: Pixels, tokens: Tensor) -> Pixels:
         scale = self.model.data_preprocessor
         mean, std = (value.view(1, 3, 1, 1) for value in (scale.mean, scale.std))
         pixels = torch.from_numpy(images.copy()).permute(0, 3, 1, 2).to(mean)
@@ -87,14 +87,14 @@ class Painter:
             sample = DataSample()
             sample.set_field(mask, "mask")
             samples.append(sample)
-        shown = self.model((pixels - mean) / std, samples, mode="predict")
-        painted = denormalised(shown, mean=scale.mean, std=scale.std).reconstruction
-        values: Pixels = (painted * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+        output = self.model((pixels - mean) / std, samples, mode="predict")
+        predicted = denormalised(output, mean=scale.mean, std=scale.std).reconstruction
+        values: Pixels = (predicted * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
         return values
 
 
-def load_painter(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -> Painter:
-    """Build the model of a pretraining, on the GPU if there is one, with all of its weights.
+def load_predictor(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -> Predictor:
+    """Open the model of a pretraining, on the GPU if there is one.
 
     Args:
         config: Config of a pretraining.
@@ -102,8 +102,8 @@ def load_painter(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -
         overrides: ``KEY=VALUE`` changes of the config.
 
     Raises:
-        BenchError: If the config is no pretraining, its target is no image, or the checkpoint
-            does not fit.
+        BenchError: If the config is not one of a pretraining, the model predicts no images, the
+            checkpoint does not fit, or the pretraining masks several views of an image.
     """
     from mmengine.device import get_device
 
@@ -121,4 +121,4 @@ def load_painter(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -
             f"pretraining with one view of an image"
         )
     with explained(config):
-        return Painter(model=model.to(get_device()), image_size=size, mask=masks[0])
+        return Predictor(model=model.to(get_device()), image_size=size, mask=masks[0])

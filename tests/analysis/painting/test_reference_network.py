@@ -11,8 +11,8 @@ from torchvision.models import VGG16_Weights, vgg16
 from torchvision.transforms.functional import normalize
 
 from simmim_bench.analysis.painting import evaluate as module
-from simmim_bench.analysis.painting import figures
-from simmim_bench.analysis.painting.figures import load_judge, protocol_hash
+from simmim_bench.analysis.painting import metrics
+from simmim_bench.analysis.painting.metrics import load_reference, protocol_hash
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
@@ -66,41 +66,41 @@ def distance(network, first, second):
 def test_the_figure_is_that_of_torchvisions_own_network(network, weights, images):
     painted = np.clip(images * 0.5 + 40, 0, 255).astype(np.uint8)
     painted[1, :32] = images[1, :32]
-    judge = load_judge(protocol({"checkpoint": str(weights), **SCALE}), "protocol.py")
+    reference = load_reference(protocol({"checkpoint": str(weights), **SCALE}), "protocol.py")
     everywhere = np.ones((2, 64, 64), dtype=bool)
-    found = figures.compare(painted[:2], images[:2], everywhere, judge=judge.features)
+    found = metrics.compare(painted[:2], images[:2], everywhere, reference=reference.features)
     far = distance(network, painted[:2], images[:2])
     assert found["features"] == pytest.approx(100 * float((1 - far / 2).mean()), abs=1e-3)
     assert 0 < found["features"] < 99
-    plain = figures.compare(painted[:2], images[:2], everywhere)
+    plain = metrics.compare(painted[:2], images[:2], everywhere)
     assert {**plain, "features": 0} == {**found, "features": 0}
     assert abs(plain["features"] - found["features"]) > 0.1
-    equal = figures.compare(images[:2], images[:2], everywhere, judge=judge.features)
+    equal = metrics.compare(images[:2], images[:2], everywhere, reference=reference.features)
     assert equal["features"] == pytest.approx(100, abs=1e-3)
 
 
-def test_batches_of_the_judge_change_nothing(weights, images, monkeypatch):
-    judge = load_judge(protocol({"checkpoint": str(weights), **SCALE, "levels": [1]}), "")
+def test_batches_of_the_reference_network_change_nothing(weights, images, monkeypatch):
+    reference = load_reference(protocol({"checkpoint": str(weights), **SCALE, "levels": [1]}), "")
     pair = [torch.from_numpy(each).permute(0, 3, 1, 2) / 255 for each in (images, 255 - images)]
-    whole = figures.feature_similarity(*pair, judge.features)
-    monkeypatch.setattr(figures, "BATCH", 2)
-    parts = figures.feature_similarity(*pair, judge.features)
+    whole = metrics.feature_similarity(*pair, reference.features)
+    monkeypatch.setattr(metrics, "BATCH", 2)
+    parts = metrics.feature_similarity(*pair, reference.features)
     assert whole.shape == (3,)
     torch.testing.assert_close(parts, whole)
 
 
-def test_without_a_judge_figures_are_those_of_the_versions_that_stand(images):
+def test_without_a_reference_network_figures_are_those_of_the_versions_that_stand(images):
     noise = np.random.default_rng(1).normal(0, 40, images.shape)
     painted = np.clip(images + noise, 0, 255).astype(np.uint8)
-    found = figures.compare(painted, images, np.ones((3, 64, 64), dtype=bool))
+    found = metrics.compare(painted, images, np.ones((3, 64, 64), dtype=bool))
     assert found["features"] == pytest.approx(94.2309558391571, abs=1e-4)
     for name in ("coco", "demo"):
         cfg = load_config(str(FOLDER / f"painting_{name}.py"))
-        assert load_judge(cfg, "") is None
+        assert load_reference(cfg, "") is None
         assert protocol_hash(cfg, None) == resolved_hash(cfg)
 
 
-def test_the_protocol_differs_in_its_judge_alone():
+def test_the_protocol_differs_in_its_reference_network_alone():
     own, base = (load_config(str(FOLDER / f"painting_coco{end}.py")) for end in ("-vgg16", ""))
     judge = own.painting.pop("judge")
     assert own.painting == base.painting
@@ -115,7 +115,7 @@ def test_the_protocol_differs_in_its_judge_alone():
     assert source.url.endswith(f"-{judge.sha256[:8]}.pth")
 
 
-def test_the_record_says_which_judge_it_was(call, weights, tmp_path):
+def test_the_record_says_the_reference_network(call, weights, tmp_path):
     out = call(judge={"checkpoint": str(weights), "sha256": sha256_file(weights), **SCALE})
     manifest = Manifest.read(out / "manifest.json")
     assert manifest.inputs["checkpoint"].sha256 == "a" * 64
@@ -146,8 +146,8 @@ def test_a_run_is_another_with_other_weights_but_not_elsewhere(call, weights, tm
 
 @pytest.fixture
 def refused(call, tmp_path, monkeypatch):
-    """Check that a judge is refused before anything is painted, and that nothing is written."""
-    monkeypatch.setattr(module, "load_painter", lambda *_, **__: argparse.Namespace())
+    """Check that a reference network is refused before predictions, and nothing is written."""
+    monkeypatch.setattr(module, "load_predictor", lambda *_, **__: argparse.Namespace())
 
     def check(judge, match):
         with pytest.raises(BenchError, match=match) as error:
@@ -158,14 +158,14 @@ def refused(call, tmp_path, monkeypatch):
     return check
 
 
-def test_a_judge_without_its_weights_is_refused(refused, weights, tmp_path):
+def test_a_reference_network_without_its_weights_is_refused(refused, weights, tmp_path):
     refused({"checkpoint": str(tmp_path / "absent"), **SCALE}, r"absent does not exist; give the p")
     other = tmp_path / "other.pth"
     torch.save({"conv.weight": torch.zeros(3)}, other)
     refused({"checkpoint": str(other), **SCALE}, "other.pth does not fully match .* 26 of 26 keys")
     torch.save({**torch.load(weights), "classifier.6.bias": torch.ones(3)}, other)
     known = {"checkpoint": str(other), "sha256": sha256_file(weights), **SCALE}
-    refused(known, r"other.pth has sha256 \w+, .*protocol.py is of \w+; fetch that file")
+    refused(known, r"other.pth has sha256 \w+, .*protocol.py expects \w+; get that file")
     state = torch.load(weights)
     torch.save({key: value * torch.nan for key, value in state.items()}, other)
     refused({"checkpoint": str(other), **SCALE}, "features that are not finite; give sound weights")
@@ -173,7 +173,7 @@ def test_a_judge_without_its_weights_is_refused(refused, weights, tmp_path):
     refused({"checkpoint": str(other), **SCALE}, "other.pth is truncated or damaged")
 
 
-def test_a_judge_that_is_not_described_is_refused(refused, weights):
+def test_a_reference_network_that_is_not_described_is_refused(refused, weights):
     file = {"checkpoint": str(weights)}
     refused(SCALE, r"protocol.py: painting.judge: checkpoint is missing; describe it as")
     refused(file, r"painting.judge: network_mean is missing \(and 1 more\); describe it as")
@@ -184,8 +184,8 @@ def test_a_judge_that_is_not_described_is_refused(refused, weights):
     refused({**file, **SCALE, "model": {"type": "timm.resnet81"}}, "unknown timm model 'resnet81'")
 
 
-def test_images_too_small_for_the_judge_are_refused(weights):
+def test_images_too_small_for_the_reference_network_are_refused(weights):
     judge = {"checkpoint": str(weights), **SCALE}
-    assert load_judge(protocol(judge, image_size=8), "").file.path == str(weights)
+    assert load_reference(protocol(judge, image_size=8), "").file.path == str(weights)
     with pytest.raises(BenchError, match=r"VGG16Levels on images of 4x4 pixels: .*; give a net"):
-        load_judge(protocol(judge, image_size=4), "")
+        load_reference(protocol(judge, image_size=4), "")
