@@ -1,4 +1,4 @@
-"""Painters, images, and the measuring tool on three of them."""
+"""Models, images, and tools/analyze.py painting on three of them."""
 
 import argparse
 import io
@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parents[3] / "configs" / "generation"
 
 
 class Grey:
-    """Paints one grey."""
+    """Predicts one grey."""
 
     image_size = (64, 64)
 

@@ -19,7 +19,7 @@ from tests.e2e.conftest import PRETRAIN
 
 
 class Known:
-    """Paints hidden patches from a picture that it knows, and spoils visible ones."""
+    """Predicts masked patches from a known image, and spoils visible ones."""
 
     image_size, grid = (32, 32), (4, 4)
 
@@ -84,7 +84,7 @@ def test_any_size_is_enlarged(predictor, image, scale):
 
 
 def test_other_scales_are_refused(predictor, image):
-    with pytest.raises(BenchError, match="--scale must be 2 or 4 .* got 3"):
+    with pytest.raises(BenchError, match=r"--scale must be 2 or 4 .* got 3"):
         super_resolve(predictor, image, scale=3)
 
 
@@ -97,6 +97,6 @@ def test_the_tool_writes_what_the_function_returns(checkpoint, predictor, files,
     call()
     with Image.open(files / "out" / "image.png") as written:
         assert (np.asarray(written) == super_resolve(predictor, image, scale=2, seed=1)).all()
-    with pytest.raises(BenchError, match="--scale must be 2 or 4 .* got 5"):
+    with pytest.raises(BenchError, match=r"--scale must be 2 or 4 .* got 5"):
         call(scale=5, out=files / "other")
     assert not (files / "other").exists()
