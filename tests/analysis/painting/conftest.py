@@ -85,13 +85,14 @@ def images():
 
 @pytest.fixture
 def call(tmp_path, monkeypatch, images, make_run):
-    """The tool on three images, with a judge if one is given."""
+    """Run the tool on three images, with a reference network if one is given."""
     for number, image in enumerate(images):
         (tmp_path / "data" / "val2017").mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(tmp_path / "data" / "val2017" / f"{number}.png")
     text = (FOLDER / "painting_demo.py").read_text("utf-8")
     text = text.replace("{{$SIMMIM_BENCH_DATA:data}}/demo/coco", str(tmp_path / "data"))
     text = text.replace("count=200", "count=3")
+    text = text.replace("../_base_", str(FOLDER.parent / "_base_"))
     (tmp_path / "protocol.py").write_text(text)
     monkeypatch.setattr(module, "load_predictor", lambda *_, **__: Grey())
     monkeypatch.setattr(module, "_cost", lambda *_: make_run.cost)

@@ -145,7 +145,9 @@ def test_what_the_tool_refuses(call, tmp_path):
     with pytest.raises(BenchError, match="does not state count, square, ratio, scale, seed in"):
         call(protocol=str(FOLDER.parent / "demo" / "simmim_swin-demo.py"))
     first = tmp_path / "first.py"
-    first.write_text((tmp_path / "protocol.py").read_text("utf-8").replace("square=16,", ""))
+    without = "_delete_=True, count=3, ratio=0.4, scale=2, seed=0"
+    text = (tmp_path / "protocol.py").read_text("utf-8").replace("count=3", without)
+    first.write_text(text)
     with pytest.raises(BenchError, match=r"does not state square in `painting`"):
         call(protocol=str(first))
     with pytest.raises(BenchError, match="--rows must be an integer >= 1, got 0"):
@@ -155,7 +157,7 @@ def test_what_the_tool_refuses(call, tmp_path):
         call()
     file = tmp_path / "run" / "manifest.json"
     file.write_text(json.dumps({**json.loads(file.read_text("utf-8")), "stage": "export"}), "utf-8")
-    with pytest.raises(BenchError, match="give a pretraining"):
+    with pytest.raises(BenchError, match="give a complete pretraining"):
         call()
     assert not (tmp_path / "out").exists()
 
