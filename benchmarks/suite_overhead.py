@@ -17,8 +17,9 @@ import sys
 import time
 from pathlib import Path
 
+from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.plan import Plan, build_plan
+from simmim_bench.suite.plan import Plan
 
 
 def by_hand(plan: Plan, chosen: set[str]) -> float:

@@ -17,8 +17,7 @@ from typing import Any
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, read_json, sha256_file
-from simmim_bench.records.manifest import SUPERSEDED
-from simmim_bench.suite.plan import MANIFEST, Plan, Stage
+from simmim_bench.suite.plan import MANIFEST, SUPERSEDED, Plan, Stage
 
 TRACE = "stage.json"
 BENCHMARK = "benchmark.json"

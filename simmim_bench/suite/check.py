@@ -14,8 +14,9 @@ from typing import Any
 from simmim_bench.config import added_arguments, load_config
 from simmim_bench.data.layouts import data_root, missing_data
 from simmim_bench.errors import BenchError
+from simmim_bench.suite.build import read_card
 from simmim_bench.suite.matrix import group_cells
-from simmim_bench.suite.plan import Plan, Stage, read_card
+from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.suite.schema import Suite
 
 PROTOCOL_TOOLS = {"train": "tools/train.py", "evaluate_painting": "tools/analyze.py painting"}

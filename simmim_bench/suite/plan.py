@@ -1,39 +1,20 @@
-"""The plan of a suite: which commands run, in which folders, from which inputs.
+"""The plan of a suite as data: which commands run, in which folders, from which inputs.
 
-A plan is pure data. It is written to ``plan.json``, which the process of each stage reads.
+A plan is written to ``plan.json``, which the process of each stage reads. This file imports nothing
+heavy, so that stages start fast.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.data.demo.spec import DemoSpec
-from simmim_bench.data.layouts import data_root
-from simmim_bench.errors import BenchError
-from simmim_bench.io import read_json
-from simmim_bench.records import manifest
-from simmim_bench.suite.matrix import group_cells, step_of
-from simmim_bench.suite.profile import Profile
-from simmim_bench.suite.schema import PRETRAIN, SCRATCH, Cell, Step, Suite, repeated
-from simmim_bench.suite.sources import hash_sources
-
 LOG = "log.txt"
-MANIFEST = manifest.FILE_NAME
-# Raise the number of a tool that starts to compute something else from the same input; all its
-# stages then run again.
-TOOL_VERSIONS = {
-    "prepare_data": 2,
-    "train": 3,
-    "export_backbone": 1,
-    "leaderboard": 1,
-    "evaluate_painting": 1,
-}
+MANIFEST = "manifest.json"  # as in records.manifest, which is slow to import
+SUPERSEDED = "superseded"
 _TUPLES = ("command", "needs", "options")  # JSON makes them lists
 
 
@@ -142,203 +123,3 @@ class Plan:
             for stage in raw["stages"]
         )
         return cls(raw["name"], Path(raw["root"]), Path(raw["folder"]), tuple(stages))
-
-
-def build_plan(suite: Suite, *, root: Path, folder: Path, profile: Profile | None = None) -> Plan:
-    """List the stages of ``suite``.
-
-    A stage whose config cannot be read says so in ``problem``; ``simmim_bench.suite.check`` refuses
-    to run it.
-
-    Args:
-        suite: Valid suite.
-        root: Project's root, which has ``tools`` and ``configs``.
-        folder: Suite's folder, usually ``work_dirs/<name>`` below the root.
-        profile: How trainings are started; one process each by default.
-
-    Raises:
-        BenchError: If two stages would write into one folder.
-    """
-    root, folder = root.resolve(), folder.resolve()
-    builder = _Builder(suite, root, folder, profile or Profile())
-    stages = [*builder.data(), *builder.cells()]
-    stages.append(builder.leaderboard(stages))
-    if twice := repeated([stage.id for stage in stages]):
-        raise BenchError(
-            f"two stages would write into {twice[0]}; rename a method or a backbone of the suite: "
-            f"their names are joined by '__'"
-        )
-    return Plan(suite.name, root, folder, tuple(stages))
-
-
-def read_card(root: Path, weights: str) -> dict[str, Any] | None:
-    """The JSON card beside existing weights; None if it is missing or damaged."""
-    return read_json((root / weights).with_suffix(".json"))
-
-
-@dataclass(frozen=True)
-class _Builder:
-    suite: Suite
-    root: Path
-    folder: Path
-    profile: Profile
-
-    def data(self) -> Iterator[Stage]:
-        """Preparation of the embedded dataset, if the suite uses one."""
-        if self.suite.data is None:
-            return
-        yield Stage(
-            id="data",
-            command=_tool("prepare_data", self.suite.data),
-            result=(data_root() / self.suite.data / "dataset.json").as_posix(),
-            needs=(),
-            inputs={"tool": _version("prepare_data"), "dataset": DemoSpec().fingerprint()},
-            threads=self.suite.resources.threads,
-        )
-
-    def cells(self) -> Iterator[Stage]:
-        """Pretraining, export and fine-tuning of every seed, backbone and method."""
-        methods = self.suite.methods()
-        for (seed, backbone, method), cells in group_cells(self.suite).items():
-            name = f"{method}__{backbone}/seed{seed}"
-            pretrain = export = None
-            if method in methods:
-                cell = Cell(method, backbone, PRETRAIN, seed)
-                pretrain = self._train(f"pretrain/{name}", cell, None)
-                export = self._export(f"export/{name}", pretrain)
-                yield from (pretrain, export)
-            for cell in cells:
-                identifier = f"finetune/{cell.task}/{name}"
-                if pretrain and self.suite.tasks[cell.task].tool == "evaluate_painting":
-                    yield self._paint(identifier, cell, pretrain)
-                else:
-                    yield self._train(identifier, cell, export)
-
-    def leaderboard(self, stages: list[Stage]) -> Stage:
-        """Records and tables of the fine-tunings that have succeeded."""
-        return Stage(
-            id="leaderboard",
-            command=_tool("leaderboard", "build", "--work-dir", self._relative(self.folder)),
-            result=self._relative(self.folder / "results" / "leaderboard" / "README.md"),
-            needs=tuple(stage.id for stage in stages if stage.id.startswith("finetune/")),
-            inputs={"tool": _version("leaderboard")},
-            always=True,
-        )
-
-    def _train(self, identifier: str, cell: Cell, export: Stage | None) -> Stage:
-        """A run of ``tools/train.py``: pretraining, or fine-tuning from ``export`` or scratch."""
-        step = step_of(self.suite, cell)
-        config, seed, used = step.path(cell.backbone), str(cell.seed), self._used(step, cell)
-        options = [*step.options(), *(f"{key}={path}" for key, (_, path) in used.items())]
-        resources = step.resources or self.suite.resources
-        start_arguments, start = self._start(cell, export)
-        hashes, problem = self._sources(config, cell)
-        tool = _tool(
-            *("train", config, "--work-dir", self._relative(self.folder / identifier)),
-            *("--seed", seed, "--kind", self.suite.kind, *start_arguments, "--resume"),
-            *resources.flags(self.profile.processes(resources)),
-            *(["--cfg-options", *options] if options else []),
-        )
-        processes = self.profile.processes(resources)
-        return Stage(
-            id=identifier,
-            command=self.profile.command(tool, resources),
-            result=self._manifest(identifier),
-            needs=(
-                *(["data"] if self.suite.data else []),
-                *([export.id] if export else []),
-                *(needed for needed, _ in used.values()),
-            ),
-            inputs={
-                **{"tool": _version("train"), "kind": self.suite.kind, "seed": seed, **start},
-                **{"config": config, "overrides": " ".join(options)},
-                **({"precision": resources.precision} if resources.precision else {}),
-                **hashes,
-            },
-            threads=resources.threads,
-            config=config,
-            options=tuple(options),
-            processes=processes,
-            gpus=processes if self.profile.on_gpus else 0,
-            memory_mb=resources.memory,
-            minutes=resources.time,
-            gpu_hours=step.gpu_hours,
-            problem=problem,
-        )
-
-    def _used(self, step: Step, cell: Cell) -> dict[str, tuple[str, str]]:
-        """Config key to the export that it is set to: the stage and the path of the weights."""
-        found = {}
-        for key, method in step.uses.items():
-            stage = f"export/{method}__{cell.backbone}/seed{cell.seed}"
-            found[key] = (stage, self._relative(self.folder / stage / "backbone.pth"))
-        return found
-
-    def _start(self, cell: Cell, export: Stage | None) -> tuple[list[str], dict[str, str]]:
-        """Arguments and inputs that say where the backbone comes from."""
-        if export is not None:
-            return ["--pretrained", self._relative(self.folder / export.id / "backbone.pth")], {}
-        if cell.task == PRETRAIN:
-            return [], {}
-        if weights := self.suite.weights_of(cell.method, cell.backbone):
-            card = read_card(self.root, weights) or {}
-            return ["--pretrained", weights], {"weights": str(card.get("sha256", "none"))}
-        return ["--from-scratch"], {"start": SCRATCH}
-
-    def _paint(self, identifier: str, cell: Cell, pretrain: Stage) -> Stage:
-        """A run of ``tools/analyze.py painting`` with the whole model of ``pretrain``."""
-        step = step_of(self.suite, cell)
-        protocol, resources = step.path(cell.backbone), step.resources or self.suite.resources
-        source, target = self.folder / pretrain.id, self.folder / identifier
-        hashes, problem = self._sources(protocol, cell)
-        return Stage(
-            id=identifier,
-            command=_tool(
-                *("analyze", "painting", pretrain.config, self._relative(source)),
-                *("--protocol", protocol, "--out", self._relative(target)),
-                *(["--cfg-options", *pretrain.options] if pretrain.options else []),
-            ),
-            result=self._manifest(identifier),
-            needs=(*(["data"] if self.suite.data else []), pretrain.id),
-            inputs={"tool": _version("evaluate_painting"), "config": protocol, **hashes},
-            threads=resources.threads,
-            config=protocol,
-            memory_mb=resources.memory,
-            minutes=resources.time,
-            gpu_hours=step.gpu_hours,
-            problem=problem,
-        )
-
-    def _export(self, identifier: str, pretrain: Stage) -> Stage:
-        source, target = self._relative(self.folder / pretrain.id), self.folder / identifier
-        return Stage(
-            id=identifier,
-            command=_tool("export_backbone", source, "--out", self._relative(target)),
-            result=self._manifest(identifier),
-            needs=(pretrain.id,),
-            inputs={"tool": _version("export_backbone")},
-            threads=self.suite.resources.threads,
-        )
-
-    def _sources(self, config: str, cell: Cell) -> tuple[dict[str, str], str]:
-        """Hashes of the files of a config, and why they cannot be read."""
-        try:
-            return hash_sources(config, root=self.root), ""
-        except BenchError as error:
-            place = f"pretrain.{cell.method}" if cell.task == PRETRAIN else f"tasks.{cell.task}"
-            return {}, f"{place}: {error}"
-
-    def _manifest(self, identifier: str) -> str:
-        return self._relative(self.folder / identifier / MANIFEST)
-
-    def _relative(self, path: Path) -> str:
-        """Path from the root if below it, so that manifests hold nothing of this machine."""
-        return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
-
-
-def _tool(name: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, f"tools/{name}.py", *arguments)
-
-
-def _version(tool: str) -> str:
-    return f"{tool} {TOOL_VERSIONS[tool]}"

@@ -21,12 +21,13 @@ from rich.console import Console
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, read_json
 from simmim_bench.suite import report
+from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.cache import check_plan, is_complete
 from simmim_bench.suite.check import find_mistakes
 from simmim_bench.suite.engine import Engine, run_alone
 from simmim_bench.suite.events import Board, clear_events
 from simmim_bench.suite.load import load_suite, refusal
-from simmim_bench.suite.plan import Plan, Stage, build_plan
+from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.suite.processes import MemoryPeak, identity
 from simmim_bench.suite.profile import Launcher, Profile, choose_profile
 from simmim_bench.suite.stage import last_error

@@ -15,8 +15,9 @@ import pytest
 import yaml
 from rich.console import Console
 
+from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.plan import Plan, build_plan
+from simmim_bench.suite.plan import Plan
 from simmim_bench.suite.run import Options, run_suite
 from tests.records.conftest import make_record, make_simmim  # noqa: F401  (fixtures)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from simmim_bench.errors import BenchError
+from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.plan import build_plan
 from simmim_bench.suite.profile import Profile
 
 

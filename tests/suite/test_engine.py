@@ -5,9 +5,9 @@ import subprocess
 
 import pytest
 
+from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.engine import _amounts, _resources, _rule
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.plan import build_plan
 from simmim_bench.suite.profile import Profile
 
 PRETRAIN = "pretrain/simmim__net/seed0"

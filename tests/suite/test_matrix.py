@@ -1,14 +1,17 @@
 """The plan of a suite: what depends on what, and commands that the tools understand."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 
 import pytest
 
 from simmim_bench.errors import BenchError
+from simmim_bench.records import manifest
+from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.plan import Plan, build_plan
+from simmim_bench.suite.plan import MANIFEST, SUPERSEDED, Plan
 from simmim_bench.suite.profile import Profile
 
 ROOT = Path(__file__).parents[2]
@@ -138,11 +141,13 @@ def test_a_suite_without_data_step_reads_none(project):
     assert not any(stage.id == "data" or "data" in stage.needs for stage in plan.stages)
 
 
+def test_names_of_files_are_those_of_records():
+    assert (MANIFEST, SUPERSEDED) == (manifest.FILE_NAME, manifest.SUPERSEDED)
+
+
 def test_a_plan_survives_json(project, tmp_path):
     plan = project.plan()
     path = tmp_path / "plan.json"
-    import json
-
     path.write_text(json.dumps(plan.to_json()), "utf-8")
     assert Plan.read(path) == plan
 

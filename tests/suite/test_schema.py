@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from simmim_bench.errors import BenchError
+from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.plan import build_plan
 
 ROOT = Path(__file__).parents[2]
 

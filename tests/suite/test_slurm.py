@@ -11,8 +11,8 @@ import pytest
 
 from simmim_bench.io import atomic_write_json
 from simmim_bench.suite import events
+from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.plan import build_plan
 from simmim_bench.suite.profile import PLUGIN, Profile
 
 pytestmark = pytest.mark.slurm
