@@ -7,8 +7,8 @@ import torch
 
 from simmim_bench.backbones import adapter_for
 from simmim_bench.registry import MODELS
-from simmim_bench.weights.convert.keymaps import classifier_map, pretraining_map
-from simmim_bench.weights.convert.translate import to_ours
+from simmim_bench.weights.convert.layouts import LAYOUTS
+from simmim_bench.weights.convert.translate import read_layout
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.strict import load_pretrained
 
@@ -42,6 +42,13 @@ DROPPED = {"swin": (), "vit": ("ln1.weight", "ln1.bias")}
 RESIZED = {"swin": 8, "vit": 3}
 
 
+def ours(state, layout, adapter):
+    """The original's weights under our keys, every one of them."""
+    reading = read_layout(state, LAYOUTS[layout], adapter)
+    assert reading.unknown == ()
+    return reading.state
+
+
 @pytest.fixture(params=["swin", "vit"])
 def name(request):
     return request.param
@@ -55,7 +62,7 @@ def golden(name):
 @pytest.fixture
 def wanted(name, golden):
     """The original's loaded weights under our keys, head included."""
-    loaded = to_ours(golden["loaded"], classifier_map(name))
+    loaded = ours(golden["loaded"], "simmim fine-tuning", name)
     return {key.removeprefix("backbone."): value for key, value in loaded.items()}
 
 
@@ -69,7 +76,7 @@ def backbone(name):
 @pytest.fixture
 def report(name, backbone, save_pretraining, tmp_path):
     pretrained = torch.load(DATA / f"simmim_{name}_pretrain.pt", weights_only=True)
-    state = to_ours(pretrained["state_dict"], pretraining_map(name))
+    state = ours(pretrained["state_dict"], "simmim pretraining", name)
     checkpoint = save_pretraining(PRETRAINING[name], state=state)
     return load_pretrained(backbone, export_backbone(checkpoint, tmp_path / "export").weights)
 
@@ -107,7 +114,7 @@ def test_the_logits_equal_the_originals(name, backbone, report, wanted, golden, 
 
 
 def test_layers_and_decay_equal_the_originals(name, backbone, golden):
-    adapter, keys = adapter_for(backbone), classifier_map(name)
+    adapter, keys = adapter_for(backbone), LAYOUTS["simmim fine-tuning"].key_map(name)
     groups = {
         keys.to_ours(key).removeprefix("backbone."): group
         for key, group in golden["param_groups"].items()

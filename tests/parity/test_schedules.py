@@ -112,5 +112,5 @@ def test_resumed_in_the_middle_it_goes_on_as_if_never_stopped():
 
 def test_warmup_longer_than_the_schedule_is_refused():
     schedule = {"type": "simmim_bench.WarmupCosineLR", "warmup": 5, "warmup_factor": 0.1}
-    with pytest.raises(ValueError, match="warmup 5 is not within the schedule of 4"):
+    with pytest.raises(ValueError, match="warmup must be from 0 to end=4, got 5"):
         rates({**schedule, "min_factor": 0.1, "end": 4}, [1.0], 1, 1)

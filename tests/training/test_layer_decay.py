@@ -7,7 +7,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 
 from simmim_bench.registry import MODELS
-from simmim_bench.weights.convert.keymaps import classifier_map, pretraining_map
+from simmim_bench.weights.convert.layouts import LAYOUTS
 
 DATA = Path(__file__).parents[1] / "golden"
 CLASSIFIERS = {
@@ -95,7 +95,7 @@ def test_every_parameter_has_the_originals_settings(name, equal):
         weight_decay=golden["weight_decay"],
         paramwise_cfg={"layer_decay": golden["layer_decay"]},
     )
-    keys = classifier_map(name)
+    keys = LAYOUTS["simmim fine-tuning"].key_map(name)
     wanted = {
         keys.to_ours(key): (group["lr"], group["weight_decay"])
         for key, group in golden["param_groups"].items()
@@ -133,7 +133,7 @@ def decayed_by_the_original(name, shapes):
 def test_pretraining_decays_what_the_original_decays(name):
     golden = torch.load(DATA / f"simmim_{name}_pretrain.pt", weights_only=True)
     shapes = {key: golden["state_dict"][key].shape for key in golden["grad_norms"]}
-    keys = pretraining_map(name)
+    keys = LAYOUTS["simmim pretraining"].key_map(name)
     wanted = {keys.to_ours(key) for key in decayed_by_the_original(name, shapes)}
     model = pretraining(PRETRAININGS[name])
     optimizer = optimizer_of(model)

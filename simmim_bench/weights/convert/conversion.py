@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from simmim_bench.backbones.base import Resized
 from simmim_bench.errors import BenchError
-from simmim_bench.weights.convert.architecture_convolutional import Architecture
+from simmim_bench.weights.convert.architecture import Architecture
 from simmim_bench.weights.convert.fit import fit_positions, with_sizes
 from simmim_bench.weights.convert.layouts import LAYOUTS, WITHOUT_PACKAGE, Layout, target_layout
-from simmim_bench.weights.convert.library_models import own_backbone
-from simmim_bench.weights.convert.report import ConversionReport
+from simmim_bench.weights.convert.libraries import own_backbone
 from simmim_bench.weights.convert.sniff import Sniffed, check_whole, sniff, unwrap
 from simmim_bench.weights.convert.source import Source
 from simmim_bench.weights.convert.translate import (
@@ -26,12 +26,91 @@ from simmim_bench.weights.convert.translate import (
     backbone_of,
     write_layout,
 )
-from simmim_bench.weights.convert.verify import Side, verify
+from simmim_bench.weights.convert.verify import Side, Verification, verify
 from simmim_bench.weights.files import check_finite
 from simmim_bench.weights.identity import BLOCK, KEY
 
 WITH_NORMS = ("swin", "swinv2", "convnext")
 """Adapters of backbones that have a norm after each level that goes out."""
+
+
+@dataclass(frozen=True)
+class ConversionReport:
+    """Account of a conversion; a key that was renamed wrongly never gets this far.
+
+    Args:
+        source: File name.
+        sha256: Hash of the file.
+        layout: Layout that was recognised.
+        target: Layout that was written.
+        adapter: Backbone's adapter.
+        architecture: Config that builds the backbone.
+        notes: What shapes did not say and was assumed.
+        matched: Keys of the file that were converted.
+        missing: Buffers that the file lacks and that were computed.
+        resized: Position parameters fitted to another size.
+        resize_method: How bias tables were resized; absolute embeddings always bicubically.
+        dropped: Keys that were not written, with the reason.
+        written: Tensors written.
+        verification: Outcome of running both sides.
+        ran_code: Whether the file was read with ``--trust-pickle``.
+    """
+
+    source: str
+    sha256: str
+    layout: str
+    target: str
+    adapter: str
+    architecture: dict[str, Any]
+    notes: tuple[str, ...]
+    matched: tuple[str, ...]
+    missing: tuple[str, ...]
+    resized: tuple[Resized, ...]
+    resize_method: str | None
+    dropped: tuple[Dropped, ...]
+    written: int
+    verification: Verification
+    ran_code: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON types only; nothing is ever unexpected, or there would be no report."""
+        return {**asdict(self), "unexpected": []}
+
+    def table(self) -> str:
+        """Lines of name and value."""
+        checked = self.verification
+        verified = f"{checked.difference:.1e}, {checked.note}" if checked.ran else checked.note
+        rows = [
+            ("from", f"{self.layout} ({self.source}, sha256 {self.sha256[:12]})"),
+            ("to", self.target),
+            ("backbone", f"{self.adapter}, {self.architecture['type']}"),
+            *(("assumed", note) for note in self.notes),
+            ("matched", str(len(self.matched))),
+            ("missing", f"{len(self.missing)} (buffers, computed)"),
+            ("unexpected", "0"),
+            ("resized", self._resized()),
+            ("dropped", str(len(self.dropped))),
+            *(("", line) for line in self._reasons()),
+            ("written", f"{self.written} tensors"),
+            ("difference", verified),
+        ]
+        if self.ran_code:
+            rows.insert(0, ("WARNING", "READ WITH --trust-pickle: CODE IN THE FILE WAS RUN"))
+        return "".join(f"{name:<11} {value}\n" for name, value in rows)
+
+    def _reasons(self) -> list[str]:
+        """One line a reason, with the first key it holds for."""
+        grouped: dict[str, list[str]] = {}
+        for entry in self.dropped:
+            grouped.setdefault(entry.reason, []).append(entry.key)
+        return [f"{len(keys)} x {reason} ({keys[0]})" for reason, keys in grouped.items()]
+
+    def _resized(self) -> str:
+        if not self.resized:
+            return "0"
+        first = self.resized[0]
+        how = f"bias tables {self.resize_method}, embeddings bicubic"
+        return f"{len(self.resized)} ({how}; first {first.key} {first.old} -> {first.new})"
 
 
 @dataclass(frozen=True)
@@ -64,15 +143,15 @@ def convert_checkpoint(
     """Recognise, check, verify, resize and rename.
 
     Args:
-        source: What was read.
+        source: The file.
         to: Library that the result is for, one of ``layouts.TARGETS``.
         resize: Method for bias tables, ``geometric`` or ``bicubic``.
         window: Swin window wanted; None keeps it.
         image_size: Image size wanted; None keeps it.
 
     Raises:
-        BenchError: If the file is of no known layout, is not whole, holds NaN, cannot be given
-            the target's names or sizes, or computes something else in the target's library.
+        BenchError: If the layout is unknown, keys are missing, weights are NaN, the target does not
+            support the names or sizes, or its library computes something else.
     """
     found, ours = _read(source)
     adapter = found.architecture.adapter
@@ -162,8 +241,8 @@ def _sides(
         target = own if source.library == "timm" else timm
         names[1] = f"{target.library} in place of {names[1]}"
     left = Side(source.library, names[0], _inside(ours, source, adapter), found.architecture)
-    _, placeless = write_layout(ours, target, adapter)
-    written = _without(found.architecture, [*dropped, *placeless])
+    _, unsupported = write_layout(ours, target, adapter)
+    written = _without(found.architecture, [*dropped, *unsupported])
     return left, Side(target.library, names[1], _inside(ours, target, adapter), written)
 
 

@@ -1,4 +1,4 @@
-"""Resize a backbone's position parameters to another window or image, by a named method."""
+"""Resize a backbone to another window or image: its config, and its position parameters."""
 
 from __future__ import annotations
 
@@ -12,40 +12,44 @@ from torch import Tensor
 from simmim_bench.backbones.base import Resized
 from simmim_bench.backbones.resize import resize_bias_table, resize_position_embedding
 from simmim_bench.errors import BenchError
-from simmim_bench.weights.convert.architecture import EXTRA_BIASES, table_window, window_config
-from simmim_bench.weights.convert.architecture_convolutional import Architecture
-from simmim_bench.weights.convert.architecture_swinv2 import swinv2_with_sizes
+from simmim_bench.weights.convert.architecture import (
+    EXTRA_BIASES,
+    NO_WINDOW,
+    TABLE,
+    Architecture,
+    table_window,
+    window_config,
+)
 
 METHODS = ("geometric", "bicubic")
-TABLE = "relative_position_bias_table"
 
 
 def with_sizes(
     architecture: Architecture, *, window: int | None, image_size: int | None
 ) -> Architecture:
-    """The same architecture for another window or image.
+    """The same architecture for another window or image size.
 
-    Swin windows are at most as large as a stage's map, as in the original.
+    Swin windows are at most as large as the map of their stage, as in the original.
 
     Raises:
-        BenchError: If the window is asked of a backbone without windows, or a size does not fit.
+        BenchError: If a window is given for a backbone without windows, or a size does not fit.
     """
     if architecture.adapter == "swinv2":
-        return swinv2_with_sizes(architecture, window=window, image_size=image_size)
+        return _swinv2_with_sizes(architecture, window=window, image_size=image_size)
     if window is None and image_size is None:
         return architecture
     config = dict(architecture.config)
     if "img_size" not in config:
         raise BenchError(
-            f"a {architecture.adapter} backbone takes images of any size and has no windows; leave "
-            f"--window and --image-size out"
+            f"--window and --image-size do not apply to a {architecture.adapter} backbone, which "
+            f"takes images of any size; leave them out"
         )
     patch = config["patch_size"]
     if architecture.adapter != "swin":
         if window is not None:
             raise BenchError(
-                f"--window {window} does not fit a {architecture.adapter} backbone, which has no "
-                f"windows; give --image-size"
+                f"--window {window} does not apply to a {architecture.adapter} backbone, which has "
+                f"no windows; give --image-size"
             )
         stages, multiple = 1, patch
     else:
@@ -54,8 +58,8 @@ def with_sizes(
     image = image_size or multiple * (window or 0)
     if image % multiple or (window is not None and window < 2):
         raise BenchError(
-            f"window {window} and image size {image} do not fit; use a window of at least 2 and "
-            f"an image size that {multiple} divides"
+            f"--window {window} and --image-size {image} do not fit; use a window of at least 2 "
+            f"and an image size that is a multiple of {multiple}"
         )
     config["img_size"] = image
     if window is not None:
@@ -66,6 +70,41 @@ def with_sizes(
     if image_size is None:
         notes += (f"image size {image} assumed, one window at the end",)
     return dataclasses.replace(architecture, config=config, notes=notes)
+
+
+def _swinv2_with_sizes(
+    architecture: Architecture, *, window: int | None, image_size: int | None
+) -> Architecture:
+    """The same architecture with the sizes of its pretraining, where the file does not have them.
+
+    Raises:
+        BenchError: If the file has sizes and others are given, or has none and one is not given.
+    """
+    config = architecture.config
+    if NO_WINDOW not in architecture.notes:
+        if window is None and image_size is None:
+            return architecture
+        raise BenchError(
+            f"this swinv2 backbone was trained with windows {config['window_size']}, which its "
+            f"position biases are scaled by; leave --window and --image-size out and set "
+            f"pretrained_window_sizes={config['window_size']} in the config"
+        )
+    multiple = config["patch_size"] * 2 ** (len(config["arch"]["depths"]) - 1)
+    if window is None or image_size is None:
+        raise BenchError(
+            "the file does not contain the windows that scale its position biases; give "
+            "--window and --image-size of its training (swinv2_base_window16_256: 16 and 256)"
+        )
+    if window < 2 or image_size % multiple:
+        raise BenchError(
+            f"--window {window} and --image-size {image_size} do not fit; use a window of at "
+            f"least 2 and an image size that is a multiple of {multiple}"
+        )
+    maps = [image_size // multiple * 2**stage for stage in range(len(config["arch"]["depths"]))]
+    windows = [min(window, side) for side in reversed(maps)]
+    stated = f"windows {window} and image size {image_size} as given, not in the weights"
+    sizes = {"img_size": image_size, "window_size": windows}
+    return dataclasses.replace(architecture, config={**config, **sizes}, notes=(stated,))
 
 
 def fit_positions(

@@ -150,11 +150,12 @@ TORCHVISION_CONVNEXT_RULES: tuple[Rule, ...] = (
 )
 """Backbone keys of torchvision's ``ConvNeXt`` and of ``mmpretrain.ConvNeXt``."""
 
-BACKBONE_RULES: dict[str, tuple[Rule, ...]] = {"swin": SWIN_RULES, "vit": VIT_RULES}
+ORIGINAL_RULES: dict[str, tuple[Rule, ...]] = {
+    "swin": SWIN_RULES,
+    "vit": VIT_RULES,
+    "swinv2": SWINV2_RULES,
+}
 """Rules of the original by the name of the backbone's adapter."""
-
-ORIGINAL_RULES: dict[str, tuple[Rule, ...]] = {**BACKBONE_RULES, "swinv2": SWINV2_RULES}
-"""The same with Swin V2, whose patch merging is normalised after the reduction."""
 
 _TIMM_MERGING: tuple[Rule, ...] = tuple(
     (f"layers.{stage + 1}.downsample.", f"stages.{stage}.downsample.") for stage in range(3)
@@ -219,18 +220,6 @@ class KeyMap:
     def to_theirs(self, key: str) -> str | None:
         """Their name of ``key``, or None if no rule fits."""
         return _rename(key, ((ours, theirs) for theirs, ours in self.rules))
-
-
-def pretraining_map(adapter: str) -> KeyMap:
-    """Map of a pretraining checkpoint: ``encoder.*`` and ``backbone.*``."""
-    backbone = tuple((f"encoder.{a}", f"backbone.{b}") for a, b in BACKBONE_RULES[adapter])
-    return KeyMap(ALGORITHM_RULES + backbone)
-
-
-def classifier_map(adapter: str) -> KeyMap:
-    """Map of a classifier: bare backbone keys and ``backbone.*``."""
-    backbone = tuple((a, f"backbone.{b}") for a, b in BACKBONE_RULES[adapter])
-    return KeyMap(CLASSIFIER_RULES + backbone)
 
 
 def _rename(key: str, rules: Iterable[Rule]) -> str | None:

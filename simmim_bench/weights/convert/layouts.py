@@ -62,7 +62,7 @@ class Layout:
         beside_by_adapter: The same for one adapter, tried first.
         concatenated: Whether patch merging concatenates its neighbours (original, timm).
         ignored: Keys of a file that are not converted, with the reason.
-        placeless: Our backbone keys for which the layout has no place, with the reason.
+        unsupported: Our backbone keys that the layout does not have, with the reason.
         buffers: Whether indices and coordinates of relative positions are stored.
         column_scales: Whether layer scale is stored as (C, 1, 1) instead of (C,).
     """
@@ -76,7 +76,7 @@ class Layout:
     beside_by_adapter: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict)
     concatenated: bool = False
     ignored: Reasons = ()
-    placeless: Reasons = ()
+    unsupported: Reasons = ()
     buffers: bool = True
     column_scales: bool = False
 
@@ -99,7 +99,7 @@ LAYOUTS: dict[str, Layout] = {
             beside=ALGORITHM_RULES,
             concatenated=True,
             ignored=((DROPPED, "buffer that is computed at each call"),),
-            placeless=_OTHER_NORMS,
+            unsupported=_OTHER_NORMS,
         ),
         Layout(
             name="simmim fine-tuning",
@@ -109,20 +109,20 @@ LAYOUTS: dict[str, Layout] = {
             beside=CLASSIFIER_RULES,
             concatenated=True,
             ignored=((DROPPED, "buffer that is computed at each call"),),
-            placeless=_OTHER_NORMS,
+            unsupported=_OTHER_NORMS,
         ),
         Layout(
             name="simmim_bench backbone",
             library="simmim_bench",
             backbone=OWN_RULES,
-            placeless=_OTHER_NORMS + _POOLED_NORM,
+            unsupported=_OTHER_NORMS + _POOLED_NORM,
         ),
         Layout(  # after ours: without its head a ResNet has the same keys in all libraries
             name="torchvision",
             library="torchvision",
             backbone=TORCHVISION_RULES,
             beside_by_adapter={"resnet": _FC, "convnext": (("classifier.2.", "head.fc."),)},
-            placeless=_OTHER_NORMS,
+            unsupported=_OTHER_NORMS,
             column_scales=True,
         ),
         Layout(
@@ -138,7 +138,7 @@ LAYOUTS: dict[str, Layout] = {
             beside=CLASSIFIER_RULES,
             concatenated=True,
             ignored=((DROPPED, "buffer that is computed at each call"),),
-            placeless=_OTHER_NORMS,
+            unsupported=_OTHER_NORMS,
             buffers=False,
         ),
         Layout(
@@ -147,7 +147,7 @@ LAYOUTS: dict[str, Layout] = {
             backbone={"convnext": CONVNEXT_RULES},
             wrapper="model",
             beside=CLASSIFIER_RULES,
-            placeless=_OTHER_NORMS,
+            unsupported=_OTHER_NORMS,
         ),
         Layout(
             name="simmim_bench pretraining",

@@ -1,19 +1,17 @@
-"""Tell the layout and the backbone of a file from its keys and shapes alone."""
+"""Recognise the layout and the backbone of a file by its keys and shapes alone."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
-from simmim_bench.weights.convert.architecture import infer_architecture
-from simmim_bench.weights.convert.architecture_convolutional import Architecture
+from simmim_bench.weights.convert.architecture import Architecture, infer_architecture
 from simmim_bench.weights.convert.layouts import LAYOUTS, Layout
-from simmim_bench.weights.convert.library_models import own_backbone
+from simmim_bench.weights.convert.libraries import own_backbone
 from simmim_bench.weights.convert.translate import (
     BACKBONE,
     FROM_WINDOWS,
@@ -21,13 +19,14 @@ from simmim_bench.weights.convert.translate import (
     read_layout,
     write_layout,
 )
+from simmim_bench.weights.strict import Difference, compare
 
 WRAPPERS = ("model", "state_dict", "module")
 PARALLEL = "module."  # DistributedDataParallel's prefix
 KNOWN_SHARE = 0.5  # below this share of known keys a file is something else
 CLOSE = 2  # a renamed key may cost the right layout one more unknown key than a wrong one
-COMPUTED = (*FROM_WINDOWS, "num_batches_tracked")
-"""Ends of buffers that a file may lack; older files have no counter of batches."""
+COMPUTED = tuple(f".*{end}" for end in (*FROM_WINDOWS, "num_batches_tracked"))
+"""Buffers that a file may lack; older files have no counter of batches."""
 
 
 @dataclass(frozen=True)
@@ -39,23 +38,20 @@ class Sniffed:
         architecture: What its backbone is.
         reading: Its tensors under our names.
         own: State dict of our class of that architecture, with arbitrary weights.
-        missing: Our backbone keys that the file lacks.
-        unexpected: Names in the file that fit no key of the backbone.
-        wrong_shape: Our backbone keys whose tensors have another shape.
+        difference: From ``own``; unexpected keys under their names in the file.
     """
 
     layout: Layout
     architecture: Architecture
     reading: Reading
     own: dict[str, Tensor]
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-    wrong_shape: tuple[str, ...]
+    difference: Difference
 
     @property
     def misfits(self) -> int:
-        """Keys that do not agree."""
-        return len(self.missing) + len(self.unexpected) + len(self.wrong_shape)
+        """Number of keys that do not agree."""
+        found = self.difference
+        return len(found.missing) + len(found.unexpected) + len(found.wrong_shape)
 
 
 def unwrap(content: Mapping[str, Any]) -> tuple[dict[str, Tensor], str | None]:
@@ -69,8 +65,8 @@ def unwrap(content: Mapping[str, Any]) -> tuple[dict[str, Tensor], str | None]:
     tensors = {key: value for key, value in inner.items() if isinstance(value, Tensor)}
     if not tensors:
         raise BenchError(
-            f"no state dict among the top-level keys {', '.join(map(str, list(content)[:4]))}; "
-            f"give a file with weights, bare or under 'model' or 'state_dict'"
+            f"no state dict found (top-level keys: {', '.join(map(str, list(content)[:4]))}); give "
+            f"a file whose weights are at the top level or under 'model' or 'state_dict'"
         )
     if all(key.startswith(PARALLEL) for key in tensors):
         tensors = {key.removeprefix(PARALLEL): value for key, value in tensors.items()}
@@ -81,7 +77,7 @@ def sniff(state: Mapping[str, Tensor], wrapper: str | None) -> Sniffed:
     """Find the layout and the adapter that explain a state dict best.
 
     Raises:
-        BenchError: If none explains half of it, or its shapes tell no architecture.
+        BenchError: If none explains half of the keys, or the shapes fit no architecture.
     """
     readings = [
         (layout, adapter, read_layout(state, layout, adapter))
@@ -92,7 +88,7 @@ def sniff(state: Mapping[str, Tensor], wrapper: str | None) -> Sniffed:
     fewest = min((len(entry[2].unknown) for entry in readings), default=len(state))
     if fewest > (1 - KNOWN_SHARE) * len(state):
         raise BenchError(
-            f"the keys (first: {', '.join(list(state)[:3])}) are of no layout we know; known are: "
+            f"unknown checkpoint layout (first keys: {', '.join(list(state)[:3])}); supported: "
             f"{', '.join(LAYOUTS)}"
         )
     close = [entry for entry in readings if len(entry[2].unknown) <= fewest + CLOSE]
@@ -111,35 +107,25 @@ def sniff(state: Mapping[str, Tensor], wrapper: str | None) -> Sniffed:
 
 
 def check_whole(found: Sniffed) -> None:
-    """Refuse a file whose backbone does not fit its architecture, every key.
+    """Refuse a file whose backbone does not fit its architecture in every key and shape.
 
     Raises:
-        BenchError: Names a misfit and the nearest key that was expected.
+        BenchError: Names the keys, as the file spells them.
     """
-    if not found.misfits:
+    difference, adapter = found.difference, found.architecture.adapter
+    if not difference:
         return
-    if found.wrong_shape:
-        key = found.wrong_shape[0]
-        given = tuple(found.reading.state[BACKBONE + key].shape)
+    if difference.wrong_shape:
+        key, given, expected = difference.wrong_shape[0]
         raise BenchError(
-            f"{found.reading.names[BACKBONE + key]} is {given}, but the other shapes of this "
-            f"{found.architecture.adapter} backbone ask for {tuple(found.own[key].shape)}; the "
-            f"file was changed or is of a variant that is not supported"
+            f"{found.reading.names[BACKBONE + key]} has shape {given}, but the other shapes of "
+            f"this {adapter} backbone require {expected}; the file was changed or is of a variant "
+            f"that is not supported"
         )
-    wanted = [_name_in_file(found, key) for key in found.missing]
-    if not found.unexpected:
-        parts = f"{len(wanted)} keys missing ({', '.join(wanted[:3])})"
-    else:
-        first = found.unexpected[0]
-        everything = wanted or [_name_in_file(found, key) for key in found.own]
-        nearest = difflib.get_close_matches(first, everything, n=1, cutoff=0.0)
-        parts = (
-            f"{len(wanted)} keys missing, {len(found.unexpected)} unexpected, for example {first} "
-            f"(nearest known name: {nearest[0]})"
-        )
+    missing = tuple(_name_in_file(found, key) for key in difference.missing)
     raise BenchError(
-        f"as {found.layout.name} the {found.architecture.adapter} backbone is not whole: {parts}; "
-        f"give a file whose keys were not renamed"
+        f"the {adapter} backbone in this {found.layout.name} file is not complete: "
+        f"{replace(difference, missing=missing)}; give a file whose keys were not renamed"
     )
 
 
@@ -149,14 +135,12 @@ def _fit(layout: Layout, adapter: str, reading: Reading) -> Sniffed:
         architecture = infer_architecture(adapter, backbone)
         own = own_backbone(architecture).state_dict()
     except (ValueError, AssertionError, RuntimeError, IndexError, ZeroDivisionError) as error:
-        raise BenchError(f"the shapes give no {adapter} backbone ({error})") from error
-    missing = [key for key in own if key not in backbone and not key.endswith(COMPUTED)]
-    extra = [key for key in backbone if key not in own]
-    shapes = [key for key in backbone if key in own and own[key].shape != backbone[key].shape]
-    unexpected = [*reading.unknown, *(reading.names[BACKBONE + key] for key in extra)]
-    return Sniffed(
-        layout, architecture, reading, own, tuple(missing), tuple(unexpected), tuple(shapes)
-    )
+        raise BenchError(
+            f"the shapes do not describe a {adapter} backbone ({error}); give an unchanged file"
+        ) from error
+    found = compare(own, backbone, may_be_missing=COMPUTED)
+    unexpected = (*reading.unknown, *(reading.names[BACKBONE + key] for key in found.unexpected))
+    return Sniffed(layout, architecture, reading, own, replace(found, unexpected=unexpected))
 
 
 def _name_in_file(found: Sniffed, key: str) -> str:

@@ -1,4 +1,4 @@
-"""Read a checkpoint from a path or a URL, with its hash, without running code in it."""
+"""Read the checkpoint to convert from a path or a URL, with its hash, without running its code."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Source:
         content: What the file holds.
         name: File name.
         sha256: Its hash.
-        ran_code: Whether it was read with ``--trust-pickle`` because nothing else would do.
+        ran_code: Whether it could only be read with ``--trust-pickle``.
     """
 
     content: dict[str, Any]
@@ -45,19 +45,19 @@ def read_source(where: str, *, sha256: str | None = None, trust_pickle: bool = F
         trust_pickle: Read a file that holds more than weights, which runs the code in it.
 
     Raises:
-        BenchError: If it cannot be fetched, has another hash, or cannot be read safely.
+        BenchError: If it cannot be downloaded, has another hash, or cannot be read safely.
     """
     if sha256 is not None and not re.fullmatch(r"[0-9a-fA-F]{64}", sha256):
-        raise BenchError(f"--sha256 {sha256} is no SHA-256; give 64 hexadecimal digits")
+        raise BenchError(f"--sha256 must be 64 hexadecimal digits, got {sha256!r}")
     with tempfile.TemporaryDirectory() as folder:
         path = _local(where, Path(folder))
         if not path.is_file():
-            raise BenchError(f"checkpoint {where} is no file; give a file or its URL")
+            raise BenchError(f"checkpoint {where} is not a file; give a file or its URL")
         found = sha256_file(path)
         if sha256 is not None and found != sha256.lower():
             raise BenchError(
                 f"{where} has sha256 {found}, expected {sha256.lower()}; the file is damaged or "
-                f"another one, fetch it again"
+                f"another one; download it again"
             )
         content, ran_code = _read(path, where, trust_pickle=trust_pickle)
     return Source(content, path.name, found, ran_code)
@@ -68,12 +68,12 @@ def _local(where: str, folder: Path) -> Path:
     if "://" not in where:
         return Path(where)
     if parts.scheme not in SCHEMES:
-        raise BenchError(f"{where} has scheme {parts.scheme}; expected one of {', '.join(SCHEMES)}")
+        raise BenchError(f"the scheme of a URL must be one of {', '.join(SCHEMES)}, got {where}")
     path = folder / (Path(parts.path).name or "checkpoint")
     try:
         torch.hub.download_url_to_file(where, str(path), progress=True)
     except (urllib.error.URLError, OSError) as error:
-        raise BenchError(f"{where} cannot be fetched ({error}); check the address") from error
+        raise BenchError(f"cannot download {where} ({error}); check the address") from error
     return path
 
 
@@ -88,7 +88,7 @@ def _read(path: Path, where: str, *, trust_pickle: bool) -> tuple[dict[str, Any]
     try:
         content = torch.load(path, map_location="cpu", weights_only=False)
     except (ImportError, AttributeError) as error:
-        raise BenchError(f"{where} needs code that is not installed ({error})") from error
+        raise BenchError(f"{where} needs a package that is not installed ({error})") from error
     except Exception as error:  # whatever the code in it raises
         reason = f"{type(error).__name__}: {error}"
         raise BenchError(f"{where} cannot be read even with --trust-pickle ({reason})") from error

@@ -1,21 +1,29 @@
-"""Translate a state dict between a layout and our names, keeping account of every key."""
+"""Translate a state dict between a layout and our names, and report every key.
+
+Patch merging differs in more than its names: the original and timm concatenate the four neighbours
+one after another, mmpretrain's ``nn.Unfold`` interleaves them channel by channel.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
-from simmim_bench.weights.convert.keymaps import DROPPED, KeyMap
 from simmim_bench.weights.convert.layouts import Layout, Reasons
 
 BACKBONE = "backbone."
 FROM_WINDOWS = ("relative_position_index", "relative_coords_table")
 """Ends of buffers that follow from a window; coordinates are those of Swin V2."""
+MERGED = r".*downsample\.(reduction\.weight|norm\.weight|norm\.bias)"
+MERGED_POST_NORM = r".*downsample\.reduction\.weight"
+"""The same for Swin V2, which normalises what comes out of the reduction."""
+NEIGHBOURS = 4
+TRANSPOSED = torch.tensor([0, 2, 1, 3])  # the original goes down columns, unfold along rows
 LAYER_SCALE = r"backbone\..*\.gamma"  # of ConvNeXt
 
 
@@ -79,29 +87,28 @@ def write_layout(
     """Give tensors under our names the layout's names and channel order.
 
     Returns:
-        The state dict, and what the layout has no place for.
+        The state dict, and the keys that the layout does not support.
 
     Raises:
-        BenchError: If the layout has no table for the adapter, or none of its rules fits a
-            key of the backbone.
+        BenchError: If the layout has no rules for the adapter, or none for a key of the backbone.
     """
     if adapter not in layout.backbone:
         raise BenchError(
-            f"{layout.library} has no {adapter} backbone; known there: "
+            f"--to {layout.library} does not support a {adapter} backbone, only "
             f"{', '.join(layout.backbone)}; choose another --to"
         )
     keys = layout.key_map(adapter)
     theirs: dict[str, Tensor] = {}
     dropped = []
     for key, value in state.items():
-        reason = _reason(key, layout.placeless)
+        reason = _reason(key, layout.unsupported)
         if not layout.buffers and key.endswith(FROM_WINDOWS):
             reason = "buffer that the library computes itself"
         renamed = None if reason else keys.to_theirs(key)
         if renamed is None and not reason and key.startswith(BACKBONE):
-            raise BenchError(f"{layout.name} has no place for {key}; choose another --to")
+            raise BenchError(f"the layout {layout.name} has no key for {key}; choose another --to")
         if renamed is None:
-            dropped.append(Dropped(key, reason or f"{layout.name} has no place for it"))
+            dropped.append(Dropped(key, reason or f"{layout.name} has no key for it"))
             continue
         theirs[renamed] = _their_order(key, value, layout, adapter)
     return theirs, dropped
@@ -134,60 +141,6 @@ def _reason(key: str, reasons: Reasons) -> str | None:
 
 def _in_four(value: Tensor) -> bool:
     return value.ndim > 0 and value.shape[-1] % 4 == 0
-
-
-# Convert state dicts between the original SimMIM's layout and ours.
-#
-# Beside the names one thing differs: the original concatenates the four neighbours of a patch
-# merging one after another, mmpretrain's ``nn.Unfold`` interleaves them channel by channel.
-
-
-MERGED = r".*downsample\.(reduction\.weight|norm\.weight|norm\.bias)"
-MERGED_POST_NORM = r".*downsample\.reduction\.weight"
-"""The same for Swin V2, which normalises what comes out of the reduction."""
-NEIGHBOURS = 4
-TRANSPOSED = torch.tensor([0, 2, 1, 3])  # the original goes down columns, unfold along rows
-
-
-def to_ours(state: Mapping[str, Tensor], keys: KeyMap) -> dict[str, Tensor]:
-    """Convert weights of the original to our keys and channel order.
-
-    Raises:
-        BenchError: If a key is in no rule of the map.
-    """
-    kept = {key: value for key, value in state.items() if not re.fullmatch(DROPPED, key)}
-    return _convert(kept, keys.to_ours, interleave)
-
-
-def to_theirs(state: Mapping[str, Tensor], keys: KeyMap) -> dict[str, Tensor]:
-    """Convert our weights to the original's keys and channel order.
-
-    The original's ``attn_mask`` buffers are not written; it computes them itself.
-
-    Raises:
-        BenchError: If a key is in no rule of the map.
-    """
-    return _convert(state, keys.to_theirs, concatenate)
-
-
-def _convert(
-    state: Mapping[str, Tensor],
-    rename: Callable[[str], str | None],
-    reorder: Callable[[Tensor], Tensor],
-) -> dict[str, Tensor]:
-    converted, unknown = {}, []
-    for key, value in state.items():
-        renamed = rename(key)
-        if renamed is None:
-            unknown.append(key)
-            continue
-        converted[renamed] = reorder(value) if re.fullmatch(MERGED, key) else value
-    if unknown:
-        raise BenchError(
-            f"{len(unknown)} keys have no counterpart, for example {', '.join(unknown[:3])}; "
-            f"expected a checkpoint of the same kind of backbone"
-        )
-    return converted
 
 
 def interleave(value: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
-from simmim_bench.weights.convert.architecture_convolutional import Architecture
-from simmim_bench.weights.convert.library_models import build_runnable
+from simmim_bench.weights.convert.architecture import Architecture
+from simmim_bench.weights.convert.libraries import build_runnable
 
 TOLERANCE = 1e-4
 """Largest relative difference of features that is accepted, float32."""

@@ -12,7 +12,7 @@ from simmim_bench.backbones import adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
 from simmim_bench.weights.convert.conversion import Conversion, convert_checkpoint
-from simmim_bench.weights.convert.library_models import loaded_backbone
+from simmim_bench.weights.convert.libraries import loaded_backbone
 from simmim_bench.weights.convert.source import read_source
 from simmim_bench.weights.files import FORMAT, FORMAT_VERSION, save_whole
 
@@ -32,7 +32,7 @@ def check_free(destination: Path) -> None:
     """
     for path in (destination, report_path(destination)):
         if path.exists():
-            raise BenchError(f"{path} exists already; remove it or give another destination")
+            raise BenchError(f"{path} already exists; remove it or give another destination")
 
 
 def write_conversion(conversion: Conversion, destination: Path, *, method: str | None) -> None:
@@ -98,9 +98,6 @@ def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
         "keys": {key: list(value.shape) for key, value in conversion.state.items()},
         "source": {"file": report.source, "sha256": report.sha256},
     }
-
-
-# Convert a file on disk or at a URL, and say what was done.
 
 
 def convert_file(

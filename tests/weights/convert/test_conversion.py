@@ -133,7 +133,7 @@ def test_method_is_stated_in_the_card(original, write, tmp_path):
 )
 def test_one_renamed_key_is_named_with_its_nearest_name(original, write, tmp_path, old, new):
     original[new] = original.pop(old)
-    said = rf"1 keys missing, 1 unexpected, for example {new} \(nearest known name: {old}\)"
+    said = rf"1 of \d+ keys missing \({old}\), 1 unexpected \({new}\); was {old} renamed to"
     refused(tmp_path, write({"model": original}), said)
 
 
@@ -146,20 +146,33 @@ def test_a_renamed_key_that_tells_a_size(original, write, tmp_path):
 def test_a_table_that_fits_no_window(original, write, tmp_path, rows):
     key = "encoder.layers.0.blocks.0.attn.relative_position_bias_table"
     original[key] = torch.zeros(rows, 2)
-    refused(tmp_path, write({"model": original}), rf"has {rows} rows, which (are no|fit no)")
+    refused(
+        tmp_path,
+        write({"model": original}),
+        rf"has {rows} rows, (which is not a square|expected \(2 \* window)",
+    )
 
 
 def test_a_tensor_of_another_shape(original, write, tmp_path):
     original["encoder.layers.2.blocks.1.norm1.bias"] = torch.zeros(7)
-    refused(tmp_path, write({"model": original}), r"norm1\.bias is \(7,\), but .* ask for \(48,\)")
+    refused(
+        tmp_path,
+        write({"model": original}),
+        r"norm1\.bias has shape \(7,\), but .* require \(48,\)",
+    )
 
 
 def test_a_window_that_does_not_fit(original, write, tmp_path):
     given = write({"model": original})
-    refused(tmp_path, given, "window 1 and image size 32 do not fit", window=1)
-    refused(tmp_path, given, "image size 100 do not fit", window=4, image_size=100)
+    refused(tmp_path, given, "--window 1 and --image-size 32 do not fit", window=1)
+    refused(tmp_path, given, "--image-size 100 do not fit", window=4, image_size=100)
     vit = torch.load(DATA / "simmim_vit_pretrain.pt", weights_only=True)["state_dict"]
-    refused(tmp_path, write({"model": vit}), "has no windows; give --image-size", window=4)
+    refused(
+        tmp_path,
+        write({"model": vit}),
+        r"does not apply to .* has no windows; give --image-size",
+        window=4,
+    )
 
 
 def test_index_buffers_in_another_order(original, write, tmp_path):
@@ -172,8 +185,12 @@ def test_files_that_are_no_checkpoint(write, tmp_path):
     text = tmp_path / "notes.pth"
     text.write_text("hello")
     refused(tmp_path, str(text), "is not a torch checkpoint")
-    refused(tmp_path, write({"weight": torch.zeros(2)}), "are of no layout we know")
-    refused(tmp_path, write({"epoch": 3}), "no state dict among the top-level keys epoch")
+    refused(
+        tmp_path,
+        write({"weight": torch.zeros(2)}),
+        r"unknown checkpoint layout \(first keys: weight\)",
+    )
+    refused(tmp_path, write({"epoch": 3}), r"no state dict found \(top-level keys: epoch\)")
     broken = tmp_path / "x.safetensors"
     broken.write_text("hello")
     refused(tmp_path, str(broken), "is damaged or not a safetensors file")
@@ -212,7 +229,7 @@ def test_trusted_code_that_fails(original, write, tmp_path):
 def test_sha256(original, write, tmp_path):
     given = write({"model": original})
     refused(tmp_path, given, "expected 0000", sha256="0" * 64)
-    refused(tmp_path, given, "is no SHA-256", sha256="abc")
+    refused(tmp_path, given, "--sha256 must be 64 hexadecimal digits, got 'abc'", sha256="abc")
     convert_file(source=given, destination=tmp_path / "out", sha256=sha256_file(Path(given)))
     assert (tmp_path / "out/backbone.pth").is_file()
 
@@ -220,7 +237,7 @@ def test_sha256(original, write, tmp_path):
 def test_an_existing_destination(original, write, tmp_path):
     given = write({"model": original})
     (tmp_path / "out").write_text("precious")
-    refused(tmp_path, given, "out exists already", to="timm")
+    refused(tmp_path, given, "out already exists", to="timm")
     assert (tmp_path / "out").read_text() == "precious"
 
 
@@ -229,11 +246,11 @@ def test_urls(original, write, tmp_path):
     read = read_source(given.as_uri())
     assert torch.equal(read.content["model"]["encoder.norm.bias"], original["encoder.norm.bias"])
     assert read.sha256 == sha256_file(given)
-    with pytest.raises(BenchError, match="cannot be fetched"):
+    with pytest.raises(BenchError, match="cannot download"):
         read_source((tmp_path / "none.pth").as_uri())
-    with pytest.raises(BenchError, match="cannot be fetched"):
+    with pytest.raises(BenchError, match="cannot download"):
         read_source("http:///no-host.pth")
-    with pytest.raises(BenchError, match="has scheme ftp"):
+    with pytest.raises(BenchError, match="must be one of http, https, file, got ftp"):
         read_source("ftp://host/file.pth")
 
 
@@ -253,7 +270,7 @@ def test_from_the_web_with_its_hash(original, write, served, tmp_path):
     given = Path(write({"model": original}))
     address, right = f"{served}/{given.name}", sha256_file(given)
     refused(tmp_path, address, f"has sha256 {right}, expected 1111", sha256="1" * 64)
-    refused(tmp_path, f"{served}/none.pth", r"cannot be fetched \(HTTP Error 404")
+    refused(tmp_path, f"{served}/none.pth", r"cannot download .* \(HTTP Error 404")
     convert_file(source=address, destination=tmp_path / "web", sha256=right.upper())
     convert_file(source=str(given), destination=tmp_path / "disk")
     web, disk = (torch.load(tmp_path / name / "backbone.pth") for name in ("web", "disk"))
@@ -277,7 +294,7 @@ def test_a_backbone_that_the_target_does_not_know(write, tmp_path):
     config = {"type": "mmpretrain.VisionTransformer", "arch": arch, "img_size": 64}
     plain = {f"backbone.{k}": v for k, v in MODELS.build(config).state_dict().items()}
     given = write({"state_dict": plain})
-    refused(tmp_path, given, "simmim has no plain_vit backbone", to="simmim")
+    refused(tmp_path, given, "--to simmim does not support a plain_vit backbone", to="simmim")
 
 
 def test_outputs_that_differ(original, write, tmp_path, monkeypatch):
