@@ -1,4 +1,4 @@
-"""Read a JSON annotation file, or say in one sentence why it cannot be used."""
+"""Read and check JSON annotation files of captions and questions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def read_entries(path: str | Path, key: str, fields: tuple[str, ...]) -> list[di
     """Entries of the list ``key`` of a JSON file, each of which has ``fields``.
 
     Raises:
-        BenchError: If the file is missing or no JSON, has no such list or an empty one, or an
-            entry lacks a field.
+        BenchError: If the file is missing or not JSON, has no such list or an empty one, or a
+            field of an entry is missing.
     """
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -22,23 +22,23 @@ def read_entries(path: str | Path, key: str, fields: tuple[str, ...]) -> list[di
         raise BenchError(f"{path} cannot be read as JSON ({error}); restore the file") from error
     entries = document.get(key) if isinstance(document, dict) else None
     if not isinstance(entries, list) or not entries:
-        raise BenchError(f"{path} has no {key!r}, or an empty list; give a file that lists them")
+        raise BenchError(f"{path} has no list {key!r}, or an empty one")
     for number, entry in enumerate(entries):
         lacking = [field for field in fields if field not in entry]
         if lacking:
             raise BenchError(
-                f"{path}: entry {number} of {key!r} has no {lacking[0]!r}; expected are "
+                f"{path}: entry {number} of {key!r} has no {lacking[0]!r}; required fields: "
                 f"{', '.join(fields)}"
             )
     return entries
 
 
 def checked_text(text: Any, *, what: str, path: str | Path) -> str:
-    """``text`` without spaces around it.
+    """``text`` without surrounding spaces.
 
     Raises:
-        BenchError: If it is no string, or an empty one.
+        BenchError: If it is not a string, or empty.
     """
     if not isinstance(text, str) or not text.strip():
-        raise BenchError(f"{path}: {what} is {text!r}, expected some words; correct or remove it")
+        raise BenchError(f"{path}: {what} must not be empty, got {text!r}; correct or remove it")
     return text.strip()

@@ -1,4 +1,4 @@
-"""What a single figure hides: results by class, what is taken for what, the worst images."""
+"""Reports of an evaluation: results of each class, the confusion matrix and the worst images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,13 +20,19 @@ from simmim_bench.io import atomic_write_text
 from simmim_bench.plots import new_figure, save_figure
 
 WORST = 16  # images
-CONFIDENT = 0.3  # score from which a detection counts as said
-OVERLAP = 0.5  # intersection over union from which it is right
+CONFIDENT = 0.3  # smallest score of a detection that counts
+OVERLAP = 0.5  # smallest intersection over union of an object and its detection
+MOST_NAMES = 40  # most classes whose names fit along an axis
+COLUMNS = 4  # of the picture of the worst images
+SIDE = 160  # pixels of a thumbnail
+
+REPORTS: dict[str, type[ClassReport]] = {}
+"""Reports by task of a protocol; ``ClassReport`` adds its subclasses."""
 
 
 @dataclass(order=True, frozen=True)
-class Bad:
-    """An image, how well it went (0 to 1), and what to say below it."""
+class ScoredImage:
+    """An image, its score (0 to 1) and a note for the picture."""
 
     score: float
     path: str
@@ -34,19 +40,29 @@ class Bad:
 
 
 class ClassReport:
-    """Counts of one evaluation; subclasses say how one image is counted.
+    """Counts of one evaluation. A subclass states its tasks and counts one image.
 
     Args:
         classes: Names, in the order of labels.
+
+    Attributes:
+        tasks: Tasks of the protocols that the report is for.
+        fields: Fields that a data sample must have.
     """
+
+    tasks: ClassVar[tuple[str, ...]] = ()
+    fields: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        REPORTS.update(dict.fromkeys(cls.tasks, cls))
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)
         size = len(self.classes)
         self.confusion: NDArray[np.int64] = np.zeros((size, size), np.int64)  # [true, predicted]
-        self.worst: list[Bad] = []
+        self.worst: list[ScoredImage] = []
         self.more: dict[str, list[float]] = {}
-        """Further columns of ``rows``, a figure a class."""
+        """Further columns of ``rows``: a number for each class."""
 
     def add(self, sample: Mapping[str, Any]) -> None:
         """Count one image.
@@ -55,12 +71,12 @@ class ClassReport:
             sample: A data sample of the library, with ``img_path``.
         """
         score, note = self._count(sample)
-        self.worst.append(Bad(score, str(sample.get("img_path", "")), note))
+        self.worst.append(ScoredImage(score, str(sample.get("img_path", "")), note))
         if len(self.worst) > 4 * WORST:
             self.worst = heapq.nsmallest(WORST, self.worst)
 
     def rows(self) -> list[dict[str, float | str]]:
-        """Per class: name and its figures in percent; NaN where the class does not occur."""
+        """Name and results of each class, in percent; NaN if the class does not occur."""
         return [
             {**row, **{name: column[number] for name, column in self.more.items()}}
             for number, row in enumerate(self._rows())
@@ -74,7 +90,10 @@ class ClassReport:
 
 
 class ClassificationReport(ClassReport):
-    """Accuracy by class; an image's score is the probability of its true class."""
+    """Accuracy of each class. The score of an image is the probability of its true class."""
+
+    tasks = ("classification", "vqa")
+    fields = ("pred_score", "gt_label")
 
     def _count(self, sample: Mapping[str, Any]) -> tuple[float, str]:
         scores, truth = sample["pred_score"], int(sample["gt_label"][0])
@@ -93,12 +112,15 @@ class ClassificationReport(ClassReport):
 
 
 class SegmentationReport(ClassReport):
-    """IoU and accuracy of pixels by class; an image's score is its mean IoU.
+    """IoU and pixel accuracy of each class. The score of an image is its mean IoU.
 
     Args:
         classes: Names, in the order of labels.
-        ignore_index: Label that is not counted.
+        ignore_index: Label of pixels that are not counted.
     """
+
+    tasks = ("segmentation",)
+    fields = ("pred_sem_seg", "gt_sem_seg")
 
     def __init__(self, classes: Sequence[str], *, ignore_index: int = 255) -> None:
         super().__init__(classes)
@@ -110,9 +132,9 @@ class SegmentationReport(ClassReport):
         counted = truth != self.ignore_index
         size = len(self.classes)
         pairs = size * truth[counted] + predicted[counted]
-        own = np.bincount(pairs, minlength=size * size).reshape(size, size)
-        self.confusion += own
-        iou = _iou(own)
+        confusion = np.bincount(pairs, minlength=size * size).reshape(size, size)
+        self.confusion += confusion
+        iou = _iou(confusion)
         mean = float(np.nanmean(iou)) if np.isfinite(iou).any() else 100.0
         return mean / 100, f"mIoU {mean:.1f}"
 
@@ -126,20 +148,23 @@ class SegmentationReport(ClassReport):
 
 
 class DetectionReport(ClassReport):
-    """Found objects by class; an image's score is F1 of its confident detections.
+    """Detected objects of each class. The score of an image is F1 of its confident detections.
 
-    The confusion matrix has a last row and column for nothing: a detection of nothing, an object
-    that was missed. Objects and detections are paired greedily by box overlap, whatever their
+    The last row and column of the confusion matrix, "nothing", hold detections without an object
+    and missed objects. Objects and detections are paired greedily by box overlap, whatever their
     class.
     """
+
+    tasks = ("detection",)
+    fields = ("pred_instances", "gt_instances")
 
     def __init__(self, classes: Sequence[str]) -> None:
         super().__init__([*classes, "nothing"])
 
     def _count(self, sample: Mapping[str, Any]) -> tuple[float, str]:
-        truth, said = sample["gt_instances"], sample["pred_instances"]
-        kept = said["scores"] >= CONFIDENT
-        labels, boxes = said["labels"][kept].cpu(), said["bboxes"][kept].cpu()
+        truth, predicted = sample["gt_instances"], sample["pred_instances"]
+        kept = predicted["scores"] >= CONFIDENT
+        labels, boxes = predicted["labels"][kept].cpu(), predicted["bboxes"][kept].cpu()
         pairs = _paired(_boxes(truth["bboxes"]), boxes)
         objects = truth["labels"].cpu()
         nothing = len(self.classes) - 1
@@ -157,22 +182,13 @@ class DetectionReport(ClassReport):
 
     def _rows(self) -> list[dict[str, float | str]]:
         right = np.diag(self.confusion)
-        objects, said = self.confusion.sum(1), self.confusion.sum(0)
-        columns = objects, _percent(right, objects), _percent(right, said)
+        objects, detections = self.confusion.sum(1), self.confusion.sum(0)
+        columns = objects, _percent(right, objects), _percent(right, detections)
         rows = zip(self.classes[:-1], *(column[:-1] for column in columns), strict=True)
         return [
             {"class": name, "objects": float(n), "recall": float(recall), "precision": float(p)}
             for name, n, recall, p in rows
         ]
-
-
-REPORTS: dict[str, type[ClassReport]] = {
-    "classification": ClassificationReport,
-    "detection": DetectionReport,
-    "segmentation": SegmentationReport,
-    "vqa": ClassificationReport,
-}
-"""By task of a protocol."""
 
 
 def _percent(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -187,12 +203,12 @@ def _iou(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def _boxes(boxes: Any) -> torch.Tensor:
-    """Plain tensor (n, 4) of mmdet's boxes."""
+    """Boxes of mmdet as a plain tensor, (n, 4)."""
     return torch.as_tensor(getattr(boxes, "tensor", boxes)).cpu().float()
 
 
 def _paired(objects: torch.Tensor, detections: torch.Tensor) -> list[tuple[int, int]]:
-    """Pairs (object, detection) of most overlap first, each used once."""
+    """Pairs (object, detection), those of most overlap first; each is used once."""
     if not len(objects) or not len(detections):
         return []
     overlaps = box_iou(objects, detections)
@@ -204,14 +220,6 @@ def _paired(objects: torch.Tensor, detections: torch.Tensor) -> list[tuple[int, 
         if all(row != r and column != c for r, c in pairs):
             pairs.append((row, column))
     return pairs
-
-
-# Files of a class report: tables for programs, pictures for people.
-
-
-MOST_NAMES = 40  # classes that can be named along an axis
-COLUMNS = 4
-SIDE = 160  # pixels of a thumbnail
 
 
 def write_report(report: ClassReport, folder: Path) -> None:
@@ -236,7 +244,7 @@ def _values(row: dict[str, float | str]) -> list[str]:
 
 
 def _number(value: float) -> str:
-    """Counts as whole numbers, percents with two digits, nothing where nothing was."""
+    """Integers without decimals, other numbers with two; empty for NaN."""
     if np.isnan(value):
         return ""
     return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
@@ -249,7 +257,7 @@ def _csv(rows: list[list[Any]]) -> str:
 
 
 def _draw_confusion(report: ClassReport, path: Path) -> None:
-    """Shares of each true class, so that rare classes are seen."""
+    """Draw shares of the true classes, so that rare classes are visible."""
     totals = report.confusion.sum(1, keepdims=True)
     shares = 100 * report.confusion / np.maximum(totals, 1)
     size = min(12.0, 3.0 + 0.3 * len(report.classes))
@@ -264,7 +272,7 @@ def _draw_confusion(report: ClassReport, path: Path) -> None:
     save_figure(figure, path)
 
 
-def _draw_worst(worst: list[Bad], path: Path) -> None:
+def _draw_worst(worst: list[ScoredImage], path: Path) -> None:
     rows = -(-len(worst) // COLUMNS)
     figure = new_figure(width=2.4 * COLUMNS, height=2.6 * rows)
     panels = figure.subplots(rows, COLUMNS, squeeze=False).flat
@@ -277,7 +285,7 @@ def _draw_worst(worst: list[Bad], path: Path) -> None:
 
 
 def _thumbnail(path: Path) -> Any:
-    """The image, small; grey where it is gone."""
+    """The image, scaled down; grey if it cannot be read."""
     try:
         with Image.open(path) as image:
             small = image.convert("RGB")

@@ -1,42 +1,112 @@
-"""Contrastive alignment of images and sentences (CLIP, https://arxiv.org/abs/2103.00020).
+"""Image-text retrieval and zero-shot classification: data set, model, loss and metric.
 
-Reference: https://github.com/openai/CLIP/blob/main/clip/model.py.
+The model aligns images and sentences by contrast (CLIP, https://arxiv.org/abs/2103.00020;
+https://github.com/openai/CLIP/blob/main/clip/model.py). The protocol is Karpathy's
+(https://arxiv.org/abs/1412.2306, section 4.1).
 """
 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from mmcv.transforms import BaseTransform
+from mmengine.dataset import BaseDataset
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from simmim_bench.errors import BenchError
-from simmim_bench.models.losses.similarity import in_batch_cross_entropy
-from simmim_bench.registry import METRICS, MODELS
+from simmim_bench.models.losses.similarity import symmetric_cross_entropy
+from simmim_bench.registry import DATASETS, METRICS, MODELS, TRANSFORMS
+from simmim_bench.tasks.annotation_file import checked_text, read_entries
 from simmim_bench.tasks.text_encoder import image_channels, pooled
 
 MAX_SCALE = 100.0  # CLIP, section 2.5
+ROWS = 256  # embeddings compared at once
+EMBEDDINGS = ("image_embedding", "caption_embeddings")
+
+
+@DATASETS.register_module()
+class CaptionsDataset(BaseDataset):
+    """Images with several captions each, in COCO captions format.
+
+    An entry is an image with ``img_path``, ``image_id`` and ``captions``. With one entry for each
+    caption, an image could be its own negative in a batch. Images without a caption are skipped.
+
+    Args:
+        max_captions: Number of captions of an image that are kept, the first ones of the file;
+            Karpathy's protocol uses five, and some images have more.
+        kwargs: See ``mmengine.dataset.BaseDataset``; ``data_prefix`` is ``dict(img_path=FOLDER)``.
+
+    Raises:
+        BenchError: If the file has no captions, an empty caption, or a caption of an image that
+            it does not list.
+    """
+
+    def __init__(self, *, max_captions: int = 5, **kwargs: Any) -> None:
+        self.max_captions = max_captions
+        super().__init__(**kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Entries in the order of the file's images."""
+        images = read_entries(self.ann_file, "images", ("id", "file_name"))
+        written = read_entries(self.ann_file, "annotations", ("image_id",))
+        captions: dict[Any, list[str]] = {image["id"]: [] for image in images}
+        for entry in written:
+            if "caption" not in entry:
+                raise BenchError(
+                    f"{self.ann_file} has annotations without 'caption'; use a captions file, "
+                    "such as captions_train2017.json, instead of an instances file"
+                )
+            number = entry["image_id"]
+            if number not in captions:
+                raise BenchError(
+                    f"{self.ann_file} has a caption of image id {number}, which is not among its "
+                    f"{len(images)} 'images'; remove the caption or add the image"
+                )
+            what = f"a caption of image id {number}"
+            captions[number].append(checked_text(entry["caption"], what=what, path=self.ann_file))
+        folder = Path(self.data_prefix["img_path"])
+        return [
+            {
+                "img_path": str(folder / image["file_name"]),
+                "image_id": image["id"],
+                "captions": captions[image["id"]][: self.max_captions],
+            }
+            for image in images
+            if captions[image["id"]]
+        ]
+
+
+@TRANSFORMS.register_module()
+class PickCaption(BaseTransform):
+    """Keep one of ``captions``, drawn in every epoch (seeded by ``SeedSample``)."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Return ``results`` with a list of one caption."""
+        return {**results, "captions": [random.choice(results["captions"])]}
 
 
 @MODELS.register_module()
 class ImageTextAligner(BaseModel):
-    """Image backbone and text transformer with a linear projection each into one space.
+    """Image backbone and text transformer, each with a linear projection into a common space.
 
     Args:
         backbone: Config of the image backbone.
         text: Config of the text encoder.
-        embed_dims: Dimensions D of the common space.
-        temperature: Initial one; it is learned.
+        embed_dims: Dimensions of the common space, D.
+        temperature: Initial temperature; it is learned.
         class_names: Classes, for zero-shot classification; without them predictions are
             embeddings.
-        templates: Sentences about a class with ``{}`` in the place of its name; the embedding of
-            a class is their mean (CLIP, section 3.1.4).
+        templates: Sentences about a class with ``{}`` for its name; the embedding of a class is
+            their mean (CLIP, section 3.1.4).
         data_preprocessor: Config of the preprocessor.
 
     Raises:
@@ -59,8 +129,8 @@ class ImageTextAligner(BaseModel):
         super().__init__(data_preprocessor=data_preprocessor)
         if bool(class_names) != bool(templates) or any("{}" not in each for each in templates):
             raise BenchError(
-                f"{len(class_names)} class_names and templates {list(templates)}: zero-shot "
-                "classification needs both, and {} in each template"
+                "zero-shot classification needs class_names and templates, each template with {}, "
+                f"got {len(class_names)} class_names and templates {list(templates)}"
             )
         self.backbone = MODELS.build(backbone)
         self.text = MODELS.build(text)
@@ -83,28 +153,27 @@ class ImageTextAligner(BaseModel):
 
         Args:
             inputs: Normalised images, (B, 3, H, W).
-            data_samples: With ``captions``, lists of sentences; in mode ``'loss'`` of one.
+            data_samples: With ``captions``, lists of sentences; mode ``'loss'`` uses the first.
             mode: ``'loss'``; ``'predict'`` adds ``image_embedding``, (D,), and
                 ``caption_embeddings``, (captions, D), or, with class names, ``pred_score`` and
                 ``pred_label``; ``'tensor'`` returns image embeddings, (B, D), unit vectors.
 
         Raises:
-            ValueError: If the mode is another one.
+            ValueError: If the mode is unknown.
         """
         if mode == "tensor" or data_samples is None:
             return self.embed_images(inputs)
         if mode == "loss":
             texts = self.embed_texts([sample.captions[0] for sample in data_samples])
-            with torch.no_grad():  # a bound on the scale alone would have no gradient beyond it
+            with torch.no_grad():  # clamping only the scale would give no gradient above the bound
                 self.log_scale.clamp_(max=math.log(MAX_SCALE))
             scale = self.log_scale.exp()
-            loss = symmetric_contrastive(self.embed_images(inputs), texts, scale)
+            loss = symmetric_cross_entropy(self.embed_images(inputs), texts, scale)
             return {"loss": loss, "temperature": 1 / scale.detach()}
         if mode == "predict":
             images = self.embed_images(inputs)
-            return self._classify(images, data_samples) if self.class_names else (
-                self._embed(images, data_samples)
-            )  # fmt: skip
+            predict = self._classify if self.class_names else self._embed
+            return predict(images, data_samples)
         raise ValueError(f"unknown mode {mode!r}; known are: loss, predict, tensor")
 
     def embed_images(self, images: Tensor) -> Tensor:
@@ -116,7 +185,7 @@ class ImageTextAligner(BaseModel):
         return F.normalize(self.text_projection(self.text.pooled(sentences)), dim=1)
 
     def train(self, mode: bool = True) -> ImageTextAligner:
-        """Set the mode; embeddings of classes are made anew for every evaluation."""
+        """Set the mode; every evaluation computes the embeddings of the classes again."""
         self._classes = None
         super().train(mode)
         return self
@@ -140,58 +209,19 @@ class ImageTextAligner(BaseModel):
     def _embed(self, images: Tensor, samples: Sequence[DataSample]) -> Sequence[DataSample]:
         counts = [len(sample.captions) for sample in samples]
         texts = self.embed_texts([text for sample in samples for text in sample.captions])
-        for sample, image, own in zip(samples, images, texts.split(counts), strict=True):
+        for sample, image, captions in zip(samples, images, texts.split(counts), strict=True):
             sample.set_field(image, "image_embedding")
-            sample.set_field(own, "caption_embeddings")
+            sample.set_field(captions, "caption_embeddings")
         return samples
-
-
-# Symmetric contrastive loss of images and texts (CLIP, https://arxiv.org/abs/2103.00020, fig. 3).
-#
-# Negatives are the other pairs of the batch, over all processes.
-
-
-def symmetric_contrastive(images: Tensor, texts: Tensor, scale: Tensor) -> Tensor:
-    """Mean of the cross-entropies from images to texts and from texts to images.
-
-    Over processes as ``in_batch_cross_entropy``.
-
-    Args:
-        images: Unit vectors of this process's images, (B, D).
-        texts: Unit vectors of their texts in the same order, (B, D); B is the same everywhere.
-        scale: Scalar that multiplies cosine similarities: 1 / temperature.
-
-    Returns:
-        Scalar.
-
-    Raises:
-        ValueError: If the shapes disagree.
-    """
-    if images.shape != texts.shape or images.ndim != 2:
-        raise ValueError(
-            f"images are {tuple(images.shape)} and texts {tuple(texts.shape)}, expected the same "
-            "(B, D)"
-        )
-    to_texts = in_batch_cross_entropy(images, texts, scale)
-    return (to_texts + in_batch_cross_entropy(texts, images, scale)) / 2
-
-
-# Recall of retrieval between images and their captions.
-#
-# Protocol of https://arxiv.org/abs/1412.2306, section 4.1: an image is found again by any of its
-# captions; a caption is right where its own image is.
-
-
-ROWS = 256  # compared at once
-EMBEDDINGS = ("image_embedding", "caption_embeddings")
 
 
 @METRICS.register_module()
 class RetrievalRecall(BaseMetric):
     """R@K in percent: ``retrieval/i2t_r1`` (image to text), ``retrieval/t2i_r1`` and their mean.
 
-    A wrong candidate of the same similarity as the right one counts as before it, so that equal
-    embeddings of everything score 0.
+    An image is right if any of its captions is found, a caption if its image is found. Wrong
+    candidates with the same similarity as the right one rank before it, so a model whose
+    embeddings are all equal scores 0.
 
     Args:
         ranks: Values of K.
@@ -206,15 +236,15 @@ class RetrievalRecall(BaseMetric):
         """Keep the embeddings of a batch.
 
         Raises:
-            BenchError: If one is not finite: NaN is below nothing, so it would count as found.
+            BenchError: If an embedding is not finite; NaN would count as found.
         """
         for sample in data_samples:
             pair = tuple(sample[name].detach().float().cpu() for name in EMBEDDINGS)
             for name, embedding in zip(EMBEDDINGS, pair, strict=True):
                 if not embedding.isfinite().all():
                     raise BenchError(
-                        f"{name} of image {len(self.results)} holds NaN or infinity, expected "
-                        f"unit vectors; train again with a lower learning rate, or in float32"
+                        f"{name} of image {len(self.results)} contains NaN or infinity; train "
+                        "again with a lower learning rate, or in float32"
                     )
             self.results.append(pair)
 
@@ -236,7 +266,7 @@ class RetrievalRecall(BaseMetric):
 
 
 def ranks_of_images(images: Tensor, captions: Tensor, owner: Tensor) -> Tensor:
-    """How many foreign captions are at least as near to each image as its nearest own one, (N,).
+    """Number of wrong captions at least as similar to each image as its best own caption, (N,).
 
     Args:
         images: Unit vectors, (N, D).
@@ -254,7 +284,7 @@ def ranks_of_images(images: Tensor, captions: Tensor, owner: Tensor) -> Tensor:
 
 
 def ranks_of_captions(images: Tensor, captions: Tensor, owner: Tensor) -> Tensor:
-    """How many foreign images are at least as near to each caption as its own one, (M,)."""
+    """Number of wrong images at least as similar to each caption as its own image, (M,)."""
     ranks = []
     for texts, own in zip(captions.split(ROWS), owner.split(ROWS), strict=True):
         scores = texts @ images.T

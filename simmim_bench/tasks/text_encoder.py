@@ -1,7 +1,7 @@
-"""A small text transformer over bytes.
+"""A small text transformer over bytes, and image features for tasks with text.
 
-Bytes as tokens (https://arxiv.org/abs/2105.13626) need no vocabulary: nothing is learned from the
-training captions, stored, or unknown at test time.
+Bytes as tokens (https://arxiv.org/abs/2105.13626) need no vocabulary that would have to be learned
+from the training captions and stored, and no token is unknown at test time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from simmim_bench.registry import MODELS
 
 PADDING, START = 256, 257
 TOKENS = 258  # 256 bytes, padding, start
-STD = 0.02  # CLIP, model.py: token embedding; positions have half of it
+STD = 0.02  # of the token embedding, as in CLIP's model.py; half of it for positions
 
 
 @MODELS.register_module()
@@ -30,7 +30,7 @@ class ByteTextEncoder(BaseModule):
         depth: Number of layers.
         num_heads: Attention heads; divides ``channels``.
         max_bytes: Longer sentences are cut.
-        dropout: Of the layers.
+        dropout: Dropout of the layers.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ByteTextEncoder(BaseModule):
         nn.init.normal_(self.position, std=STD / 2)
 
     def tokenize(self, sentences: Sequence[str]) -> Tensor:
-        """Tokens of sentences, a start token first, (B, L), int64; the rest is ``PADDING``.
+        """Tokens of sentences with a start token, padded with ``PADDING``, (B, L), int64.
 
         Raises:
             BenchError: If a sentence is empty.
@@ -72,7 +72,7 @@ class ByteTextEncoder(BaseModule):
         for sentence in sentences:
             content = sentence.strip().lower().encode()[: self.max_bytes]
             if not content:
-                raise BenchError("a sentence is empty; every caption and question needs some words")
+                raise BenchError("a caption or question is empty; correct or remove it")
             rows.append(torch.tensor([START, *content]))
         tokens = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING)
         return tokens.to(self.position.device)
@@ -81,7 +81,7 @@ class ByteTextEncoder(BaseModule):
         """Encode sentences.
 
         Returns:
-            Features of the tokens, (B, L, C), and where they are padding, (B, L), bool.
+            Features of the tokens, (B, L, C), and padding, Bool (B, L); True = padding.
 
         Raises:
             BenchError: If a sentence is empty.
@@ -98,12 +98,9 @@ class ByteTextEncoder(BaseModule):
 
 
 def text_mean(text: Tensor, padding: Tensor) -> Tensor:
-    """Mean over the tokens that are no padding, (B, C)."""
+    """Mean over the tokens that are not padding, (B, C)."""
     kept = (~padding).unsqueeze(2).to(text.dtype)  # (B, L, 1)
     return (text * kept).sum(1) / kept.sum(1)
-
-
-# The last level of any backbone as one vector or as tokens.
 
 
 def image_channels(backbone: nn.Module) -> int:
@@ -112,7 +109,7 @@ def image_channels(backbone: nn.Module) -> int:
 
 
 def pooled(backbone: nn.Module, images: Tensor) -> Tensor:
-    """Mean over the positions of the last level, (B, C); as it is if the backbone pools."""
+    """Last level of the backbone, (B, C): the mean over positions, if there are any."""
     features: Tensor = backbone(images)[-1]
     return features.flatten(2).mean(2) if features.ndim == 4 else features
 
@@ -121,16 +118,16 @@ def image_tokens(backbone: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """Positions of the last level as tokens.
 
     Returns:
-        Features, (B, N, C), and where they lie, (N, 2): x and y of their centres from -1 to 1.
+        Features, (B, N, C), and positions, (N, 2): x and y of their centres from -1 to 1.
 
     Raises:
-        ValueError: If the backbone returns no map.
+        ValueError: If the backbone does not return a map.
     """
     features: Tensor = backbone(images)[-1]
     if features.ndim != 4:
         raise ValueError(
-            f"the backbone returns {tuple(features.shape)}, expected a map (B, C, H, W); give a "
-            "ViT out_type='featmap', a ConvNeXt gap_before_final_norm=False"
+            f"the backbone must return a map (B, C, H, W), got {tuple(features.shape)}; set "
+            "out_type='featmap' in a ViT, gap_before_final_norm=False in a ConvNeXt"
         )
     height, width = features.shape[2:]
     y, x = (

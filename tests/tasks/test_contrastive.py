@@ -7,7 +7,7 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.nn import functional
 
-from simmim_bench.tasks.retrieval import symmetric_contrastive
+from simmim_bench.models.losses.similarity import symmetric_cross_entropy
 
 SCALE = 7.0
 
@@ -31,21 +31,21 @@ def by_hand(images, texts, scale):
 
 def test_it_is_the_mean_of_both_cross_entropies():
     images, texts = unit(6, 5, 0), unit(6, 5, 1)
-    loss = symmetric_contrastive(images, texts, torch.tensor(SCALE))
+    loss = symmetric_cross_entropy(images, texts, torch.tensor(SCALE))
     assert loss.item() == pytest.approx(by_hand(images, texts, SCALE), rel=1e-5)
 
 
 def test_both_directions_count():
     """All images alike: the images tell nothing about the texts, in one direction only."""
     images, texts = unit(1, 5, 0).repeat(4, 1), unit(4, 5, 1)
-    loss = symmetric_contrastive(images, texts, torch.tensor(SCALE))
+    loss = symmetric_cross_entropy(images, texts, torch.tensor(SCALE))
     there = functional.cross_entropy(SCALE * images @ texts.T, torch.arange(4))
     assert loss.item() == pytest.approx((there.item() + np.log(4)) / 2, rel=1e-5)
 
 
 def test_shapes_must_agree():
-    with pytest.raises(ValueError, match=r"images are \(4, 5\) and texts \(3, 5\)"):
-        symmetric_contrastive(unit(4, 5, 0), unit(3, 5, 1), torch.tensor(SCALE))
+    with pytest.raises(ValueError, match=r"must both be \(B, D\), got \(4, 5\) and \(3, 5\)"):
+        symmetric_cross_entropy(unit(4, 5, 0), unit(3, 5, 1), torch.tensor(SCALE))
 
 
 class Pair(nn.Module):
@@ -62,7 +62,7 @@ class Pair(nn.Module):
             functional.normalize(self.image(images), dim=1),
             functional.normalize(self.text(texts), dim=1),
         )
-        return symmetric_contrastive(*pair, self.log_scale.exp())
+        return symmetric_cross_entropy(*pair, self.log_scale.exp())
 
 
 def gradients(model):

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from simmim_bench.errors import BenchError
-from simmim_bench.tasks.captions import CaptionsDataset, PickCaption
-from simmim_bench.tasks.questions import QuestionsDataset
+from simmim_bench.tasks.retrieval import CaptionsDataset, PickCaption
+from simmim_bench.tasks.vqa import QuestionsDataset
 
 IMAGES = [{"id": 7, "file_name": "b.jpg"}, {"id": 3, "file_name": "a.jpg"}]
 
@@ -46,7 +46,7 @@ def test_images_without_a_caption_are_left_out(tmp_path):
         ([], "has no 'annotations', or an empty list"),
         ([{"image_id": 3, "bbox": []}], "annotations without 'caption'; give a captions file"),
         ([caption(3, "one"), caption(4, "x")], "a caption of image id 4, which is not among its 2"),
-        ([caption(3, " ")], "a caption of image id 3 is ' ', expected some words"),
+        ([caption(3, " ")], "a caption of image id 3 must not be empty, got ' '"),
         ([caption(3, None)], "a caption of image id 3 is None"),
         ([{"caption": "one"}], "entry 0 of 'annotations' has no 'image_id'"),
     ],
@@ -114,10 +114,10 @@ def test_questions_stand_with_their_answers(tmp_path):
     ("asked", "answered", "said"),
     [
         (question(1, 3, "?"), answer(1, "yess"), "is 'yess', which is not among the config's 3 "
-         "answers, near it is 'yes'"),
+         "answers, did you mean 'yes'"),
         (question(1, 9, "?"), answer(1, "1"), "question 1 is about image id 9, which images.json"),
         (question(1, 3, "?"), answer(2, "1"), "has no answer to question 1"),
-        (question(1, 3, ""), answer(1, "1"), "question 1 is '', expected some words"),
+        (question(1, 3, ""), answer(1, "1"), "question 1 must not be empty, got ''"),
     ],
 )  # fmt: skip
 def test_a_wrong_question_is_a_sentence(tmp_path, asked, answered, said):

@@ -23,12 +23,6 @@ from mmengine.hooks import Hook
 from simmim_bench.registry import HOOKS
 from simmim_bench.tasks.class_report import REPORTS, WORST, ClassReport, write_report
 
-FIELDS = {
-    "classification": ("pred_score", "gt_label"),
-    "detection": ("pred_instances", "gt_instances"),
-    "segmentation": ("pred_sem_seg", "gt_sem_seg"),
-    "vqa": ("pred_score", "gt_label"),
-}
 SIDE = 256  # shorter side of a drawn classification image, in pixels
 
 
@@ -80,7 +74,7 @@ class ClassReportHook(Hook):
 
     def _add(self, loader: Any, outputs: Sequence[Any] | None) -> None:
         for sample in outputs or []:
-            if self.report is None or any(name not in sample for name in FIELDS[self.task]):
+            if self.report is None or any(name not in sample for name in self.report.fields):
                 self.report = None
                 return
             # the sampler fills the last round with images from the start
@@ -158,8 +152,9 @@ class SamplePredictionsHook(Hook):
     def _keep(self, outputs: Sequence[Any] | None) -> None:
         if self.task not in DRAW:
             return
+        fields = REPORTS[self.task].fields
         for sample in outputs or []:
-            if self.seen in self.chosen and all(name in sample for name in FIELDS[self.task]):
+            if self.seen in self.chosen and all(name in sample for name in fields):
                 self.kept.append(sample.cpu())
             self.seen += 1
 
