@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from simmim_bench.records.manifest import SCRATCH
 from simmim_bench.suite.schema import (
     PRETRAIN,
-    SCRATCH,
     Cell,
     Include,
     Step,

@@ -22,7 +22,6 @@ from pydantic import (
 )
 from typing_extensions import Self
 
-SCRATCH = "scratch"  # the baseline's name
 PRETRAIN = "pretrain"  # stands for a pretraining where tasks are named
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _MB = {"mb": 1.0, "gb": 1024.0, "tb": 1024.0**2}

@@ -1,8 +1,68 @@
-"""Which checkpoint a run continues from."""
+"""Which checkpoint a run continues from, and what is left when the disk is full."""
 
+import errno
+
+import pytest
 import torch
+from mmengine.runner import Runner
 
-from simmim_bench.training.runner import latest_checkpoint
+from simmim_bench.errors import BenchError
+from simmim_bench.training.runner import BenchRunner, RemainingBatches, latest_checkpoint
+
+
+def save(path):
+    torch.save({"weights": torch.arange(1000.0)}, path)
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_truncated_at_any_tenth_it_is_passed_over(tmp_path, tenth):
+    for number in (1, 2):
+        save(tmp_path / f"epoch_{number}.pth")
+    newest = tmp_path / "epoch_2.pth"
+    content = newest.read_bytes()
+    newest.write_bytes(content[: len(content) * tenth // 10])
+    damaged = []
+    assert latest_checkpoint(tmp_path, damaged) == tmp_path / "epoch_1.pth"
+    assert damaged == [newest]
+
+
+def test_one_wrong_bit_in_the_weights_is_noticed(tmp_path):
+    save(tmp_path / "epoch_1.pth")
+    content = bytearray((tmp_path / "epoch_1.pth").read_bytes())
+    at = content.index(torch.tensor(500.0).numpy().tobytes())
+    content[at] ^= 1
+    (tmp_path / "epoch_1.pth").write_bytes(content)
+    assert latest_checkpoint(tmp_path) is None
+
+
+def test_one_from_inside_an_epoch_is_newer_than_the_epoch_before_it(tmp_path):
+    for name in ("epoch_9", "epoch_10", "epoch_9_stopped", "other"):
+        save(tmp_path / f"{name}.pth")
+    assert latest_checkpoint(tmp_path).name == "epoch_10.pth"
+    save(tmp_path / "epoch_10_stopped.pth")
+    assert latest_checkpoint(tmp_path).name == "epoch_10_stopped.pth"
+
+
+def test_a_full_disk_leaves_the_last_good_one_and_says_so(tmp_path, monkeypatch):
+    save(tmp_path / "epoch_1.pth")
+
+    def fail(self, out_dir, filename, *args, **kwargs):
+        (tmp_path / filename).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Runner, "save_checkpoint", fail)
+    runner = object.__new__(BenchRunner)
+    with pytest.raises(BenchError, match=r"the disk is full: epoch_2\.pth .* epoch_1\.pth is the"):
+        runner.save_checkpoint(str(tmp_path), "epoch_2.pth")
+    assert [path.name for path in tmp_path.iterdir()] == ["epoch_1.pth"]
+
+
+def test_batches_are_left_out_the_first_time_only():
+    inner = torch.utils.data.BatchSampler(range(10), batch_size=2, drop_last=False)
+    later = RemainingBatches(inner, 3)
+    assert list(later) == [[6, 7], [8, 9]]
+    assert list(later) == list(inner)
+    assert (len(later), later.batch_size) == (5, 2)
 
 
 def test_the_newest_by_number_not_by_name_or_time(tmp_path):

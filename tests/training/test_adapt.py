@@ -1,0 +1,104 @@
+"""What the flags of a run change in its config, and what they say."""
+
+from types import SimpleNamespace
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import VISBACKENDS
+
+from simmim_bench.errors import BenchError
+from simmim_bench.training.adapt import ADAPTATIONS, TRACKERS, adapt, add_trackers, has_tracker
+from simmim_bench.training.run import Note
+
+
+@pytest.fixture
+def cfg():
+    return Config({"visualizer": {"vis_backends": [{"type": "mmengine.LocalVisBackend"}]}})
+
+
+def test_a_tracker_comes_beside_the_files(cfg):
+    assert not has_tracker(cfg)
+    add_trackers(cfg, SimpleNamespace(log_to=["tensorboard"]))
+    assert [one["type"] for one in cfg.visualizer.vis_backends] == [
+        "mmengine.LocalVisBackend",
+        "mmengine.TensorboardVisBackend",
+    ]
+    assert has_tracker(cfg)
+
+
+def test_mmengine_knows_every_one():
+    assert all(VISBACKENDS.get(name) is not None for name in TRACKERS.values())
+
+
+def test_one_that_is_not_installed(cfg, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(BenchError, match="needs the package wandb; install it with `pip install"):
+        add_trackers(cfg, SimpleNamespace(log_to=["wandb"]))
+
+
+PRETRAIN = "configs/demo/simmim_swin-demo.py"
+INFONCE = "configs/variants/infonce_swin-demo.py"
+DETECTION = "configs/demo/mask-rcnn_swin-demo_fpn.py"
+SMALLER = ["train_dataloader.batch_size=4", "auto_scale_lr.base_batch_size=8"]
+
+
+def test_they_act_in_this_order():
+    assert [change.__name__ for change in ADAPTATIONS] == [
+        "shrink",
+        "add_trackers",
+        "shard",
+        "set_precision",
+        "use_smaller_batch",
+        "keep_batch",
+        "use_cpu",
+        "seed_samples",
+    ]
+
+
+def test_a_run_as_in_the_recipe_says_nothing(command_line):
+    cfg, run = command_line(PRETRAIN, "--seed", 7)
+    assert adapt(cfg, run) == []
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    assert pipeline[0] == {"type": "simmim_bench.SeedSample", "seed": 7}
+    (masks,) = [step for step in pipeline if step["type"] == "simmim_bench.GenerateMask"]
+    assert masks["seed"] == 7
+
+
+def test_an_accumulated_batch_is_a_note_unless_the_loss_compares_within_it(command_line):
+    cfg, run = command_line(PRETRAIN, "--cfg-options", *SMALLER)
+    (said,) = adapt(cfg, run)
+    assert isinstance(said, Note)
+    cfg, run = command_line(INFONCE, "--cfg-options", *SMALLER)
+    (said,) = adapt(cfg, run)
+    assert not isinstance(said, Note)
+    assert said.endswith("; the contrastive loss has fewer negatives than in the recipe")
+
+
+def test_deviations_come_in_the_order_of_the_adaptations(command_line):
+    flags = ["--precision", "bfloat16", "--auto-scale-lr"]
+    cfg, run = command_line(PRETRAIN, *flags, "--cfg-options", *SMALLER)
+    precision, rate = adapt(cfg, run)
+    assert not isinstance(precision, Note)
+    assert not isinstance(rate, Note)
+    assert precision == "precision bfloat16 instead of float32"
+    assert rate.startswith("learning rate x 0.5 by the linear scaling rule")
+    assert cfg.optim_wrapper.type == "simmim_bench.Bfloat16OptimWrapper"
+
+
+def test_a_try_keeps_its_own_batch(command_line):
+    cfg, run = command_line(DETECTION, "--from-scratch", "--try", 3, "--auto-scale-lr")
+    assert adapt(cfg, run) == []
+    assert cfg.train_dataloader.dataset.indices == 3
+    assert cfg.train_dataloader.batch_size == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "world_size", "message"),
+    [
+        (["--fsdp"], 1, "over several processes, got 1; start more with"),
+        (["--fsdp", "--precision", "float16"], 2, "bfloat16 or float32, got float16"),
+    ],
+)
+def test_flags_that_cannot_be_combined(command_line, flags, world_size, message):
+    with pytest.raises(BenchError, match=message):
+        adapt(*command_line(PRETRAIN, *flags, world_size=world_size))

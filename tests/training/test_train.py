@@ -1,0 +1,53 @@
+"""Which hooks a run has."""
+
+import pytest
+
+from simmim_bench.registry import MODELS
+from simmim_bench.training.train import hooks_of
+
+PRETRAIN = "configs/demo/simmim_swin-demo.py"
+FINETUNE = "configs/demo/classification_swin-demo.py"
+EVERY_RUN = [
+    *("SeedHook", "MeanLossHook", "FiniteLossHook", "IdentityHook", "PeakMemoryHook"),
+    *("EnergyHook", "ProgressHook", "PreemptionHook"),
+]
+REPORTS = ["ClassesHook", "ImageListHook", "ClassReportHook", "SamplePredictionsHook"]
+
+
+@pytest.fixture
+def hooks(command_line):
+    """Function from arguments to the names of the hooks."""
+
+    def names(*arguments, **options):
+        cfg, run = command_line(*arguments, **options)
+        return [hook["type"].removeprefix("simmim_bench.") for hook in hooks_of(cfg, run, [])]
+
+    return names
+
+
+def test_a_pretraining(hooks):
+    assert hooks(PRETRAIN) == [*EVERY_RUN, "ManifestHook", "ReconstructionHook"]
+
+
+def test_a_downstream_run(hooks):
+    assert hooks(FINETUNE, "--from-scratch") == [*EVERY_RUN, "ManifestHook", *REPORTS]
+
+
+def test_flags_for_speed_act_first(hooks):
+    found = hooks(PRETRAIN, "--compile", "--fsdp", world_size=2)
+    assert found[:3] == ["SpeedHook", "FullyShardHook", "SeedHook"]
+
+
+def test_a_try_writes_no_manifest_and_no_reports(hooks):
+    assert hooks(FINETUNE, "--from-scratch", "--try") == EVERY_RUN
+
+
+def test_the_class_of_the_model_says_whether_reconstructions_are_shown(hooks, monkeypatch):
+    class Toy:
+        predicts_images = True
+
+    monkeypatch.setitem(MODELS.module_dict, "Toy", Toy)
+    toy = ["--cfg-options", "model.type=simmim_bench.Toy"]
+    assert "ReconstructionHook" in hooks(PRETRAIN, *toy)
+    monkeypatch.setattr(Toy, "predicts_images", False)
+    assert "ReconstructionHook" not in hooks(PRETRAIN, *toy)
