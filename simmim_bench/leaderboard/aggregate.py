@@ -15,7 +15,8 @@ from operator import itemgetter
 from typing import TypeVar
 
 from simmim_bench.errors import BenchError
-from simmim_bench.records.manifest import CPU, SCRATCH, Cost, Kind, Pretraining
+from simmim_bench.records import SCRATCH
+from simmim_bench.records.manifest import CPU, Cost, Kind, Pretraining
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.record import Provenance, Record
 

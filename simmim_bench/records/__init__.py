@@ -1,1 +1,3 @@
 """Run manifests and validated records of results."""
+
+SCRATCH = "scratch"  # method of a downstream run without pretraining

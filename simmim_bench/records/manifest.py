@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from simmim_bench.io import atomic_write_json
+from simmim_bench.records import SCRATCH
 from simmim_bench.records.curves import Curve
 from simmim_bench.records.protocols import Protocol, check_metrics
 from simmim_bench.records.schema import (
@@ -35,7 +36,6 @@ from simmim_bench.records.schema import (
 FILE_NAME = "manifest.json"
 SUPERSEDED = "superseded"
 """Folder of runs that a suite has replaced by runs with other inputs."""
-SCRATCH = "scratch"
 """Method of a backbone without pretraining."""
 CPU = "CPU "
 """Start of a cost's device that is not a GPU."""

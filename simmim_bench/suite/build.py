@@ -12,10 +12,11 @@ from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.data.layouts import data_root
 from simmim_bench.errors import BenchError
 from simmim_bench.io import read_json
+from simmim_bench.records import SCRATCH
 from simmim_bench.suite.matrix import group_cells, step_of
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
 from simmim_bench.suite.profile import Profile
-from simmim_bench.suite.schema import PRETRAIN, SCRATCH, Cell, Step, Suite, repeated
+from simmim_bench.suite.schema import PRETRAIN, Cell, Step, Suite, repeated
 from simmim_bench.suite.sources import hash_sources
 
 # Raise the number of a tool that starts to compute something else from the same input; all its

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from simmim_bench.records.manifest import SCRATCH
+from simmim_bench.records import SCRATCH
 from simmim_bench.suite.schema import (
     PRETRAIN,
     Cell,

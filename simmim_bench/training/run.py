@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from simmim_bench.config import resolved_hash
 from simmim_bench.errors import BenchError
-from simmim_bench.records.manifest import SCRATCH, Pretraining
+from simmim_bench.records import SCRATCH
+from simmim_bench.records.manifest import Pretraining
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import validate
 
