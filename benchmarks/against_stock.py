@@ -1,8 +1,8 @@
-"""Evaluate one checkpoint with tools/test.py and with the libraries' own parts; print both.
+"""Evaluate a checkpoint with tools/test.py and with the OpenMMLab libraries alone; compare both.
 
-The second run is mmengine's Runner on a config in which nothing is ours: datasets, image loading
-and metrics are mmpretrain's, mmdet's (with pycocotools) and mmseg's. Those round their figures to
-three digits (COCO) or two (mIoU), so differences are below half of the last one.
+The second run is mmengine's Runner without any part of this project: datasets, image loading and
+metrics are those of mmpretrain, mmdet (with pycocotools) and mmseg. The libraries round metric
+values to three digits (COCO) or two (mIoU), so values may differ by half of the last digit.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ STOCK_IMAGE = {
 def parse() -> argparse.Namespace:
     """Command line of the comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("config", help="a downstream config")
+    parser.add_argument("config", help="config of a downstream task")
     parser.add_argument("checkpoint", help="epoch_*.pth or iter_*.pth of a training run")
     return parser.parse_args()
 
 
 def run() -> None:
-    """Print a table of figures and the seconds of both runs.
+    """Print a table of the metric values and the seconds of both runs.
 
     Raises:
-        BenchError: If a figure differs, so that the code is 2.
+        BenchError: If a value differs by more than rounding; the exit code is 2.
     """
     args = parse()
     from simmim_bench.config import load_config
@@ -51,7 +51,7 @@ def run() -> None:
     task = load_config(args.config).protocol.task
     ours, our_seconds = of_ours(args.config, args.checkpoint)
     stock, stock_seconds = of_stock(args.config, args.checkpoint)
-    print("| figure | tools/test.py | stock | difference |\n|---|---:|---:|---:|")
+    print("| metric | tools/test.py | libraries | difference |\n|---|---:|---:|---:|")
     worst = 0.0
     for name, value in stock.items():
         difference = gap(ours[name], value)
@@ -59,18 +59,18 @@ def run() -> None:
         print(f"| {name} | {ours[name]:.6f} | {value:.6f} | {difference:.1e} |")
     print(f"| seconds | {our_seconds:.1f} | {stock_seconds:.1f} | |")
     if worst > HALF_DIGIT[task]:
-        raise BenchError(f"figures differ by {worst:.1e}, more than the libraries' rounding")
+        raise BenchError(f"metric values differ by {worst:.1e}, more than the libraries round")
 
 
 def gap(ours: float, stock: float) -> float:
-    """Absolute difference; of two NaN (nothing to measure) 0, of NaN and a number infinity."""
+    """Absolute difference; 0 for two NaN (nothing to measure), infinity for NaN and a number."""
     if math.isnan(ours) or math.isnan(stock):
         return 0.0 if math.isnan(ours) and math.isnan(stock) else math.inf
     return abs(ours - stock)
 
 
 def of_ours(config: str, checkpoint: str) -> tuple[dict[str, float], float]:
-    """Figures and seconds of tools/test.py."""
+    """Metric values and seconds of tools/test.py."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "tools/test.py", config, checkpoint, "--work-dir", folder]
         start = time.perf_counter()
@@ -80,7 +80,7 @@ def of_ours(config: str, checkpoint: str) -> tuple[dict[str, float], float]:
 
 
 def of_stock(config: str, checkpoint: str) -> tuple[dict[str, float], float]:
-    """Figures and seconds of mmengine's Runner with the libraries' own parts."""
+    """Metric values and seconds of mmengine's Runner without this project."""
     from mmengine.runner import Runner
 
     from simmim_bench.config import load_config
@@ -99,10 +99,10 @@ def of_stock(config: str, checkpoint: str) -> tuple[dict[str, float], float]:
 
 
 def make_stock(cfg: Any) -> None:
-    """Replace our dataset, loader and metric of the test side by the libraries' own.
+    """Replace dataset, image loading and metric of the test by those of the libraries.
 
     Raises:
-        BenchError: If something of ours would remain.
+        BenchError: If a part of this project remains.
     """
     for key in ("train_dataloader", "val_dataloader", "optim_wrapper", "param_scheduler"):
         cfg.pop(key, None)
@@ -126,9 +126,11 @@ def make_stock(cfg: Any) -> None:
         dataset.type, dataset.metainfo = "BaseSegDataset", {"classes": classes}
         dataset.img_suffix = next((root / dataset.data_prefix.img_path).iterdir()).suffix
         metric.type = "IoUMetric"
-    remaining = [word for word in str(cfg._cfg_dict).split("'") if word.startswith("simmim_bench.")]
+    remaining = [part for part in str(cfg._cfg_dict).split("'") if part.startswith("simmim_bench.")]
     if remaining:
-        raise BenchError(f"{remaining[0]} has no counterpart in the libraries")
+        raise BenchError(
+            f"{remaining[0]} has no counterpart in the libraries, so this config cannot be compared"
+        )
 
 
 if __name__ == "__main__":

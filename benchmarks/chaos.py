@@ -1,10 +1,10 @@
-"""Kill a suite at random, then let it end: do its records equal those of an undisturbed run?
+"""Kill a suite at random times, let it finish, and compare its records with an undisturbed run.
 
     python benchmarks/chaos.py configs/suites/smoke.yaml --kills 30
 
 Each kill is SIGKILL to a tool, to the orchestrator or to everything at once, after a random time.
-A suite that ends before all kills are dealt is run again in a new folder. The report counts kills,
-stages that started more than once, and seconds lost per kill.
+A suite that ends before the last kill is started again in a new folder. The report counts kills,
+repeated starts of stages, and seconds lost per kill.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from typing import Any
 import psutil
 
 TARGETS = ("tool", "orchestrator", "everything")
-EARLY = 0.25  # share of kills that may hit a suite before it has started anything
-# What two runs of the same thing may differ in; all else must be equal, to the bit.
+EARLY = 0.25  # share of kills that may come before the suite has started a stage
+# Fields in which two runs of the same suite may differ; all others must be equal to the bit.
 VOLATILE = ("cost", "pretraining_cost", "environment", "date", "run_id", "sha256")
 
 
 @dataclass
 class Outcome:
-    """What happened to one suite, and how long it ran in all."""
+    """Kills, total seconds and folders of the disturbed runs of a suite."""
 
     kills: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -42,10 +42,10 @@ def command(suite: Path, folder: Path, more: list[str]) -> list[str]:
     return [sys.executable, "tools/run_suite.py", str(suite), "--work-dir", str(folder), *more]
 
 
-def run_whole(words: list[str], root: Path) -> float:
-    """Run a suite to its end; return the seconds that it took."""
+def run_whole(arguments: list[str], root: Path) -> float:
+    """Run a suite to its end; return the seconds."""
     begin = time.monotonic()
-    subprocess.run(words, cwd=root, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(arguments, cwd=root, check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - begin
 
 
@@ -59,16 +59,16 @@ def run_disturbed(
     seed: int,
     more: list[str],
 ) -> Outcome:
-    """Deal ``kills`` kills over as many rounds of the suite as that takes, and end the last one.
+    """Kill the suite ``kills`` times, over several rounds if needed, and let each round finish.
 
     Args:
         suite: Suite file.
-        folder: Each round has a folder below it.
-        root: Project's root.
+        folder: Parent of the rounds' folders.
+        root: Root of the project.
         kills: Number of kills.
-        pause: Shortest and longest time before a kill, seconds, from the suite's start for one kill
-            in four, else from the moment when a tool runs.
-        seed: Of times and targets.
+        pause: Shortest and longest time before a kill in seconds, counted from the start of a tool;
+            for one kill in four from the start of the suite.
+        seed: Random seed of times and targets.
         more: Further options of the suite.
     """
     draw = random.Random(seed)
@@ -76,11 +76,11 @@ def run_disturbed(
     while sum(outcome.kills.values()) < kills:
         place = folder / f"round{len(outcome.rounds) + 1}"
         outcome.rounds.append(place)
-        words = command(suite, place, more)
+        arguments = command(suite, place, more)
         begin = time.monotonic()
         while sum(outcome.kills.values()) < kills:
             process = subprocess.Popen(
-                words, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                arguments, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             if draw.random() > EARLY:
                 _wait_for_tool(process)
@@ -91,13 +91,13 @@ def run_disturbed(
                 target = draw.choice(TARGETS)
                 outcome.kills[target] += _kill(process, target, draw)
             process.wait()
-        run_whole(words, root)
+        run_whole(arguments, root)
         outcome.seconds += time.monotonic() - begin
     return outcome
 
 
 def _wait_for_tool(process: subprocess.Popen[bytes]) -> None:
-    """Return when a tool of the suite runs, or the suite has ended."""
+    """Wait until a tool of the suite runs or the suite has ended."""
     while process.poll() is None:
         try:
             if _tools(psutil.Process(process.pid).children(recursive=True)):
@@ -108,11 +108,11 @@ def _wait_for_tool(process: subprocess.Popen[bytes]) -> None:
 
 
 def _tools(family: list[psutil.Process]) -> list[psutil.Process]:
-    return [one for one in family if any(word.startswith("tools/") for word in _words(one))]
+    return [one for one in family if any(word.startswith("tools/") for word in _command_line(one))]
 
 
 def _kill(process: subprocess.Popen[bytes], target: str, draw: random.Random) -> int:
-    """Kill; return 1, or 0 if the suite ended before."""
+    """Kill the target; return 1, or 0 if the suite had ended already."""
     if target == "tool":
         _wait_for_tool(process)
     try:
@@ -131,7 +131,7 @@ def _kill(process: subprocess.Popen[bytes], target: str, draw: random.Random) ->
     return 1
 
 
-def _words(process: psutil.Process) -> list[str]:
+def _command_line(process: psutil.Process) -> list[str]:
     try:
         return process.cmdline()
     except psutil.Error:
@@ -146,7 +146,7 @@ def _end(process: psutil.Process) -> None:
 
 
 def starts(folder: Path) -> Counter[str]:
-    """How often each stage's command was started, from the logs."""
+    """Number of starts of each stage, counted in the logs."""
     return Counter(
         {
             path.parent.relative_to(folder).as_posix(): sum(
@@ -158,7 +158,7 @@ def starts(folder: Path) -> Counter[str]:
 
 
 def records_of(folder: Path) -> list[dict[str, Any]]:
-    """Records of a suite without what may differ, in a fixed order."""
+    """Records of a suite without the volatile fields, in a fixed order."""
     found = []
     for path in sorted((folder / "results").glob("*records/**/*.json")):
         record = json.loads(path.read_text("utf-8"))
@@ -167,21 +167,21 @@ def records_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def report(whole: Path, seconds: float, outcome: Outcome) -> tuple[str, bool]:
-    """Markdown table, and whether all records are equal."""
+    """Return a Markdown table and whether all records are equal."""
     expected = records_of(whole)
     equal = bool(expected) and all(records_of(place) == expected for place in outcome.rounds)
     kills = sum(outcome.kills.values())
     again = sum(count - 1 for place in outcome.rounds for count in starts(place).values())
     lost = (outcome.seconds - len(outcome.rounds) * seconds) / max(kills, 1)
-    dealt = ", ".join(f"{count} of {target}" for target, count in sorted(outcome.kills.items()))
+    targets = ", ".join(f"{count} of {target}" for target, count in sorted(outcome.kills.items()))
     rows = {
-        "kills": f"{kills} ({dealt})",
+        "kills": f"{kills} ({targets})",
         "rounds of the suite": len(outcome.rounds),
-        "starts of a stage beyond the first": again,
+        "repeated starts of stages": again,
         "undisturbed run": f"{seconds:.0f} s",
         "lost per kill": f"{lost:.1f} s",
         "records": len(expected),
-        "equal to the undisturbed run's": "all, to the bit" if equal else "NO",
+        "equal to those of the undisturbed run": "all, to the bit" if equal else "NO",
     }
     lines = [f"| {name} | {value} |" for name, value in rows.items()]
     return "\n".join(["| | |", "|---|---:|", *lines]), equal
@@ -190,11 +190,18 @@ def report(whole: Path, seconds: float, outcome: Outcome) -> tuple[str, bool]:
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("suite", type=Path)
-    parser.add_argument("--kills", type=int, default=30)
-    parser.add_argument("--pause", type=float, nargs=2, default=(0.5, 20.0), metavar="SECONDS")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("work_dirs/chaos"))
+    parser.add_argument("suite", type=Path, help="suite file")
+    parser.add_argument("--kills", type=int, default=30, help="number of kills (default: 30)")
+    parser.add_argument(
+        "--pause",
+        type=float,
+        nargs=2,
+        default=(0.5, 20.0),
+        metavar="SECONDS",
+        help="shortest and longest time before a kill (default: 0.5 20)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
+    parser.add_argument("--out", type=Path, default=Path("work_dirs/chaos"), help="output folder")
     args = parser.parse_args()
     root = Path.cwd()
     whole = args.out / "whole"

@@ -1,7 +1,7 @@
 """Run the tests that compare with the original SimMIM, and print how far each quantity is from it.
 
-Conversions to other libraries and back are among them. The figures are those that the tests have
-bounded; nothing is measured or stated here.
+Conversions to other libraries and back are included. The errors are those that the tests measured
+and compared with their bounds.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ HEADER = (
 
 
 class Errors:
-    """Plugin of pytest that keeps what the fixture ``equal`` noted."""
+    """Pytest plugin that collects the errors that the fixture ``equal`` reports."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, str, int, float, float]] = []
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """After each test's body."""
+        """Collect the errors of a test that has run."""
         if report.when == "call":
             self.rows += [value for name, value in report.user_properties if name == PROPERTY]
 
 
 def table(rows: list[tuple[str, str, int, float, float]]) -> str:
-    """Markdown, a row a quantity, in the order of its reference."""
+    """Markdown table with one row per quantity, sorted by reference."""
     lines = [
         f"| {reference} | {quantity} | {count} | {error:.1e} | {bound:.0e} |"
         for reference, quantity, count, error, bound in sorted(rows, key=lambda row: row[0])
@@ -49,7 +49,7 @@ def table(rows: list[tuple[str, str, int, float, float]]) -> str:
 
 
 def main() -> int:
-    """Exit code of pytest: 0 if every quantity is within its bound."""
+    """Return the exit code of pytest: 0 if every error is within its bound."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.parse_args()
     import pytest

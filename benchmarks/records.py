@@ -1,10 +1,10 @@
-"""How the results harness behaves with many records, many writers and many kills.
+"""Test the record store with many records, many writers and many kills.
 
     python benchmarks/records.py scale --count 100000
     python benchmarks/records.py writers --processes 8 --each 1000
     python benchmarks/records.py kills --count 50
 
-The records are synthetic; nothing of the repository is touched.
+The records are synthetic; the repository's own records are not used.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TOOL = (sys.executable, "tools/leaderboard.py")
 
 
 def sha(text: str) -> str:
-    """A hash that stands for a file."""
+    """Hash in the place of a file's."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -46,7 +46,7 @@ def _known() -> list[Protocol]:
 
 
 def synthetic(number: int) -> Record:
-    """Record ``number``: seeds within protocols within methods."""
+    """Record ``number``, counting seeds first, then protocols, then methods."""
     method, rest = divmod(number, SEEDS * len(_known()))
     place, seed = divmod(rest, SEEDS)
     protocol = _known()[place]
@@ -80,7 +80,7 @@ def synthetic(number: int) -> Record:
 
 
 def fill(folder: Path, numbers: range) -> None:
-    """Write records without the store's lock and sync: they are made, not added."""
+    """Write records directly, without the lock and sync of the store."""
     for number in numbers:
         record = synthetic(number)
         path = record_path(folder, record)
@@ -89,7 +89,7 @@ def fill(folder: Path, numbers: range) -> None:
 
 
 def timed(*words: str) -> None:
-    """Run the tool; print seconds and the memory of the process, which one beside it shares."""
+    """Run the tool; print its seconds and memory."""
     begin = time.monotonic()
     _, status, used = os.wait4(subprocess.Popen([*TOOL, *words], stdout=subprocess.DEVNULL).pid, 0)
     if status:
@@ -100,7 +100,7 @@ def timed(*words: str) -> None:
 
 
 def scale(args: argparse.Namespace, root: Path) -> None:
-    """What the tool takes with many records, in a process of its own each time."""
+    """Measure each command with many records, each time in a new process."""
     store = args.store or root
     records, cited = store / "records", store / "published"
     cited.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ def _add_range(folder: Path, first: int, count: int) -> None:
 
 
 def writers(args: argparse.Namespace, root: Path) -> None:
-    """Let processes add records at once; half of each one's are another's, too."""
+    """Let processes add records at the same time; neighbours share half of their records."""
     folder, step = root / "records", args.each // 2
     jobs = [(folder, process * step, args.each) for process in range(args.processes)]
     begin = time.monotonic()
@@ -130,15 +130,15 @@ def writers(args: argparse.Namespace, root: Path) -> None:
     found = len(read_records(folder))
     wanted = step * (args.processes - 1) + args.each
     sys.stdout.write(
-        f"{args.processes} processes added {args.each} records each, {wanted} different ones: "
-        f"{found} found, {seconds:.1f} s\n"
+        f"{args.processes} processes added {args.each} records each in {seconds:.1f} s: "
+        f"{found} of {wanted} different records found\n"
     )
     if found != wanted:
-        raise SystemExit("records were lost or doubled")
+        raise SystemExit("records were lost or stored twice")
 
 
 def _killed(command: list[str], draw: random.Random, longest: float) -> bool:
-    """Run a command and kill it at a random moment; whether it was still running."""
+    """Run a command and kill it at a random time; return whether it was still running."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     time.sleep(draw.uniform(0, longest))
     running = process.poll() is None
@@ -154,7 +154,7 @@ def _commands(root: Path, new: list[Path]) -> Iterator[list[str]]:
 
 
 def kills(args: argparse.Namespace, root: Path) -> None:
-    """Kill ``add`` and ``build`` at random moments; after each, the store must be valid."""
+    """Kill ``add`` and ``build`` at random times; the store must be valid after each kill."""
     fill(root / "records", range(500))
     fill(root / "new", range(500, 1000))
     new = sorted((root / "new").glob("*/*.json"))
@@ -167,27 +167,34 @@ def kills(args: argparse.Namespace, root: Path) -> None:
             if path.name == "README.md" and not path.read_text("utf-8").endswith("are lost.\n"):
                 raise SystemExit(f"{path} is cut off")
     sys.stdout.write(
-        f"{args.count} kills, {hit} of them of a running command; the store was valid after each, "
-        f"{len(read_records(root / 'records'))} of 1000 records are in\n"
+        f"{args.count} kills, {hit} while the command was running; the store was valid after each "
+        f"and now has {len(read_records(root / 'records'))} of 1000 records\n"
     )
 
 
 def main() -> None:
-    """Run one of the measurements in a folder that is removed afterwards."""
+    """Run one measurement in a temporary folder."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    command = commands.add_parser("scale")
+    command = commands.add_parser("scale", help="many records")
     command.add_argument("--count", type=int, default=100_000)
-    command.add_argument("--store", type=Path, help="folder to keep; made if it has no records")
+    command.add_argument(
+        "--store", type=Path, help="keep the records in this folder; it is filled if it has none"
+    )
     command.add_argument("--repeat", type=int, default=1)
     command.set_defaults(run=scale)
-    command = commands.add_parser("writers")
+    command = commands.add_parser("writers", help="many writers at the same time")
     command.add_argument("--processes", type=int, default=8)
     command.add_argument("--each", type=int, default=1000)
     command.set_defaults(run=writers)
-    command = commands.add_parser("kills")
+    command = commands.add_parser("kills", help="kills at random times")
     command.add_argument("--count", type=int, default=50)
-    command.add_argument("--longest", type=float, default=3.0, help="seconds until the kill")
+    command.add_argument(
+        "--longest",
+        type=float,
+        default=3.0,
+        help="longest time before a kill in seconds (default: 3)",
+    )
     command.add_argument("--seed", type=int, default=0)
     command.set_defaults(run=kills)
     args = parser.parse_args()

@@ -1,12 +1,12 @@
-"""Seconds and memory of a training step, sparse SimMIM against dense, in one run.
+"""Compare seconds and memory of a training step of sparse and dense SimMIM.
 
     python benchmarks/sparse.py
 
-Swin-T at 192 px and a plain ViT-S at 224 px, the mask patch 32 px, on random images: forward,
-backward and AdamW. Ways are measured in turn, round after round, and the shortest time of each is
-taken; on CPU it is the process's CPU time with one thread, which other processes disturb little.
-Memory is what a step holds at its peak beyond weights and optimiser states (gradients included), as
-torch's allocator counts it.
+The models are Swin-T at 192 px and a plain ViT-S at 224 px, with mask patches of 32 px, on random
+images. A step is forward, backward and AdamW. The ways are measured in turn in each round, and the
+shortest time of each counts. On a CPU this is CPU time with one thread, which other processes
+hardly change. Memory is the peak of a step beyond weights and optimizer states, gradients
+included, as counted by torch's allocator.
 """
 
 from __future__ import annotations
@@ -37,13 +37,15 @@ def parse() -> argparse.Namespace:
     """Command line of the benchmark."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--backbones", nargs="+", choices=SIZES, default=list(SIZES))
-    parser.add_argument("--batch", type=int, default=4, help="images a step (default: 4)")
-    parser.add_argument("--rounds", type=int, default=3, help="steps of each way (default: 3)")
+    parser.add_argument("--batch", type=int, default=4, help="images per step (default: 4)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="measured steps of each way (default: 3)"
+    )
     return parser.parse_args()
 
 
 def run() -> None:
-    """Print a table; ratios are dense / sparse."""
+    """Print a table; speed-up and memory saving are dense / sparse."""
     args = parse()
     import torch
 
@@ -54,18 +56,19 @@ def run() -> None:
     )
     for name in args.backbones:
         for ratio in RATIOS:
-            figures = measure(ways(name), *batch(name, args.batch, ratio), args.rounds)
-            seconds, memory = figures["dense"]
-            for way, (own, held) in figures.items():
+            measured = measure(ways(name), *batch(name, args.batch, ratio), args.rounds)
+            seconds, memory = measured["dense"]
+            for way, (step_seconds, step_memory) in measured.items():
                 print(
-                    f"| {name} | {ratio} | {way} | {own:.3f} | {seconds / own:.2f} | "
-                    f"{held / MEGABYTE:.0f} | {memory / held:.2f} |",
+                    f"| {name} | {ratio} | {way} | {step_seconds:.3f} | "
+                    f"{seconds / step_seconds:.2f} | {step_memory / MEGABYTE:.0f} | "
+                    f"{memory / step_memory:.2f} |",
                     flush=True,
                 )
 
 
 def ways(name: str) -> dict[str, Any]:
-    """Models by name of the way, with equal backbones."""
+    """Models with equal backbones, by name of the way."""
     from mmengine.config import Config
 
     backbone = Config.fromfile(MODELS_FOLDER / f"{name}.py")[name.replace("-", "_")].to_dict()
@@ -85,7 +88,7 @@ def ways(name: str) -> dict[str, Any]:
 
 
 def build(kind: str, backbone: dict[str, Any], decoder: dict[str, Any], **options: Any) -> Any:
-    """An algorithm on the device, in training mode."""
+    """Build a model on the device, in training mode."""
     import torch
 
     from simmim_bench import ops
@@ -103,7 +106,7 @@ def build(kind: str, backbone: dict[str, Any], decoder: dict[str, Any], **option
 
 
 def batch(name: str, images: int, ratio: float) -> tuple[Any, list[Any]]:
-    """Random images, and samples with a mask of their own each."""
+    """Random images, each with its own mask."""
     import torch
     from mmpretrain.structures import DataSample
 
@@ -124,7 +127,7 @@ def batch(name: str, images: int, ratio: float) -> tuple[Any, list[Any]]:
 def measure(
     models: dict[str, Any], inputs: Any, samples: list[Any], rounds: int
 ) -> dict[str, tuple[float, int]]:
-    """Seconds of the quickest step and peak bytes, by way."""
+    """Seconds of the fastest step and peak bytes, by name of the way."""
     import torch
 
     optimizers = {way: torch.optim.AdamW(model.parameters()) for way, model in models.items()}
@@ -149,7 +152,7 @@ def measure(
 
 
 def peak(step: Callable[[], None]) -> int:
-    """Most bytes that a step held beyond what was there before it, by torch's allocator."""
+    """Peak bytes that a step allocates, as counted by torch's allocator."""
     import torch
 
     if torch.cuda.is_available():
@@ -165,7 +168,7 @@ def peak(step: Callable[[], None]) -> int:
 
 
 def timed(call: Callable[[], None]) -> float:
-    """Seconds of a call: on the wall with CUDA, else of the CPU."""
+    """Seconds of a call: wall time with CUDA, else CPU time."""
     import torch
 
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time

@@ -1,9 +1,9 @@
-"""Seconds that a suite adds over running the same commands by hand, one after the other.
+"""Measure the seconds that a suite adds to running the same commands by hand, one after another.
 
     python benchmarks/suite_overhead.py configs/suites/smoke.yaml --only classification
 
-The commands are those of the plan. Both ways use one core at a time and folders of their own. What
-the suite adds is Snakemake's start, a process that watches over each stage, and hashing.
+Both ways run the commands of the plan, one at a time, in separate folders. The suite adds the
+start of Snakemake, a process that watches each stage, and hashing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simmim_bench.suite.plan import Plan
 
 
 def by_hand(plan: Plan, chosen: set[str]) -> float:
-    """Run the commands of the plan in its order; return the seconds that they took."""
+    """Run the commands of the plan in order; return the seconds."""
     begin = time.monotonic()
     for stage in plan.stages:
         if stage.id in chosen:
@@ -35,21 +35,25 @@ def by_hand(plan: Plan, chosen: set[str]) -> float:
 
 
 def by_suite(suite: Path, plan: Plan, only: list[str]) -> float:
-    """Run the same through the suite, one stage at a time."""
-    words = [sys.executable, "tools/run_suite.py", str(suite), "--work-dir", str(plan.folder)]
-    words += ["--jobs", "1", *(["--only", *only] if only else [])]
+    """Run the same commands by the suite, one stage at a time; return the seconds."""
+    arguments = [sys.executable, "tools/run_suite.py", str(suite), "--work-dir", str(plan.folder)]
+    arguments += ["--jobs", "1", *(["--only", *only] if only else [])]
     begin = time.monotonic()
-    subprocess.run(words, cwd=plan.root, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(arguments, cwd=plan.root, check=True, stdout=subprocess.DEVNULL)
     return time.monotonic() - begin
 
 
 def main() -> None:
     """Measure each way in turn and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("suite", type=Path)
-    parser.add_argument("--only", nargs="+", default=[], help="as of tools/run_suite.py")
-    parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("work_dirs/overhead"))
+    parser.add_argument("suite", type=Path, help="suite file")
+    parser.add_argument(
+        "--only", nargs="+", default=[], help="stages to run, as for tools/run_suite.py"
+    )
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each way (default: 3)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("work_dirs/overhead"), help="output folder"
+    )
     args = parser.parse_args()
     root = Path.cwd()
     suite = load_suite(args.suite)

@@ -1,10 +1,10 @@
-"""Train SimMIM with each target and each decoder on your images, and print what the loss did.
+"""Train SimMIM with each target and each decoder on your images, and print how the loss changes.
 
-The backbone, the images' size and the augmentation are those of configs/demo/simmim_swin-demo.py.
-Targets are trained with the linear decoder, decoders with the default target; 256 bins and 512
-clusters have the convolutional one, since a linear layer to all their classes of 32 x 32 pixels
-has 200 and 134 million weights. Losses of different targets have different units: compare start
-and end, not rows.
+Backbone, image size and augmentation are those of configs/demo/simmim_swin-demo.py. Targets are
+trained with the linear decoder, decoders with the default target. The 256 bins and 512 clusters
+have the convolutional decoder, because a linear layer to all classes of 32 x 32 pixels would have
+200 and 134 million weights. Losses of different targets have different units: compare the start
+and the end of a row, not rows.
 """
 
 from __future__ import annotations
@@ -44,29 +44,35 @@ DECODERS = {
 def parse() -> argparse.Namespace:
     """Command line of the comparison."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("images", type=Path, help="folder with images in it or below")
-    parser.add_argument("--steps", type=int, default=200, help="of each row (default: 200)")
-    parser.add_argument("--batch-size", type=int, default=16, help="images a step (default: 16)")
+    parser.add_argument("images", type=Path, help="folder of images, searched with its subfolders")
+    parser.add_argument(
+        "--steps", type=int, default=200, help="training steps of each row (default: 200)"
+    )
+    parser.add_argument("--batch-size", type=int, default=16, help="images per step (default: 16)")
     parser.add_argument(
         "--teacher",
         type=Path,
         metavar="FILE",
-        help="exported backbone.pth, adds a row with its features",
+        help="exported backbone.pth; adds a row with its features as the target",
     )
     parser.add_argument(
         "--only",
-        metavar="WORDS",
+        metavar="TEXT",
         default="",
-        help="rows whose 'target decoder loss' contains this, for example 'RGB inverse'",
+        help="only rows whose 'target decoder loss' contains this, for example 'RGB inverse'",
     )
-    parser.add_argument("--clusters", type=int, default=512, help="colours (default: 512)")
+    parser.add_argument(
+        "--clusters", type=int, default=512, help="number of colour clusters (default: 512)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="random seed (default: 0)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there, too")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="also write the table to this file"
+    )
     return parser.parse_args()
 
 
 def combinations(palette: Path, teacher: Path | None) -> list[tuple[str, str, dict[str, Any]]]:
-    """Name of the target, name of the decoder, and what they change in the model's config."""
+    """Target name, decoder name and changes to the model config, for every row."""
     l1, classes = _part("MaskedL1Loss"), _part("MaskedCrossEntropyLoss")
     rows: list[tuple[str, str, dict[str, Any] | None, dict[str, Any]]] = [
         ("RGB", name, None, l1) for name in DECODERS
@@ -95,7 +101,7 @@ def combinations(palette: Path, teacher: Path | None) -> list[tuple[str, str, di
 def train(
     config: Any, changes: dict[str, Any], batches: Sequence[Any], *, lr: float, seed: int
 ) -> tuple[list[float], float]:
-    """Losses of a step per batch and the median of their seconds."""
+    """Loss of each step and median seconds of a step."""
     import torch
     from mmengine.runner import set_random_seed
 
@@ -121,7 +127,7 @@ def train(
 
 
 def row(names: Sequence[str], lr: float, losses: list[float], seconds: float) -> str:
-    """One line of the table; ``names`` of target, decoder and loss."""
+    """Row of the table; ``names`` are those of target, decoder and loss."""
     start, end = statistics.fmean(losses[:AVERAGED]), statistics.fmean(losses[-AVERAGED:])
     change = f"{100 * (end / start - 1):+.0f} %"
     cells = [*names, f"{lr:g}", f"{start:.4f}", f"{end:.4f}", change, f"{seconds:.3f}"]
@@ -129,7 +135,7 @@ def row(names: Sequence[str], lr: float, losses: list[float], seconds: float) ->
 
 
 def _batches(config: Any, steps: int) -> Iterator[Any]:
-    """Batches of the shuffled images, epoch after epoch."""
+    """Batches of shuffled images, over several epochs if needed."""
     from mmengine.runner import Runner
 
     given, epoch = 0, 0
@@ -151,8 +157,8 @@ def _config(args: argparse.Namespace) -> Any:
     found = len(image_files(args.images))
     if found < args.batch_size:
         raise BenchError(
-            f"{args.images} has {found} images for batches of {args.batch_size}; give a folder "
-            f"with more, or a smaller --batch-size"
+            f"{args.images} has {found} images, but a batch needs {args.batch_size}; give a folder "
+            f"with more images, or a smaller --batch-size"
         )
     config = Config.fromfile(CONFIG)
     config.train_dataloader.batch_size = args.batch_size
@@ -161,7 +167,7 @@ def _config(args: argparse.Namespace) -> Any:
 
 
 def _name_of(loss: dict[str, Any]) -> str:
-    """As in the table: ``L1``, or ``L1, all pixels``."""
+    """Name of a loss in the table: ``L1``, or ``L1, all pixels``."""
     name = loss["type"].removeprefix("simmim_bench.Masked").removesuffix("Loss")
     return f"{name}, all pixels" if loss.get("region") == "all" else name
 
@@ -171,10 +177,13 @@ def _part(name: str, **arguments: Any) -> dict[str, Any]:
 
 
 def _teacher(weights: Path) -> dict[str, Any]:
-    """An exported backbone says in its card what it is."""
+    """Target config of an exported backbone, read from its card."""
     card = weights.with_suffix(".json")
     if not card.is_file():
-        raise BenchError(f"{weights} has no {card.name} beside it; give an exported backbone")
+        raise BenchError(
+            f"{weights}: {card.name} is missing beside it; give a backbone exported by "
+            f"tools/export_backbone.py"
+        )
     model = json.loads(card.read_text("utf-8"))["backbone_config"]
     return _part("TeacherFeatures", checkpoint=str(weights), model=model)
 
@@ -183,7 +192,7 @@ def run() -> None:
     """Parse first: the libraries take seconds."""
     args = parse()
     if args.steps < 2 * AVERAGED:
-        raise BenchError(f"{args.steps} steps are too few; use {2 * AVERAGED} or more")
+        raise BenchError(f"--steps must be at least {2 * AVERAGED}, got {args.steps}")
     from mmengine.registry import init_default_scope
     from mmengine.runner import set_random_seed
 

@@ -1,15 +1,15 @@
-"""Train configs of configs/variants a little on your images: what their losses, time and memory do.
+"""Train configs of configs/variants for a few steps on your images; print loss, time and memory.
 
     python benchmarks/variants.py FOLDER --steps 60
     python benchmarks/variants.py FOLDER --only cosine infonce
     python benchmarks/variants.py FOLDER --only semantic --maps ADE
 
-FOLDER has images in it or below. ADE has images/training and annotations/training; masks of regions
-train on these. Augmentation, batch and optimiser are the config's; the learning rate rises over the
-first steps. Plain SimMIM (configs/demo/simmim_swin-demo.py) is the first row, which the others are
-compared with. On a CPU seconds are the process's CPU time with one thread, which other processes
-disturb little; the median step without loading. Memory is what a step holds at its peak beyond
-weights and optimiser states, as torch's allocator counts it.
+FOLDER is a folder of images, searched with its subfolders. ADE has images/training and
+annotations/training; configs with masks of regions train on these. Augmentation, batch size and
+optimizer are those of the config; the learning rate warms up. The first row is plain SimMIM
+(configs/demo/simmim_swin-demo.py), and the others are compared with it. Seconds are the median CPU
+time of a step with one thread, without data loading; other processes hardly change it. Memory is
+the peak of a step beyond weights and optimizer states, as counted by torch's allocator.
 """
 
 from __future__ import annotations
@@ -46,15 +46,24 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("images", type=Path, help="folder with images in it or below")
-    parser.add_argument("--only", nargs="+", default=[""], help="configs whose names hold one")
-    parser.add_argument("--steps", type=cli.positive, default=60, help="of each row (default: 60)")
-    parser.add_argument("--batch-size", type=cli.positive, default=64, help="images (default: 64)")
+    parser.add_argument("images", type=Path, help="folder of images, searched with its subfolders")
     parser.add_argument(
-        "--frozen", metavar="FILE", help="exported backbone.pth for the perceptual one"
+        "--only", nargs="+", default=[""], help="only configs whose names contain one of these"
     )
     parser.add_argument(
-        "--maps", type=Path, metavar="ADE", help="images with label maps for the semantic one"
+        "--steps", type=cli.positive, default=60, help="training steps of each row (default: 60)"
+    )
+    parser.add_argument(
+        "--batch-size", type=cli.positive, default=64, help="images per step (default: 64)"
+    )
+    parser.add_argument(
+        "--frozen", metavar="FILE", help="exported backbone.pth for the perceptual variant"
+    )
+    parser.add_argument(
+        "--maps",
+        type=Path,
+        metavar="ADE",
+        help="folder of images with label maps, for the semantic variant",
     )
     return parser.parse_args()
 
@@ -87,18 +96,18 @@ def run() -> None:
         )
 
 
-def _chosen(words: list[str]) -> list[Path]:
-    """Configs of variants whose names hold one of ``words``."""
+def _chosen(parts: list[str]) -> list[Path]:
+    """Configs of variants whose names contain one of ``parts``."""
     known = sorted((CONFIGS / "variants").glob("*-demo.py"))
-    for word in words:
-        if not any(word in path.stem for path in known):
+    for part in parts:
+        if not any(part in path.stem for path in known):
             names = ", ".join(path.stem for path in known)
-            raise BenchError(f"--only {word} is in no config's name; there are {names}")
-    return [path for path in known if any(word in path.stem for word in words)]
+            raise BenchError(f"--only {part} matches no config; available: {names}")
+    return [path for path in known if any(part in path.stem for part in parts)]
 
 
 def _can_run(path: Path, args: argparse.Namespace) -> bool:
-    """Whether what a config needs was given; says so if not."""
+    """Whether the options that a config needs were given; prints what is missing."""
     from mmengine.config import Config
 
     cfg = Config.fromfile(path)
@@ -107,12 +116,12 @@ def _can_run(path: Path, args: argparse.Namespace) -> bool:
     if cfg.model.get("features", {}).get("checkpoint") and not args.frozen:
         lacks = "a frozen network; give --frozen"
     if lacks:
-        sys.stderr.write(f"left out: {path.stem} needs {lacks}\n")
+        sys.stderr.write(f"skipped: {path.stem} needs {lacks}\n")
     return not lacks
 
 
 def train(path: Path, args: argparse.Namespace) -> tuple[list[dict[str, float]], float, float]:
-    """What each step logged, the median of their seconds, and MiB held at the peak of the last."""
+    """Logged values of each step, median seconds of a step, and its peak memory in MiB."""
     from mmengine.config import Config
     from mmengine.dataset import Compose
     from mmengine.logging import MessageHub
@@ -151,15 +160,15 @@ def train(path: Path, args: argparse.Namespace) -> tuple[list[dict[str, float]],
 
 
 def _samples(dataset: Any, args: argparse.Namespace) -> list[dict[str, Any]]:
-    """What a dataset's pipeline starts from: images below the folder, or those with label maps."""
+    """Inputs of the pipeline: all images of the folder, or those with label maps."""
     prefix = dataset.get("data_prefix", {})
     has_maps = "seg_map_path" in prefix
     folder = args.maps / prefix["img_path"] if has_maps else args.images
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if len(paths) < args.batch_size:
         raise BenchError(
-            f"{folder} has {len(paths)} images, a batch is {args.batch_size}; give a folder "
-            "with more, or a smaller --batch-size"
+            f"{folder} has {len(paths)} images, but a batch needs {args.batch_size}; give a folder "
+            "with more images, or a smaller --batch-size"
         )
     if not has_maps:
         return [{"img_path": str(path)} for path in paths]
@@ -180,7 +189,7 @@ def _samples(dataset: Any, args: argparse.Namespace) -> list[dict[str, Any]]:
 def _batches(
     pipeline: Callable[..., Any], samples: list[dict[str, Any]], size: int
 ) -> Iterator[Any]:
-    """Batches of ``size`` samples through the pipeline, without end."""
+    """Endless batches of ``size`` samples that went through the pipeline."""
     import torch
     from mmengine.dataset import default_collate
 
@@ -198,7 +207,7 @@ def _means(logged: list[dict[str, float]]) -> dict[str, float]:
 
 
 def _peak(step: Callable[[], Any]) -> int:
-    """Most bytes that a step held beyond what was there before it."""
+    """Peak bytes that a step allocates."""
     import torch
 
     with torch.profiler.profile(profile_memory=True) as profile:

@@ -92,7 +92,7 @@ def test_a_file_in_the_place_of_the_output_is_refused_at_once(words, tmp_path):
             ["benchmarks/variants.py", "images", "--batch-size", "0"],
             "must be an integer >= 1, got '0'",
         ),
-        (["benchmarks/variants.py", "images", "--only", "none"], "--only none is in no config's"),
+        (["benchmarks/variants.py", "images", "--only", "none"], "--only none matches no config"),
     ],
 )
 def test_arguments_that_mean_nothing_get_a_sentence(words, said):

@@ -198,7 +198,7 @@ def test_it_uses_our_data(name):
 
 
 def test_the_suite_has_every_method_and_compares_on_one_backbone():
-    suite = load_suite(ROOT / "suites" / "baselines.yaml".parent)
+    suite = load_suite(ROOT / "suites" / "baselines.yaml")
     methods = {backbone: set() for backbone in suite.backbones}
     for _, backbone, method in group_cells(suite):
         methods[backbone].add(method)
