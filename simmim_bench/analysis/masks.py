@@ -1,4 +1,9 @@
-"""Measure and draw maskings: a table, a plot and a contact sheet."""
+"""Measure and draw masks: a table and a plot of AvgDist, and a contact sheet.
+
+AvgDist (SimMIM, section 4.1.1 and figure 3) is the mean Euclidean distance, in pixels, from masked
+pixels to the nearest visible pixel. In the paper, masks with an AvgDist of 10 to 20 fine-tune best.
+Strategies that read the image are measured on scenes of the demo data.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +36,14 @@ from simmim_bench.plots import new_figure, save_figure
 
 FIELDS = ("strategy", "mask_patch_size", "mask_ratio", "avg_dist")
 
+SCENES = "coco/val2017"
+CACHED = 64  # cached scenes; all strategies use the same ones
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Palette of Okabe and Ito."""
+MARKERS = "os^DvP*"
+PIXELS = (1, 2, 5, 10, 20, 50, 100)  # labelled distances
+
 
 def survey(
     *,
@@ -46,7 +59,7 @@ def survey(
     """Write ``avg_dist.csv``, ``avg_dist.png`` and ``masks.png`` into ``out``; print the table.
 
     Raises:
-        BenchError: If a masking cannot be drawn at this image size.
+        BenchError: If a strategy does not fit this image size.
     """
     size = (image_size, image_size)
     cells = grid_of_cells(strategies, mask_patch_sizes, mask_ratios)
@@ -67,46 +80,16 @@ def survey(
     console.print(f"written: avg_dist.csv, avg_dist.png, masks.png in {out}", soft_wrap=True)
 
 
-def _write_csv(distances: dict[Cell, float | None], path: Path) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for cell, value in distances.items():
-        shown = "" if value is None else f"{value:.4f}"
-        writer.writerow((cell.strategy, cell.mask_patch_size, cell.mask_ratio, shown))
-    atomic_write_text(path, text.getvalue())
-
-
-def _table(distances: dict[Cell, float | None], ratios: Sequence[float], count: int) -> Table:
-    title = f"AvgDist in pixels, mean of {count} masks; blank: everything is masked"
-    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 0))
-    table.add_column("strategy", no_wrap=True)
-    table.add_column("patch", justify="right", no_wrap=True)
-    for ratio in ratios:
-        table.add_column(f"{ratio:g}", justify="right")
-    for strategy, size in dict.fromkeys((c.strategy, c.mask_patch_size) for c in distances):
-        values = [distances[Cell(strategy, size, ratio)] for ratio in ratios]
-        shown = ["" if value is None else f"{value:.1f}" for value in values]
-        table.add_row(strategy, str(size), *shown)
-    return table
-
-
-# AvgDist: how far masked pixels are from what can be seen (SimMIM, section 4.1.1, figure 3).
-#
-# The mean Euclidean distance, in pixels, of the masked pixels to the nearest visible pixel. In
-# the paper the masks that fine-tune best lie between 10 and 20.
-
-
 @dataclass(frozen=True)
 class Cell:
-    """One masking: a strategy, its mask patch size in pixels and its mask ratio."""
+    """A strategy with a mask patch size in pixels and a mask ratio."""
 
     strategy: str
     mask_patch_size: int
     mask_ratio: float
 
     def build(self) -> MaskStrategy:
-        """The strategy, with masks in pixels."""
+        """Build the strategy; its masks are in pixels."""
         return build_strategy(
             self.strategy,
             mask_patch_size=self.mask_patch_size,
@@ -116,28 +99,28 @@ class Cell:
 
 
 def average_distance(masks: NDArray[np.bool_]) -> float | None:
-    """Mean distance from masked pixels to the nearest visible one, in pixels.
+    """Mean distance from masked pixels to the nearest visible pixel, in pixels.
 
     Args:
-        masks: Bool, (B, H, W) in pixels; True = masked. Distances join pixel centres, so that a
+        masks: Bool, (B, H, W) in pixels; True = masked. Distances are between pixel centres: a
             masked pixel beside a visible one counts 1.
 
     Returns:
-        None if a mask hides nothing or everything: it has no such distance.
+        None if a mask has no masked or no visible pixel.
     """
-    hidden = masks.sum(axis=(1, 2))
-    if (hidden == 0).any() or (hidden == masks[0].size).any():
+    masked = masks.sum(axis=(1, 2))
+    if (masked == 0).any() or (masked == masks[0].size).any():
         return None
     total = sum(float(distance_transform_edt(mask)[mask].sum()) for mask in masks)
-    return total / float(hidden.sum())
+    return total / float(masked.sum())
 
 
 def measure(
     cells: Sequence[Cell], image_size: Grid, *, count: int, seed: int = 0
 ) -> Iterator[tuple[Cell, float | None]]:
-    """AvgDist of each cell over ``count`` masks of an image of ``image_size`` (H, W) pixels.
+    """AvgDist of each cell over ``count`` masks of images of ``image_size`` (H, W) pixels.
 
-    A strategy that reads the sample gets as many scenes of the demo.
+    Strategies that read the image get a different scene for each mask.
     """
     for cell in cells:
         strategy = cell.build()
@@ -149,20 +132,13 @@ def measure(
 def grid_of_cells(
     strategies: Sequence[str], mask_patch_sizes: Sequence[int], mask_ratios: Sequence[float]
 ) -> list[Cell]:
-    """Every combination; strategy first, then patch size, then ratio."""
+    """All combinations, ordered by strategy, patch size and ratio."""
     return [Cell(*values) for values in product(strategies, mask_patch_sizes, mask_ratios)]
 
 
-# Scenes of the embedded demo data, for maskings that look at the image to be measured on.
-
-
-SCENES = "coco/val2017"
-KEPT = 64  # scenes in memory: every masking of a survey is drawn on the same ones
-
-
-@lru_cache(maxsize=KEPT)
+@lru_cache(maxsize=CACHED)
 def sample_of(index: int, image_size: Grid) -> dict[str, Any]:
-    """Scene ``index`` as a pipeline has it: ``img`` (H, W, 3), RGB, and ``gt_seg_map`` (H, W)."""
+    """Scene ``index`` as a sample: ``img`` (H, W, 3), RGB, and ``gt_seg_map`` (H, W)."""
     composer, split = _composer()
     scene = composer.compose(split, index)
     size = (image_size[1], image_size[0])
@@ -172,7 +148,7 @@ def sample_of(index: int, image_size: Grid) -> dict[str, Any]:
 
 
 def draw(strategy: MaskStrategy, image_size: Grid, *, seed: int, index: int) -> NDArray[np.bool_]:
-    """Mask ``index``, Bool, (H / token, W / token), of scene ``index`` if the strategy reads it."""
+    """Mask ``index``, Bool, (H / token, W / token); of scene ``index`` if the strategy reads it."""
     generator = np.random.default_rng([seed, index])
     if not strategy.reads:
         return strategy(image_size, generator)
@@ -183,32 +159,16 @@ def draw(strategy: MaskStrategy, image_size: Grid, *, seed: int, index: int) -> 
     return mask
 
 
-@cache
-def _composer() -> tuple[Composer, Split]:
-    spec = DemoSpec()
-    split = next(split for split in spec.splits() if split.name == SCENES)
-    return Composer(spec=spec, half=split.half), split
-
-
-# Pictures of masking: a contact sheet of strategies, and AvgDist against the mask ratio.
-
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito."""
-MARKERS = "os^DvP*"
-PIXELS = (1, 2, 5, 10, 20, 50, 100)  # labelled distances
-
-
 def draw_sheet(cells: Sequence[Cell], image_size: Grid, path: Path, *, seed: int = 0) -> None:
-    """One mask of each cell as a PNG: a row per strategy and patch size, a column per ratio.
+    """Draw one mask of each cell: a row per strategy and patch size, a column per ratio.
 
-    Hidden is black; a strategy that reads the sample shows the scene of the demo that it read.
+    Masked pixels are black. Strategies that read the image show the scene.
 
     Args:
-        cells: What to draw.
+        cells: Cells to draw.
         image_size: Height and width in pixels.
-        path: File to write.
-        seed: Of every mask.
+        path: PNG to write.
+        seed: Seed of all masks.
     """
     rows = list(dict.fromkeys((cell.strategy, cell.mask_patch_size) for cell in cells))
     ratios = sorted({cell.mask_ratio for cell in cells})
@@ -226,20 +186,10 @@ def draw_sheet(cells: Sequence[Cell], image_size: Grid, path: Path, *, seed: int
     save_figure(figure, path)
 
 
-def _picture(strategy: MaskStrategy, image_size: Grid, seed: int) -> NDArray[np.uint8]:
-    """(H, W, 3)."""
-    mask = draw(strategy, image_size, seed=seed, index=0)
-    shown: NDArray[np.uint8] = np.full((*mask.shape, 3), 255, np.uint8)
-    if strategy.reads:
-        shown = sample_of(0, image_size)["img"].copy()
-    shown[mask] = 0
-    return shown
-
-
 def draw_distances(distances: dict[Cell, float | None], path: Path) -> None:
-    """AvgDist in pixels against the mask ratio, as a PNG: a panel per strategy, a line per size.
+    """Plot AvgDist in pixels by mask ratio: a panel per strategy, a line per patch size.
 
-    Grey: 10 to 20 pixels, where masks fine-tune best in the paper.
+    The range of 10 to 20 pixels is grey.
     """
     strategies = list(dict.fromkeys(cell.strategy for cell in distances))
     sizes = sorted({cell.mask_patch_size for cell in distances})
@@ -262,3 +212,44 @@ def draw_distances(distances: dict[Cell, float | None], path: Path) -> None:
     panels[0].set_ylabel("AvgDist (pixels)")
     panels[-1].legend(title="mask patch", fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
     save_figure(figure, path)
+
+
+def _write_csv(distances: dict[Cell, float | None], path: Path) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(FIELDS)
+    for cell, value in distances.items():
+        shown = "" if value is None else f"{value:.4f}"
+        writer.writerow((cell.strategy, cell.mask_patch_size, cell.mask_ratio, shown))
+    atomic_write_text(path, text.getvalue())
+
+
+def _table(distances: dict[Cell, float | None], ratios: Sequence[float], count: int) -> Table:
+    title = f"AvgDist in pixels, mean of {count} masks; blank: all pixels are masked"
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 0))
+    table.add_column("strategy", no_wrap=True)
+    table.add_column("patch", justify="right", no_wrap=True)
+    for ratio in ratios:
+        table.add_column(f"{ratio:g}", justify="right")
+    for strategy, size in dict.fromkeys((c.strategy, c.mask_patch_size) for c in distances):
+        values = [distances[Cell(strategy, size, ratio)] for ratio in ratios]
+        shown = ["" if value is None else f"{value:.1f}" for value in values]
+        table.add_row(strategy, str(size), *shown)
+    return table
+
+
+@cache
+def _composer() -> tuple[Composer, Split]:
+    spec = DemoSpec()
+    split = next(split for split in spec.splits() if split.name == SCENES)
+    return Composer(spec=spec, half=split.half), split
+
+
+def _picture(strategy: MaskStrategy, image_size: Grid, seed: int) -> NDArray[np.uint8]:
+    """Picture of one mask, (H, W, 3)."""
+    mask = draw(strategy, image_size, seed=seed, index=0)
+    shown: NDArray[np.uint8] = np.full((*mask.shape, 3), 255, np.uint8)
+    if strategy.reads:
+        shown = sample_of(0, image_size)["img"].copy()
+    shown[mask] = 0
+    return shown

@@ -1,9 +1,12 @@
-"""Attention of an unchanged backbone, taken by hooks while it looks at images.
+"""Attention weights of a backbone, captured with hooks, and attention distance.
 
-mmpretrain's window and BEiT attention send their weights through a dropout module, where a hook
-sees them after softmax, position bias and window mask. Its plain attention calls torch's fused
-kernel, which returns no weights: they are computed again from the queries and keys that its
-``qkv`` layer returned.
+Window and BEiT attention of mmpretrain pass their weights through a dropout module, where a hook
+sees them after softmax, position bias and window mask. Plain attention calls the fused kernel of
+torch, which returns no weights; they are computed again from the output of ``qkv``.
+
+Attention distance is the mean distance between the centres of the patches of a query and a key,
+weighted by attention (Raghu et al. 2021, https://arxiv.org/abs/2108.08810, section 4; for masked
+image modelling Xie et al. 2022, https://arxiv.org/abs/2205.13543, section 3.1).
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from simmim_bench.analysis.representation.layers import extra_tokens
 
 WITH_WEIGHTS = (WindowMSA, WindowMSAV2, BEiTAttention)
 
+Array = np.ndarray[Any, np.dtype[Any]]
+
 
 @dataclass(frozen=True)
 class Attention:
@@ -36,10 +41,10 @@ class Attention:
     Args:
         layer: Name of the attention module in the backbone.
         weights: (B', heads, N, N), queries before keys; B' is images, or windows of all images.
-            Tokens without a place, such as the class token, are left out.
+            Tokens without a position, such as the class token, are left out.
         rows: Positions down, of the image or of a window.
         columns: Positions across; N = rows * columns.
-        pixels: Side of a position in pixels of the image.
+        pixels: Side of a patch in pixels of the image.
         real: Bool, (B', N); False for padding.
     """
 
@@ -59,7 +64,7 @@ def has_attention(backbone: nn.Module) -> bool:
 
 @contextmanager
 def captured(backbone: Any) -> Iterator[list[Attention]]:
-    """Within the context, ``backbone(images)`` adds its attention to the list, layer after layer.
+    """In the context, ``backbone(images)`` appends the attention of each layer to the list.
 
     Args:
         backbone: Swin, Swin V2, BEiT-style or plain ViT of mmpretrain, in evaluation mode.
@@ -85,9 +90,43 @@ def captured(backbone: Any) -> Iterator[list[Attention]]:
         yield state.found
 
 
+def grid_distances(rows: int, columns: int, pixels: float) -> Array:
+    """Distances between all positions of a grid.
+
+    Args:
+        rows: Positions down.
+        columns: Positions across.
+        pixels: Side of a patch in pixels.
+
+    Returns:
+        (rows * columns, rows * columns), float64, in pixels, row-major.
+    """
+    places = np.indices((rows, columns)).reshape(2, -1).T * float(pixels)
+    return np.linalg.norm(places[:, None] - places[None], axis=-1)
+
+
+def summed_distance(weights: Array, distances: Array, real: Array) -> tuple[Array, int]:
+    """Attention distance of each head, summed over queries.
+
+    Args:
+        weights: Attention, (B, heads, N, N), queries before keys. Rows need not sum to 1:
+            weights of padding are left out, and the others are scaled to sum to 1.
+        distances: (N, N), pixels.
+        real: Bool, (B, N); False for padding, which is neither query nor key.
+
+    Returns:
+        (heads,), float64, pixels, and the number of queries in the sum.
+    """
+    kept = weights.astype(np.float64) * real[:, None, None, :]
+    total = kept.sum(axis=-1)  # (B, heads, N)
+    far = np.einsum("bhqk,qk->bhq", kept, distances)
+    each = np.divide(far, total, out=np.zeros_like(far), where=total > 0)
+    return (each * real[:, None]).sum(axis=(0, 2)), int(real.sum())
+
+
 @dataclass
 class _State:
-    """What the hooks have seen so far."""
+    """What the hooks have recorded."""
 
     extra: int
     found: list[Attention] = field(default_factory=list)
@@ -103,12 +142,12 @@ class _State:
         self.grid = int(rows), int(columns)
 
     def note_stage(self, _module: nn.Module, args: tuple[Any, ...]) -> None:
-        """Swin's tokens become fewer from stage to stage."""
+        """The grid of Swin shrinks from stage to stage."""
         rows, columns = args[1]
         self.grid = int(rows), int(columns)
 
     def note_tokens(self, _module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        """Padding of windows is 0 to the bit, which no token is after its norm."""
+        """Padding of windows is exactly 0; tokens are not, after normalisation."""
         self.real = (args[0] != 0).any(dim=-1)
 
     def take_weights(
@@ -127,7 +166,7 @@ class _State:
 
     def _take(self, name: str, weights: Tensor, window: tuple[int, int] | None) -> None:
         if self.real is None:
-            raise RuntimeError(f"{name} weighted before it saw tokens")
+            raise RuntimeError(f"{name} computed attention before its input was recorded")
         if window is None:
             weights = weights[:, :, self.extra :, self.extra :]
             self.real = self.real[:, self.extra :]
@@ -142,47 +181,3 @@ class _State:
             return self.grid
         side = round(tokens**0.5)
         return side, side
-
-
-# Attention distance: how far a head looks, in pixels.
-#
-# Raghu et al. 2021 (https://arxiv.org/abs/2108.08810), section 4, and for masked images Xie
-# et al. 2022 (https://arxiv.org/abs/2205.13543), section 3.1: the distance between the centres of a
-# query's and a key's patch, weighted by attention, averaged over queries and images.
-
-
-Array = np.ndarray[Any, np.dtype[Any]]
-
-
-def grid_distances(rows: int, columns: int, pixels: float) -> Array:
-    """Distances between all positions of a grid.
-
-    Args:
-        rows: Positions down.
-        columns: Positions across.
-        pixels: Side of a position in pixels.
-
-    Returns:
-        (rows * columns, rows * columns), float64, in pixels, row-major.
-    """
-    places = np.indices((rows, columns)).reshape(2, -1).T * float(pixels)
-    return np.linalg.norm(places[:, None] - places[None], axis=-1)
-
-
-def summed_distance(weights: Array, distances: Array, real: Array) -> tuple[Array, int]:
-    """Attention distance of each head, summed over queries.
-
-    Args:
-        weights: Attention, (B, heads, N, N), queries before keys. Rows need not sum to 1: weight on
-            what has no place (a class token, padding) is left out and the rest scaled to 1.
-        distances: (N, N), pixels.
-        real: Bool, (B, N); False for padding, which neither asks nor answers.
-
-    Returns:
-        (heads,), float64, pixels, and the number of queries in the sum.
-    """
-    kept = weights.astype(np.float64) * real[:, None, None, :]
-    total = kept.sum(axis=-1)  # (B, heads, N)
-    far = np.einsum("bhqk,qk->bhq", kept, distances)
-    each = np.divide(far, total, out=np.zeros_like(far), where=total > 0)
-    return (each * real[:, None]).sum(axis=(0, 2)), int(real.sum())

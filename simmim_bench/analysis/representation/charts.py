@@ -1,4 +1,4 @@
-"""Charts of an analysis as SVG that takes the page's ink."""
+"""Charts of an analysis as SVG in the colours of the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simmim_bench.plots import new_figure
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MOST_TICKS = 12
-GREY = "#8a8f98"  # seen on dark and light
+GREY = "#8a8f98"  # visible on dark and light pages
 
 
 def colour_of(names: Sequence[str]) -> dict[str, str]:
@@ -22,12 +22,12 @@ def colour_of(names: Sequence[str]) -> dict[str, str]:
 
 
 def reach_chart(look: Look, *, colour: str, most: float) -> str:
-    """Distance of each head of one model, their mean, and that of uniform attention.
+    """Attention distance of each head of one model, their mean, and that of uniform attention.
 
     Args:
-        look: With attention.
-        colour: Of the model.
-        most: End of the distance axis in pixels, the same for all models.
+        look: Result of a model with attention.
+        colour: Colour of the model.
+        most: Upper limit of the distance axis in pixels, the same for all models.
     """
     numbers = np.arange(1, len(look.reach) + 1)
     with styled():
@@ -47,7 +47,7 @@ def reach_chart(look: Look, *, colour: str, most: float) -> str:
 
 
 def rank_chart(names: Sequence[str], shares: Sequence[Sequence[float]]) -> str:
-    """Effective rank in percent of the most possible, against depth, a line per model."""
+    """Effective rank in percent of the largest possible, by depth; one line per model."""
     colours = colour_of(names)
     with styled():
         figure = new_figure(width=5.2, height=3.0)
@@ -63,7 +63,7 @@ def rank_chart(names: Sequence[str], shares: Sequence[Sequence[float]]) -> str:
 
 
 def alignment_chart(first: Look, second: Look, values: Array) -> str:
-    """CKA of every layer of ``first`` (down) with every layer of ``second`` (across)."""
+    """CKA of all layers of ``first`` (rows) with all layers of ``second`` (columns)."""
     with styled():
         figure = new_figure(width=3.5, height=3.0)
         axes = figure.subplots()
@@ -79,7 +79,7 @@ def alignment_chart(first: Look, second: Look, values: Array) -> str:
 
 
 def map_chart(places: Array, classes: Sequence[str]) -> str:
-    """t-SNE, coloured and marked by class where there are classes."""
+    """t-SNE, with a colour and marker for each class."""
     looks = {
         name: {"color": COLOURS[number % 6], "marker": MARKERS[(number // 6 + number) % 6]}
         for number, name in enumerate(sorted(set(classes)))
@@ -90,8 +90,8 @@ def map_chart(places: Array, classes: Sequence[str]) -> str:
         if not looks:
             axes.plot(*places.T, "o", color=COLOURS[0], markersize=4, alpha=0.7)
         for name, style in looks.items():
-            own = places[[known == name for known in classes]]
-            axes.plot(*own.T, linestyle="", markersize=4, alpha=0.75, label=name, **style)
+            chosen = places[[known == name for known in classes]]
+            axes.plot(*chosen.T, linestyle="", markersize=4, alpha=0.75, label=name, **style)
         axes.set(xticks=[], yticks=[])
         if looks:
             legend(figure)
@@ -99,11 +99,11 @@ def map_chart(places: Array, classes: Sequence[str]) -> str:
 
 
 def checkpoint_charts(lines: Mapping[str, Sequence[Any]], metric: str) -> tuple[str, str]:
-    """Both figures against the epoch, and one against the other, a line per pretraining.
+    """Error and accuracy by epoch, and against each other; one line per pretraining.
 
     Args:
         lines: Points (with ``epoch``, ``error``, ``accuracy``) by pretraining.
-        metric: What ``accuracy`` is.
+        metric: Name of ``accuracy``.
     """
     colours = colour_of(list(lines))
     with styled():

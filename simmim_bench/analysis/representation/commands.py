@@ -1,4 +1,4 @@
-"""Run an analysis from a command line: read models, look, write figures and the page."""
+"""``tools/analyze.py representation``: open models, run them on images, write the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from simmim_bench.io import atomic_write_json, atomic_write_text
 from simmim_bench.progress import progress_bar
 
 PAGE, FACTS = "analysis.html", "analysis.json"
-MOST_MODELS = 6  # or pretrainings; that colours tell apart
+MOST_MODELS = 6  # or pretrainings; colours can distinguish this many
 
 
 def analyze(args: argparse.Namespace, console: Console) -> None:
@@ -21,7 +21,7 @@ def analyze(args: argparse.Namespace, console: Console) -> None:
 
     Args:
         args: Namespace of ``tools/analyze.py representation``.
-        console: Where the names of the written files go.
+        console: Prints the names of the written files.
 
     Raises:
         BenchError: If an image, a model, a class or a layer is not usable.
@@ -66,24 +66,24 @@ def analyze(args: argparse.Namespace, console: Console) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse what can be refused before torch is imported."""
+    """Check the arguments before torch is imported."""
     if not args.model and not args.over_checkpoints:
         raise BenchError("nothing to analyse; give --model NAME=FILE or --over-checkpoints DIR")
     names = [given.partition("=")[0] for given in args.model]
     if len(set(names)) < len(names):
-        raise BenchError(f"models are called {', '.join(names)}; give each a name of its own")
+        raise BenchError(f"models have the names {', '.join(names)}; give them different names")
     if len(names) > MOST_MODELS:
-        raise BenchError(f"{len(names)} models are given, a page compares at most {MOST_MODELS}")
+        raise BenchError(f"got {len(names)} models, expected at most {MOST_MODELS}; compare fewer")
     if args.knn and not args.over_checkpoints:
-        raise BenchError("--knn belongs to --over-checkpoints DIR, which is not given")
+        raise BenchError("--knn needs --over-checkpoints DIR")
 
 
 def _refuse_without_classifier(args: argparse.Namespace) -> None:
     for flag, value in (("--target-class", args.target_class), ("--cam-layer", args.cam_layer)):
         if value is not None:
             raise BenchError(
-                f"{flag} is about Grad-CAM, which explains a classifier, and no --model is one; "
-                f"give the checkpoint or the folder of a finished classification"
+                f"{flag} is for Grad-CAM, which needs a classifier, but no --model is one; give "
+                f"the checkpoint or the folder of a finished classification"
             )
 
 
@@ -113,13 +113,13 @@ def _over_checkpoints(pictures: Any, args: argparse.Namespace) -> Any:
     found = {name: paths for name, paths in below.items() if over.has_error(paths[0])}
     if not found:
         raise BenchError(
-            f"none of {len(below)} pretrainings below {args.over_checkpoints} predicts pixels, so "
-            f"there is no error; give SimMIM's"
+            f"none of the {len(below)} pretrainings below {args.over_checkpoints} predicts pixels; "
+            f"give one of SimMIM"
         )
     if len(found) > MOST_MODELS:
         raise BenchError(
-            f"{len(found)} pretrainings below {args.over_checkpoints} predict pixels, a page "
-            f"compares at most {MOST_MODELS}; give a folder with fewer"
+            f"{len(found)} pretrainings below {args.over_checkpoints} predict pixels, expected "
+            f"at most {MOST_MODELS}; give a folder with fewer"
         )
     configs = {
         name: over.knn_config(args.over_checkpoints, paths[0], args.knn)

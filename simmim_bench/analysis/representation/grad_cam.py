@@ -1,8 +1,8 @@
-"""Grad-CAM: which part of an image speaks for a class (https://arxiv.org/abs/1610.02391, eq. 1, 2).
+"""Grad-CAM: the parts of an image that speak for a class (https://arxiv.org/abs/1610.02391).
 
-The map is that of a block: by default the deepest with at least 4 x 4 positions, since the last
-stage of a small model has fewer. Where the class token is read, its own block is left out: patch
-tokens speak through the attention of later blocks alone.
+By default the map is that of the deepest block with at least 4 x 4 positions, since the last stage
+of a small model has fewer. If the classifier reads the class token, the block that it reads is left
+out, because its patch tokens do not reach the logits.
 """
 
 from __future__ import annotations
@@ -30,22 +30,27 @@ from simmim_bench.analysis.representation.layers import (
 )
 from simmim_bench.errors import BenchError
 
-FEWEST = 4  # positions along a side
+FEWEST_POSITIONS = 4  # along each side
+
+Array = np.ndarray[Any, np.dtype[Any]]
+MOST_IMAGES = 12
+SIDE = 160  # pixels of a picture
+STRENGTH = 0.55  # opacity of the colours
 
 
 def grad_cam(
     classifier: Any, images: Tensor, *, classes: Tensor | None = None, layer: str | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Evidence for a class at each position of a layer's map.
+    """Evidence for a class at each position of a layer (equations 1 and 2).
 
     With A the map of the layer and y the class's logit: weights are the means over positions of
     dy/dA, and the result is the positive part of the weighted sum of A's channels.
 
     Args:
-        classifier: With ``backbone``, in evaluation mode; ``classifier(images)`` are logits.
+        classifier: Has ``backbone``; ``classifier(images)`` returns logits. In evaluation mode.
         images: Normalised, (B, 3, H, W).
-        classes: What is explained, (B,), int64; None: what the classifier says.
-        layer: Name of a block; None: see above.
+        classes: Classes to explain, (B,), int64; None: the predicted ones.
+        layer: Name of a block; None: the default.
 
     Returns:
         (B, h, w), float32, at least 0, and the logits, (B, number of classes).
@@ -54,7 +59,7 @@ def grad_cam(
         BenchError: If the layer does not exist, or its positions do not reach the logits.
         ValueError: If the layer has no positions.
     """
-    seen = images.detach().clone().requires_grad_()  # also a frozen backbone then has gradients
+    seen = images.detach().clone().requires_grad_()  # so that frozen backbones have gradients too
     with torch.enable_grad(), watched(classifier.backbone) as outputs:
         logits = classifier(seen)
         how: dict[str, Any] = {
@@ -71,64 +76,27 @@ def grad_cam(
 
 
 def class_index(name: str, classes: Sequence[str]) -> int:
-    """Number of the class called ``name``.
+    """Index of the class called ``name``.
 
     Raises:
-        BenchError: If there is none; the message has the nearest names.
+        BenchError: If there is none; the message lists near names.
     """
     if name in classes:
         return list(classes).index(name)
     near = difflib.get_close_matches(name, classes, n=3) or list(classes[:5])
-    raise BenchError(f"no class is called {name!r}; did you mean {', '.join(near)}?")
-
-
-def _unread(backbone: Any) -> list[str]:
-    """Blocks whose patch tokens do not reach the logits, as these read the class token."""
-    if getattr(backbone, "out_type", None) != "cls_token":
-        return []
-    return list(blocks_of(backbone))[max(backbone.out_indices) :]
-
-
-def _chosen(
-    outputs: dict[str, Tensor], layer: str | None, how: dict[str, Any], *, unread: Sequence[str]
-) -> str:
-    blocks = [name for name in outputs if name != OUTPUT]
-    if layer is not None and layer not in blocks:
-        raise BenchError(f"the model has no layer {layer!r}; it has {', '.join(blocks)}")
-    read = [name for name in blocks if name not in unread]
-    if unread and not read:
-        raise BenchError(
-            "the classifier reads the class token of its first block, so that patch tokens of no "
-            "block reach the logits; give a model of more blocks"
-        )
-    if layer in unread:
-        raise BenchError(
-            f"patch tokens of layer {layer!r} do not reach the logits, which are made of the "
-            f"class token; give one of {', '.join(read)}"
-        )
-    fine = [name for name in read if min(as_map(outputs[name], **how).shape[2:]) >= FEWEST]
-    return layer or (fine or read or [OUTPUT])[-1]
-
-
-# Grad-CAM pictures of a classifier: the image, and the image under its evidence.
-
-
-Array = np.ndarray[Any, np.dtype[Any]]
-MOST = 12
-SIDE = 160  # pixels of a picture
-STRENGTH = 0.55  # of the colours over the image
+    raise BenchError(f"unknown class {name!r}; did you mean {', '.join(near)}?")
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One image: JPEG of it beside its evidence, and what is said of it.
+    """Explanation of one image.
 
     Args:
-        jpeg: The picture.
+        jpeg: The image beside its evidence.
         image: Name of the file.
-        true: Its class, if folders give one.
-        explained: Class that the evidence is for.
-        probability: That the classifier gives to it, percent.
+        true: True class, if images are in class folders.
+        explained: Explained class.
+        probability: Its probability, in percent.
     """
 
     jpeg: bytes
@@ -141,18 +109,18 @@ class Evidence:
 def evidence(
     subject: Subject, pictures: Pictures, *, target: str | None, layer: str | None
 ) -> list[Evidence]:
-    """Grad-CAM of at most 12 images, evenly spread over those given.
+    """Grad-CAM of at most 12 images, chosen evenly from those given.
 
     Args:
-        subject: With a classifier.
+        subject: Model with a classifier.
         pictures: Images.
-        target: Class to explain; None: what the classifier says of each image.
-        layer: Block whose map is used; None: see ``grad_cam``.
+        target: Class to explain; None: the predicted class of each image.
+        layer: Block; None: see ``grad_cam``.
 
     Raises:
         BenchError: If the class or the layer does not exist.
     """
-    places = np.linspace(0, len(pictures.paths) - 1, min(MOST, len(pictures.paths)))
+    places = np.linspace(0, len(pictures.paths) - 1, min(MOST_IMAGES, len(pictures.paths)))
     chosen = sorted({int(place) for place in places.round()})
     paths = [pictures.paths[place] for place in chosen]
     classes = None
@@ -178,11 +146,11 @@ def evidence(
 
 
 def beside(image: Array, heat: Array) -> bytes:
-    """JPEG of the image and, to its right, the image under the colours of ``heat``.
+    """JPEG of the image and, to its right, the image with ``heat`` as colours over it.
 
     Args:
         image: (H, W, 3), uint8.
-        heat: (H, W), at least 0; scaled by its largest value.
+        heat: (H, W), >= 0; divided by its largest value.
     """
     from matplotlib import colormaps
 
@@ -198,3 +166,33 @@ def beside(image: Array, heat: Array) -> bytes:
     stream = io.BytesIO()
     sheet.save(stream, "JPEG", quality=85)
     return stream.getvalue()
+
+
+def _unread(backbone: Any) -> list[str]:
+    """Blocks whose patch tokens do not reach the logits, as the head reads the class token."""
+    if getattr(backbone, "out_type", None) != "cls_token":
+        return []
+    return list(blocks_of(backbone))[max(backbone.out_indices) :]
+
+
+def _chosen(
+    outputs: dict[str, Tensor], layer: str | None, how: dict[str, Any], *, unread: Sequence[str]
+) -> str:
+    blocks = [name for name in outputs if name != OUTPUT]
+    if layer is not None and layer not in blocks:
+        raise BenchError(f"the model has no layer {layer!r}; it has {', '.join(blocks)}")
+    read = [name for name in blocks if name not in unread]
+    if unread and not read:
+        raise BenchError(
+            "the classifier reads the class token of its first block, so no patch tokens reach the "
+            "logits; give a model that reads a later block"
+        )
+    if layer in unread:
+        raise BenchError(
+            f"patch tokens of layer {layer!r} do not reach the logits, which depend on the "
+            f"class token; give one of {', '.join(read)}"
+        )
+    fine = [
+        name for name in read if min(as_map(outputs[name], **how).shape[2:]) >= FEWEST_POSITIONS
+    ]
+    return layer or (fine or read or [OUTPUT])[-1]

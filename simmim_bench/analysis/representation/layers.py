@@ -1,4 +1,4 @@
-"""Layers of a backbone whose outputs are compared: its blocks, and what it returns."""
+"""Layers whose outputs an analysis compares: the blocks of a backbone, and its output."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def blocks_of(backbone: Any) -> dict[str, nn.Module]:
 
 @contextmanager
 def watched(backbone: Any) -> Iterator[dict[str, Tensor]]:
-    """Within the context, ``backbone(images)`` fills the dict with the output of each layer.
+    """In the context, ``backbone(images)`` fills the dict with the output of each layer.
 
     Tensors are (B, N, C), (B, C, H, W), or, for what a ViT returns to a classifier, (B, C); the
-    last is the backbone's deepest output, under ``'output'``. They are the very tensors of the
-    graph: ``pooled`` and ``as_map`` leave out the class token.
+    last is the deepest output of the backbone, named ``'output'``. The tensors are part of the
+    graph; ``pooled`` and ``as_map`` remove the class token.
     """
     outputs: dict[str, Tensor] = {}
 
@@ -49,7 +49,7 @@ def watched(backbone: Any) -> Iterator[dict[str, Tensor]]:
 
 
 def extra_tokens(backbone: Any) -> int:
-    """Number of tokens without a place, such as the class token, that precede the others."""
+    """Number of leading tokens without a position, such as the class token."""
     return int(getattr(backbone, "num_extra_tokens", 0))
 
 
@@ -61,11 +61,11 @@ def pooled(output: Tensor, *, extra: int) -> Tensor:
 
 
 def as_map(output: Tensor, *, extra: int, size: tuple[int, int]) -> Tensor:
-    """Tokens as a map, (B, C, h, w); maps stay.
+    """Tokens as a map, (B, C, h, w); maps are returned unchanged.
 
     Args:
         output: (B, extra + N, C) or (B, C, h, w).
-        extra: Tokens without a place.
+        extra: Number of leading tokens without a position.
         size: Height and width of the image in pixels.
 
     Raises:
@@ -74,7 +74,7 @@ def as_map(output: Tensor, *, extra: int, size: tuple[int, int]) -> Tensor:
     if output.ndim == 4:
         return output
     if output.ndim != 3:
-        raise ValueError("the output is an average over positions; choose a block")
+        raise ValueError("this output has no positions, as it is averaged; choose a block")
     tokens = output[:, extra:]
     rows = round((tokens.shape[1] * size[0] / size[1]) ** 0.5)
     return tokens.transpose(1, 2).unflatten(2, (rows, -1))

@@ -1,4 +1,4 @@
-"""One pass of a model over the images: features of each layer, attention distance of each head."""
+"""One pass of a model over the images: features of all layers, attention distance of all heads."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from simmim_bench.analysis.representation.layers import extra_tokens, pooled, wa
 
 Array = np.ndarray[Any, np.dtype[Any]]
 BATCH = 16
-HIDDEN = 1e-20
+NEGLIGIBLE = 1e-20  # attention weight of a key that a window mask hides
 
 
 @dataclass(frozen=True)
 class Reach:
-    """How far the heads of an attention layer look, in pixels.
+    """Attention distance of the heads of a layer, in pixels.
 
     Args:
         heads: Mean distance of each head.
-        uniform: What it would be if a head weighed all it may see alike.
+        uniform: Distance if a head attended equally to all keys that it may see.
     """
 
     heads: tuple[float, ...]
@@ -42,12 +42,12 @@ class Reach:
 
 @dataclass(frozen=True)
 class Look:
-    """What one model showed.
+    """What one model computed for the images.
 
     Args:
         subject: The model.
         features: By layer, (images, channels) averages over positions, float32.
-        reach: By number of the attention layer, from 1; empty without attention.
+        reach: One per attention layer, in order; empty without attention.
     """
 
     subject: Subject
@@ -57,12 +57,12 @@ class Look:
 
 @torch.no_grad()
 def look(subject: Subject, pictures: Pictures, advance: Callable[[int], None]) -> Look:
-    """Show all images to one model.
+    """Run one model on all images.
 
     Args:
         subject: The model.
         pictures: Images.
-        advance: Called with the number of images that were just seen.
+        advance: Called with the number of images seen since the last call.
     """
     features: dict[str, list[Array]] = defaultdict(list)
     sums: dict[str, list[tuple[Array, float, int]]] = defaultdict(list)
@@ -87,12 +87,12 @@ def look(subject: Subject, pictures: Pictures, advance: Callable[[int], None]) -
 
 
 def _summed(layer: Attention) -> tuple[Array, float, int]:
-    """Sums over queries: distance of each head, of uniform attention, and how many there are."""
+    """Distance of each head and of uniform attention, summed over queries, and their number."""
     distances = grid_distances(layer.rows, layer.columns, layer.pixels)
     weights, real = layer.weights.numpy(), layer.real.numpy()
     heads, count = summed_distance(weights, distances, real)
-    # a window's mask lowers logits by 100; what has weight in any head is what may be seen
-    seen = (weights > HIDDEN).any(axis=1, keepdims=True)
+    # a window mask lowers logits by 100; keys with weight in any head are visible
+    seen = (weights > NEGLIGIBLE).any(axis=1, keepdims=True)
     [alike], _ = summed_distance(seen, distances, real)
     return heads, float(alike), count
 

@@ -1,9 +1,9 @@
-"""Reconstruction error against a downstream figure, over the checkpoints of pretrainings.
+"""Reconstruction error and k-NN accuracy over the checkpoints of pretrainings.
 
 The error is the mean absolute difference of masked pixels, in normalised RGB, on held-out images
-under fixed masks: SimMIM's loss, whatever loss a variant trains with. The downstream figure is the
-suite's k-NN under a config, with its training images as memory and its validation images as
-questions. (Xie et al. 2022, https://arxiv.org/abs/2206.04664, compare loss and fine-tuning so.)
+under fixed masks (the loss of SimMIM, even if a variant trains with another). Accuracy is that of a
+k-NN config on its validation images. Does a lower error mean better features? Xie et al. 2022
+(https://arxiv.org/abs/2206.04664) compare loss and fine-tuning in the same way.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ from simmim_bench.weights.strict import load_pretrained, stored_config
 NUMBER = re.compile(r"epoch_(\d+)\.pth")
 BATCH = 32
 
+FEWEST_POINTS = 3  # of a correlation
+
 
 @dataclass(frozen=True)
 class Point:
@@ -49,7 +51,7 @@ class Point:
     Args:
         epoch: Epochs trained.
         error: Mean absolute difference of masked pixels, normalised RGB.
-        accuracy: The k-NN protocol's primary figure, percent.
+        accuracy: Primary metric of the k-NN protocol, in percent.
     """
 
     epoch: int
@@ -61,7 +63,7 @@ def checkpoints_below(folder: Path) -> dict[str, list[Path]]:
     """Checkpoints of each pretraining in ``folder`` or below it, by its folder, in epoch order.
 
     Raises:
-        BenchError: If there is no folder, or none with two checkpoints.
+        BenchError: If there is no folder, or no pretraining with two checkpoints.
     """
     if not folder.is_dir():
         raise BenchError(f"{folder} does not exist; give the work dir of a pretraining or a suite")
@@ -76,14 +78,14 @@ def checkpoints_below(folder: Path) -> dict[str, list[Path]]:
     }
     if not kept:
         raise BenchError(
-            f"{folder} holds no pretraining with two epoch_N.pth or more; pretrain with "
+            f"{folder} has no pretraining with two or more epoch_N.pth; pretrain with "
             f"--cfg-options default_hooks.checkpoint.max_keep_ckpts=-1, which keeps all of them"
         )
     return kept
 
 
 def has_error(checkpoint: Path) -> bool:
-    """Whether a pretraining predicts pixels, so that it has an error in pixels."""
+    """Whether a pretraining predicts pixels, so that its error can be measured."""
     cfg = Config(_config(checkpoint))
     return predicts_images(build(cfg.model, cfg.default_scope))
 
@@ -92,12 +94,12 @@ def knn_config(folder: Path, checkpoint: Path, given: str | None) -> str:
     """Config of the k-NN of a pretraining.
 
     Args:
-        folder: Work dir, perhaps of a suite, whose plan may have a k-NN task.
-        checkpoint: Of the pretraining.
+        folder: Work dir of a pretraining or a suite; a suite may have a k-NN task.
+        checkpoint: Checkpoint of the pretraining.
         given: ``--knn``; ``{backbone}`` in it stands for the name of the backbone.
 
     Raises:
-        BenchError: If none is given and the folder's suite has none with this backbone.
+        BenchError: If none is given, and the suite has none for this backbone.
     """
     backbone = _config(checkpoint)["pretraining"]["backbone"]
     if given is not None:
@@ -109,7 +111,7 @@ def knn_config(folder: Path, checkpoint: Path, given: str | None) -> str:
         if _is_knn(cfg) and cfg.backbone_name == backbone:
             return config
     raise BenchError(
-        f"{folder} has no k-NN task of {backbone}; give one with --knn, for example "
+        f"{folder} has no k-NN task of {backbone}; give a config with --knn, for example "
         f"--knn 'configs/small/cifar10-knn_{{backbone}}.py'"
     )
 
@@ -122,17 +124,17 @@ def measure(
     *,
     seed: int,
 ) -> list[Point]:
-    """Error and k-NN figure of each checkpoint of one pretraining.
+    """Error and k-NN accuracy of each checkpoint of one pretraining.
 
     Args:
         checkpoints: ``epoch_N.pth``.
-        config: Of a k-NN classifier with the pretraining's backbone.
+        config: Config of a k-NN classifier with the backbone of the pretraining.
         images: Held-out images.
         advance: Called with 1 after each checkpoint.
-        seed: Of the masks, the same for all of them, drawn as in the pretraining.
+        seed: Seed of the masks, which are the same for all checkpoints.
 
     Raises:
-        BenchError: If the config is of no k-NN, or a checkpoint does not fit.
+        BenchError: If the config is not a k-NN config, or a checkpoint does not fit.
     """
     points = []
     for path in checkpoints:
@@ -151,7 +153,7 @@ def masked_l1(checkpoint: Path, images: Sequence[Path], *, seed: int) -> float:
     cfg = Config(_config(checkpoint))
     model = load_pretraining(cfg, checkpoint)
     pipeline, loss = evaluation_pipeline(cfg, seed=seed), MaskedL1Loss()
-    total = hidden = 0.0
+    total = masked = 0.0
     for start in range(0, len(images), BATCH):
         part = enumerate(images[start : start + BATCH], start)
         samples = [pipeline({"img_path": str(path), "sample_idx": place}) for place, path in part]
@@ -159,57 +161,39 @@ def masked_l1(checkpoint: Path, images: Sequence[Path], *, seed: int) -> float:
         shown = model(data["inputs"], data["data_samples"], mode="predict")
         weight = float(shown["mask"].sum())
         error = loss(shown["reconstruction"], shown["images"], shown["mask"])
-        total, hidden = total + weight * float(error), hidden + weight
-    return total / hidden
+        total, masked = total + weight * float(error), masked + weight
+    return total / masked
 
 
 @torch.no_grad()
 def knn(checkpoint: Path, config: str) -> float:
-    """Primary figure of a k-NN config with the backbone of ``checkpoint``, as its record has it."""
+    """Primary metric of a k-NN config with the backbone of ``checkpoint``, as in its record."""
     cfg = load_config(config)
     if not _is_knn(cfg):
-        raise BenchError(f"{config} is no k-NN; give one such as configs/imagenet/swin-b_knn.py")
+        raise BenchError(
+            f"{config} is not a k-NN config; give one such as configs/imagenet/swin-b_knn.py"
+        )
     check_data(cfg)
     model = build(cfg.model, cfg.default_scope)
     with tempfile.TemporaryDirectory() as folder:
         load_pretrained(model.backbone, export_backbone(checkpoint, Path(folder)).weights)
     model.eval()
     with DefaultScope.overwrite_default_scope(cfg.default_scope), imports():
-        remembered, asked = (
+        memory, queries = (
             Runner.build_dataloader(cfg[f"{name}_dataloader"], seed=0) for name in ("train", "val")
         )
-        # a metric without a prefix warns; it stands in names that are not used here
+        # a metric without a prefix warns; the prefix is not used here
         evaluator = METRICS.build({**cfg.val_evaluator, "prefix": "knn"})
-    model.reserve(len(remembered.dataset))
-    for batch in remembered:
+    model.reserve(len(memory.dataset))
+    for batch in memory:
         data = model.data_preprocessor(batch, False)
         model(data["inputs"], data["data_samples"], mode="loss")
-    for batch in asked:
+    for batch in queries:
         data = model.data_preprocessor(batch, False)
         voted = model(data["inputs"], data["data_samples"], mode="predict")
         evaluator.process(batch, [sample.to_dict() for sample in voted])
-    figures = evaluator.compute_metrics(evaluator.results)
-    return float(figures[cfg.protocol.metrics[cfg.protocol.primary]])
-
-
-def _config(checkpoint: Path) -> dict[str, Any]:
-    """Config inside a checkpoint; empty if there is none."""
-    return stored_config(load_checkpoint(checkpoint)) or {}
-
-
-def _is_knn(cfg: Any) -> bool:
-    return str(cfg.model.type).endswith("KNNClassifier")
-
-
-def _epoch(path: Path) -> int:
-    found = NUMBER.fullmatch(path.name)
-    return int(found.group(1)) if found else -1
-
-
-# What the checkpoints of pretrainings say: does a lower error mean better features?
-
-
-FEWEST = 3  # points of a correlation
+    metrics = evaluator.compute_metrics(evaluator.results)
+    return float(metrics[cfg.protocol.metrics[cfg.protocol.primary]])
 
 
 def checkpoint_section(
@@ -220,23 +204,23 @@ def checkpoint_section(
     Args:
         lines: Points in epoch order, by pretraining.
         configs: Config of the k-NN, by pretraining.
-        without: Pretrainings that predict no pixels, to be named.
+        without: Pretrainings that predict no pixels, to be listed.
     """
     over, against = checkpoint_charts(lines, "k-NN top-1 (%)")
     text = [
         "Mean absolute error of masked pixels (normalised RGB, held-out images, the same masks for "
-        "all checkpoints of one pretraining; lines of different maskings do not compare), and k-NN "
-        "accuracy of the backbone, for every checkpoint that was kept. "
-        f"k-NN by {', '.join(sorted(set(configs.values())))}."
+        "all checkpoints of one pretraining; errors under different masking are not comparable), "
+        "and k-NN accuracy of the backbone, for every kept checkpoint. "
+        f"k-NN config: {', '.join(sorted(set(configs.values())))}."
     ]
     text += [
         f"{name}: rank correlation of error and accuracy {value:+.2f} over {len(points)} "
         f"checkpoints; -1 if accuracy always rises when the error falls."
         for name, points in lines.items()
-        if len(points) >= FEWEST and not np.isnan(value := rank_correlation(points))
+        if len(points) >= FEWEST_POINTS and not np.isnan(value := rank_correlation(points))
     ]
     if without:
-        text.append(f"Without such an error, since they predict no pixels: {', '.join(without)}.")
+        text.append(f"Not shown, because they predict no pixels: {', '.join(without)}.")
     rows = [
         [name, point.epoch, point.error, point.accuracy]
         for name, points in lines.items()
@@ -259,3 +243,17 @@ def rank_correlation(points: Sequence[Point]) -> float:
     if len(set(errors)) == 1 or len(set(accuracies)) == 1:
         return float("nan")
     return float(spearmanr(errors, accuracies).statistic)
+
+
+def _config(checkpoint: Path) -> dict[str, Any]:
+    """Config inside a checkpoint; empty if there is none."""
+    return stored_config(load_checkpoint(checkpoint)) or {}
+
+
+def _is_knn(cfg: Any) -> bool:
+    return str(cfg.model.type).endswith("KNNClassifier")
+
+
+def _epoch(path: Path) -> int:
+    found = NUMBER.fullmatch(path.name)
+    return int(found.group(1)) if found else -1

@@ -1,4 +1,4 @@
-"""The page of an analysis: one file that needs no other."""
+"""The page of an analysis: sections with charts and pictures, in one HTML file."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def render(
     """HTML of the page; every text is escaped.
 
     Args:
-        subjects: Models that were looked at.
-        sections: In the page's order.
-        title: Of the page.
-        subtitle: Said below the title.
+        subjects: Analysed models.
+        sections: Sections in order.
+        title: Title of the page.
+        subtitle: Text below the title.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -41,7 +41,7 @@ def render(
 
 
 def facts(subject: Subject) -> dict[str, Any]:
-    """What the page says of a model."""
+    """Facts about a model for the page."""
     count = sum(value.numel() for value in subject.backbone.parameters())
     return {
         "name": subject.name,
@@ -52,12 +52,9 @@ def facts(subject: Subject) -> dict[str, Any]:
     }
 
 
-# A section of the page, with the file that holds its figures.
-
-
 @dataclass(frozen=True)
 class Picture:
-    """An embedded picture: address that holds it, what it shows, words below it."""
+    """An embedded picture: data address, alternative text, caption."""
 
     source: str
     alt: str
@@ -66,15 +63,15 @@ class Picture:
 
 @dataclass(frozen=True)
 class Section:
-    """What one question of an analysis was answered by.
+    """One section of the page, and its values as a table.
 
     Args:
-        heading: Of the section.
-        text: What the charts show and how to read them; one paragraph each.
+        heading: Heading of the section.
+        text: Paragraphs that explain the charts.
         charts: Caption and inline SVG.
         pictures: Embedded pictures.
-        rows: Figures, header first, as they are written beside the page; the page shows none.
-        file: Name of that CSV file; empty without rows.
+        rows: Values for the CSV file, header first; not shown on the page.
+        file: Name of the CSV file; empty without rows.
     """
 
     heading: str
@@ -86,7 +83,7 @@ class Section:
 
 
 def write_rows(section: Section, folder: Path) -> None:
-    """Write the figures of a section as CSV, if it has any."""
+    """Write the rows of a section as CSV, if it has any."""
     if section.file:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(section.rows)

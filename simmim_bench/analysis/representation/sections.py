@@ -1,4 +1,4 @@
-"""What the looks of one or more models say: attention, similarity, rank, neighbourhoods."""
+"""Sections of the page: attention, similarity, rank, neighbourhoods, Grad-CAM."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from simmim_bench.analysis.representation import charts
 from simmim_bench.analysis.representation.grad_cam import evidence
 from simmim_bench.analysis.representation.layers import OUTPUT
 from simmim_bench.analysis.representation.look import Look
-from simmim_bench.analysis.representation.measures import FEWEST_NEIGHBOURHOODS as FEWEST
 from simmim_bench.analysis.representation.measures import (
+    FEWEST_TSNE,
     aligned,
     effective_rank,
     most_rank,
@@ -21,21 +21,21 @@ from simmim_bench.analysis.representation.measures import (
 from simmim_bench.analysis.representation.page import Picture, Section
 from simmim_bench.records.pictures import as_data_url
 
-MOST_CLASSES = 36  # that colours and marks tell apart
+MOST_CLASSES = 36  # that colours and markers can distinguish
 
 
 def attention_section(looks: Sequence[Look]) -> Section:
     """Distance of each head of each attention layer."""
     heading = "Attention distance"
     without = [look.subject.name for look in looks if not look.reach]
-    left_out = f"Left out, since it has no attention that can be read: {', '.join(without)}."
+    left_out = f"Not shown, because its attention cannot be read: {', '.join(without)}."
     if len(without) == len(looks):
         return Section(heading, (left_out,))
     text = (
-        "How far a head looks: distance between the centres of a query's and a key's patch, "
+        "How far heads look: the distance between the centres of the patches of query and key, "
         "weighted by attention, mean over queries and images, in pixels of the model's input. "
-        "A dot is a head, the line their mean, dashed what equal weights would give. Windows "
-        "bound what Swin's heads can reach."
+        "A dot is a head, the line is their mean, the dashed line is uniform attention. In Swin, "
+        "windows limit the distance."
     )
     rows = [
         [look.subject.name, layer, head, distance, reach.uniform]
@@ -61,7 +61,7 @@ def attention_section(looks: Sequence[Look]) -> Section:
 
 
 def alignment_section(looks: Sequence[Look]) -> Section:
-    """CKA of all layers of each model with themselves and with those of the others."""
+    """CKA between all layers of all pairs of models."""
     rows: list[list[object]] = [["model", "layer", "other_model", "other_layer", "cka"]]
     drawn = []
     for first, second in combinations_with_replacement(looks, 2):
@@ -73,9 +73,9 @@ def alignment_section(looks: Sequence[Look]) -> Section:
             for column, other in enumerate(second.features)
         ]
     text = (
-        "Linear CKA, debiased, of features averaged over positions: 1 if two layers see the same "
-        "images as alike, up to rotation and scale; near 0 if not at all. A bright block means "
-        "that its layers hardly change anything."
+        "Linear CKA, debiased, of features averaged over positions: 1 if two layers are equal up "
+        "to rotation and scale; near 0 if they are unrelated. In a bright block, the layers hardly "
+        "change the features."
     )
     return Section("Similarity of layers", (text,), tuple(drawn), rows=rows, file="cka.csv")
 
@@ -93,9 +93,9 @@ def rank_section(looks: Sequence[Look]) -> Section:
             for name, rank in ranks.items()
         ]
     text = (
-        "How many directions the images spread over: exponential of the entropy of the singular "
-        "values of centred features, averaged over positions, in percent of the most that channels "
-        "and the number of images allow."
+        "Number of directions in which the images vary: exponential of the entropy of the singular "
+        "values of centred features, averaged over positions, in percent of the largest value that "
+        "the numbers of channels and images allow."
     )
     drawn = (("", charts.rank_chart([look.subject.name for look in looks], shares)),)
     return Section("Effective rank", (text,), drawn, rows=rows, file="effective_rank.csv")
@@ -104,8 +104,8 @@ def rank_section(looks: Sequence[Look]) -> Section:
 def neighbourhood_section(looks: Sequence[Look], pictures: Pictures, *, seed: int) -> Section:
     """t-SNE of the deepest output."""
     heading = "Neighbourhoods (t-SNE)"
-    if len(pictures.paths) < FEWEST:
-        return Section(heading, (f"Left out: it takes at least {FEWEST} images.",))
+    if len(pictures.paths) < FEWEST_TSNE:
+        return Section(heading, (f"Not shown: t-SNE needs at least {FEWEST_TSNE} images.",))
     classes = list(pictures.classes) or [""] * len(pictures.paths)
     few = 0 < len(set(pictures.classes)) <= MOST_CLASSES
     rows: list[list[object]] = [["model", "image", "class", "x", "y"]]
@@ -123,13 +123,14 @@ def neighbourhood_section(looks: Sequence[Look], pictures: Pictures, *, seed: in
             for path, name, (x, y) in zip(pictures.paths, classes, places, strict=True)
         ]
     text = [
-        "The backbone's output, averaged over positions and scaled to unit length, in the plane: "
-        "images near each other are alike to the model. Distances between far groups mean nothing."
+        "Output of the backbone, averaged over positions and scaled to unit length, in two "
+        "dimensions: similar images are near each other. Distances between distant groups have no "
+        "meaning."
     ]
     if not pictures.classes:
-        text.append("The images lie in no folders by class, so none is coloured.")
+        text.append("The images are not in class folders, so they have no colours.")
     elif not few:
-        text.append(f"More than {MOST_CLASSES} classes, which colours would not tell apart.")
+        text.append(f"There are more than {MOST_CLASSES} classes, too many for colours.")
     return Section(heading, tuple(text), tuple(drawn), rows=rows, file="tsne.csv")
 
 
@@ -146,8 +147,8 @@ def evidence_section(
             caption += f", is {item.true}" if item.true else ""
             shown.append(Picture(as_data_url(item.jpeg), item.image, caption))
     text = (
-        "Grad-CAM: bright where the image speaks for the class that is named, each image scaled by "
-        "its largest value; all dark where nothing does. The percentage is the classifier's."
+        "Grad-CAM: bright where the image speaks for the named class, scaled by the largest value "
+        "of each image; dark if no part does. The percentage is the probability of the class."
     )
     return Section(
         "Evidence (Grad-CAM)", (text,), pictures=tuple(shown), rows=rows, file="grad_cam.csv"

@@ -96,7 +96,7 @@ def test_without_attention_or_classes_sections_say_so(folder, save_pretraining, 
     checkpoint = save_pretraining({**RESNET, "out_indices": (3,)})
     call(folder / "red", tmp_path / "out", f"cnn={checkpoint}")
     page = (tmp_path / "out" / "analysis.html").read_text("utf-8")
-    assert "no attention that can be read: cnn" in page
+    assert "its attention cannot be read: cnn" in page
     assert "takes at least 10 images" in page
     assert not (tmp_path / "out" / "attention_distance.csv").exists()
 
@@ -109,17 +109,17 @@ def test_what_is_refused(folder, classifier, save_pretraining, tmp_path):
         call(empty, out, f"a={swin}")
     with pytest.raises(BenchError, match="nothing to analyse"):
         call(folder, out)
-    with pytest.raises(BenchError, match="a name of its own"):
+    with pytest.raises(BenchError, match="different names"):
         call(folder, out, f"a={swin}", f"a={classifier}")
     with pytest.raises(BenchError, match="no --model is one"):
         call(folder, out, f"a={swin}", target_class="red")
-    with pytest.raises(BenchError, match="no class is called 'bb'"):
+    with pytest.raises(BenchError, match="unknown class 'bb'"):
         call(folder, out, f"a={classifier}", target_class="bb")
     with pytest.raises(BenchError, match="no layer '7'"):
         call(folder, out, f"a={classifier}", cam_layer="7")
     with pytest.raises(BenchError, match=">= 4"):
         call(folder, out, f"a={swin}", count=3)
-    with pytest.raises(BenchError, match="belongs to --over-checkpoints"):
+    with pytest.raises(BenchError, match="needs --over-checkpoints"):
         call(folder, out, f"a={swin}", knn="x.py")
     assert not out.exists()
 

@@ -35,5 +35,5 @@ def test_one_direction_and_none():
 def test_bounds_and_refusal():
     assert most_rank(np.zeros((5, 100))) == 4
     assert most_rank(np.zeros((500, 100))) == 100
-    with pytest.raises(ValueError, match="at least two"):
+    with pytest.raises(ValueError, match="2 or more"):
         effective_rank(np.zeros((1, 3)))

@@ -30,5 +30,5 @@ def test_nearest_is_another_image_by_direction(groups):
 
 
 def test_too_few_images():
-    with pytest.raises(ValueError, match="at least 10"):
+    with pytest.raises(ValueError, match="10 or more"):
         neighbourhoods(np.zeros((9, 2)), seed=0)

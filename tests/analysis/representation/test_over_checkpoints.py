@@ -96,7 +96,7 @@ def test_config_of_the_backbone(suite, tmp_path):
     assert given == "x/knn_swin-demo.py"
     with pytest.raises(BenchError, match="no k-NN task of swin-demo"):
         over.knn_config(suite, checkpoint, None)
-    with pytest.raises(BenchError, match="is no k-NN"):
+    with pytest.raises(BenchError, match="is not a k-NN config"):
         over.knn(checkpoint, str(PRETRAIN))
 
 
