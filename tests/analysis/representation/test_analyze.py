@@ -97,7 +97,7 @@ def test_without_attention_or_classes_sections_say_so(folder, save_pretraining, 
     call(folder / "red", tmp_path / "out", f"cnn={checkpoint}")
     page = (tmp_path / "out" / "analysis.html").read_text("utf-8")
     assert "its attention cannot be read: cnn" in page
-    assert "takes at least 10 images" in page
+    assert "needs at least 10 images" in page
     assert not (tmp_path / "out" / "attention_distance.csv").exists()
 
 

@@ -122,7 +122,7 @@ def test_pretrainings_that_colours_do_not_tell_apart_are_refused(suite, folder, 
 def test_the_page_says_which_errors_compare():
     points = [Point(1, 0.9, 30.0), Point(2, 0.5, 32.0)]
     text = checkpoint_section({"a": points, "b": points}, {"a": "knn.py", "b": "knn.py"}).text
-    assert "of one pretraining; lines of different maskings do not compare" in text[0]
+    assert "of one pretraining; errors under different masking are not comparable" in text[0]
 
 
 def test_the_page_of_a_suite(suite, cifar, folder, tmp_path):
