@@ -43,11 +43,11 @@ def test_images_without_a_caption_are_left_out(tmp_path):
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ([], "has no 'annotations', or an empty list"),
-        ([{"image_id": 3, "bbox": []}], "annotations without 'caption'; give a captions file"),
+        ([], "has no list 'annotations', or an empty one"),
+        ([{"image_id": 3, "bbox": []}], "annotations without 'caption'; use a captions file"),
         ([caption(3, "one"), caption(4, "x")], "a caption of image id 4, which is not among its 2"),
         ([caption(3, " ")], "a caption of image id 3 must not be empty, got ' '"),
-        ([caption(3, None)], "a caption of image id 3 is None"),
+        ([caption(3, None)], "a caption of image id 3 must not be empty, got None"),
         ([{"caption": "one"}], "entry 0 of 'annotations' has no 'image_id'"),
     ],
 )
@@ -113,8 +113,7 @@ def test_questions_stand_with_their_answers(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "answered", "said"),
     [
-        (question(1, 3, "?"), answer(1, "yess"), "is 'yess', which is not among the config's 3 "
-         "answers, did you mean 'yes'"),
+        (question(1, 3, "?"), answer(1, "yess"), "'yess', .* the 3 answers .*did you mean 'yes'"),
         (question(1, 9, "?"), answer(1, "1"), "question 1 is about image id 9, which images.json"),
         (question(1, 3, "?"), answer(2, "1"), "has no answer to question 1"),
         (question(1, 3, ""), answer(1, "1"), "question 1 must not be empty, got ''"),
