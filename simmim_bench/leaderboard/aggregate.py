@@ -1,7 +1,7 @@
-"""From records to rows and columns: means over seeds of what may be compared.
+"""Group records into rows and columns, and average over seeds.
 
-A column is a protocol version, a row a pretrained backbone from one origin. What differs in
-kind, provenance or deviations is never averaged.
+A column is a version of a protocol, a row a pretrained backbone from one origin. Records that
+differ in kind, provenance or deviations are never averaged.
 """
 
 from __future__ import annotations
@@ -23,10 +23,14 @@ from simmim_bench.records.record import Provenance, Record
 TASKS = ("classification", "detection", "segmentation", "retrieval", "vqa", "generation")
 TIMES = "\N{MULTIPLICATION SIGN}"
 KINDS: tuple[Kind, ...] = ("full", "smoke")
-AVERAGED = ("seed", "checkpoint_sha256")  # what pretrainings of one row may differ in
+AVERAGED = ("seed", "checkpoint_sha256")
+"""Fields in which the pretrainings of one row may differ."""
 STATED = itemgetter(*(name for name in Pretraining.model_fields if name not in AVERAGED))
 
-ColumnKey = tuple[str, int]  # protocol id, version
+ColumnKey = tuple[str, int]
+"""Protocol id and version."""
+Gains = dict[ColumnKey, dict[str, float]]
+"""Points by column and metric."""
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -41,10 +45,10 @@ class Stat:
 
 @dataclass(frozen=True)
 class MeanCost:
-    """Means of costs; None where a run did not measure it. ``device`` names all devices.
+    """Means of costs; None if a run did not measure it. ``device`` names all devices.
 
-    GPU hours are wall time by number of GPUs, None on a CPU; energy is in watt-hours, FLOPs are
-    of one forward pass of the backbone.
+    GPU hours are wall time times the number of GPUs, None on a CPU; energy is in watt-hours;
+    FLOPs are of one forward pass of the backbone.
     """
 
     minutes: float
@@ -68,9 +72,12 @@ class Cell:
     records: tuple[Record, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
-    """A pretrained backbone and its cells; a task that was not run has none."""
+    """A pretrained backbone and its cells; a task that was not run has none.
+
+    Rows are compared by identity, so that they can be keys.
+    """
 
     method: str
     backbone: str
@@ -83,7 +90,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows and columns of one kind; ``superseded`` older records stand in no cell."""
+    """Rows and columns of one kind of runs; ``superseded`` records are left out as outdated."""
 
     kind: Kind
     columns: dict[ColumnKey, Protocol]
@@ -102,10 +109,10 @@ def aggregate(records: Iterable[Record]) -> list[Table]:
 
 
 def check_protocols(records: Iterable[Record]) -> None:
-    """Refuse records that disagree about what their protocol version is.
+    """Raise if records disagree about what their protocol version is.
 
     Raises:
-        BenchError: Naming two of them and what differs.
+        BenchError: Names two of them and what differs.
     """
     for members in _group(records, lambda record: record.kind).values():
         _columns(members)
@@ -116,25 +123,25 @@ def summarise(values: Sequence[float]) -> Stat:
     mean = statistics.fmean(values)
     if len(values) < 2:
         return Stat(mean, None, len(values))
-    # statistics.stdev counts in fractions, which is slow with many records
+    # statistics.stdev is slow with many records: it calculates with fractions
     squares = math.fsum((value - mean) ** 2 for value in values)
     return Stat(mean, math.sqrt(squares / (len(values) - 1)), len(values))
 
 
-def gains(row: Row, rows: Iterable[Row]) -> dict[ColumnKey, dict[str, float]]:
-    """Points above training the same backbone from scratch under the very same conditions.
+def gains(row: Row, rows: Iterable[Row]) -> Gains:
+    """Points above training the same backbone from scratch under the same conditions.
 
     Args:
         row: Row of a pretrained backbone.
         rows: All rows of its table.
 
     Returns:
-        Difference of means by column and metric, where there is a from-scratch cell of the same
-        backbone, provenance, config and deviations.
+        Differences of means, for columns with a cell trained from scratch with the same backbone,
+        provenance, config and deviations.
     """
     if row.method == SCRATCH:
         return {}
-    found: dict[ColumnKey, dict[str, float]] = {}
+    found: Gains = {}
     for base in rows:
         if base.method != SCRATCH or _conditions(base) != _conditions(row):
             continue
@@ -161,7 +168,7 @@ def _table(kind: Kind, records: list[Record]) -> Table:
 
 
 def _columns(records: list[Record]) -> dict[ColumnKey, Protocol]:
-    """Protocols in reading order; a run that deviates does not define its protocol."""
+    """Protocols in the order of tasks; a run that deviates does not define its protocol."""
     defined: dict[ColumnKey, Record] = {}
     for record in sorted(records, key=lambda record: bool(record.deviations)):
         first = defined.setdefault(column_key(record), record)
@@ -177,16 +184,16 @@ def _columns(records: list[Record]) -> dict[ColumnKey, Protocol]:
 
 
 def _differing(one: Record, other: Record) -> str:
-    mine, its = one.protocol.as_json(), other.protocol.as_json()
+    first, second = one.protocol.as_json(), other.protocol.as_json()
     return "; ".join(
-        f"{name}: {mine[name]} and {its[name]}" for name in mine if mine[name] != its[name]
+        f"{name}: {first[name]} and {second[name]}" for name in first if first[name] != second[name]
     )
 
 
 def _rows(records: list[Record]) -> tuple[list[Row], int]:
     """Rows of one origin (more than one if a protocol was run with several deviations)."""
     first = records[0]
-    layers: list[dict[ColumnKey, list[Record]]] = []
+    layers: list[dict[ColumnKey, list[Record]]] = []  # one for each row
     for key, members in _group(records, column_key).items():
         variants = _group(members, lambda record: tuple(record.deviations))
         for depth, deviations in enumerate(sorted(variants)):  # () comes first
@@ -209,13 +216,13 @@ def _rows(records: list[Record]) -> tuple[list[Row], int]:
 
 
 def _current(records: list[Record]) -> list[Record]:
-    """Records of the config with most seeds, of several the newest; the newest of each seed.
+    """Records of the config with most seeds (the newest such config); the newest of each seed.
 
-    One seed of a changed config so leaves the earlier ones in place until it has as many.
+    A changed config thus replaces the earlier one as soon as it has as many seeds.
     """
     by_config: dict[str | None, dict[int, Record]] = {}
     for record in sorted(records, key=lambda record: (record.date, record.run_id)):
-        by_seed = by_config.pop(_config(record), {})  # what is newest stands last
+        by_seed = by_config.pop(_config(record), {})  # the newest comes last
         by_seed[-1 if record.seed is None else record.seed] = record
         by_config[_config(record)] = by_seed
     most = max(len(by_seed) for by_seed in by_config.values())
@@ -270,7 +277,7 @@ def _mean_cost(given: list[Cost | None]) -> MeanCost | None:
 
 
 def gpu_hours(cost: Cost) -> float | None:
-    """Wall time by number of GPUs; None on a CPU."""
+    """Wall time times number of GPUs; None on a CPU."""
     return None if cost.device.startswith(CPU) else cost.device_count * cost.wall_seconds / 3600
 
 
@@ -291,7 +298,7 @@ def column_key(record: Record) -> ColumnKey:
 
 
 def _row_key(record: Record) -> Hashable:
-    """Everything a row is about."""
+    """Everything that distinguishes a row from others."""
     origin = record.pretraining
     return (
         record.method,

@@ -1,4 +1,4 @@
-"""Two methods side by side: by protocol and metric, with the uncertainty of the difference."""
+"""Comparison of two methods by protocol and metric, with the uncertainty of the difference."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import Row, Table, aggregate
-from simmim_bench.leaderboard.grid import Entry, Grid, Page, Section, show, show_gain
+from simmim_bench.leaderboard.grid import Entry, Grid, Page, Section, show_gain, show_stat
 from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.leaderboard.statistics import SIGNIFICANCE, Difference, difference, holm
 from simmim_bench.records.record import Record
@@ -31,10 +31,10 @@ class _Line:
 def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
     """Compare the full runs of two methods wherever both ran.
 
-    Only cells of the same backbone, protocol, config and deviations stand against one another.
+    Only cells of the same backbone, protocol, config and deviations are compared.
 
     Raises:
-        BenchError: If a method has no record, or the two share nothing.
+        BenchError: If a method has no record, or the two have nothing in common.
     """
     known = [record for record in records if record.kind == "full"]
     methods = sorted({record.method for record in known})
@@ -45,8 +45,8 @@ def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
     lines = [line for table in aggregate(both) for line in _lines(table, ours, theirs)]
     if not lines:
         raise BenchError(
-            f"{ours} and {theirs} share no backbone and protocol run with the same config; run "
-            f"both in one suite"
+            f"{ours} and {theirs} have no runs of the same backbone, protocol and config; run both "
+            f"in one suite"
         )
     grid = _grid(lines, ours, theirs)
     return Page(
@@ -72,7 +72,7 @@ def _lines(table: Table, ours: str, theirs: str) -> list[_Line]:
             for name in protocol.metrics:
                 if name in mine.metrics and name in its.metrics:
                     pair = mine.metrics[name], its.metrics[name]
-                    shown = show(pair[0]), show(pair[1])
+                    shown = show_stat(pair[0]), show_stat(pair[1])
                     label = METRICS.get(name, name)
                     found.append(
                         _Line(row.backbone, f"{key[0]}@{key[1]}", label, *shown, difference(*pair))

@@ -1,4 +1,7 @@
-"""What the runs took: time, energy, parameters, FLOPs, throughput and memory by stage."""
+"""Costs by stage: time, energy, parameters, FLOPs, throughput and memory.
+
+To add a column, add it to ``COLUMNS``.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from simmim_bench.leaderboard.grid import Entry, Grid, Notes, name_entry, show_m
 
 @dataclass(frozen=True)
 class _Column:
-    """Header in two parts and how to show a cost; it is left out where all would be blank."""
+    """Header in two parts and how to show a cost; a column without any value is left out."""
 
     above: str
     unit: str
@@ -20,7 +23,7 @@ class _Column:
 
 
 def cost_grid(table: Table, notes: Notes) -> Grid:
-    """One line for each stage whose cost is known; one device for all is said in the title."""
+    """One row for each stage whose cost is known; a device that all share is in the title."""
     costs = [
         (row, stage, key, cost) for row in table.rows for stage, key, cost in _stages(row, table)
     ]
@@ -33,8 +36,8 @@ def cost_grid(table: Table, notes: Notes) -> Grid:
     for row, stage, key, cost in costs:
         mark = notes.number(key) if key else ""
         who = [name_entry(row, notes), Entry(row.backbone), Entry(stage, mark=mark)]
-        figures = [Entry(column.show(cost)) for column in columns]
-        rows.append([*who, *figures, *([] if shared else [Entry(cost.device)])])
+        values = [Entry(column.show(cost)) for column in columns]
+        rows.append([*who, *values, *([] if shared else [Entry(cost.device)])])
     title = "Cost, mean over seeds"
     if shared:
         return Grid(f"{title}, on {devices[0]}", headers, rows, frozenset({0, 1, 2}))
@@ -43,17 +46,17 @@ def cost_grid(table: Table, notes: Notes) -> Grid:
 
 @lru_cache(maxsize=64)  # a pretraining is described with each of its tasks
 def describe_cost(cost: MeanCost) -> str:
-    """What is known of a cost, in one line: ``time 10.2 min, memory 1983 MiB``."""
+    """The known parts of a cost in one line: ``time 10.2 min, memory 1983 MiB``."""
     shown = ((column, column.show(cost)) for column in COLUMNS)
     return ", ".join(
-        f"{column.above} {figure} {column.unit.strip('()')}".strip()
-        for column, figure in shown
-        if figure
+        f"{column.above} {value} {column.unit.strip('()')}".strip()
+        for column, value in shown
+        if value
     )
 
 
 def _stages(row: Row, table: Table) -> Iterator[tuple[str, ColumnKey | None, MeanCost]]:
-    """Stages of a row whose cost is known: name, protocol, cost."""
+    """Stages of a row whose cost is known, each as name, protocol and cost."""
     if row.pretraining_cost:
         yield "pretraining", None, row.pretraining_cost
     for key, protocol in table.columns.items():

@@ -1,4 +1,4 @@
-"""Tables of what the configs say: recipes of pretraining and protocols of tasks, with sources."""
+"""Describe the configs: tables of pretraining recipes and task protocols, with their sources."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Column = tuple[str, Callable[[Any], str]]
 
 
 def describe_configs(folder: Path) -> str:
-    """Markdown tables of all leaf configs below ``folder``, ablations and variants left out.
+    """Markdown tables of all leaf configs under ``folder``, except ablations and variants.
 
     Raises:
         BenchError: If a config cannot be read.
@@ -63,13 +63,13 @@ def _grid(title: str, configs: dict[str, Any], columns: Sequence[Column]) -> Gri
 
 
 def _source(path: Path) -> str:
-    """The comment at the top of a config, as one line of text; addresses stay addresses."""
+    """The comment at the top of a config as one line of Markdown, in which URLs still work."""
     lines = []
     for line in path.read_text("utf-8").splitlines():
         if not line.startswith("#"):
             break
         lines.append(line.removeprefix("#").strip())
-    text = " ".join(lines).replace("/ ", "/")  # a path that was broken behind a folder
+    text = " ".join(lines).replace("/ ", "/")  # a path that continues on the next line
     return re.sub(r"\\_", "_", escape(text))
 
 
@@ -95,7 +95,7 @@ def _schedule(cfg: Any) -> str:
     if not schedules:
         return "nothing learned"
     last = schedules if isinstance(schedules, dict) else schedules[-1]
-    words = {
+    names = {
         "WarmupCosineLR": "cosine",
         "CosineAnnealingLR": "cosine",
         "WarmupMultiStepLR": "steps",
@@ -104,7 +104,7 @@ def _schedule(cfg: Any) -> str:
     }
     if last["type"].endswith("PolyLR") and last.get("power", 1.0) != 1.0:
         return f"poly {last['power']:g}"
-    return words[last["type"].split(".")[-1]]
+    return names[last["type"].split(".")[-1]]
 
 
 def _layer_decay(cfg: Any) -> str:
@@ -132,15 +132,15 @@ def _target(cfg: Any) -> str:
     return str(target["type"]).split(".")[-1]
 
 
-def _painted(cfg: Any) -> str:
-    """As ``_mask``, of a protocol's own squares."""
+def _evaluation_mask(cfg: Any) -> str:
+    """As ``_mask``, for the masks of an evaluation."""
     return f"random, {cfg.painting.square} px, {cfg.painting.ratio:g}"
 
 
-def _judge(cfg: Any) -> str:
-    """Whose features a painting protocol compares."""
-    judge = cfg.painting.get("judge")
-    return Path(judge.checkpoint).name if judge else "random network"
+def _reference_network(cfg: Any) -> str:
+    """Network whose features an evaluation of generated images compares."""
+    network = cfg.painting.get("judge")
+    return Path(network.checkpoint).name if network else "random network"
 
 
 def _optimiser(key: str) -> Callable[[Any], str]:
@@ -173,11 +173,11 @@ DOWNSTREAM: tuple[Column, ...] = (
 )
 GENERATION: tuple[Column, ...] = (
     ("protocol", lambda cfg: f"{cfg.protocol.id}@{cfg.protocol.version}"),
-    ("squares", _painted),
+    ("squares", _evaluation_mask),
     ("input", lambda cfg: show_size(cfg.protocol.image_size)),
     ("images", lambda cfg: str(cfg.painting.count)),
     ("enlarged", lambda cfg: f"{cfg.painting.scale} times"),
-    ("features of", _judge),
+    ("features of", _reference_network),
     ("seed", lambda cfg: str(cfg.painting.seed)),
 )
 COLUMNS = {"pretraining": PRETRAINING, "generation": GENERATION}

@@ -6,8 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,17 @@ import yaml
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path, atomic_write_text
 from simmim_bench.leaderboard.aggregate import gpu_hours
-from simmim_bench.records.manifest import Cost, Pretraining
+from simmim_bench.records.manifest import Cost
 from simmim_bench.records.record import Record
 from simmim_bench.records.schema import ImageSize
 
+SUFFIXES = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".yml": "metafile"}
+COSTS = (
+    "wall_seconds", "images_per_second", "energy_joules", "energy_source", "peak_memory_mb",
+    "parameters", "flops",
+)  # fmt: skip
+"""Fields of a cost that are columns of a flat row."""
+# tasks and metrics as OpenMMLab's model indices name them
 TASKS = {
     "classification": "Image Classification",
     "detection": "Object Detection",
@@ -42,53 +47,19 @@ METRICS = {
 }
 
 
-COST = (
-    "wall_seconds",
-    "images_per_second",
-    "energy_joules",
-    "energy_source",
-    "peak_memory_mb",
-    "parameters",
-    "flops",
-)
-COST_VALUES = itemgetter(*COST)
-COST_COLUMNS = (*COST, "gpu_hours", "device")
-NOTHING = (None,) * len(COST_COLUMNS)
-WHO = itemgetter("run_id", "kind", "method", "backbone")
-PROTOCOL_VALUES = itemgetter("id", "version", "task", "dataset", "split")
-ENVIRONMENT_VALUES = itemgetter("git_commit", "git_dirty", "torch")
-COLUMNS = (
-    *("run_id", "kind", "method", "backbone"),
-    *("pretraining_dataset", "pretraining_epochs", "pretraining_image_size", "pretraining_seed"),
-    "checkpoint_sha256",
-    *("protocol", "protocol_version", "task", "dataset", "split", "image_size"),
-    *("seed", "metric", "value", "provenance", "source", "deviations"),
-    *COST_COLUMNS,
-    *(f"pretraining_{name}" for name in COST_COLUMNS),
-    *("config", "config_sha256", "git_commit", "git_dirty", "torch", "date"),
-)
-"""Of a flat row, in the order of ``_values``."""
-SUFFIXES = {
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".jsonl": "jsonl",
-    ".yml": "metafile",
-}
-
-
 def form_of(path: Path) -> str:
-    """Format that the suffix of ``path`` stands for.
+    """Format for the suffix of ``path``.
 
     Raises:
-        BenchError: If it stands for none.
+        BenchError: If the suffix is unknown.
     """
     if path.suffix not in SUFFIXES:
         known = ", ".join(f"{suffix} ({form})" for suffix, form in SUFFIXES.items())
-        raise BenchError(f"{path} has none of the suffixes {known}; give one, or --format")
+        raise BenchError(f"{path} has none of the suffixes {known}; use one of them, or --format")
     return SUFFIXES[path.suffix]
 
 
-def export(records: Iterable[Record], path: Path, *, form: str) -> int:
+def export(records: Iterable[Record], path: Path, *, form: str) -> None:
     """Write ``records`` to ``path``, atomically.
 
     Args:
@@ -96,71 +67,72 @@ def export(records: Iterable[Record], path: Path, *, form: str) -> int:
         path: File.
         form: A key of ``FORMS``, or ``parquet``.
 
-    Returns:
-        How many records were given.
-
     Raises:
-        BenchError: If there is no such format, it needs a package that is not installed, or
-            ``path`` is a folder.
+        BenchError: If the format is unknown or needs a package that is not installed, or ``path``
+            is a folder.
     """
     if path.is_dir():
-        raise BenchError(f"{path} is a folder; name a file, for example {path / 'results.csv'}")
-    known = list(records)
+        raise BenchError(f"{path} is a folder; give a file, for example {path / 'results.csv'}")
     if form == "parquet":
-        _write_parquet(list(rows(known)), path)
+        _write_parquet(list(rows(records)), path)
     elif form in FORMS:
-        atomic_write_text(path, FORMS[form](known))
+        atomic_write_text(path, FORMS[form](list(records)))
     else:
-        raise BenchError(f"unknown format {form!r}; known are: {', '.join([*FORMS, 'parquet'])}")
-    return len(known)
+        raise BenchError(f"unknown format {form!r}; supported: {', '.join([*FORMS, 'parquet'])}")
 
 
 def rows(records: Iterable[Record]) -> Iterator[dict[str, Any]]:
-    """One flat row for every metric of every record."""
-    return (dict(zip(COLUMNS, values, strict=True)) for values in _values(records))
-
-
-def _values(records: Iterable[Record]) -> Iterator[tuple[Any, ...]]:
-    """The same without the names; tuples, for the sake of stores with many records."""
+    """One flat row for each metric of each record."""
     for record in records:
-        fields, protocol = record.__dict__, record.protocol.__dict__
-        config, environment = record.config, record.environment
-        texts = (*record.deviations, *record.pretraining_deviations)
-        before = (
-            *WHO(fields),
-            *_origin(record.pretraining),
-            *PROTOCOL_VALUES(protocol),
-            _size(record.protocol.image_size),
-            record.seed,
-        )
-        after = (
-            record.provenance.kind,
-            record.provenance.url,
-            "; ".join(texts) if texts else "",
-            *_cost(record.cost),
-            *_cost(record.pretraining_cost),
-            *((config.path, config.sha256) if config else NOTHING[:2]),
-            *(ENVIRONMENT_VALUES(environment.__dict__) if environment else NOTHING[:3]),
-            record.date.isoformat(),
-        )
+        columns = _columns(record)
         for name, value in record.metrics.items():
-            yield *before, name, value, *after
+            yield {**columns, "metric": name, "value": value}
 
 
-def _origin(origin: Pretraining | None) -> tuple[Any, ...]:
-    if origin is None:
-        return NOTHING[:5]
-    epochs = float(origin.epochs) if origin.epochs else None
-    return origin.dataset, epochs, _size(origin.image_size), origin.seed, origin.checkpoint_sha256
+def _columns(record: Record) -> dict[str, Any]:
+    """Columns of a flat row from left to right; to add one, add it here."""
+    origin, protocol, config = record.pretraining, record.protocol, record.config
+    environment = record.environment
+    return {
+        "run_id": record.run_id,
+        "kind": record.kind,
+        "method": record.method,
+        "backbone": record.backbone,
+        "pretraining_dataset": origin and origin.dataset,
+        "pretraining_epochs": float(origin.epochs) if origin and origin.epochs else None,
+        "pretraining_image_size": _size(origin.image_size) if origin else None,
+        "pretraining_seed": origin and origin.seed,
+        "checkpoint_sha256": origin and origin.checkpoint_sha256,
+        "protocol": protocol.id,
+        "protocol_version": protocol.version,
+        "task": protocol.task,
+        "dataset": protocol.dataset,
+        "split": protocol.split,
+        "image_size": _size(protocol.image_size),
+        "seed": record.seed,
+        "metric": None,
+        "value": None,
+        "provenance": record.provenance.kind,
+        "source": record.provenance.url,
+        "deviations": "; ".join([*record.deviations, *record.pretraining_deviations]),
+        **_cost(record.cost, ""),
+        **_cost(record.pretraining_cost, "pretraining_"),
+        "config": config and config.path,
+        "config_sha256": config and config.sha256,
+        "git_commit": environment and environment.git_commit,
+        "git_dirty": environment and environment.git_dirty,
+        "torch": environment and environment.torch,
+        "date": record.date.isoformat(),
+    }
 
 
-def _cost(cost: Cost | None) -> tuple[Any, ...]:
-    if cost is None:
-        return NOTHING
-    return *COST_VALUES(cost.__dict__), gpu_hours(cost), f"{cost.device_count} x {cost.device}"
+def _cost(cost: Cost | None, prefix: str) -> dict[str, Any]:
+    columns = {name: getattr(cost, name, None) for name in COSTS}
+    columns["gpu_hours"] = gpu_hours(cost) if cost else None
+    columns["device"] = f"{cost.device_count} x {cost.device}" if cost else None
+    return {f"{prefix}{name}": value for name, value in columns.items()}
 
 
-@lru_cache  # a store has few different ones
 def _size(size: ImageSize | None) -> str | None:
     """``HEIGHTxWIDTH``, so that a column has one type."""
     if size is None:
@@ -170,10 +142,11 @@ def _size(size: ImageSize | None) -> str | None:
 
 
 def _csv(records: list[Record]) -> str:
+    table = list(rows(records))
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_values(records))
+    writer = csv.DictWriter(stream, list(table[0]) if table else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
     return stream.getvalue()
 
 
@@ -184,7 +157,7 @@ def _jsonl(records: list[Record]) -> str:
 def _metafile(records: list[Record]) -> str:
     """OpenMMLab's ``metafile.yml``: a collection for each method, a model for each full run.
 
-    A cited figure is no model of this project's: it has neither a config here nor weights.
+    Cited results are left out: they have neither config nor weights in this project.
     """
     full = [
         record
@@ -230,8 +203,7 @@ def _write_parquet(table: list[dict[str, Any]], path: Path) -> None:
         import pyarrow.parquet as pq
     except ImportError as error:
         raise BenchError(
-            f"Parquet needs pyarrow, which is missing ({error}); `pip install pyarrow`, or export "
-            "CSV"
+            f"Parquet needs pyarrow ({error}); run `pip install pyarrow`, or export CSV"
         ) from error
     with atomic_path(path) as temporary:
         pq.write_table(pa.Table.from_pylist(table), temporary)

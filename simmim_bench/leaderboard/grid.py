@@ -1,4 +1,4 @@
-"""Grids of plain text: what every rendering of the leaderboard shows."""
+"""Grids of plain text, which every rendering shows, and functions that format values."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from simmim_bench.leaderboard.aggregate import TIMES, ColumnKey, Row, Stat
+from simmim_bench.records.manifest import Pretraining
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import ImageSize
 
@@ -15,9 +16,9 @@ SYMBOLS = "†‡§¶◊"
 
 @dataclass(frozen=True)
 class Entry:
-    """One table cell: text, emphasis, the mark of a note after it, a header's first line.
+    """One table cell: text, emphasis, the mark of its note, the first line of a header.
 
-    ``bold`` is the best of a column and ``second`` the next.
+    ``bold`` is the best of a column, ``second`` the next.
     """
 
     text: str = ""
@@ -40,17 +41,17 @@ class Note:
 
 @dataclass(frozen=True)
 class Grid:
-    """Headers and rows; columns listed in ``words`` hold words, the others figures."""
+    """Headers and rows; the columns in ``text_columns`` are text, the others numbers."""
 
     title: str
     headers: list[Entry]
     rows: list[list[Entry]]
-    words: frozenset[int]
+    text_columns: frozenset[int]
 
 
 @dataclass(frozen=True)
 class Section:
-    """All that is said about runs of one kind."""
+    """Everything about runs of one kind."""
 
     heading: str
     warning: str | None
@@ -69,7 +70,7 @@ class Page:
 
 
 class Notes:
-    """Footnotes of one section; equal ones share a mark.
+    """Footnotes of one section; equal notes share a mark.
 
     Args:
         columns: Protocols of the section, numbered in this order.
@@ -86,19 +87,21 @@ class Notes:
     def symbol(self, text: str, url: str | None = None) -> str:
         """Mark of the note that says ``text``."""
         index = len(self._symbols)
-        fresh = SYMBOLS[index % len(SYMBOLS)] * (index // len(SYMBOLS) + 1)
-        return self._symbols.setdefault((text, url), fresh)
+        unused = SYMBOLS[index % len(SYMBOLS)] * (index // len(SYMBOLS) + 1)
+        return self._symbols.setdefault((text, url), unused)
 
     def listed(self) -> Iterator[Note]:
         """All notes: protocols, then the others."""
         for key, protocol in self._columns.items():
-            yield Note(self.number(key), describe(protocol), f"{protocol.id}@{protocol.version}")
+            yield Note(
+                self.number(key), describe_protocol(protocol), f"{protocol.id}@{protocol.version}"
+            )
         for (text, url), mark in self._symbols.items():
             yield Note(mark, text, url=url)
 
 
 def name_entry(row: Row, notes: Notes) -> Entry:
-    """The method of a row; what was not measured here is marked with its source."""
+    """The method of a row; a cited result is marked with its source."""
     origin = row.provenance
     if origin.kind == "measured":
         return Entry(row.method)
@@ -106,7 +109,7 @@ def name_entry(row: Row, notes: Notes) -> Entry:
     return Entry(row.method, mark=notes.symbol(text, origin.url))
 
 
-def describe(protocol: Protocol) -> str:
+def describe_protocol(protocol: Protocol) -> str:
     """One line about a protocol: data, image size, schedule."""
     parts = [f"{protocol.dataset} ({protocol.split})"]
     if protocol.image_size is not None:
@@ -118,8 +121,8 @@ def describe(protocol: Protocol) -> str:
     return ", ".join(parts)
 
 
-def show(stat: Stat, *, cited: bool = False) -> str:
-    """``84.1 ± 0.3 (3)``, ``84.1 (1)``; a source rarely says of how many runs: ``84.1``."""
+def show_stat(stat: Stat, *, cited: bool = False) -> str:
+    """``84.1 ± 0.3 (3)``, ``84.1 (1)``; ``84.1`` if cited, as sources rarely say how many runs."""
     if stat.sd is None:
         return f"{stat.mean:.1f}" if cited else f"{stat.mean:.1f} (1)"
     return f"{stat.mean:.1f} ± {stat.sd:.1f} ({stat.n})"
@@ -138,3 +141,15 @@ def show_gain(points: float) -> str:
 def show_minutes(minutes: float) -> str:
     """``8.2``, ``2468``."""
     return f"{minutes:.1f}" if minutes < 100 else f"{minutes:.0f}"
+
+
+def show_origin(pretraining: Pretraining | None) -> str:
+    """One line about a pretraining: data, epochs, image size."""
+    if pretraining is None:
+        return "none"
+    parts = [pretraining.dataset]
+    if pretraining.epochs is not None:
+        parts.append(f"{pretraining.epochs:g} ep")
+    if pretraining.image_size is not None:
+        parts.append(show_size(pretraining.image_size))
+    return ", ".join(parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simmim_bench.leaderboard.grid import Entry, Grid, Note, Page, Section
+from simmim_bench.leaderboard.grid import Entry, Note, Page, Section
 
 SPECIAL = str.maketrans(
     {
@@ -28,8 +28,6 @@ SPECIAL = str.maketrans(
 )
 RAISED = {"ᵇᵒˣ": r"\textsuperscript{box}", "ᵐᵃˢᵏ": r"\textsuperscript{mask}"}
 DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
-
-
 CAPTION = (
     "Best bold, second underlined, among rows with the same deviations, measured and cited ones "
     "apart; figures within the noise between seeds are alike."
@@ -39,7 +37,7 @@ CAPTION = (
 def render_latex(page: Page) -> str:
     r"""Render the results of every section as a ``table*``; needs ``\usepackage{booktabs}``.
 
-    Costs stay in the other renderings. The same page always gives the same text.
+    Costs are in the other renderings only. The same page always gives the same text.
     """
     head = (
         "% Made by `tools/leaderboard.py build`; needs \\usepackage{booktabs}, and LuaLaTeX for\n"
@@ -50,7 +48,9 @@ def render_latex(page: Page) -> str:
 
 def _table(section: Section) -> str:
     results = section.grids[0]
-    columns = "".join("l" if index in results.words else "r" for index in range(_width(results)))
+    columns = "".join(
+        "l" if index in results.text_columns else "r" for index in range(len(results.headers))
+    )
     warning = f" {escape(section.warning)}." if section.warning else ""
     notes = " ".join(f"{_note(note)}." for note in section.notes)
     lines = [
@@ -69,10 +69,6 @@ def _table(section: Section) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _width(grid: Grid) -> int:
-    return len(grid.headers)
-
-
 def _line(entries: list[Entry]) -> str:
     return " & ".join(_entry(entry) for entry in entries) + r" \\"
 
@@ -89,7 +85,7 @@ def _entry(entry: Entry) -> str:
 
 
 def _mark(mark: str) -> str:
-    """A number raised; symbols stand as they are."""
+    """A number as superscript; symbols unchanged."""
     digits = mark.translate(DIGITS)
     return rf"\textsuperscript{{{digits}}}" if digits.isdigit() else escape(mark)
 
@@ -101,7 +97,7 @@ def _note(note: Note) -> str:
 
 
 def escape(text: str) -> str:
-    """Make ``text`` literal for pdfLaTeX: no command, no mathematics, one line."""
+    """Escape ``text`` for pdfLaTeX: no commands, no mathematics, one line."""
     line = "".join(char if char.isprintable() else " " for char in text)
     for raised in RAISED:
         line = line.replace(raised, f"\0{raised}")

@@ -1,4 +1,4 @@
-"""The leaderboard as GitHub-flavoured Markdown; all text stays text."""
+"""The leaderboard as GitHub-flavoured Markdown, on a page of its own and in a README."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from simmim_bench.io import atomic_write_text
 from simmim_bench.leaderboard.grid import Entry, Grid, Note, Page, Section
 
 MARKUP = re.compile(r"([\\*\[\]~$])")
-# An underscore inside a word is no markup, and stays readable.
+# an underscore inside a word is not markup
 OUTER_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "`": "&#96;"})
+BEGIN = "<!-- results: written by `make leaderboard` -->"
+END = "<!-- end of results -->"
 
 
 def render_markdown(page: Page) -> str:
@@ -29,9 +31,9 @@ def render_markdown(page: Page) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-@lru_cache(maxsize=4096)  # a table says the same words in many rows
+@lru_cache(maxsize=4096)  # many rows have the same texts
 def escape(text: str) -> str:
-    """Make ``text`` literal: no HTML, no markup, no table separator, no line break."""
+    """Escape ``text``: no HTML, no markup, no table separator, no line break."""
     line = "".join(char if char.isprintable() else " " for char in text)
     quoted = MARKUP.sub(r"\\\1", " ".join(line.split()))
     return OUTER_UNDERSCORE.sub(r"\\_", quoted).translate(ENTITIES)
@@ -54,20 +56,20 @@ def _section(section: Section) -> Iterator[str]:
 
 
 def render_grid(grid: Grid) -> str:
-    """A table with padded columns, so that the source reads as a table too."""
+    """A table with padded columns, so that the source is readable, too."""
     cells = [[_entry(entry) for entry in row] for row in [grid.headers, *grid.rows]]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [_line(row, widths, grid.words) for row in cells]
+    lines = [_line(row, widths, grid.text_columns) for row in cells]
     rule = [
-        "-" * width if index in grid.words else "-" * (width - 1) + ":"
+        "-" * width if index in grid.text_columns else "-" * (width - 1) + ":"
         for index, width in enumerate(widths)
     ]
-    return "\n".join([lines[0], _line(rule, widths, grid.words), *lines[1:]])
+    return "\n".join([lines[0], _line(rule, widths, grid.text_columns), *lines[1:]])
 
 
-def _line(row: list[str], widths: list[int], words: frozenset[int]) -> str:
+def _line(row: list[str], widths: list[int], text_columns: frozenset[int]) -> str:
     padded = [
-        text.ljust(width) if index in words else text.rjust(width)
+        text.ljust(width) if index in text_columns else text.rjust(width)
         for index, (text, width) in enumerate(zip(row, widths, strict=True))
     ]
     return f"| {' | '.join(padded)} |"
@@ -88,28 +90,20 @@ def _note(note: Note) -> str:
     return f"- {note.mark} {subject}{text}" if note.mark else f"- {subject}{text}"
 
 
-# Put the results of a leaderboard into a README, between two comments.
-
-
-BEGIN = "<!-- results: written by `make leaderboard` -->"
-END = "<!-- end of results -->"
-
-
 def insert_results(readme: Path, page: Page) -> None:
-    """Replace what stands between the comments by the first table of ``page`` and its notes.
+    """Replace the text between the two comments by the first table of ``page`` and its notes.
 
     Raises:
         BenchError: If there is no such file, or it lacks one of the comments.
     """
     if not readme.is_file():
-        raise BenchError(
-            f"{readme} is no file; name one with the lines {BEGIN!r} and {END!r}, between which "
-            f"the table goes"
-        )
+        raise BenchError(f"{readme} is not a file; give one with the lines {BEGIN!r} and {END!r}")
     text = readme.read_text("utf-8")
     head, begin, rest = text.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not begin or not end:
-        raise BenchError(f"{readme} has no lines {BEGIN!r} and {END!r}, which hold the table")
+        raise BenchError(
+            f"{readme} lacks the line {BEGIN!r} or {END!r}; the table goes between them"
+        )
     table = render_results(page.sections[0])
     atomic_write_text(readme, f"{head}{BEGIN}\n\n{table}\n\n{END}{tail}")

@@ -1,15 +1,21 @@
-"""What a leaderboard page says, as grids of plain text; Markdown and terminal render the same."""
+"""Layout of the leaderboard, as grids of plain text that Markdown, LaTeX and terminal render.
+
+Where to add a column: to the results in ``_columns``, to the costs in ``costs.COLUMNS``, to the web
+page in ``web/lines.py``. A metric becomes a column by being in the protocol of a config; give it a
+name in ``METRICS`` and, unless it is in percent, a unit in ``UNITS``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
 
 from simmim_bench.leaderboard.aggregate import (
     TASKS,
     TIMES,
-    Cell,
     ColumnKey,
+    Gains,
     Row,
     Table,
     aggregate,
@@ -25,13 +31,13 @@ from simmim_bench.leaderboard.grid import (
     Page,
     Section,
     name_entry,
-    show,
     show_gain,
     show_minutes,
-    show_size,
+    show_origin,
+    show_stat,
 )
 from simmim_bench.leaderboard.statistics import Standing, mean_rank_of, standing
-from simmim_bench.records.manifest import Kind, Pretraining
+from simmim_bench.records.manifest import Kind
 from simmim_bench.records.record import Record
 
 TITLE = "Leaderboard"
@@ -44,19 +50,19 @@ LEGEND = (
     "points. Minutes are wall time, memory is the peak of one process."
 )
 HEADINGS: dict[Kind, str] = {"full": "Full runs", "smoke": "Smoke runs"}
-WARNINGS: dict[Kind, str] = {"smoke": "smoke run: toy schedules, figures mean nothing"}
-PAINTINGS = {
+WARNINGS: dict[Kind, str] = {"smoke": "smoke run: toy schedules, results are not meaningful"}
+GENERATED = {
     "inpaint": "inpainted",
     "mean": "mean colour",
     "super": "super-resolved",
     "bicubic": "bicubic",
 }
-BASELINES = ("mean", "bicubic")  # of painting, the same for every method
+BASELINES = ("mean", "bicubic")  # of image generation, the same for every method
 DETAILS = {
     *(f"{kind}_ap{part}" for kind in ("box", "mask") for part in ("50", "75", "s", "m", "l")),
     *(f"{name}_{key}" for name in BASELINES for key in ("psnr", "ssim", "features")),
 }
-"""Metrics that records hold and tables, which they would make too wide, leave out."""
+"""Metrics that only records have; they would make the tables too wide."""
 METRICS = {
     "top1": "top-1",
     "top5": "top-5",
@@ -68,21 +74,21 @@ METRICS = {
     **{f"top1_k{k}": f"top-1, k = {k}" for k in (10, 20, 100, 200)},
     "mean_recall": "mean recall",
     **{
-        f"{task}_{key}": f"{name}, {said}"
-        for task, said in PAINTINGS.items()
+        f"{task}_{key}": f"{name}, {result}"
+        for task, result in GENERATED.items()
         for key, name in {"psnr": "PSNR (dB)", "ssim": "SSIM", "features": "features"}.items()
     },
 }
 UNITS = {
     f"{task}_{key}": unit
-    for task in PAINTINGS
+    for task in GENERATED
     for key, unit in {"psnr": "", "ssim": f"{TIMES} 100", "features": f"{TIMES} 100"}.items()
 }
-"""Units of metrics that are no percentages; empty where the name says it."""
+"""Units of metrics that are not in percent; empty if the name says it."""
 
 
 def with_unit(name: str) -> str:
-    """A metric as axes and headers say it: ``top-1 (%)``."""
+    """A metric as axes and headers show it: ``top-1 (%)``."""
     unit = UNITS.get(name, "%")
     return METRICS.get(name, name) + (f" ({unit})" if unit else "")
 
@@ -97,12 +103,12 @@ def make_page(
 
     Args:
         records: Measured ones.
-        cited: Figures of others: beside the measured ones of the same protocol, else in sections
-            of their own.
-        tables: ``aggregate(records)``, where it is known.
+        cited: Results of others: in the table of the measured ones of the same protocol, else in
+            sections of their own.
+        tables: ``aggregate(records)``, if it is known.
 
     Raises:
-        BenchError: If the records contradict one another.
+        BenchError: If records contradict each other.
     """
     known, cited = list(records), list(cited)
     protocols = {column_key(record) for record in known if record.kind == "full"}
@@ -130,90 +136,91 @@ def _section(table: Table, heading: str) -> Section:
     return Section(heading, WARNINGS.get(table.kind), grids, listed)
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column of the results: its header, its entry of a row, and of the gain below that row."""
+
+    header: Entry
+    show: Callable[[Row], Entry]
+    gain: Callable[[Gains], Entry] = lambda _: Entry()
+    is_text: bool = False
+
+
 def _results(table: Table, notes: Notes) -> Grid:
-    metrics = [
-        (key, name)
-        for key, protocol in table.columns.items()
-        for name in protocol.metrics
-        if name not in DETAILS
-        and any(key in row.cells and name in row.cells[key].metrics for row in table.rows)
-    ]
-    headers = [Entry("method"), Entry("backbone"), Entry("pretraining")]
-    headers += [
-        Entry(METRICS.get(name, name), mark=notes.number(key), above=table.columns[key].task)
-        for key, name in metrics
-    ]
-    extra = _extra_columns(table)
-    headers += [column.header for column in extra]
-    ranked = {} if table.kind == "smoke" else {pair: standing(table, *pair) for pair in metrics}
+    columns = _columns(table, notes)
     rows = []
-    for number, row in enumerate(table.rows):
-        entries = [name_entry(row, notes), Entry(row.backbone), _pretraining(row, notes)]
-        for key, name in metrics:
-            place = ranked.get((key, name), Standing())
-            entry = _metric(row, key, name, notes)
-            entries.append(replace(entry, bold=number in place.best, second=number in place.second))
-        rows.append([*entries, *(column.entries[number] for column in extra)])
+    for row in table.rows:
+        rows.append([column.show(row) for column in columns])
         gained = {} if table.kind == "smoke" else gains(row, table.rows)
         if gained:
-            rows.append(_gain_row(gained, metrics, len(headers)))
-    return Grid("Results", headers, rows, frozenset({0, 1, 2}))
+            rows.append([column.gain(gained) for column in columns])
+    texts = frozenset(number for number, column in enumerate(columns) if column.is_text)
+    return Grid("Results", [column.header for column in columns], rows, texts)
 
 
-def _metric(row: Row, key: ColumnKey, name: str, notes: Notes) -> Entry:
-    cell = row.cells.get(key)
-    if cell is None or name not in cell.metrics:
-        return Entry()
-    text = show(cell.metrics[name], cited=row.provenance.kind != "measured")
-    return Entry(text, mark=_deviation_mark(cell, notes))
-
-
-@dataclass(frozen=True)
-class _Column:
-    header: Entry
-    entries: list[Entry]
-
-
-def _extra_columns(table: Table) -> list[_Column]:
-    """Mean rank and minutes, where they are known of any row."""
-    ranks = {} if table.kind == "smoke" else mean_rank_of(table)
-    numbers = range(len(table.rows))
-    minutes = [_minutes(row, table) for row in table.rows]
+def _columns(table: Table, notes: Notes) -> list[Column]:
+    """Columns of the results from left to right; to add one, add it here."""
     columns = [
-        _Column(
-            Entry("rank", above="mean"),
-            [Entry(f"{ranks[number]:.1f}" if number in ranks else "") for number in numbers],
+        Column(
+            Entry("method"),
+            lambda row: name_entry(row, notes),
+            lambda _: Entry("gain over scratch", italic=True),
+            is_text=True,
         ),
-        _Column(Entry("(min)", above="pretrain"), [pretrain for pretrain, _ in minutes]),
-        _Column(Entry("(min)", above="fine-tune"), [finetune for _, finetune in minutes]),
+        Column(Entry("backbone"), lambda row: Entry(row.backbone), is_text=True),
+        Column(Entry("pretraining"), lambda row: _pretraining(row, notes), is_text=True),
     ]
-    measured = any(row.provenance.kind == "measured" for row in table.rows)
-    kept = columns[1:] if measured else []
-    return [*(columns[:1] if ranks else []), *kept]
+    for key, protocol in table.columns.items():
+        for name in protocol.metrics:
+            cells = [row.cells[key] for row in table.rows if key in row.cells]
+            if name not in DETAILS and any(name in cell.metrics for cell in cells):
+                columns.append(_metric_column(table, key, name, notes))
+    ranks = {} if table.kind == "smoke" else mean_rank_of(table)
+    if ranks:
+        columns.append(
+            Column(
+                Entry("rank", above="mean"),
+                lambda row: Entry(f"{ranks[row]:.1f}" if row in ranks else ""),
+            )
+        )
+    if any(row.provenance.kind == "measured" for row in table.rows):
+        columns += [
+            Column(Entry("(min)", above="pretrain"), _pretraining_minutes),
+            Column(Entry("(min)", above="fine-tune"), partial(_finetuning_minutes, table)),
+        ]
+    return columns
 
 
-def _gain_row(
-    gained: dict[ColumnKey, dict[str, float]], metrics: list[tuple[ColumnKey, str]], width: int
-) -> list[Entry]:
-    entries = [Entry("gain over scratch", italic=True), Entry(), Entry()]
-    for key, name in metrics:
+def _metric_column(table: Table, key: ColumnKey, name: str, notes: Notes) -> Column:
+    place = Standing() if table.kind == "smoke" else standing(table, key, name)
+
+    def show(row: Row) -> Entry:
+        cell = row.cells.get(key)
+        if cell is None or name not in cell.metrics:
+            return Entry()
+        mark = ""
+        if cell.deviations:
+            mark = notes.symbol(f"deviates from the protocol: {'; '.join(cell.deviations)}")
+        text = show_stat(cell.metrics[name], cited=row.provenance.kind != "measured")
+        return Entry(text, mark=mark, bold=row in place.best, second=row in place.second)
+
+    def gain(gained: Gains) -> Entry:
         points = gained.get(key, {}).get(name)
-        entries.append(Entry() if points is None else Entry(show_gain(points), italic=True))
-    return entries + [Entry()] * (width - len(entries))
+        return Entry() if points is None else Entry(show_gain(points), italic=True)
+
+    task = table.columns[key].task
+    return Column(Entry(METRICS.get(name, name), mark=notes.number(key), above=task), show, gain)
 
 
-def _minutes(row: Row, table: Table) -> tuple[Entry, Entry]:
-    """Minutes of pretraining and of all fine-tunings; blank if one of these is not known."""
-    pretrain = Entry(show_minutes(row.pretraining_cost.minutes) if row.pretraining_cost else "")
+def _pretraining_minutes(row: Row) -> Entry:
+    return Entry(show_minutes(row.pretraining_cost.minutes) if row.pretraining_cost else "")
+
+
+def _finetuning_minutes(table: Table, row: Row) -> Entry:
+    """Sum over all protocols of the table; blank if the cost of one is unknown."""
     costs = [row.cells[key].cost if key in row.cells else None for key in table.columns]
     known = [cost.minutes for cost in costs if cost is not None]
-    return pretrain, Entry(show_minutes(sum(known)) if len(known) == len(costs) else "")
-
-
-def _deviation_mark(cell: Cell, notes: Notes) -> str:
-    if not cell.deviations:
-        return ""
-    return notes.symbol(f"deviates from the protocol: {'; '.join(cell.deviations)}")
+    return Entry(show_minutes(sum(known)) if len(known) == len(costs) else "")
 
 
 def _pretraining(row: Row, notes: Notes) -> Entry:
@@ -222,15 +229,3 @@ def _pretraining(row: Row, notes: Notes) -> Entry:
         text = f"pretraining deviates from its config: {'; '.join(row.pretraining_deviations)}"
         mark = notes.symbol(text)
     return Entry(show_origin(row.pretraining), mark=mark)
-
-
-def show_origin(pretraining: Pretraining | None) -> str:
-    """One line about a pretraining: data, epochs, image size."""
-    if pretraining is None:
-        return "none"
-    parts = [pretraining.dataset]
-    if pretraining.epochs is not None:
-        parts.append(f"{pretraining.epochs:g} ep")
-    if pretraining.image_size is not None:
-        parts.append(show_size(pretraining.image_size))
-    return ", ".join(parts)

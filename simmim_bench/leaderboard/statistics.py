@@ -1,7 +1,7 @@
-"""Are two means over seeds different? Welch's test, Holm's correction, intervals, ranks.
+"""Statistics of means over seeds: Welch's test, Holm's correction, intervals, best rows and ranks.
 
-Written in NumPy for thousands of rows at once; the tests compare all of it with SciPy's and
-statsmodels' own functions.
+They are computed with NumPy for thousands of rows at once; the tests compare them with the
+functions of SciPy and statsmodels.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from simmim_bench.leaderboard.aggregate import ColumnKey, Row, Stat, Table
 
 LEVEL = 0.95
 SIGNIFICANCE = 0.05
+MIN_RANKED_ROWS = 3
+"""With fewer rows, a mean rank says no more than the metrics themselves."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """``ours - theirs``, in points; interval and p are None where one of them is a single run."""
+    """``ours - theirs`` in points; interval and p are None if one of them is a single run."""
 
     points: float
     interval: tuple[float, float] | None
@@ -51,10 +53,10 @@ def difference(ours: Stat, theirs: Stat) -> Difference:
 
 
 def ties(best: Stat, rivals: Sequence[Stat]) -> list[bool]:
-    """Which rivals are within seed noise of the best.
+    """Which rivals differ from the best by no more than the noise between seeds.
 
-    A single run is taken to vary as much as what it is compared with; of two single runs nothing
-    is known, and they never tie.
+    A single run is assumed to vary as much as the result it is compared with. Two single runs
+    never tie: nothing is known about their variance.
     """
     known = [n for n, rival in enumerate(rivals) if not best.sd is rival.sd is None]
     if not known:
@@ -68,8 +70,8 @@ def ties(best: Stat, rivals: Sequence[Stat]) -> list[bool]:
 def _welch(one: Stat, others: Sequence[Stat]) -> tuple[list[float], list[float], list[float]]:
     """Standard errors of differences, degrees of freedom, two-sided p values.
 
-    Of each pair one deviation is known at least, and stands for the other of a single run.
-    Without any spread, p is 1 for equal means and 0 for others.
+    At least one standard deviation of each pair must be known; it replaces the missing one of a
+    single run. Without any spread, p is 1 for equal means and 0 for others.
     """
     import numpy as np
     from scipy.special import stdtr
@@ -90,7 +92,7 @@ def _welch(one: Stat, others: Sequence[Stat]) -> tuple[list[float], list[float],
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values corrected for their number, by Holm's step-down method."""
+    """P values corrected for multiple comparisons by Holm's step-down method."""
     import numpy as np
 
     given = np.array(p_values, float)
@@ -121,76 +123,72 @@ def mean_ranks(values: Sequence[Sequence[float]]) -> list[float]:
     return found
 
 
-# Who is best in a column, who is second, and mean ranks over tasks.
-
-
-FEWEST = 3  # rows, below which a mean rank says no more than the figures
-
-
 @dataclass(frozen=True)
 class Standing:
-    """Numbers of the rows that are best (with ties) and second in one column."""
+    """Rows that are best (with ties) and second in one column."""
 
-    best: frozenset[int] = frozenset()
-    second: frozenset[int] = frozenset()
+    best: frozenset[Row] = frozenset()
+    second: frozenset[Row] = frozenset()
 
 
 def standing(table: Table, key: ColumnKey, name: str) -> Standing:
-    """Rank a metric among rows with the same deviations, measured and cited ones apart.
+    """Best and second rows of a metric.
 
-    A row alone is not ranked.
-
-    Best are all that show the largest mean, and all that differ from it by no more than noise
-    between seeds.
+    Rows compete with rows of the same deviations; measured and cited ones compete separately. A row
+    without rivals is not ranked. Best are the rows with the largest mean as it is shown, and those
+    that differ from it by no more than the noise between seeds.
     """
-    rivals: dict[tuple[bool, tuple[str, ...]], dict[int, Stat]] = {}
-    for number, row in enumerate(table.rows):
+    rivals: dict[tuple[bool, tuple[str, ...]], dict[Row, Stat]] = {}
+    for row in table.rows:
         cell = row.cells.get(key)
         if cell and name in cell.metrics:
-            like = row.provenance.kind == "measured", cell.deviations
-            rivals.setdefault(like, {})[number] = cell.metrics[name]
-    best, second = set[int](), set[int]()
+            group = row.provenance.kind == "measured", cell.deviations
+            rivals.setdefault(group, {})[row] = cell.metrics[name]
+    best, second = set[Row](), set[Row]()
     for stats in rivals.values():
         if len(stats) > 1:
-            first = _first(stats)
+            first = _best(stats)
             best |= first
-            others = {number: stat for number, stat in stats.items() if number not in first}
-            second |= _largest(others)
+            second |= _largest({row: stat for row, stat in stats.items() if row not in first})
     return Standing(frozenset(best), frozenset(second))
 
 
-def mean_rank_of(table: Table) -> dict[int, float]:
-    """Mean rank over the primary metrics of all columns, of rows that have them all.
+def mean_rank_of(table: Table) -> dict[Row, float]:
+    """Mean rank over the primary metrics of all columns, for rows that have all of them.
 
-    Rows with deviations are not ranked; nothing is, where there is one column or few rows.
+    Rows with deviations are not ranked. The result is empty for one column or fewer than
+    ``MIN_RANKED_ROWS`` rows.
     """
     primaries = [(key, protocol.primary) for key, protocol in table.columns.items()]
     complete = {
-        number: [row.cells[key].metrics[name].mean for key, name in primaries]
-        for number, row in enumerate(table.rows)
-        if all(_plain(row, key, name) for key, name in primaries)
+        row: [row.cells[key].metrics[name].mean for key, name in primaries]
+        for row in table.rows
+        if all(_has_plain(row, key, name) for key, name in primaries)
     }
-    if len(primaries) < 2 or len(complete) < FEWEST:
+    if len(primaries) < 2 or len(complete) < MIN_RANKED_ROWS:
         return {}
     return dict(zip(complete, mean_ranks(list(complete.values())), strict=True))
 
 
-def _first(stats: dict[int, Stat]) -> set[int]:
+def _best(stats: dict[Row, Stat]) -> set[Row]:
     largest = _largest(stats)
-    best = max((stats[number] for number in largest), key=lambda stat: stat.n)
-    others = [number for number in stats if number not in largest]
-    tied = ties(best, [stats[number] for number in others])
-    return largest | {number for number, tie in zip(others, tied, strict=True) if tie}
+    best = max(
+        (stats[row] for row in stats if row in largest), key=lambda stat: (stat.n, stat.mean)
+    )
+    others = [row for row in stats if row not in largest]
+    tied = ties(best, [stats[row] for row in others])
+    return largest | {row for row, tie in zip(others, tied, strict=True) if tie}
 
 
-def _largest(stats: dict[int, Stat]) -> set[int]:
-    """Rows that show the largest mean."""
+def _largest(stats: dict[Row, Stat]) -> set[Row]:
+    """Rows whose mean, as it is shown, is the largest."""
     if not stats:
         return set()
     shown = f"{max(stat.mean for stat in stats.values()):.1f}"
-    return {number for number, stat in stats.items() if f"{stat.mean:.1f}" == shown}
+    return {row for row, stat in stats.items() if f"{stat.mean:.1f}" == shown}
 
 
-def _plain(row: Row, key: ColumnKey, name: str) -> bool:
+def _has_plain(row: Row, key: ColumnKey, name: str) -> bool:
+    """Whether a row has the metric, measured without deviations."""
     cell = row.cells.get(key)
     return cell is not None and name in cell.metrics and not cell.deviations

@@ -15,19 +15,20 @@ from rich.text import Text
 
 from simmim_bench.leaderboard.grid import Entry, Grid, Note, Page
 
-UNLIMITED = 10_000  # columns; a file or a pipe has no edge
-MOST_ROWS = 100  # of a table; nobody reads more of them here
-WRAP = 20  # columns; no figure is wider
-MORE = "... and {} more rows, in the files of `tools/leaderboard.py build` and `export`"
+UNLIMITED = 10_000  # characters; a file or a pipe has no edge
+MAX_ROWS = 100
+"""A table shows at most this many rows."""
+WRAP = 20  # characters; no number is wider
+MORE = "... and {} more rows, see the files of `tools/leaderboard.py build` and `export`"
 
 
 def print_page(page: Page, *, stream: TextIO | None = None, width: int | None = None) -> None:
-    """Print a leaderboard; what is too wide is turned on its side, never cut.
+    """Print a leaderboard; a table that is too wide is transposed, never cut.
 
     Args:
         page: What to print.
-        stream: Where to, standard output by default.
-        width: Columns; by default those of the terminal, unlimited if it is none.
+        stream: Output, standard output by default.
+        width: Characters in a line; by default those of the terminal, unlimited for a file.
     """
     stream = stream or sys.stdout
     if width is None and not stream.isatty():
@@ -40,10 +41,10 @@ def print_page(page: Page, *, stream: TextIO | None = None, width: int | None = 
         for grid in section.grids:
             console.print()
             console.print(_plain(grid.title))
-            for table in _fitting(replace(grid, rows=grid.rows[:MOST_ROWS]), console):
+            for table in _fitting(replace(grid, rows=grid.rows[:MAX_ROWS]), console):
                 console.print(table)
-            if len(grid.rows) > MOST_ROWS:
-                console.print(_plain(MORE.format(len(grid.rows) - MOST_ROWS)))
+            if len(grid.rows) > MAX_ROWS:
+                console.print(_plain(MORE.format(len(grid.rows) - MAX_ROWS)))
         console.print()
         for note in section.notes:
             console.print(_note(note))
@@ -52,22 +53,24 @@ def print_page(page: Page, *, stream: TextIO | None = None, width: int | None = 
 
 
 def _fitting(grid: Grid, console: Console) -> list[Table]:
-    """The grid as it is, or with its words wrapped, or with columns for rows."""
+    """The grid as it is, else with its text wrapped, else transposed into one or more tables."""
     for wrap in (UNLIMITED, WRAP):
         upright = _upright(grid, wrap)
         if _fits(upright, console):
             return [upright]
     sizes = range(2, len(grid.rows) + 1)
     too_many = bisect(
-        sizes, False, key=lambda size: not all(_fits(t, console) for t in _turned(grid, size))
+        sizes,
+        False,
+        key=lambda size: not all(_fits(t, console) for t in _transposed_parts(grid, size)),
     )
-    return _turned(grid, 1 + too_many)
+    return _transposed_parts(grid, 1 + too_many)
 
 
-def _turned(grid: Grid, size: int) -> list[Table]:
-    """Tables of at most ``size`` of the grid's rows, each with columns for rows."""
+def _transposed_parts(grid: Grid, size: int) -> list[Table]:
+    """Transposed tables of at most ``size`` rows of the grid each."""
     starts = range(0, len(grid.rows), size)
-    return [_on_its_side(grid, grid.rows[start : start + size]) for start in starts]
+    return [_transposed(grid, grid.rows[start : start + size]) for start in starts]
 
 
 def _fits(table: Table, console: Console) -> bool:
@@ -79,13 +82,13 @@ def _upright(grid: Grid, wrap: int) -> Table:
     table = _empty_table()
     for index, header in enumerate(grid.headers):
         title = Text("\n").join([_plain(header.above), _entry(header)])
-        table.add_column(title, justify="left" if index in grid.words else "right")
+        table.add_column(title, justify="left" if index in grid.text_columns else "right")
     for row in grid.rows:
         table.add_row(*(_entry(entry, wrap) for entry in row))
     return table
 
 
-def _on_its_side(grid: Grid, rows: list[list[Entry]]) -> Table:
+def _transposed(grid: Grid, rows: list[list[Entry]]) -> Table:
     """A line for each header, a column for each of ``rows``."""
     lines = [
         [

@@ -75,9 +75,9 @@ def page(browser, file):
 
 def test_columns_sort_as_numbers(page):
     rising = ["9.5 (1)", "30.0 (1)", "34.7 (1)", "50.0 (1)"]
-    page.click("th:has-text('figure')")
+    page.click("th:has-text('value')")
     page.wait_for_function(SHOWN, arg=[FIGURES, rising])
-    page.click("th:has-text('figure')")
+    page.click("th:has-text('value')")
     page.wait_for_function(SHOWN, arg=[FIGURES, rising[::-1]])
 
 
@@ -114,7 +114,7 @@ def test_a_window_shows_the_columns_that_fit(page, width, count):
 def test_lines_sort_without_their_heads_too(page):
     """On a phone there are none."""
     first = page.locator(FIGURES).all_inner_texts()
-    page.select_option("#order", label="by figure")
+    page.select_option("#order", label="by value")
     page.wait_for_function(SHOWN, arg=[FIGURES, ["50.0 (1)", "34.7 (1)", "30.0 (1)", "9.5 (1)"]])
     page.select_option("#order", label="by protocol")
     page.wait_for_function(SHOWN, arg=[FIGURES, first])
@@ -202,7 +202,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(browser, file):
     opened.goto(file)
     opened.wait_for_selector(".dt-container")
     wide = opened.evaluate("() => document.documentElement.scrollWidth")
-    opened.select_option("#order", label="by figure")
+    opened.select_option("#order", label="by value")
     shown = opened.locator("#board tbody tr").first.inner_text()
     context.close()
     assert wide <= 390

@@ -29,9 +29,9 @@ def test_differences_with_their_uncertainty(make_record, make_simmim):
     assert mask[5:] == ["+0.0", "\N{MINUS SIGN}2.3 to +2.3", "1.000"]
 
 
-def test_other_configs_do_not_stand_against_one_another(make_record, make_simmim, toy):
+def test_runs_of_other_configs_are_not_compared(make_record, make_simmim, toy):
     other = {"path": "configs/toy.py", "sha256": toy.sha("edited"), "overrides": []}
-    with pytest.raises(BenchError, match="share no backbone and protocol"):
+    with pytest.raises(BenchError, match="no runs of the same backbone, protocol and config"):
         compare([make_simmim(), make_record(config=other)], "simmim", "scratch")
 
 

@@ -111,7 +111,7 @@ def test_a_readme_is_filled_from_a_work_dir_too(write_suite, tmp_path):
     assert text.endswith(f"{END}\nend\n")
     refused = tool("build", "--work-dir", write_suite(), "--readme", tmp_path / "no.md")
     assert refused.returncode == 2
-    assert "no.md is no file; name one with the lines" in refused.stderr
+    assert "no.md is not a file; give one with the lines" in refused.stderr
 
 
 def test_build_alone_is_of_the_projects_results(monkeypatch, tmp_path):

@@ -28,8 +28,8 @@ def runs(make_simmim, toy):
     return make
 
 
-def names(table, numbers):
-    return {table.rows[number].method for number in numbers}
+def names(rows):
+    return {row.method for row in rows}
 
 
 def test_the_best_the_tied_and_the_second(runs):
@@ -41,8 +41,8 @@ def test_the_best_the_tied_and_the_second(runs):
     ]
     [table] = aggregate(records)
     place = standing(table, KEY, "box_ap")
-    assert names(table, place.best) == {"good", "alike"}
-    assert names(table, place.second) == {"worse"}
+    assert names(place.best) == {"good", "alike"}
+    assert names(place.second) == {"worse"}
     shown = {
         row[0].text: (row[3].bold, row[3].second)
         for row in make_page(records).sections[0].grids[0].rows
@@ -54,15 +54,15 @@ def test_the_best_the_tied_and_the_second(runs):
 def test_single_runs_are_ranked_by_what_is_shown(runs):
     [table] = aggregate([*runs("a", [50.01]), *runs("b", [49.99]), *runs("c", [49.0])])
     place = standing(table, KEY, "box_ap")
-    assert names(table, place.best) == {"a", "b"}
-    assert names(table, place.second) == {"c"}
+    assert names(place.best) == {"a", "b"}
+    assert names(place.second) == {"c"}
 
 
 def test_deviating_runs_compete_with_their_like(runs):
     [table] = aggregate(
         [*runs("a", [50.0]), *runs("b", [40.0]), *runs("c", [60.0], deviations=["longer"])]
     )
-    assert names(table, standing(table, KEY, "box_ap").best) == {"a"}
+    assert names(standing(table, KEY, "box_ap").best) == {"a"}
 
 
 def test_cited_figures_compete_among_themselves(runs, make_published):
@@ -74,8 +74,8 @@ def test_cited_figures_compete_among_themselves(runs, make_published):
         [*runs("a", [50.0]), *runs("b", [40.0]), cited("c", 60.0), cited("d", 55.0)]
     )
     place = standing(table, KEY, "box_ap")
-    assert names(table, place.best) == {"a", "c"}
-    assert names(table, place.second) == {"b", "d"}
+    assert names(place.best) == {"a", "c"}
+    assert names(place.second) == {"b", "d"}
 
 
 def test_mean_ranks_need_complete_rows(runs, make_simmim, toy):
@@ -88,7 +88,7 @@ def test_mean_ranks_need_complete_rows(runs, make_simmim, toy):
 
     records = [*both("a", 80.0, 40.0), *both("b", 70.0, 50.0), *both("c", 60.0, 30.0)]
     [table] = aggregate([*records, *runs("partial", [99.0])])
-    ranks = {table.rows[number].method: rank for number, rank in mean_rank_of(table).items()}
+    ranks = {row.method: rank for row, rank in mean_rank_of(table).items()}
     assert ranks == {"a": 1.5, "b": 1.5, "c": 3.0}
     [two] = aggregate(records[:4])
     assert mean_rank_of(two) == {}  # two rows: the figures say it

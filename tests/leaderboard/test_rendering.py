@@ -92,7 +92,7 @@ def test_costs_by_stage(comparison):
 def test_smoke_has_its_own_table_and_warning(make_record, make_simmim):
     page = render_markdown(make_page([make_record(), make_simmim(), make_record(kind="smoke")]))
     full, smoke = page.split("## Smoke runs")
-    assert "smoke run: toy schedules, figures mean nothing" in smoke
+    assert "smoke run: toy schedules, results are not meaningful" in smoke
     assert "smoke run" not in full
     assert len(tables_of(full)[0]) == 4  # header, scratch, simmim, gain
     assert len(tables_of(smoke)[0]) == 2
@@ -211,7 +211,7 @@ def test_terminal_says_how_much_it_leaves_out_of_a_long_table(make_simmim, toy):
 
 
 def test_terminal_warns_of_smoke(make_record):
-    assert "figures mean nothing" in text_of(make_page([make_record(kind="smoke")]), 80)
+    assert "not meaningful" in text_of(make_page([make_record(kind="smoke")]), 80)
 
 
 def test_terminal_takes_no_markup_and_no_escape_codes(make_simmim):

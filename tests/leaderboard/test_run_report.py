@@ -8,7 +8,7 @@ from PIL import Image
 
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
-from simmim_bench.leaderboard.web import run_report as config_difference
+from simmim_bench.leaderboard.web import run_report
 from simmim_bench.leaderboard.web.run_report import (
     config_differences,
     renew_reports,
@@ -102,15 +102,15 @@ def test_the_config_is_found_from_another_folder(run, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     manifest = Manifest.read(run / "manifest.json")
-    assert config_differences(run, manifest.config)[1].startswith("not known: config toy.py ")
-    monkeypatch.setattr(config_difference, "ROOT", tmp_path)
+    assert config_differences(run, manifest.config)[1].startswith("unknown: config toy.py ")
+    monkeypatch.setattr(run_report, "ROOT", tmp_path)
     changes, warning = config_differences(run, manifest.config)
     assert len(changes) == 3
     assert warning is None
 
 
 def test_the_project_has_its_configs():
-    assert (config_difference.ROOT / "configs" / "simmim").is_dir()
+    assert (run_report.ROOT / "configs" / "simmim").is_dir()
 
 
 def test_a_config_that_changed_since_is_told(run, tmp_path):
@@ -120,9 +120,9 @@ def test_a_config_that_changed_since_is_told(run, tmp_path):
     (tmp_path / "toy.py").unlink()
     assert config_differences(run, config) == (
         [],
-        "not known: config toy.py does not exist; configs are under configs/",
+        "unknown: config toy.py does not exist; configs are under configs/",
     )
-    assert "not known" in write_run_report(run).read_text("utf-8")
+    assert "unknown: config" in write_run_report(run).read_text("utf-8")
 
 
 def test_only_what_is_missing_or_old_is_written_anew(run, tmp_path):
@@ -137,7 +137,7 @@ def test_only_what_is_missing_or_old_is_written_anew(run, tmp_path):
 
 
 def test_a_folder_without_runs_is_refused(tmp_path):
-    with pytest.raises(BenchError, match=r"holds no manifest\.json of a training"):
+    with pytest.raises(BenchError, match=r"has no manifest\.json of a training"):
         write_reports([tmp_path])
     with pytest.raises(BenchError, match="does not exist"):
         write_reports([tmp_path / "gone"])

@@ -13,6 +13,6 @@ def test_the_largest_is_at_the_top_and_the_last_at_the_right(make_simmim):
     own, flat = sparklines(record)  # a single point is no curve
     assert own.label == "AP\u1d47\u1d52\u02e3"
     assert own.points == "2.0,30.0 80.0,2.0 158.0,16.0"
-    assert own.said == "10 to 20 over epochs 1 to 3"
+    assert own.text == "10 to 20 over epochs 1 to 3"
     assert flat.label == "pretraining loss"
     assert flat.points == "2.0,16.0 158.0,16.0"

@@ -173,7 +173,7 @@ def test_units_are_those_of_the_metrics(painted):
     assert "generation PSNR (dB), inpainted" in drawn
     assert "inpainted (%)" not in drawn
     head, *rows = Page(render_web(painted)).rows
-    assert head[5:8] == ["metric", "figure", "others"]
+    assert head[5:8] == ["metric", "value", "others"]
     assert {row[5] for row in rows} == {
         "classification top-1 (%)",
         "generation PSNR (dB), inpainted",

@@ -1,4 +1,4 @@
-"""Charts of the web page as SVG whose text and axes take the page's colours."""
+"""Charts of the leaderboard's web page as SVG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simmim_bench.leaderboard.statistics import half_width
 from simmim_bench.leaderboard.web.curves import learning_charts
 from simmim_bench.leaderboard.web.drawing import (
     CHARACTERS,
-    TOLD_APART,
+    DISTINCT,
     WIDTH,
     Chart,
     as_svg,
@@ -23,33 +23,33 @@ from simmim_bench.leaderboard.web.drawing import (
 )
 from simmim_bench.plots import new_figure
 
-MOST_ROWS = 24
-FEWEST = 3  # of a column, however many columns there are
-LINE = 0.38  # inches that a row's name and its line take
-POINT = 49  # area of a run's mark, in square points
+MAX_ROWS = 24
+MIN_ROWS = 3  # of a column, for any number of columns
+LINE = 0.38  # inches for the name of a row and the line below it
+POINT = 49  # area of a marker in square points
 SIDES = (-1, 1)
 
 
 def charts_of(table: Table) -> Iterator[Chart]:
-    """Seeds with intervals, figures against pretraining time, task against task, learning.
+    """Charts of runs with intervals, metrics against pretraining time, pairs of tasks, learning.
 
-    A task stands against the next one, by the protocols that are neighbours in the table.
-    Each is drawn where there are at least two points to compare, of the best ``MOST_ROWS`` rows;
-    with a legend, of so few that all its methods are told apart.
+    Two tasks are plotted against each other if their protocols are neighbours in the table. A chart
+    needs two points or more and shows the best ``MAX_ROWS`` rows; a chart with a legend shows only
+    as many as its colours and markers can distinguish.
     """
     columns = {key: table.columns[key].primary for key in table.columns}
-    best = {key: _best(table, key, primary, MOST_ROWS) for key, primary in columns.items()}
-    few = min(MOST_ROWS, max(FEWEST, TOLD_APART // len(columns)))
-    told = {key: _best(table, key, primary, few) for key, primary in columns.items()}
+    best = {key: _best(table, key, primary, MAX_ROWS) for key, primary in columns.items()}
+    few = min(MAX_ROWS, max(MIN_ROWS, DISTINCT // len(columns)))
+    shown = {key: _best(table, key, primary, few) for key, primary in columns.items()}
     headings = {key: _heading(table, key) for key in columns}
-    looks = looks_of(_methods(best)) | looks_of(_methods(told))
+    looks = looks_of(_methods(best)) | looks_of(_methods(shown))
     for key, rows in best.items():
         if len(rows) > 1:
             heading = f"{headings[key]}: runs, mean, 95 % interval"
             known = sum(key in row.cells for row in table.rows)
-            more = f" (best {MOST_ROWS} of {known})" if known > MOST_ROWS else ""
+            more = f" (best {MAX_ROWS} of {known})" if known > MAX_ROWS else ""
             yield Chart(heading + more, _seeds(table, key, rows, looks))
-    for key, rows in told.items():
+    for key, rows in shown.items():
         timed = [row for row in rows if _has_time(row)]
         if len(timed) > 1 and any(row.pretraining_cost for row in timed):
             more = f" (best {few})" if len(rows) < len(best[key]) else ""
@@ -58,11 +58,11 @@ def charts_of(table: Table) -> Iterator[Chart]:
     for first, second in itertools.pairwise(columns):
         if table.columns[first].task == table.columns[second].task:
             continue
-        both = [row for row in told[first] if _has(row, second, columns)]
+        both = [row for row in shown[first] if _has(row, second, columns)]
         if len(both) > 1:
             heading = f"{headings[first]} against {headings[second]}"
             yield Chart(heading, _task_against_task(table, (first, second), both, looks))
-    yield from learning_charts(table, told, headings, looks)
+    yield from learning_charts(table, shown, headings, looks)
 
 
 def _methods(chosen: dict[ColumnKey, list[Row]]) -> set[str]:
@@ -85,7 +85,7 @@ def _has_time(row: Row) -> bool:
 
 
 def _seeds(table: Table, key: ColumnKey, rows: Sequence[Row], looks: dict[str, Any]) -> str:
-    """Each row's name stands above its line: beside it, a phone would have no room for both."""
+    """Runs, mean and interval of each row, with its name above: a phone is too narrow for both."""
     primary = table.columns[key].primary
     with styled():
         figure = new_figure(width=WIDTH, height=0.6 + LINE * len(rows))
@@ -99,14 +99,14 @@ def _seeds(table: Table, key: ColumnKey, rows: Sequence[Row], looks: dict[str, A
         axes.set_yticks([])
         axes.set_ylim(len(rows) - 0.6, -0.7)
         axes.set_xlabel(with_unit(primary))
-        if primary not in UNITS:  # an interval of two seeds may leave what is possible
+        if primary not in UNITS:  # an interval of two seeds may exceed 0 to 100
             left, right = axes.get_xlim()
             axes.set_xlim(max(left, 0), min(right, 100))
         return as_svg(figure)
 
 
 def _name(row: Row) -> str:
-    """Method and backbone; the method, which its colour tells, too, is cut before the backbone."""
+    """Method and backbone; if too long, the method is cut, as its colour identifies it, too."""
     fitting = int(WIDTH * CHARACTERS)
     method = shorten(row.method, max(12, fitting - len(f", {row.backbone}")))
     return shorten(f"{method}, {row.backbone}", fitting)
@@ -115,7 +115,7 @@ def _name(row: Row) -> str:
 def _runs(
     axes: Any, rows: Sequence[Row], key: ColumnKey, primary: str, looks: dict[str, Any]
 ) -> None:
-    """A point for each run, on the line of its row; one call for each marker."""
+    """A point for each run on the line of its row; one call for each marker is fast."""
     points = [
         (record.metrics[primary], place, looks[row.method])
         for place, row in enumerate(rows)
@@ -173,7 +173,7 @@ def _task_against_task(
 
 
 def _heading(table: Table, key: ColumnKey) -> str:
-    """Task and metric, with the protocol where others have both, too."""
+    """Task and metric, and the protocol if another one has the same task and metric."""
     protocol = table.columns[key]
     alike = [
         other

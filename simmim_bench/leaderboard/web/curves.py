@@ -1,4 +1,4 @@
-"""Learning curves: the loss of pretrainings, the metric of fine-tunings, a line a run."""
+"""Learning curves: charts of the leaderboard, sparklines of its details, charts of one run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,18 @@ from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.record import Record
 
 LOSS = "loss"
-Named = list[tuple[str, Curve]]  # method and its curve
+SPARK_WIDTH, SPARK_HEIGHT, EDGE = 160, 32, 2  # user units of the SVG
+LOGGED = (("loss", "loss"), ("lr", "learning rate"), ("grad_norm", "gradient norm"))
+RECONSTRUCTION = (("reconstruction/psnr", "PSNR of masked pixels (dB)"),)
+
+
+@dataclass(frozen=True)
+class Sparkline:
+    """A label, the points of an SVG polyline, and the same as text."""
+
+    label: str
+    points: str
+    text: str
 
 
 def learning_charts(
@@ -26,13 +37,13 @@ def learning_charts(
     headings: Mapping[ColumnKey, str],
     looks: Mapping[str, Any],
 ) -> Iterator[Chart]:
-    """A chart of pretrainings and one for each protocol, where records have curves.
+    """A chart of pretraining losses and one for each protocol, if records have curves.
 
     Args:
-        table: Of one kind.
-        best: Rows to draw, by column.
-        headings: Of each column: task and metric.
-        looks: Of each method.
+        table: Table of one kind of runs.
+        best: Rows to plot, by column.
+        headings: Task and metric of each column.
+        looks: Colour and marker of each method.
     """
     losses = list(_pretrainings(best))
     if losses:
@@ -51,7 +62,7 @@ def learning_charts(
 
 
 def _pretrainings(best: Mapping[ColumnKey, list[Row]]) -> Iterator[tuple[str, Curve]]:
-    """Each pretraining once, however many tasks have used it."""
+    """Method and loss of each pretraining, once for all tasks that used it."""
     seen = set()
     for key, rows in best.items():
         for record in (record for row in rows for record in row.cells[key].records):
@@ -61,7 +72,7 @@ def _pretrainings(best: Mapping[ColumnKey, list[Row]]) -> Iterator[tuple[str, Cu
                 yield record.method, record.pretraining_curves[LOSS]
 
 
-def _draw(curves: Named, label: str, looks: Mapping[str, Any]) -> str:
+def _draw(curves: list[tuple[str, Curve]], label: str, looks: Mapping[str, Any]) -> str:
     with styled():
         figure = new_figure(width=WIDTH, height=2.8)
         axes = figure.subplots()
@@ -76,23 +87,8 @@ def _draw(curves: Named, label: str, looks: Mapping[str, Any]) -> str:
         return as_svg(figure)
 
 
-# Learning curves as small as a word, for the details of a line.
-
-
-SPARK_WIDTH, SPARK_HEIGHT, EDGE = 160, 32, 2  # user units of the SVG
-
-
-@dataclass(frozen=True)
-class Sparkline:
-    """A label, the points of an SVG polyline, and what a reader of text is told."""
-
-    label: str
-    points: str
-    said: str
-
-
 def sparklines(record: Record) -> Iterator[Sparkline]:
-    """Curves of a run and of its pretraining that have at least two points."""
+    """Curves of a run and of its pretraining that have two points or more."""
     for before, curves in (("", record.curves), ("pretraining ", record.pretraining_curves)):
         for name, curve in curves.items():
             if len(curve.points) > 1:
@@ -104,37 +100,30 @@ def _sparkline(label: str, curve: Curve) -> Sparkline:
     across = _scale(steps, EDGE, SPARK_WIDTH - EDGE)
     down = _scale(values, SPARK_HEIGHT - EDGE, EDGE)
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(across, down, strict=True))
-    said = f"{values[0]:g} to {values[-1]:g} over {curve.against}s {steps[0]:g} to {steps[-1]:g}"
-    return Sparkline(label, points, said)
+    text = f"{values[0]:g} to {values[-1]:g} over {curve.against}s {steps[0]:g} to {steps[-1]:g}"
+    return Sparkline(label, points, text)
 
 
 def _scale(values: tuple[float, ...], low: float, high: float) -> list[float]:
-    """Values between ``low`` (the smallest) and ``high``; in the middle if all are alike."""
+    """Scale values linearly to ``low`` ... ``high``; to the middle if all are equal."""
     least, span = min(values), max(values) - min(values)
     if not span:
         return [(low + high) / 2] * len(values)
     return [low + (value - least) / span * (high - low) for value in values]
 
 
-# Charts of one run from the scalars that it logged.
-
-
-LOGGED = (("loss", "loss"), ("lr", "learning rate"), ("grad_norm", "gradient norm"))
-PAINTED = (("reconstruction/psnr", "PSNR of masked pixels (dB)"),)
-
-
 def run_charts(folder: Path, protocol: Protocol | None) -> Iterator[Chart]:
-    """Loss, learning rate and gradient norm, and what the evaluations measured.
+    """Charts of one run: loss, learning rate, gradient norm, and the metrics of its evaluations.
 
     Args:
-        folder: Of the run.
-        protocol: Whose metrics are drawn; reconstructions without one.
+        folder: Folder of the run.
+        protocol: Protocol whose metrics are plotted; None for a pretraining.
     """
     for key, label in LOGGED:
         yield from _chart(folder, key, label, "iteration")
     against = "evaluation after"
     if protocol is None:
-        for key, label in PAINTED:
+        for key, label in RECONSTRUCTION:
             yield from _chart(folder, key, label, "epoch")
         return
     for name, key in protocol.metrics.items():

@@ -1,4 +1,7 @@
-"""What a line of the web page's table says: one method under one protocol."""
+"""Lines of the web page's table: one method under one protocol.
+
+To add a column, add a field to ``Line``, its value in ``_line``, and an entry to ``COLUMNS``.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,57 @@ from dataclasses import dataclass
 
 from simmim_bench.leaderboard.aggregate import Cell, ColumnKey, Row, Table
 from simmim_bench.leaderboard.costs import MEMORY, PARAMETERS, describe_cost
-from simmim_bench.leaderboard.grid import describe, show, show_minutes
-from simmim_bench.leaderboard.page import DETAILS, METRICS, show_origin, with_unit
+from simmim_bench.leaderboard.grid import describe_protocol, show_minutes, show_origin, show_stat
+from simmim_bench.leaderboard.page import DETAILS, METRICS, with_unit
 from simmim_bench.leaderboard.statistics import Standing, half_width, standing
 from simmim_bench.records.manifest import Environment
 from simmim_bench.records.record import Record
 
-MOST_OTHERS = 2  # metrics beside the primary one; details tell all
+MAX_OTHERS = 2
+"""Metrics in the table besides the primary one; the details show all."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table: header, field of ``Line``, and how the page treats it.
+
+    ``style`` is a list of CSS classes: ``number`` for numbers, ``roomy`` and ``cost`` for columns
+    that narrow windows hide, ``unsorted`` for columns that cannot be sorted. ``sort`` is the label
+    in the sort menu and ``descending`` its direction; ``title`` is the tooltip of the header.
+    """
+
+    header: str
+    field: str
+    style: str = ""
+    sort: str = ""
+    descending: bool = False
+    title: str = ""
+
+
+COLUMNS = (
+    Column("group", "group"),  # page.js filters by the first two
+    Column("protocol", "protocol"),
+    Column("method", "method", sort="by method"),
+    Column("backbone", "backbone"),
+    Column("pretraining", "pretraining"),
+    Column("metric", "metric"),
+    Column("value", "value", "number", sort="by value", descending=True),
+    Column("others", "others", "roomy unsorted"),
+    Column("pretrain (min)", "pretraining_minutes", "number roomy", "by pretraining minutes"),
+    Column("fine-tune (min)", "minutes", "number cost", "by fine-tuning minutes"),
+    Column("params (M)", "parameters", "number roomy", "by parameters", title="fine-tuned model"),
+    Column("memory (MiB)", "memory", "number roomy", "by memory", title="of fine-tuning, peak"),
+)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line; ``order`` is what its primary metric is sorted by.
+    """One line of the table.
 
-    ``emphasis`` is ``best`` (with ties), ``second`` or empty; ``minutes``, ``parameters``
-    (millions) and ``memory`` (MiB) are of the fine-tuning; ``weights`` is the hash of those that
-    the first run started from; ``facts`` are label and text of what unfolds below it, ``first`` is
-    the record of the first run.
+    ``order`` is the number by which ``value`` is sorted; ``emphasis`` is ``best`` (with ties),
+    ``second`` or empty. ``minutes``, ``parameters`` (millions) and ``memory`` (MiB) are of the
+    fine-tuning. ``weights`` is the hash of the weights that the first run started from. ``facts``
+    are labels and texts of the details, ``first`` is the record of the first run.
     """
 
     group: str
@@ -33,8 +70,8 @@ class Line:
     method: str
     backbone: str
     pretraining: str
-    primary: str
-    figure: str
+    metric: str
+    value: str
     order: float
     emphasis: str
     others: str
@@ -50,18 +87,18 @@ class Line:
 
 
 def lines_of(tables: Iterable[Table]) -> list[Line]:
-    """Lines of some tables, in their order."""
+    """Lines of some tables, in the order of the tables."""
     return [line for table in tables for line in _lines(table)]
 
 
 def _lines(table: Table) -> Iterator[Line]:
     for key, protocol in table.columns.items():
         place = Standing() if table.kind == "smoke" else standing(table, key, protocol.primary)
-        for number, row in enumerate(table.rows):
+        for row in table.rows:
             cell = row.cells.get(key)
             if cell and protocol.primary in cell.metrics:
-                second = "second" if number in place.second else ""
-                emphasis = "best" if number in place.best else second
+                second = "second" if row in place.second else ""
+                emphasis = "best" if row in place.best else second
                 yield _line(table, key, row, cell, emphasis)
 
 
@@ -71,21 +108,21 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
     stat = cell.metrics[protocol.primary]
     before, cost = row.pretraining_cost, cell.cost
     others = {
-        name: f"{METRICS.get(name, name)} {show(value, cited=cited)}"
+        name: f"{METRICS.get(name, name)} {show_stat(value, cited=cited)}"
         for name, value in cell.metrics.items()
         if name != protocol.primary
     }
-    shown = [text for name, text in others.items() if name not in DETAILS][:MOST_OTHERS]
+    shown = [text for name, text in others.items() if name not in DETAILS][:MAX_OTHERS]
     return Line(
         group="smoke" if table.kind == "smoke" else "cited" if cited else "measured",
         protocol=f"{key[0]}@{key[1]}",
-        protocol_text=describe(protocol),
+        protocol_text=describe_protocol(protocol),
         task=protocol.task,
         method=row.method,
         backbone=row.backbone,
         pretraining=show_origin(row.pretraining),
-        primary=with_unit(protocol.primary),
-        figure=show(stat, cited=cited),
+        metric=f"{protocol.task} {with_unit(protocol.primary)}",
+        value=show_stat(stat, cited=cited),
         order=stat.mean,
         emphasis=emphasis,
         others="; ".join(shown),
@@ -131,7 +168,7 @@ def _facts(row: Row, cell: Cell, primary: str, others: Sequence[str]) -> Iterato
 
 
 def _measured(row: Row, cell: Cell) -> Iterator[tuple[str, str]]:
-    """What is known of runs of one's own."""
+    """Facts that only measured runs have."""
     first = cell.records[0]
     if first.config:
         yield "config", f"{first.config.path} ({first.config.sha256[:12]})"
@@ -145,15 +182,12 @@ def _measured(row: Row, cell: Cell) -> Iterator[tuple[str, str]]:
     yield "records", ", ".join(record.run_id for record in cell.records)
 
 
-# With which versions and commit runs were made, in one line.
-
-
 def describe_environment(where: Environment, packages: Collection[str] = ()) -> str:
     """``Python 3.11.7, torch 2.14.1, Linux, commit 0123456789ab, with uncommitted changes``.
 
     Args:
-        where: Of a run.
-        packages: Whose versions are named, too.
+        where: Environment of a run.
+        packages: Other packages whose versions are shown.
     """
     parts = [f"Python {where.python}"]
     if where.torch:
@@ -168,9 +202,9 @@ def describe_environment(where: Environment, packages: Collection[str] = ()) -> 
 
 
 def describe_environments(records: Iterable[Record]) -> str:
-    """All environments of some runs; where they differ, each with its seeds and what differs."""
+    """Environments of some runs; if they differ, each with its seeds and the differing packages."""
     known = [(record.seed, record.environment) for record in records if record.environment]
-    if all(where.__dict__ == known[0][1].__dict__ for _, where in known):  # of most lines
+    if all(where.__dict__ == known[0][1].__dict__ for _, where in known):  # the usual case
         return describe_environment(known[0][1]) if known else ""
     packages = _differing([where.versions for _, where in known])
     seeds: dict[str, list[str]] = {}
@@ -178,10 +212,10 @@ def describe_environments(records: Iterable[Record]) -> str:
         seeds.setdefault(describe_environment(where, packages), []).append(str(seed))
     if len(seeds) < 2:
         return "".join(seeds)
-    return "; ".join(f"seed {', '.join(mine)}: {text}" for text, mine in seeds.items())
+    return "; ".join(f"seed {', '.join(some)}: {text}" for text, some in seeds.items())
 
 
 def _differing(versions: list[dict[str, str]]) -> list[str]:
-    """Packages whose version is not the same everywhere."""
-    names = sorted({name for mine in versions for name in mine} - {"torch"})
-    return [name for name in names if len({mine.get(name) for mine in versions}) > 1]
+    """Packages whose versions differ."""
+    names = sorted({name for some in versions for name in some} - {"torch"})
+    return [name for name in names if len({some.get(name) for some in versions}) > 1]

@@ -9,7 +9,7 @@ const follow = () => document.documentElement.classList.toggle("dark", dark.matc
 dark.addEventListener("change", follow);
 follow();
 
-// Numbers rise or fall; a blank, which is not known, stays last.
+// Numbers sort in either direction; blanks (unknown) stay last.
 const blankLast = (sign) => (a, b) =>
   Number.isNaN(a) - Number.isNaN(b) || (Number.isNaN(a) ? 0 : sign * (a - b));
 DataTable.type("known", {
@@ -22,16 +22,16 @@ const table = new DataTable("#board", {
   paging: many,
   pageLength: 100,
   order: [],
-  autoWidth: false, // the browser's own widths fit, also after columns come and go
+  autoWidth: false, // the browser's own widths also fit after columns are hidden
   columnDefs: [
     { targets: 0, visible: false },
-    { targets: [7, -1], orderable: false },
+    { targets: ["unsorted", -1], orderable: false },
     { targets: "number", type: "known" },
   ],
   language: { search: "Search" },
 });
 
-// Where neither all columns fit nor a line is a card, details alone tell what these say.
+// Hide columns that do not fit; the details show them. On a phone, where lines are cards, all fit.
 for (const [columns, width] of [[".roomy", 76], [".cost", 60]]) {
   const roomy = window.matchMedia(`(max-width: 44rem), (min-width: ${width}rem)`);
   const fit = () => table.columns(columns).visible(roomy.matches);
@@ -62,7 +62,7 @@ protocol.addEventListener("change", () => {
 });
 choose();
 
-// Details unfold below their row, over the whole width.
+// Show details below their row, over the whole width.
 document.getElementById("board").addEventListener("toggle", ({ target }) => {
   const row = table.row(target.closest("tr"));
   if (!row.child()) row.child(target.querySelector(".more"));

@@ -1,4 +1,4 @@
-"""Write the page: table, charts and library in one file that needs no network."""
+"""Web page of the leaderboard: table, charts and library in one file that needs no network."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from simmim_bench.leaderboard.aggregate import Table, aggregate
 from simmim_bench.leaderboard.page import LEGEND
 from simmim_bench.leaderboard.web.charts import charts_of
 from simmim_bench.leaderboard.web.curves import sparklines
-from simmim_bench.leaderboard.web.lines import Line, lines_of
+from simmim_bench.leaderboard.web.lines import COLUMNS, Line, lines_of
 from simmim_bench.records.pictures import HASH_DIGITS, as_data_url
 from simmim_bench.records.record import Record
 
-MOST_PICTURES = 20
-MOST_CURVES = 200  # lines that show them
+MAX_PICTURES = 20
+MAX_CURVES = 200
+"""Lines that show learning curves."""
 
 
 def render_web(
@@ -29,14 +30,14 @@ def render_web(
 ) -> str:
     """HTML of a leaderboard; the same records always give the same text.
 
-    Every text of a record is escaped (Jinja2's autoescape). The table is plain HTML; DataTables,
-    as itables packs it, makes it sortable and searchable where JavaScript runs.
+    All text of records is escaped (Jinja2's autoescape). The table is plain HTML; with JavaScript,
+    DataTables (as packed by itables) makes it sortable and searchable.
 
     Args:
         records: Measured ones.
-        cited: Figures of others, in lines of their own.
-        pictures: Folder of what pretrained models paint, shown in the details of their lines.
-        tables: ``aggregate(records)``, where it is known.
+        cited: Results of others, in lines of their own.
+        pictures: Folder of reconstructions by pretrained models, for the details of their lines.
+        tables: ``aggregate(records)``, if it is known.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -47,9 +48,10 @@ def render_web(
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     template = environment.from_string((folder / "page.html").read_text("utf-8"))
     return template.render(
+        columns=COLUMNS,
         lines=lines,
-        painted=_painted(lines, pictures) if pictures else {},
-        curves={n: tuple(sparklines(line.first)) for n, line in enumerate(lines[:MOST_CURVES])},
+        reconstructions=_reconstructions(lines, pictures) if pictures else {},
+        curves={n: tuple(sparklines(line.first)) for n, line in enumerate(lines[:MAX_CURVES])},
         protocols=_protocols(lines),
         charts=charts,
         legend=LEGEND,
@@ -60,21 +62,21 @@ def render_web(
     )
 
 
-def _painted(lines: Iterable[Line], pictures: Path) -> dict[str, str]:
-    """Weights to the address of their picture, of the first ``MOST_PICTURES``."""
+def _reconstructions(lines: Iterable[Line], pictures: Path) -> dict[str, str]:
+    """Data URLs of at most ``MAX_PICTURES`` pictures by the hash of the weights."""
     weights = dict.fromkeys(line.weights for line in lines if line.weights)
-    files = {name: pictures / f"{name[:HASH_DIGITS]}.jpg" for name in weights}
-    there = [(name, path) for name, path in files.items() if path.is_file()][:MOST_PICTURES]
-    return {name: as_data_url(path.read_bytes()) for name, path in there}
+    paths = {name: pictures / f"{name[:HASH_DIGITS]}.jpg" for name in weights}
+    existing = [(name, path) for name, path in paths.items() if path.is_file()][:MAX_PICTURES]
+    return {name: as_data_url(path.read_bytes()) for name, path in existing}
 
 
 def _protocols(lines: Iterable[Line]) -> dict[str, str]:
-    """Protocol to its description, in the order of the lines."""
+    """Descriptions of protocols, in the order of the lines."""
     return {line.protocol: f"{line.task}: {line.protocol_text}" for line in lines}
 
 
 def _datatables() -> dict[str, Any]:
-    """The library's script and style as base64, which no ``</script>`` can end early."""
+    """Script and style of the library as base64, in which no ``</script>`` can occur."""
     bundle = files("itables") / "html"
     return {
         name: base64.b64encode((bundle / file).read_bytes()).decode("ascii")

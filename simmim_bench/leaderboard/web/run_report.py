@@ -1,4 +1,4 @@
-"""A page about one run: figures, curves, classes, pictures, config and environment."""
+"""``report.html``, a page about one run: metrics, curves, classes, pictures, config, versions."""
 
 from __future__ import annotations
 
@@ -18,27 +18,39 @@ from simmim_bench.leaderboard.page import with_unit
 from simmim_bench.leaderboard.web.curves import run_charts
 from simmim_bench.leaderboard.web.lines import describe_environment
 from simmim_bench.progress import progress_bar
-from simmim_bench.records.manifest import FILE_NAME, SUPERSEDED, ConfigRef, Manifest
+from simmim_bench.records.collect import read_manifests
+from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest
 from simmim_bench.records.pictures import as_data_url, as_jpeg, last_reconstruction
 
 REPORT = "report.html"
 MAX_WIDTH = 960  # pixels of an embedded picture
-MOST_PREDICTIONS = 12
+MAX_PREDICTIONS = 12
 STAGES = ("pretrain", "finetune")
+ABSENT = "absent"
+RUN_KEYS = ("work_dir", "custom_hooks", "resume", "load_from", "launcher")
+"""Keys that every run sets for itself."""
+ROOT = Path(__file__).parents[3]
+"""Of the project, with its configs."""
+SEEDING = "simmim_bench.SeedSample"  # comes before every pipeline
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A dotted key, its value in the config file, and in the run."""
+
+    key: str
+    stated: str
+    used: str
 
 
 def runs_below(folder: Path) -> list[Path]:
-    """Folders of trainings in ``folder`` or below it, those that a suite has replaced left out."""
-    manifests = [
-        path
-        for path in sorted(folder.rglob(FILE_NAME))
-        if SUPERSEDED not in path.relative_to(folder).parts
-    ]
-    return [path.parent for path in manifests if Manifest.read(path).stage in STAGES]
+    """Folders of trainings in ``folder`` or below, except those that a suite has replaced."""
+    manifests = read_manifests(folder)
+    return [path.parent for path, manifest in manifests.items() if manifest.stage in STAGES]
 
 
 def is_current(folder: Path) -> bool:
-    """Whether the report of a run is younger than its manifest."""
+    """Whether the report of a run is newer than its manifest."""
     report = folder / REPORT
     return report.is_file() and report.stat().st_mtime >= (folder / FILE_NAME).stat().st_mtime
 
@@ -47,10 +59,10 @@ def write_run_report(folder: Path) -> Path:
     """Write ``report.html`` into the folder of a finished run; it needs no other file.
 
     Args:
-        folder: With a ``manifest.json``.
+        folder: Folder with a ``manifest.json``.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
         BenchError: If the manifest is missing or not valid.
@@ -72,7 +84,7 @@ def write_run_report(folder: Path) -> Path:
         charts=list(run_charts(folder, manifest.protocol)),
         classes=_table(folder / "classes" / "per_class.csv"),
         class_pictures=_pictures([folder / "classes" / f"{x}.png" for x in ("confusion", "worst")]),
-        predictions=_pictures(sorted((folder / "predictions").glob("*.png"))[:MOST_PREDICTIONS]),
+        predictions=_pictures(sorted((folder / "predictions").glob("*.png"))[:MAX_PREDICTIONS]),
         reconstruction=_pictures(filter(None, [last_reconstruction(folder)])),
         changes=changes,
         warning=warning,
@@ -123,14 +135,14 @@ def _cost_facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
 
 
 def _table(path: Path) -> list[list[str]]:
-    """Rows of a CSV file, header first; none where there is no file."""
+    """Rows of a CSV file, header first; empty if there is no file."""
     if not path.is_file():
         return []
     return list(csv.reader(io.StringIO(path.read_text("utf-8"))))
 
 
 def _pictures(paths: Iterable[Path]) -> list[tuple[str, str]]:
-    """Name and address of the pictures that there are."""
+    """Names and data URLs of the pictures that exist."""
     return [
         (path.stem, as_data_url(as_jpeg(path, max_width=MAX_WIDTH)))
         for path in paths
@@ -138,11 +150,8 @@ def _pictures(paths: Iterable[Path]) -> list[tuple[str, str]]:
     ]
 
 
-# Reports of many runs.
-
-
 def write_reports(folders: Iterable[Path]) -> list[Path]:
-    """Write the report of every training in some folders or below them.
+    """Write the report of every training in some folders and below.
 
     Raises:
         BenchError: If a folder does not exist or holds no finished training.
@@ -150,11 +159,13 @@ def write_reports(folders: Iterable[Path]) -> list[Path]:
     runs: list[Path] = []
     for folder in folders:
         if not folder.is_dir():
-            raise BenchError(f"{folder} does not exist; give the work dir of a run or of a suite")
+            raise BenchError(
+                f"folder {folder} does not exist; give the work dir of a run or a suite"
+            )
         found = runs_below(folder)
         if not found:
             raise BenchError(
-                f"{folder} holds no manifest.json of a training; a run writes it when it ends"
+                f"{folder} has no manifest.json of a training; a run writes it when it ends"
             )
         runs += found
     with progress_bar("reports", len(runs)) as advance:
@@ -166,67 +177,50 @@ def write_reports(folders: Iterable[Path]) -> list[Path]:
 
 
 def renew_reports(work_dir: Path) -> None:
-    """Write the reports below ``work_dir`` that are missing or older than their run."""
+    """Write the reports under ``work_dir`` that are missing or older than their run."""
     for run in runs_below(work_dir):
         if not is_current(run):
             write_run_report(run)
 
 
-# Where the config that a run used differs from its protocol's file.
-
-
-ABSENT = "absent"
-# What every run sets for itself: where it writes, which hooks measure it, where it goes on from.
-OWN = ("work_dir", "custom_hooks", "resume", "load_from", "launcher")
-ROOT = Path(__file__).parents[3]  # of the project, with its configs
-SEEDING = "simmim_bench.SeedSample"  # goes before every pipeline
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A dotted key, its value in the protocol's file, and in the run."""
-
-    key: str
-    stated: str
-    used: str
-
-
 def config_differences(folder: Path, config: ConfigRef) -> tuple[list[Difference], str | None]:
-    """Compare the config in a run's folder with the file that it was made of.
+    """Compare the config that a run used with the file it was loaded from.
 
     Args:
-        folder: Of the run, where mmengine has left the config as it was used.
-        config: The file, relative to the current directory or the project's, and its hash at that
-            time.
+        folder: Folder of the run, into which mmengine wrote the config that was used.
+        config: The file, relative to the current directory or the project, and its hash at the time
+            of the run.
 
     Returns:
-        Differences in the order of keys, and a sentence where they cannot be trusted or known.
+        Differences in the order of keys, and a warning if they are unknown or unreliable.
     """
     used = folder / Path(config.path).name
     try:
         before, after = load_config(_located(config.path)), load_config(str(used))
     except BenchError as error:
-        return [], f"not known: {error}"
+        return [], f"unknown: {error}"
     warning = None
     if not config.overrides and resolved_hash(before) != config.sha256:
-        warning = f"{config.path} has changed since the run; differences are from what it says now"
+        warning = (
+            f"{config.path} has changed since the run; differences are from its current content"
+        )
     stated, found = dict(_flat(before.to_dict())), dict(_flat(after.to_dict()))
     keys = [key for key in sorted({*stated, *found}) if stated.get(key) != found.get(key)]
     return [
         Difference(key, stated.get(key, ABSENT), found.get(key, ABSENT))
         for key in keys
-        if key.split(".")[0] not in OWN
+        if key.split(".")[0] not in RUN_KEYS
     ], warning
 
 
 def _located(path: str) -> str:
-    """The file where it is; as it was given if there is none."""
+    """Path in the project if the file is there and not in the current directory."""
     inside = ROOT / path
     return str(inside) if inside.is_file() and not Path(path).is_file() else path
 
 
 def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Dotted keys and their values as text; a list of dicts is walked, another list is a value."""
+    """Dotted keys and their values as text; lists are flattened only if they contain dicts."""
     inner = isinstance(node, (list, tuple)) and any(isinstance(one, dict) for one in node)
     if isinstance(node, dict) or inner:
         if not isinstance(node, dict):
