@@ -171,10 +171,10 @@ def mean_rank_of(table: Table) -> dict[Row, float]:
 
 
 def _best(stats: dict[Row, Stat]) -> set[Row]:
+    """Rows with the largest mean, and those tied with the one that has most seeds and spread."""
     largest = _largest(stats)
-    best = max(
-        (stats[row] for row in stats if row in largest), key=lambda stat: (stat.n, stat.mean)
-    )
+    leaders = [stat for row, stat in stats.items() if row in largest]
+    best = max(leaders, key=lambda stat: (stat.n, stat.sd or 0.0))
     others = [row for row in stats if row not in largest]
     tied = ties(best, [stats[row] for row in others])
     return largest | {row for row, tie in zip(others, tied, strict=True) if tie}

@@ -111,6 +111,6 @@ def test_the_readme_shows_the_records(records, tmp_path):
 def test_a_readme_without_its_comments_is_refused(records, tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("# Mine\n")
-    with pytest.raises(BenchError, match="which hold the table"):
+    with pytest.raises(BenchError, match="lacks the line"):
         insert_results(readme, make_page(records))
     assert readme.read_text() == "# Mine\n"
