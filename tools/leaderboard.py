@@ -5,6 +5,7 @@ reads a suite file, is in ``simmim_bench/suite/ablation.py``.
 """
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
@@ -119,6 +120,7 @@ def run() -> None:
         return
     from simmim_bench.leaderboard import commands
 
+    gc.set_threshold(100_000)  # records are many small objects; do not revisit them all the time
     sys.stdout.writelines(f"{line}\n" for line in getattr(commands, args.command)(args))
 
 
