@@ -64,23 +64,9 @@ def test_a_truncated_checkpoint(tools, export, tmp_path):
     assert "truncated or damaged" in finetune(tools, tmp_path / "run", export)
 
 
-def test_a_smoke_backbone_makes_no_full_result(tools, export, tmp_path):
-    said = refusal(
-        tools, "tools/train.py", CONFIGS["classification"], "--pretrained", export,
-        "--work-dir", tmp_path / "run",
-    )  # fmt: skip
-    assert "comes from a smoke run" in said
-    assert "--kind smoke" in said
-
-
 def test_a_pretraining_checkpoint_that_was_not_exported(tools, pretrained, tmp_path):
     said = finetune(tools, tmp_path / "run", pretrained / "epoch_2.pth")
     assert "tools/export_backbone.py" in said
-
-
-def test_neither_pretrained_nor_from_scratch(tools):
-    said = refusal(tools, "tools/train.py", CONFIGS["detection"])
-    assert "--from-scratch" in said
 
 
 def test_a_corrupt_image(tools, data, tmp_path):
