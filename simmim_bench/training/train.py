@@ -88,8 +88,9 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
     task = run.protocol and run.protocol["task"]
     # A try trains on demo images, whose classes are not those of the config.
     reports = run.stage == "finetune" and not run.is_try
-    model = class_of(cfg.model.type, "MODELS", cfg.default_scope)
-    shown = run.stage == "pretrain" and getattr(model, "predicts_images", False)
+    shown = run.stage == "pretrain" and getattr(
+        class_of(cfg.model.type, "MODELS", cfg.default_scope), "predicts_images", False
+    )
     flags = {"recompute": run.recompute, "compiled": run.compile}
     table: list[tuple[bool, str, dict[str, Any]]] = [
         (run.recompute or run.compile, "SpeedHook", flags),
