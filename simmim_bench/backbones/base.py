@@ -94,7 +94,7 @@ class BackboneAdapter(ABC):
     @property
     @abstractmethod
     def token_size(self) -> int:
-        """Side, in pixels, of the token that a mask entry hides."""
+        """Side, in pixels, of the token that a mask entry stands for."""
 
     @property
     @abstractmethod

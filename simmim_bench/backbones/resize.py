@@ -29,7 +29,7 @@ def resize_bias_table(
     Args:
         table: ((2 * h - 1) * (2 * w - 1) + extra_rows, heads) for a window of h x w tokens.
         source: Window (h, w) of ``table``.
-        target: Window (h, w) wanted; each at least 1, ``source`` at least 2.
+        target: New window (h, w); each at least 1, ``source`` at least 2.
         extra_rows: Last rows, kept as they are (class token).
 
     Returns:
@@ -41,11 +41,11 @@ def resize_bias_table(
     rows, columns = (2 * side - 1 for side in source)
     if table.shape[0] != rows * columns + extra_rows:
         raise ValueError(
-            f"a table of {table.shape[0]} rows does not belong to a window of {source[0]} x "
-            f"{source[1]} with {extra_rows} extra rows; expected {rows * columns + extra_rows}"
+            f"a bias table for a window of {source[0]} x {source[1]} and {extra_rows} extra rows "
+            f"must have {rows * columns + extra_rows} rows, got {table.shape[0]}"
         )
     if min(source) < 2:
-        raise ValueError(f"window {tuple(source)} is too small to interpolate; use 2 or more")
+        raise ValueError(f"a window must be at least 2 to be interpolated, got {tuple(source)}")
     known = [_geometric_offsets(s, t) for s, t in zip(source, target, strict=True)]
     wanted = [np.arange(1 - side, side, dtype=np.float64) for side in target]
     kept = table.shape[0] - extra_rows
@@ -63,7 +63,7 @@ def resize_position_embedding(
     Args:
         embedding: (1, extra_tokens + h * w, C).
         source: Grid (h, w) of ``embedding``.
-        target: Grid (h, w) wanted.
+        target: New grid (h, w).
         extra_tokens: First entries, kept as they are (class token).
     """
     extra, grid = embedding[:, :extra_tokens], embedding[:, extra_tokens:]

@@ -100,7 +100,7 @@ class SwinAdapter(BackboneAdapter):
         """Mask token and absolute position embedding; in tasks, position biases too."""
         if param_name in {"mask_token", "absolute_pos_embed"}:
             return True
-        return not pretraining and any(word in param_name for word in self.keywords_without_decay)
+        return not pretraining and any(part in param_name for part in self.keywords_without_decay)
 
     def architecture(self) -> dict[str, Any]:
         """See ``BackboneAdapter.architecture``."""

@@ -80,11 +80,11 @@ class SwinV2Adapter(SwinAdapter):
     def resize(
         self, state: Mapping[str, Tensor], sizes: Mapping[str, Any]
     ) -> tuple[dict[str, Tensor], list[Resized]]:
-        """Resize an absolute embedding; check the windows that coordinates are scaled by.
+        """Resize an absolute embedding; check the windows that scale the coordinates.
 
         Raises:
-            BenchError: If windows differ from pretraining's and ``pretrained_window_sizes``
-                does not say so.
+            BenchError: If the coordinates are not scaled by the windows of pretraining; then
+                ``pretrained_window_sizes`` must be set.
         """
         pretrained, own = list(sizes["window_size"]), self.sizes()["window_size"]
         scaled = [
@@ -93,7 +93,7 @@ class SwinV2Adapter(SwinAdapter):
         ]
         if scaled != pretrained:
             raise BenchError(
-                f"the backbone was pretrained with windows {pretrained}, the config scales its "
+                f"the backbone was pretrained with windows {pretrained}, but the config scales its "
                 f"position biases by {scaled}; set pretrained_window_sizes={pretrained}"
             )
         return super().resize(state, sizes)

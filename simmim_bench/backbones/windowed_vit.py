@@ -1,4 +1,9 @@
-"""BEiT-style and plain ViT for large images: attention within windows in most blocks."""
+"""BEiT-style and plain ViT for large images: attention within windows in most blocks.
+
+As section 3 of ViTDet (https://arxiv.org/abs/2203.16527): blocks attend within windows of the
+pretraining's token grid, and a few evenly spaced ones over the whole image. The ViT is unchanged;
+hooks around its attention modules split and merge the tokens.
+"""
 
 from __future__ import annotations
 
@@ -12,18 +17,13 @@ from torch import Tensor, nn
 
 from simmim_bench.registry import MODELS
 
-# Attention within windows for an unchanged ViT, by hooks around its attention modules.
-#
-# Section 3 of ViTDet (https://arxiv.org/abs/2203.16527): blocks attend within windows of the
-# pretraining's token grid, and a few evenly spaced ones over the whole image.
-
 
 class AttentionInWindows:
-    """Mixin of a ViT of mmpretrain: what its attention modules see and return.
+    """Mixin for a ViT of mmpretrain whose attention modules see windows.
 
-    Extra tokens (the class token) stand in every window and become the mean of what the windows
-    make of them. Windows at the border are filled up with zeros, which take part in attention,
-    as in ViTDet.
+    Extra tokens (the class token) are put into every window; afterwards they are the mean over the
+    windows. Windows at the border are padded with zeros, which take part in attention, as in
+    ViTDet.
     """
 
     window_size: int
@@ -43,10 +43,10 @@ class AttentionInWindows:
         """
         if not set(global_blocks) <= set(range(self.num_layers)):
             raise ValueError(
-                f"global_blocks {list(global_blocks)} are not in 0 to {self.num_layers - 1}"
+                f"global_blocks must be in 0 to {self.num_layers - 1}, got {list(global_blocks)}"
             )
         if window_size < 1:
-            raise ValueError(f"window_size {window_size} is not 1 or more")
+            raise ValueError(f"window_size must be at least 1, got {window_size}")
         self.window_size = window_size
         for index, layer in enumerate(self.layers):
             if index not in global_blocks:
@@ -123,9 +123,9 @@ class WindowedBEiTViT(AttentionInWindows, BEiTViT):
         grid, expected = tuple(output[1]), tuple(self.patch_resolution)
         if grid != expected:
             raise ValueError(
-                f"image of {grid[0]} x {grid[1]} tokens, the position bias is for {expected[0]} x "
-                f"{expected[1]}; pad every image to img_size={self.img_size[0]} "
-                "(data_preprocessor.pad_size_divisor)"
+                f"the image has {grid[0]} x {grid[1]} tokens, but the position bias is for "
+                f"{expected[0]} x {expected[1]}; pad every image to img_size={self.img_size[0]} "
+                f"(data_preprocessor.pad_size_divisor)"
             )
 
 

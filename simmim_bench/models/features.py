@@ -39,13 +39,12 @@ class PairFeatures(nn.Module, ABC):
 
     @abstractmethod
     def forward(
-        self, painted: Tensor, original: Tensor, adapter: BackboneAdapter
+        self, reconstruction: Tensor, original: Tensor, adapter: BackboneAdapter
     ) -> tuple[Levels, Levels]:
         """Levels (B, C, h, w) of either.
 
         Args:
-            painted: Reconstructions, (B, 3, H, W), normalised as the encoder's images; gradients
-                reach them.
+            reconstruction: (B, 3, H, W), normalised as the encoder's images; gets gradients.
             original: Originals, the same shape and scale.
             adapter: Of the encoder that is trained.
         """
@@ -108,12 +107,12 @@ class FrozenFeatures(HoldsFrozenNetwork, PairFeatures):
 
     def forward(
         self,
-        painted: Tensor,
+        reconstruction: Tensor,
         original: Tensor,
         adapter: BackboneAdapter | None = None,  # noqa: ARG002
     ) -> tuple[Levels, Levels]:
         """See ``PairFeatures.forward``; ``adapter`` is not used."""
-        own = maps_of(self.network, self._scaled(painted))
+        own = maps_of(self.network, self._scaled(reconstruction))
         with torch.no_grad():
             other = maps_of(self.network, self._scaled(original))
         return own, other
@@ -148,15 +147,15 @@ class OwnFeatures(PairFeatures):
         self.learn = learn
 
     def forward(
-        self, painted: Tensor, original: Tensor, adapter: BackboneAdapter
+        self, reconstruction: Tensor, original: Tensor, adapter: BackboneAdapter
     ) -> tuple[Levels, Levels]:
         """See ``PairFeatures.forward``; one level."""
         backbone = adapter.backbone
         if self.learn:
-            own, other = (backbone(images) for images in (painted, original))
+            own, other = (backbone(images) for images in (reconstruction, original))
         else:
             fixed = {name: value.detach() for name, value in backbone.named_parameters()}
-            own = functional_call(backbone, fixed, (painted,))
+            own = functional_call(backbone, fixed, (reconstruction,))
             with torch.no_grad():
                 other = backbone(original)
         return [adapter.last_feature_map(own)], [adapter.last_feature_map(other)]

@@ -1,1 +1,1 @@
-"""Checkpoints: key maps as data, conversion, resizing, export, safe reading."""
+"""Weights on disk: safe reading, strict loading, export, conversion, identity of runs."""

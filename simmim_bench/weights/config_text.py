@@ -1,7 +1,6 @@
 """Read the config text that mmengine stores in a checkpoint, without running it.
 
-mmengine's own reader executes the text as Python; a checkpoint from elsewhere must not get
-that chance.
+mmengine's own reader executes the text as Python, which is not safe for a stranger's checkpoint.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ def parse_config_text(text: str) -> dict[str, Any]:
     A bare name, such as a class, becomes its dotted name as a string.
 
     Raises:
-        BenchError: If the text holds anything else.
+        BenchError: If the text contains anything else.
     """
     try:
         body = ast.parse(text).body
         return dict(_assignment(statement) for statement in body)
     except (SyntaxError, _NotPlainError) as error:
         raise BenchError(
-            f"the config inside the checkpoint is not plain values ({error}); expected the text "
-            f"that mmengine writes"
+            f"the config inside the checkpoint contains more than plain values ({error}); give a "
+            f"checkpoint with the text that mmengine writes"
         ) from error
 
 
@@ -55,8 +54,8 @@ def _value(node: ast.expr) -> Any:
             merged: dict[str, Any] = {}
             for part in parts:
                 merged |= _value(part)
-            names = [ast.Constant(word.arg) if word.arg else None for word in keywords]
-            return merged | _mapping(names, [word.value for word in keywords])
+            names = [ast.Constant(item.arg) if item.arg else None for item in keywords]
+            return merged | _mapping(names, [item.value for item in keywords])
     return _scalar(node)
 
 

@@ -29,6 +29,8 @@ from simmim_bench.weights.strict import (
     written_by,
 )
 
+PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmpretrain", "simmim_bench")
+
 
 @dataclass(frozen=True)
 class ExportedFiles:
@@ -39,18 +41,18 @@ class ExportedFiles:
 
 
 def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
-    """Write the bare backbone of a pretraining checkpoint and the card that describes it.
+    """Write the bare backbone of a pretraining checkpoint, and the card that describes it.
 
-    The weights are first loaded into the backbone that the checkpoint's own config builds, so
-    what is written is known to be whole.
+    The weights are first loaded strictly into the backbone that the config in the checkpoint
+    builds, so an incomplete backbone is never written.
 
     Args:
         checkpoint: ``epoch_N.pth`` of a pretraining run.
         out: Folder for ``backbone.pth`` and ``backbone.json``.
 
     Raises:
-        BenchError: If the checkpoint is no pretraining checkpoint, does not fit its config,
-            or holds values that are not finite.
+        BenchError: If the checkpoint is not one of a pretraining, does not fit its config, or
+            holds NaN or infinity.
     """
     content = load_checkpoint(checkpoint)
     config = _pretraining_config(content, checkpoint)
@@ -105,16 +107,10 @@ def _describe(
         "parameters": sum(value.numel() for value in adapter.backbone.parameters()),
         "backbone_config": config["model"]["backbone"],
         "method": stated["method"],
-        # what was done, not what the config planned
+        # the epochs that were trained, not those that the config planned
         "pretraining": {**stated, "epochs": done, "seed": meta.get("seed")},
         "epochs_planned": stated.get("epochs"),
     }
-
-
-# Export as a stage: the backbone's files, then the manifest that says they are complete.
-
-
-PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmpretrain", "simmim_bench")
 
 
 def run_export(checkpoint: Path, out: Path) -> Path:

@@ -125,7 +125,7 @@ def _damaged(path: Path) -> str:
 
 
 def _plain_types() -> list[Any]:
-    """Types to allow, some under the name they have in another version of numpy."""
+    """Types to allow, some also under their names in another version of numpy."""
     core = np._core if hasattr(np, "_core") else np.core
     functions = [
         (getattr(core.multiarray, name), f"numpy.{package}.multiarray.{name}")
@@ -147,10 +147,10 @@ def _plain_types() -> list[Any]:
 
 
 class _Settings:
-    """Stand-in for the configuration that the original stores; nothing of yacs runs."""
+    """Stand-in for the yacs configuration that the original stores; no code of yacs runs."""
 
     def __new__(cls) -> OrderedDict[str, Any]:  # type: ignore[misc]
-        """A dictionary that torch's reader knows how to fill."""
+        """A dictionary, which torch's reader can fill."""
         return OrderedDict()
 
 

@@ -1,4 +1,4 @@
-"""What a run is, written into its checkpoints, so that only the same run continues from them."""
+"""Identity of a run, written into its checkpoints, so that only the same run resumes from them."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from simmim_bench.weights.files import load_checkpoint
 BLOCK = "simmim_bench"
 KEY = "run"
 _REMEDY = {
-    "processes": "the schedule counts iterations; start as many processes as before",
-    "images": "the schedule counts iterations; use the batch size of before",
-    "accumulation": "the schedule counts iterations; start as many processes as before",
+    "processes": "the schedule counts iterations; start the same number of processes as before",
+    "images": "the schedule counts iterations; use the same batch size as before",
+    "accumulation": "the schedule counts iterations; start the same number of processes as before",
 }
-_NEW_FOLDER = "continue with the values of before, or give another --work-dir"
+_NEW_FOLDER = "resume with the same values as before, or give another --work-dir"
 
 
 def read_identity(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
     """Identity of the run that wrote ``checkpoint``.
 
     Raises:
-        BenchError: If the checkpoint has none.
+        BenchError: If the checkpoint has no identity.
     """
     block = checkpoint.get(BLOCK)
     if not isinstance(block, dict) or not isinstance(block.get(KEY), dict):
         raise BenchError(
-            f"{path} does not say which run wrote it; give an epoch_N.pth or iter_N.pth that "
-            f"tools/train.py wrote"
+            f"{path} does not contain the identity of a run; give an epoch_N.pth or iter_N.pth "
+            f"that tools/train.py wrote"
         )
     run: dict[str, Any] = block[KEY]
     return run
 
 
 def check_resumable(path: Path, own: dict[str, Any]) -> None:
-    """Refuse to continue from the checkpoint of another run.
+    """Refuse to resume from the checkpoint of another run.
 
     Raises:
         BenchError: Names the first value that differs, and the remedy.
@@ -50,17 +50,17 @@ def check_resumable(path: Path, own: dict[str, Any]) -> None:
 
 
 def check_unused(work_dir: Path) -> None:
-    """Refuse a folder that holds another run's results, which a new run would mix with its own.
+    """Refuse a work dir with the results of another run, which a new run would mix with its own.
 
     Raises:
-        BenchError: Names what was found, and the ways on.
+        BenchError: Names what was found, and the remedies.
     """
     found = sorted(path.name for path in work_dir.glob("*.pth")) if work_dir.is_dir() else []
     found += ["manifest.json"] if (work_dir / "manifest.json").exists() else []
     if found:
         raise BenchError(
-            f"{work_dir} holds {found[-1]} of an earlier run; pass --resume to continue that run, "
-            f"give another --work-dir, or remove the folder"
+            f"{work_dir} contains {found[-1]} of an earlier run; pass --resume to continue that "
+            f"run, give another --work-dir, or remove the folder"
         )
 
 

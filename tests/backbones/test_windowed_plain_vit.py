@@ -129,8 +129,8 @@ def test_images_of_two_shapes_in_turn_and_a_copy_use_their_own_grids():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"global_blocks": [3]}, r"global_blocks \[3\] are not in 0 to 2"),
-        ({"window_size": 0}, "window_size 0 is not 1 or more"),
+        ({"global_blocks": [3]}, r"global_blocks must be in 0 to 2, got \[3\]"),
+        ({"window_size": 0}, "window_size must be at least 1, got 0"),
     ],
 )
 def test_what_does_not_exist_is_refused(options, message):

@@ -96,12 +96,12 @@ def test_a_copy_uses_its_own_grid(images):
 
 
 def test_another_image_size_is_refused_with_the_size_that_fits():
-    with pytest.raises(ValueError, match=r"of 4 x 6 tokens.*pad every image to img_size=96"):
+    with pytest.raises(ValueError, match=r"has 4 x 6 tokens.*pad every image to img_size=96"):
         windowed()(torch.randn(1, 3, 64, 96))
 
 
 def test_a_global_block_that_does_not_exist_is_refused():
-    with pytest.raises(ValueError, match=r"global_blocks \[3\] are not in 0 to 2"):
+    with pytest.raises(ValueError, match=r"global_blocks must be in 0 to 2, got \[3\]"):
         windowed(global_blocks=[3])
 
 

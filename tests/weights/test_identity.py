@@ -43,13 +43,13 @@ def test_the_same_run_continues(own, write):
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("kind", "smoke", "kind smoke, this run has kind full; continue with"),
+        ("kind", "smoke", "kind smoke, this run has kind full; resume with"),
         ("method", "scratch", "method scratch, this run has method simmim"),
         ("seed", 0, "seed 0, this run has seed 1"),
         ("config", "d" * 64, "config dddddddddddd..., this run has config cccccccccccc..."),
         ("backbone", None, "backbone None, this run has backbone bbbbbbbbbbbb..."),
         ("processes", 1, "processes 1, this run has processes 8; the schedule counts iterations"),
-        ("images", 2, "images 2, this run has images 16; .* use the batch size of before"),
+        ("images", 2, "images 2, this run has images 16; .* use the same batch size as before"),
         ("accumulation", 8, "accumulation 8, this run has accumulation 1"),
     ],
 )
@@ -66,14 +66,14 @@ def test_every_value_is_compared(own):
 
 
 def test_a_checkpoint_from_elsewhere_is_not_continued(own, write):
-    with pytest.raises(BenchError, match=r"epoch_1.pth does not say which run wrote it"):
+    with pytest.raises(BenchError, match=r"epoch_1.pth does not contain the identity of a run"):
         check_resumable(write({"state_dict": {}}), own)
 
 
 @pytest.mark.parametrize("name", ["epoch_3.pth", "iter_500.pth", "manifest.json"])
 def test_a_used_folder_is_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"")
-    with pytest.raises(BenchError, match=f"holds {name} of an earlier run; pass --resume"):
+    with pytest.raises(BenchError, match=f"contains {name} of an earlier run; pass --resume"):
         check_unused(tmp_path)
 
 

@@ -2,6 +2,16 @@
 
 Paper: https://arxiv.org/abs/2205.13515. The parameters are those of the ``ShiftWindowMSA`` it is
 called with; the result is that of dense window attention in which masked keys are forbidden.
+
+Windows with few visible tokens share a group (section 3.2), so that attention is one batched
+product. Filling a group is a knapsack problem (subset sum), solved by dynamic programming; filling
+group after group is the paper's greedy solution of its multiple-knapsack problem. Two things differ
+from the paper. Each group starts with the largest window that is left (it must be in some group),
+and among equally full groups the one with larger windows is taken; both leave easier windows for
+later. Projections are computed before grouping, so a grouping costs only its score matrices,
+groups * size ** 2.
+
+Reference: https://github.com/LayneH/GreenMIM/blob/master/modeling/group_window_attention.py
 """
 
 from __future__ import annotations
@@ -153,21 +163,6 @@ def _arrange(owner: Tensor, sizes: Tensor) -> tuple[Tensor, int, int]:
     place = torch.empty_like(owner)
     place[order] = start[owner[order]] + rank
     return place, size, len(groups)
-
-
-# Which windows share an attention group, by dynamic programming (GreenMIM, section 3.2).
-#
-# Paper: https://arxiv.org/abs/2205.13515. Windows with few visible tokens are put together into
-# groups of one size, so that attention is one batched product. Filling a group is a knapsack
-# problem (subset sum); filling group after group is the paper's greedy for its
-# multiple-knapsack problem.
-#
-# Two things differ from the paper's algorithm. Each group starts with the largest window that is
-# left (it must be in some group), and among equally full groups the one with larger windows is
-# taken; both leave easier windows for later. Projections are computed before grouping, so what a
-# grouping costs is its score matrices only, groups * size ** 2.
-#
-# Reference: https://github.com/LayneH/GreenMIM/blob/master/modeling/group_window_attention.py
 
 
 def best_groups(counts: Sequence[int]) -> tuple[int, list[list[int]]]:

@@ -132,7 +132,7 @@ def _shift(attention: Any, grid: tuple[int, int]) -> int:
 def _check_whole_cells(backbone: Any, mask: Tensor) -> None:
     merges = [stage.downsample for stage in backbone.stages if stage.downsample is not None]
     if any(tuple(merge.sampler.kernel_size) != (MERGED, MERGED) for merge in merges):
-        raise ValueError("a sparse Swin merges 2 x 2 patches; leave downsample_cfg as it is")
+        raise ValueError("a sparse Swin must merge 2 x 2 patches; leave downsample_cfg unset")
     side = MERGED ** len(merges)
     stride = side * int(backbone.patch_embed.projection.stride[0])
     mask_of_cells(mask, side, stride=stride, backbone="Swin")

@@ -1,10 +1,9 @@
-"""Convert a checkpoint file from one layout to another, whole or not at all."""
+"""Convert a checkpoint from one layout to another, completely or not at all, and report it."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +30,12 @@ from simmim_bench.weights.files import check_finite
 from simmim_bench.weights.identity import BLOCK, KEY
 
 WITH_NORMS = ("swin", "swinv2", "convnext")
-"""Adapters of backbones that have a norm after each level that goes out."""
+"""Adapters of backbones that have a norm after each output level."""
 
 
 @dataclass(frozen=True)
 class ConversionReport:
-    """Account of a conversion; a key that was renamed wrongly never gets this far.
+    """What happened to each key. A file with unexpected keys is refused, so none are listed.
 
     Args:
         source: File name.
@@ -45,7 +44,7 @@ class ConversionReport:
         target: Layout that was written.
         adapter: Backbone's adapter.
         architecture: Config that builds the backbone.
-        notes: What shapes did not say and was assumed.
+        notes: What is not in the weights and was assumed.
         matched: Keys of the file that were converted.
         missing: Buffers that the file lacks and that were computed.
         resized: Position parameters fitted to another size.
@@ -73,11 +72,11 @@ class ConversionReport:
     ran_code: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON types only; nothing is ever unexpected, or there would be no report."""
+        """JSON types only."""
         return {**asdict(self), "unexpected": []}
 
     def table(self) -> str:
-        """Lines of name and value."""
+        """Lines of name and value, for the terminal."""
         checked = self.verification
         verified = f"{checked.difference:.1e}, {checked.note}" if checked.ran else checked.note
         rows = [
@@ -99,7 +98,7 @@ class ConversionReport:
         return "".join(f"{name:<11} {value}\n" for name, value in rows)
 
     def _reasons(self) -> list[str]:
-        """One line a reason, with the first key it holds for."""
+        """One line a reason, with its first key."""
         grouped: dict[str, list[str]] = {}
         for entry in self.dropped:
             grouped.setdefault(entry.reason, []).append(entry.key)
@@ -146,8 +145,8 @@ def convert_checkpoint(
         source: The file.
         to: Library that the result is for, one of ``layouts.TARGETS``.
         resize: Method for bias tables, ``geometric`` or ``bicubic``.
-        window: Swin window wanted; None keeps it.
-        image_size: Image size wanted; None keeps it.
+        window: New Swin window; None keeps it.
+        image_size: New image size; None keeps it.
 
     Raises:
         BenchError: If the layout is unknown, keys are missing, weights are NaN, the target does not
@@ -195,7 +194,7 @@ def _read(source: Source) -> tuple[Sniffed, dict[str, Tensor]]:
 
 
 def _kind(content: Mapping[str, Any]) -> str:
-    """A smoke run stays one, however often its weights are converted."""
+    """Converted weights of a smoke run stay those of a smoke run."""
     run = (content.get(BLOCK) or {}).get(KEY) or {}
     return str(run.get("kind", "full"))
 
@@ -212,7 +211,7 @@ def _complete(found: Sniffed) -> dict[str, Tensor]:
 
     Raises:
         BenchError: If a buffer of the file orders relative positions in another way, or scales
-            their coordinates by another window than its own (Swin V2 after a change of window).
+            their coordinates by another window than its own (Swin V2 after its window changed).
     """
     backbone = {}
     for key, value in found.own.items():
@@ -230,7 +229,7 @@ def _complete(found: Sniffed) -> dict[str, Tensor]:
 def _sides(
     ours: Mapping[str, Tensor], found: Sniffed, layout: Layout, dropped: list[Dropped]
 ) -> tuple[Side, Side]:
-    """Both sides; the original is no package, so timm stands in for it, or our own class."""
+    """Both sides. A library without a package is replaced by timm, or by our own class."""
     adapter = found.architecture.adapter
     source, target, names = found.layout, layout, [found.layout.library, layout.library]
     own, timm = LAYOUTS["simmim_bench pretraining"], LAYOUTS["timm"]
@@ -254,7 +253,7 @@ def _inside(ours: Mapping[str, Tensor], layout: Layout, adapter: str) -> dict[st
 
 
 def _without(architecture: Architecture, dropped: list[Dropped]) -> Architecture:
-    """The backbone without norms that a target has no place for."""
+    """The backbone without the norms that a target does not support."""
     config = dict(architecture.config)
     gone = {entry.key.removeprefix(BACKBONE) for entry in dropped}
     if "ln2.weight" in gone:
@@ -262,7 +261,7 @@ def _without(architecture: Architecture, dropped: list[Dropped]) -> Architecture
     kept = [i for i in _indices(config) if f"norm{i}.weight" not in gone]
     if architecture.adapter in WITH_NORMS:
         config["out_indices"] = type(config["out_indices"])(kept)
-    return dataclasses.replace(architecture, config=config)
+    return replace(architecture, config=config)
 
 
 def _indices(config: Mapping[str, Any]) -> tuple[int, ...]:

@@ -114,7 +114,7 @@ def fit_positions(
 
     Args:
         state: Backbone weights under our keys, without index buffers.
-        own: State dict of the backbone that is wanted.
+        own: State dict of the backbone to fit to.
         method: ``geometric`` (the original's) or ``bicubic`` (mmdet's and timm's).
     """
     fitted, resized = dict(state), []

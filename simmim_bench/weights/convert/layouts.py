@@ -1,8 +1,9 @@
 """Layouts of checkpoint files, as data: one entry a kind of file, one rule table a backbone.
 
-Our side of every rule is the name in a pretraining checkpoint of ours: ``backbone.*``,
-``mask_token``, ``decoder.*``; a classifier's head is ``head.fc.*``. A new backbone needs its
-table in ``keymaps`` under its adapter's name and nothing here.
+Our side of every rule is a key of a pretraining checkpoint of ours: ``backbone.*``, ``mask_token``,
+``decoder.*``; the head of a classifier is ``head.fc.*``. Converting another backbone needs its
+tables in ``keymaps`` under the name of its adapter, a function in ``architecture`` and one for each
+library in ``libraries``; this file stays as it is.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ TARGETS = (
     "mmdet",
 )
 WITHOUT_PACKAGE = ("simmim", "facebookresearch")
-"""Libraries that are code to copy; another one stands in for them when both sides are run."""
+"""Libraries that cannot be installed; another library replaces them when both sides are run."""
 
 _OTHER_NORMS: Reasons = (
     (r"backbone\.norm[0-2]\..*", "output norm of an earlier stage, which only dense tasks have"),

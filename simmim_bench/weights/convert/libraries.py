@@ -58,7 +58,7 @@ class Runnable:
 
 
 def own_backbone(architecture: Architecture) -> nn.Module:
-    """Our class (mmpretrain's), with arbitrary weights."""
+    """Our class (that of mmpretrain), with random weights."""
     built: nn.Module = MODELS.build(copy.deepcopy(architecture.config))
     return built
 

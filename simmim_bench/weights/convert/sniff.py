@@ -31,7 +31,7 @@ COMPUTED = tuple(f".*{end}" for end in (*FROM_WINDOWS, "num_batches_tracked"))
 
 @dataclass(frozen=True)
 class Sniffed:
-    """A file that was recognised.
+    """A file whose layout and backbone were recognised.
 
     Args:
         layout: Its layout.
@@ -110,7 +110,7 @@ def check_whole(found: Sniffed) -> None:
     """Refuse a file whose backbone does not fit its architecture in every key and shape.
 
     Raises:
-        BenchError: Names the keys, as the file spells them.
+        BenchError: Names the keys, under their names in the file.
     """
     difference, adapter = found.difference, found.architecture.adapter
     if not difference:

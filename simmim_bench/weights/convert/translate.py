@@ -130,7 +130,7 @@ def _their_order(key: str, value: Tensor, layout: Layout, adapter: str) -> Tenso
 
 
 def _merged(key: str, layout: Layout, adapter: str) -> bool:
-    """Whether the layout has the channels of a patch merging in another order than we."""
+    """Whether the layout orders the channels of a patch merging differently."""
     pattern = MERGED_POST_NORM if adapter == "swinv2" else MERGED
     return layout.concatenated and re.fullmatch(pattern, key) is not None
 

@@ -56,7 +56,8 @@ def verify(source: Side, target: Side) -> Verification:
         except RuntimeError as error:
             reason = " ".join(str(error).split())[:200]
             raise BenchError(
-                f"{side.library}'s {architecture.adapter} does not take these weights: {reason}"
+                f"the {architecture.adapter} of {side.library} cannot load these weights "
+                f"({reason}); the file is of a variant that is not supported"
             ) from error
         if built is None:
             return Verification(
@@ -68,10 +69,10 @@ def verify(source: Side, target: Side) -> Verification:
     images = torch.randn(1, channels, size, size, generator=generator)
     expected, found = (side.features(images) for side in sides)
     difference = ((found - expected).abs().max() / expected.abs().max()).item()
-    if not difference <= TOLERANCE:  # NaN is no agreement
+    if not difference <= TOLERANCE:  # also if NaN
         raise BenchError(
-            f"{source.name} and {target.name} differ by {difference:.1e} (relative) on the "
-            f"same image, more than {TOLERANCE:.0e}; the conversion was not written"
+            f"the features of {source.name} and {target.name} differ by {difference:.1e} on the "
+            f"same image, which is more than {TOLERANCE:.0e} (relative); nothing was written"
         )
     return Verification(
         True,

@@ -25,7 +25,7 @@ def report_path(destination: Path) -> Path:
 
 
 def check_free(destination: Path) -> None:
-    """Refuse to write over anything.
+    """Refuse to overwrite a file or folder.
 
     Raises:
         BenchError: If ``destination`` or its report exists.
@@ -112,11 +112,11 @@ def convert_file(
     sha256: str | None = None,
     trust_pickle: bool = False,
 ) -> None:
-    """Read, convert, write, and show the report; arguments are those of the tool.
+    """Read, convert, write, and print the report; arguments are those of the tool.
 
     Raises:
-        BenchError: As ``read_source``, ``convert_checkpoint`` and ``write_conversion``; nothing
-            is written then.
+        BenchError: See ``read_source``, ``convert_checkpoint`` and ``write_conversion``. Nothing is
+            written then.
     """
     check_free(destination)
     given = read_source(source, sha256=sha256, trust_pickle=trust_pickle)
