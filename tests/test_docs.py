@@ -123,7 +123,8 @@ def test_paths_in_the_text_exist(page):
     if page.name == "CHANGELOG.md":  # names what went, too
         return
     paths = set(PATH.findall(FENCE.sub("", page.read_text("utf-8"))))
-    assert [path for path in paths if not set(path) & {"{", "<"} and not any(ROOT.glob(path))] == []
+    real = [path.replace("NAME", "*") for path in paths if not set(path) & {"{", "<"}]
+    assert [path for path in real if not any(ROOT.glob(path))] == []
 
 
 @cache
