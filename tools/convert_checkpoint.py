@@ -13,15 +13,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "destination", metavar="DST", type=Path, help="folder (simmim_bench) or file to write"
     )
-    libraries = ["simmim_bench", "simmim", "facebookresearch", "mmpretrain"]
-    libraries += ["timm", "torchvision", "mmdet"]
-    parser.add_argument("--to", choices=libraries, default="simmim_bench", help="who will read DST")
+    to = ["simmim_bench", "simmim", "facebookresearch", "mmpretrain"]
+    to += ["timm", "torchvision", "mmdet"]
+    parser.add_argument("--to", choices=to, default=to[0], help="library that will read DST")
     parser.add_argument("--window", type=int, help="resize to this Swin window")
     parser.add_argument("--image-size", type=int, help="resize to this image size")
-    parser.add_argument("--resize", choices=["geometric", "bicubic"], default="geometric")
-    parser.add_argument("--method", metavar="NAME", help="what pretrained it, for backbone.json")
-    parser.add_argument("--sha256", metavar="HASH", help="hash that SRC must have")
-    parser.add_argument("--trust-pickle", action="store_true", help="run code that SRC may hold")
+    methods = ["geometric", "bicubic"]
+    parser.add_argument("--resize", choices=methods, default=methods[0], help="for bias tables")
+    parser.add_argument("--method", metavar="NAME", help="pretraining method, for backbone.json")
+    parser.add_argument("--sha256", metavar="HASH", help="SHA-256 that SRC must have")
+    parser.add_argument("--trust-pickle", action="store_true", help="allow SRC to run code")
     return parser.parse_args()
 
 

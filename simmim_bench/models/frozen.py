@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from simmim_bench.backbones.timm import check_timm_name
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
-from simmim_bench.weights.files import load_checkpoint, read_card, require_file
+from simmim_bench.weights.files import PREFIX, load_checkpoint, read_card, require_file
 from simmim_bench.weights.strict import load_pretrained, load_strict
 
 TIMM = "timm."
@@ -26,7 +26,6 @@ VGG = "torchvision.vgg16"
 VGG_LEVELS = (3, 8, 15, 22)  # relu1_2, 2_2, 3_3, 4_3: https://arxiv.org/abs/1603.08155, section 4
 VGG_WEIGHTS = "https://download.pytorch.org/models/vgg16-397923af.pth"
 PROBE_SIZE = 224
-PREFIX = "backbone."
 HEADS = ("head", "fc", "classifier", "head_dist")
 """Modules that classify; their weights are not needed for features."""
 

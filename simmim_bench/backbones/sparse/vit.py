@@ -62,8 +62,8 @@ def visible_vit(adapter: BackboneAdapter, mask: Tensor, mask_token: Tensor) -> I
 def check_last_level(adapter: BackboneAdapter) -> None:
     """See ``VisibleEncoder.check``: the last level alone is returned."""
     backbone = adapter.backbone
-    stages = adapter.stages()
-    last = len(stages if len(stages) > 1 else stages[0]) - 1
+    levels = backbone.layers if hasattr(backbone, "layers") else backbone.stages  # ViT, Swin
+    last = len(levels) - 1
     if list(backbone.out_indices) != [last] or getattr(backbone, "out_after_downsample", False):
         raise BenchError(
             f"a sparse backbone has no map but the last, got out_indices="
