@@ -158,7 +158,7 @@ def require(dataset: str, root: Path) -> Path:
 
 
 def dataset_of(data_root: str | PurePath) -> str | None:
-    """Name of the dataset that a config's ``data_root`` points into; None if it is no known one."""
+    """Name of the dataset that a config's ``data_root`` points into; None if unknown."""
     parts = PurePath(data_root).parts
     demo = LAYOUTS["demo"].home
     for name, layout in LAYOUTS.items():
@@ -200,9 +200,9 @@ def _missing_message(loader: str, path: Path, dataset: Any) -> str:
     command = prepare_command(name) if name else None
     remedy = f"prepare it with `{command}`, or " if command else ""
     current = os.environ.get("SIMMIM_BENCH_DATA")
-    said = f" (SIMMIM_BENCH_DATA is {current})" if current else ""
+    note = f" (SIMMIM_BENCH_DATA is {current})" if current else ""
     return (
-        f"{loader}: no data at {path.absolute()}{said}; {remedy}point SIMMIM_BENCH_DATA at the "
+        f"{loader}: no data at {path.absolute()}{note}; {remedy}point SIMMIM_BENCH_DATA at the "
         "folder that holds your datasets, or --data-root at this dataset"
     )
 

@@ -45,11 +45,11 @@ def analyze(args: argparse.Namespace, console: Console) -> None:
         if args.over_checkpoints:
             sections.append(_over_checkpoints(pictures, args))
     classes = f" of {len(set(pictures.classes))} classes" if pictures.classes else ""
-    words = {
+    titles = {
         "title": "Analysis: " + (", ".join(s.name for s in subjects) or "checkpoints"),
         "subtitle": f"{len(pictures.paths)} images{classes}, seed {args.seed}",
     }
-    text = page.render(subjects, sections, **words)
+    text = page.render(subjects, sections, **titles)
     args.out.mkdir(parents=True, exist_ok=True)
     for section in sections:
         write_rows(section, args.out)

@@ -155,19 +155,19 @@ def _complete(
     url: str, part: Path, advance: Advance, wait: float, *, may_resume_unseen: bool
 ) -> None:
     """Try until ``part`` is complete; attempts that make progress are not counted."""
-    told = failures = furthest = 0
+    reported = failures = furthest = 0
     while True:
         before = _length(part)
-        if told < before:
-            advance(before - told)
-            told = before
+        if reported < before:
+            advance(before - reported)
+            reported = before
         try:
             with _opened(url, part, may_resume_unseen) as (response, start):
-                advance(start - told)  # negative if the server starts from byte 0
-                told = start
+                advance(start - reported)  # negative if the server starts from byte 0
+                reported = start
                 for count in _receive(response, part, start):
                     advance(count)
-                    told += count
+                    reported += count
             return
         except _InterruptedError as error:
             failures = 0 if _length(part) > max(before, furthest) else failures + 1
@@ -185,7 +185,7 @@ def _complete(
 def _opened(url: str, part: Path, may_resume_unseen: bool) -> Iterator[tuple[Any, int]]:
     """Open a response; gives it and the byte that it starts with."""
     start, known = _length(part), _read_version(part, url)
-    headers = {"Accept-Encoding": "identity"}  # lengths and ranges are the file's own
+    headers = {"Accept-Encoding": "identity"}  # lengths and ranges are those of the file
     if start and known and (known.validator or may_resume_unseen):
         headers["Range"] = f"bytes={start}-"
         if known.validator:

@@ -77,7 +77,7 @@ def _sort_validation(raw: Path, labels: list[str], folder: Path) -> None:
     images = sorted(raw.rglob("*.JPEG"), key=lambda path: path.name)
     if len(images) != len(labels):
         raise BenchError(
-            f"{VAL} holds {len(images)} images, {DEVKIT} has {len(labels)} labels; download "
+            f"{VAL} has {len(images)} images, {DEVKIT} has {len(labels)} labels; download "
             "both again from https://image-net.org"
         )
     for image, wnid in zip(images, labels, strict=True):
