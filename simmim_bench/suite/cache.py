@@ -130,21 +130,22 @@ def read_trace(plan: Plan, stage: Stage) -> dict[str, Any] | None:
 
 def explain(plan: Plan, stage: Stage, check: Check) -> list[str]:
     """Why a stage is done or runs: a summary, then each input that changed, before and now."""
-    if check.cached:
-        return ["its inputs and the results that it reads are unchanged"]
-    lines = [check.reason]
     trace = read_trace(plan, stage)
     if trace is None:
-        return lines
-    now = current_inputs(plan, stage)
-    before = trace["inputs"]
+        return [check.reason]
+    before, now = trace["inputs"], current_inputs(plan, stage)
+    if check.cached and before == now:
+        return ["its inputs and the results that it reads are unchanged"]
+    if check.cached:
+        return ["its config files changed, but the config that they give is the same"]
     if now is None:
         before = {name: value for name, value in before.items() if name not in stage.needs}
         now = dict(stage.inputs)
-    return lines + [
+    changes = [
         f"{name}: {_shown(before.get(name))} -> {_shown(now.get(name))}"
         for name in _changed(before, now)
     ]
+    return [check.reason, *changes]
 
 
 def _is_of_this_run(plan: Plan, stage: Stage, trace: dict[str, Any]) -> bool:

@@ -38,7 +38,7 @@ class Engine:
 
     def __init__(self, plan: Plan, stages: list[Stage], profile: Profile) -> None:
         self.log = plan.state / LOG
-        shutil.rmtree(plan.state / "done", ignore_errors=True)
+        shutil.rmtree(plan.markers, ignore_errors=True)
         atomic_write_json(plan.state / JOBS, _jobs(plan, stages, profile))
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -154,7 +154,7 @@ def _resources(stage: Stage, profile: Profile) -> dict[str, int | str]:
     # Slurm ends a job after its time; the stage is asked to save before that.
     asked |= {"runtime": stage.minutes + GRACE_MINUTES} if stage.minutes else {}
     if stage.gpus:
-        # Tasks are counted in tasks, not in tasks for each GPU.
+        # The number of tasks is a total, not one for each GPU.
         asked |= {"gpu": stage.gpus, "tasks_per_gpu": 0}
     if stage.processes > 1:
         # The stage calls srun itself.

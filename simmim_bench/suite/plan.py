@@ -100,9 +100,14 @@ class Plan:
         """Where the plan is written for the processes of its stages."""
         return self.state / "plan.json"
 
+    @property
+    def markers(self) -> Path:
+        """Folder of the files that tell Snakemake which stages have succeeded."""
+        return self.state / "done"
+
     def marker_of(self, stage: Stage) -> Path:
         """The file that tells Snakemake that ``stage`` has succeeded."""
-        return self.state / "done" / stage.id / "ok"
+        return self.markers / stage.id / "ok"
 
     def to_json(self) -> dict[str, Any]:
         """JSON value that ``read`` takes."""

@@ -35,7 +35,7 @@ _ERROR_LINE = re.compile(r"^(error: |[\w.]*(Error|Exception|Interrupt|Exit)\b)")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command outcome.
+    """How a command ended.
 
     Attributes:
         code: Exit code.
@@ -171,7 +171,7 @@ def _explain(outcome: Outcome, log: Path, offset: int, result: Path) -> str:
         return f"the command succeeded, but {result.name} is missing or incomplete"
     if outcome.code < 0:
         killer = signal.Signals(-outcome.code).name
-        hint = ", perhaps because memory ran out" if -outcome.code == signal.SIGKILL else ""
+        hint = ", possibly out of memory" if -outcome.code == signal.SIGKILL else ""
         return f"killed by {killer}{hint}"
     return last_error(log, offset)
 

@@ -1,4 +1,4 @@
-"""Stands for every tool of a suite: notes the call, counts steps, honours --resume and SIGTERM."""
+"""Replaces every tool of a suite: logs the call, counts steps, supports --resume and SIGTERM."""
 
 import argparse
 import hashlib

@@ -1,4 +1,4 @@
-"""An ablation's cells are the means of its records; pictures and CSV say the same."""
+"""Cells of an ablation are means of its records; pictures and CSV show the same."""
 
 import csv
 import io
@@ -89,7 +89,7 @@ def test_the_tool_writes_what_it_prints(folder, tmp_path):
     ]
 
 
-def test_nothing_to_draw(folder, tmp_path):
+def test_a_suite_without_axes_or_records_is_refused(folder, tmp_path):
     plain = Suite.model_validate({**SUITE, "pretrain": {"simmim": {"config": "configs/x.py"}}})
     with pytest.raises(BenchError, match="suite toy has no axes"):
         read_ablation(plain, folder)

@@ -1,4 +1,4 @@
-"""One go at a command: time that runs out, GPUs that are shared."""
+"""One attempt at a command: time limits and GPUs."""
 
 import sys
 import threading
@@ -34,7 +34,7 @@ def test_each_stage_holds_gpus_of_its_own(tmp_path, monkeypatch):
         assert (every, none) == (["4", "5", "7"], [])
 
 
-def test_who_finds_no_free_gpu_waits_for_one(tmp_path, monkeypatch):
+def test_a_stage_waits_for_a_free_gpu(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     got = []
 

@@ -1,4 +1,4 @@
-"""Axes of a suite: every combination once, under a name of its own, or a sentence."""
+"""Axes of a suite: one method for each combination of values."""
 
 import itertools
 
@@ -71,12 +71,12 @@ def test_the_plan_trains_and_exports_each(project):
         ("simmim-{masking}", {"axis": AXES}, "did you mean 'axes'?"),
     ],
 )
-def test_mistakes(project, name, changes, said):
+def test_wrong_axes_are_refused(project, name, changes, said):
     with pytest.raises(BenchError, match=said):
         load(project, {name: {**ENTRY, **changes}})
 
 
-def test_two_entries_of_one_name(project):
+def test_two_methods_with_one_name_are_refused(project):
     entry = {"config": ENTRY["config"], "axes": {"masking": ["random"]}}
     with pytest.raises(BenchError, match="two methods are called 'simmim-random'"):
         load(project, {"simmim-{masking}": entry, "simmim-random": ENTRY["config"]})

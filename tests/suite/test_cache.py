@@ -118,7 +118,7 @@ def test_a_damaged_output_is_noticed(finished):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"status": "failed"}'])
-def test_a_manifest_that_says_nothing_good_is_none(finished, text):
+def test_a_damaged_or_failed_manifest_reruns_the_stage(finished, text):
     name = "finetune/detection/scratch__net/seed0"
     (folder(finished, name) / "manifest.json").write_text(text, "utf-8")
     assert set(pending(finished)) == {name, "leaderboard"}
@@ -143,7 +143,7 @@ def test_a_pretraining_with_other_weights_reruns_what_reads_it(finished):
     assert found["export/simmim__net/seed0"] == f"{name} changed"
 
 
-def test_other_inputs_put_the_old_run_aside_instead_of_continuing_it(finished):
+def test_other_inputs_move_the_old_run_away(finished):
     name = "finetune/detection/scratch__net/seed0"
     finished.config("det_net", "steps = 5\n")
     plan = finished.plan()
@@ -160,12 +160,12 @@ def test_the_same_inputs_keep_the_checkpoint(finished):
     assert (folder(finished, name) / "last.pth").is_file()
 
 
-def test_lost_results_bring_back_the_tables_only(finished):
+def test_deleted_tables_are_rebuilt_alone(finished):
     shutil.rmtree(finished.folder / "results")
     assert set(pending(finished)) == {"leaderboard"}
 
 
-def test_tables_that_a_killed_run_left_as_they_were_are_not_current(finished):
+def test_tables_of_a_killed_run_are_rebuilt(finished):
     table = finished.folder / "results" / "leaderboard" / "README.md"
     table.write_text("cells: 3\n", "utf-8")
     plan = finished.plan()

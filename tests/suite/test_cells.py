@@ -1,4 +1,4 @@
-"""The matrix of a suite: what leaves it, what joins it, what differs."""
+"""The matrix of a suite: exclude, include and override."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def ids(project):
 PAINT = {"config": "configs/cls_{backbone}.py", "tool": "evaluate_painting"}
 
 
-def test_an_excluded_cell_leaves_and_takes_its_pretraining_if_that_has_no_other(project):
+def test_excluding_all_tasks_of_a_pretraining_excludes_it(project):
     project.write_suite(exclude=[{"task": "det*", "method": "simmim"}])
     assert "finetune/detection/simmim__net/seed0" not in ids(project)
     assert "finetune/detection/scratch__net/seed0" in ids(project)
@@ -25,7 +25,7 @@ def test_an_excluded_cell_leaves_and_takes_its_pretraining_if_that_has_no_other(
     assert len(ids(project)) == 4
 
 
-def test_an_included_cell_joins_with_its_pretraining(project):
+def test_an_included_cell_adds_its_pretraining(project):
     for name in ("simmim_big", "cls_big"):
         project.config(name, "steps = 1\n")
     include = [{"method": "simmim", "backbone": "big", "task": "classification", "seed": 3}]
@@ -113,14 +113,14 @@ def test_an_override_may_name_another_config(project):
         ({"budget": {"gpu_hours": 0}}, "'budget.gpu_hours' should be greater than 0, got 0"),
     ],
 )
-def test_a_mistake_gets_its_sentence(project, changes, sentence):
+def test_each_mistake_has_its_message(project, changes, sentence):
     project.write_suite(**changes)
     with pytest.raises(BenchError) as caught:
         project.run(dry_run=True)
     assert sentence in str(caught.value)
 
 
-def test_names_that_run_into_one_another_are_refused(project):
+def test_names_that_give_the_same_folder_are_refused(project):
     for name in ("simmim_x", "simmim_a__x", "cls_x", "cls_a__x"):
         project.config(name, "steps = 1\n")
     project.write_suite(

@@ -1,4 +1,4 @@
-"""Random kills: whatever dies when, the records at the end are those of an undisturbed run."""
+"""After random kills, the records are those of an undisturbed run."""
 
 import json
 

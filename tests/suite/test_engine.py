@@ -1,4 +1,4 @@
-"""What Snakemake is told of a stage: amounts here, requests of Slurm there."""
+"""What Snakemake counts on this machine and requests from Slurm."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The plan of a suite: what depends on what, and commands that the tools understand."""
+"""The plan of a suite: dependencies, inputs and commands."""
 
 import importlib.util
 import json
@@ -31,7 +31,7 @@ def needed(plan, identifier):
     return set(needs).union(*(needed(plan, need) for need in needs))
 
 
-def test_every_cell_of_three_seeds_is_there_once(project):
+def test_every_cell_of_three_seeds_is_planned_once(project):
     plan = project.plan(seeds=3)
     ids = [stage.id for stage in plan.stages]
     assert len(ids) == len(set(ids)) == 1 + 3 * (1 + 1 + 2 * 2) + 1
@@ -145,7 +145,7 @@ def test_names_of_files_are_those_of_records():
     assert (MANIFEST, SUPERSEDED) == (manifest.FILE_NAME, manifest.SUPERSEDED)
 
 
-def test_a_plan_survives_json(project, tmp_path):
+def test_a_plan_is_the_same_after_json(project, tmp_path):
     plan = project.plan()
     path = tmp_path / "plan.json"
     path.write_text(json.dumps(plan.to_json()), "utf-8")

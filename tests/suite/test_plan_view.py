@@ -1,4 +1,4 @@
-"""What a suite says before it runs: plan, reasons, mistakes, schema."""
+"""What a suite prints before it runs: plan, reasons, mistakes; the JSON Schema."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_a_dry_run_shows_config_estimate_and_reason(finished):
     assert "took" in line
 
 
-def test_explain_tells_every_change_before_and_now(finished):
+def test_explain_shows_every_change(finished):
     detection = {"config": "configs/det_net.py", "overrides": {"train_cfg.max_epochs": 7}}
     finished.write_suite(kind="full", tasks={"detection": detection})
     code, printed = finished.run(dry_run=True, explain=True)
@@ -59,7 +59,7 @@ def test_explain_tells_every_change_before_and_now(finished):
         ("a = nothing_of_that_name\n", ["configs/det_net.py cannot be read"]),
     ],
 )
-def test_what_would_fail_later_is_told_before_anything_runs(project, config, sentences):
+def test_what_would_fail_later_is_reported_before_anything_runs(project, config, sentences):
     project.config("det_net", config)
     with pytest.raises(BenchError) as caught:
         project.run()
@@ -68,7 +68,7 @@ def test_what_would_fail_later_is_told_before_anything_runs(project, config, sen
     assert not project.folder.exists()
 
 
-def test_a_missing_dataset_is_told_once(project):
+def test_a_missing_dataset_is_reported_once(project):
     data = "dict(dataset=dict(data_root='nowhere/coco', data_prefix='train'))"
     for name in ("det_net", "cls_net"):
         project.config(name, f"train_dataloader = {data}\nval_dataloader = {data}\n")
@@ -77,7 +77,7 @@ def test_a_missing_dataset_is_told_once(project):
     assert str(caught.value).count("no data at") == 1
 
 
-def test_every_mistake_in_configs_is_told_at_once(project):
+def test_mistakes_of_configs_and_budget_are_reported_at_once(project):
     overrides = {"train_cfg.max_epoch": 1}
     project.write_suite(
         budget={"gpu_hours": 3},
@@ -145,7 +145,7 @@ budget: {gpu_hours: 1}
                 "tasks.a: config configs/clss_net.py does not exist; did you mean configs/cls_net.",
                 "tasks.c: config configs/broken_net.py is not valid Python",
                 "train_cfg has no 'max_epoch'; did you mean max_epochs?",
-                "config key 'train_cfg.max_epochs' is 1",
+                "'train_cfg.max_epochs' must be a number (it is 1), got 'many'",
                 "configs/det_net.py: train_dataloader: no data at",
                 "configs/simmim_net.py is listed under 'tasks', but defines no `protocol`",
                 "estimated at 2 GPU hours, but budget.gpu_hours is 1",
@@ -180,7 +180,7 @@ def test_all_mistakes_are_reported_at_once(project, text, wanted):
         ({"name": None, "backbones": []}, 2),
     ],
 )
-def test_a_mistake_makes_no_others(project, changes, count):
+def test_a_mistake_causes_no_further_messages(project, changes, count):
     project.write_suite(**changes)
     with pytest.raises(BenchError) as caught:
         project.run()

@@ -17,7 +17,7 @@ CELLS = [
 ]
 
 
-def test_every_stage_runs_once_and_its_cost_is_told(finished_once):
+def test_every_stage_runs_once_and_its_cost_is_printed(finished_once):
     project, printed = finished_once
     calls = (project.root / "calls.txt").read_text("utf-8").splitlines()
     assert sorted(calls) == sorted(["data", *CELLS, "leaderboard"])
@@ -45,7 +45,7 @@ def test_a_dry_run_writes_nothing(project):
     assert project.take_calls() == []
 
 
-def test_prepared_again_with_equal_content_the_data_repeat_no_training(finished):
+def test_preparing_equal_data_again_repeats_no_training(finished):
     shutil.rmtree(finished.root / "data")
     code, printed = finished.run()
     assert code == 0, printed
@@ -101,7 +101,7 @@ def test_cores_below_one_are_refused(project):
         run_suite(Options(suite=project.suite, root=project.root, cores=0), None)
 
 
-def test_a_held_folder_is_refused(finished):
+def test_a_locked_folder_is_refused(finished):
     state = finished.folder / ".suite"
     with (
         FileLock(state / "lock"),

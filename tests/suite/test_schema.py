@@ -1,4 +1,4 @@
-"""Suite files: ready ones are right, and each mistake gets its sentence."""
+"""Suite files: ready ones are valid, and each mistake has its message."""
 
 from pathlib import Path
 
@@ -52,7 +52,7 @@ def test_demo_and_smoke_run_the_same_configs():
         assert all(step.overrides for step in short.values())
 
 
-def test_overrides_are_spelled_as_cfg_options(project):
+def test_overrides_become_cfg_options(project):
     overrides = {"a.b": 1, "c": True, "d": None, "e": [1, 2.5], "f": "1e-3"}
     project.write_suite(tasks={"t": {"config": "configs/cls_net.py", "overrides": overrides}})
     step = load_suite(project.suite).tasks["t"]
@@ -98,13 +98,13 @@ BASE = "name: x\nbackbones: [net]\nbaselines: [scratch]\ntasks: {t: configs/cls_
         ),
     ],
 )
-def test_a_mistake_gets_its_sentence(project, text, sentence):
+def test_each_mistake_has_its_message(project, text, sentence):
     message = refused(project, text)
     assert sentence in message
     assert len(message.splitlines()) == 1
 
 
-def test_all_mistakes_are_told_at_once(project):
+def test_all_mistakes_of_a_file_are_reported_at_once(project):
     message = refused(project, BASE + "seeds: 0\nkind: quick\nsead: 1\n")
     assert "has 3 mistakes" in message
     assert all(part in message for part in ("1. ", "2. ", "3. ", "'seeds'", "'kind'", "'sead'"))
@@ -133,7 +133,7 @@ def test_a_base_gives_what_a_suite_does_not_state(project):
         ("[tiny.yaml]", "'base' should be a valid string"),
     ],
 )
-def test_a_wrong_base_gets_a_sentence(project, base, said):
+def test_a_wrong_base_is_refused(project, base, said):
     upper = project.suite.with_name("upper.yaml")
     upper.write_text(f"base: {base}\n{BASE}")
     with pytest.raises(BenchError, match=said):
@@ -144,7 +144,7 @@ def test_a_wrong_base_gets_a_sentence(project, base, said):
     ("text", "said"),
     [("name: a\x07b\n", "not valid YAML: "), ("? [a, b]\n: 1\n", "a key is a list or a mapping")],
 )
-def test_broken_yaml_gets_a_sentence(project, text, said):
+def test_broken_yaml_is_refused(project, text, said):
     project.suite.write_text(text)
     with pytest.raises(BenchError, match=said):
         load_suite(project.suite)

@@ -92,7 +92,7 @@ def start_and_stop(jobs, *scancel):
     "scancel", [[], ["--signal=USR1", "--full"], ["--signal=TERM", "--full"]],
     ids=["cancelled", "SIGUSR1", "SIGTERM"],
 )  # fmt: skip
-def test_a_stopped_job_keeps_its_checkpoint_and_ends_well_on_the_second_go(jobs, scancel):
+def test_a_stopped_job_continues_from_its_checkpoint(jobs, scancel):
     state = start_and_stop(jobs, *scancel)
     assert state == ("FAILED" if scancel else "CANCELLED")
     reached = steps_done(jobs.project)

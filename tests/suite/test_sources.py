@@ -1,4 +1,4 @@
-"""A config's hash follows what it says and what its bases say, nothing else."""
+"""The hash of a config depends on the code of the config and its bases only."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_an_installed_library_is_no_file(project, hashes):
         ("a = (\n", r"deep\.py is not valid Python"),
     ],
 )
-def test_what_cannot_be_read_is_said(project, hashes, text, sentence):
+def test_unreadable_configs_are_refused(project, hashes, text, sentence):
     project.config("_base_/deep", text)
     with pytest.raises(BenchError, match=sentence):
         hashes()
@@ -72,13 +72,13 @@ def test_what_cannot_be_read_is_said(project, hashes, text, sentence):
         ("with read_base():\n    from .net import *\n", "imports its bases"),
     ],
 )
-def test_bases_that_only_running_would_tell_are_refused(project, hashes, text, said):
+def test_computed_bases_are_refused(project, hashes, text, said):
     project.config("_base_/net", text)
     with pytest.raises(BenchError, match=f"config configs/_base_/net.py {said}"):
         hashes()
 
 
-def test_a_config_that_is_no_text(project, hashes):
+def test_a_config_that_is_not_utf8_is_refused(project, hashes):
     (project.root / "configs" / "_base_" / "deep.py").write_bytes(b"depth = '\xff'\n")
     with pytest.raises(BenchError, match=r"cannot be read without running it.*UTF-8"):
         hashes()

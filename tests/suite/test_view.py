@@ -95,7 +95,7 @@ def test_plain_lines(board, monkeypatch):
     assert "5 waiting, 1 running, 1 cached, 1 failed" in printed
 
 
-def test_what_a_stage_has_measured_is_told_when_it_is_done(board):
+def test_metrics_of_a_stage_that_is_done_are_shown(board):
     metrics = {"top1": 65.1234, "top5": 90.0, "a": 1.0, "b": 2.0}
     folder = board.plan.folder / SCRATCH
     folder.mkdir(parents=True)
@@ -159,7 +159,7 @@ def test_durations(seconds, text):
         (b"", ""),
     ],
 )
-def test_the_telling_line_of_a_log(tmp_path, log, line):
+def test_last_error_finds_the_most_useful_line(tmp_path, log, line):
     path = tmp_path / "log.txt"
     path.write_bytes(b"error: of an earlier attempt\n" + log)
     assert last_error(path, offset=29) == line

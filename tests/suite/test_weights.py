@@ -1,4 +1,4 @@
-"""Methods whose weights are there: a supervised model beside pretrainings."""
+"""Methods with existing weights, for example a supervised model."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def put(project, content="weights", method="supervised", sha256="ab"):
     weights.with_suffix(".json").write_text(json.dumps(card), "utf-8")
 
 
-def test_every_task_starts_from_the_file_and_waits_for_no_pretraining(suite):
+def test_tasks_start_from_existing_weights(suite):
     plan = suite.plan(seeds=2)
     found = [stage for stage in plan.stages if "supervised__net" in stage.id]
     assert len(found) == 2 * 2
@@ -37,7 +37,7 @@ def test_every_task_starts_from_the_file_and_waits_for_no_pretraining(suite):
         assert given == "work_dirs/supervised-net/backbone.pth"
 
 
-def test_it_runs_once_and_again_when_the_weights_are_others(suite):
+def test_other_weights_rerun_the_tasks(suite):
     put(suite)
     assert suite.run()[0] == 0
     assert f"{CELL} from 0" in suite.take_calls()
@@ -58,7 +58,7 @@ def refused(project):
     return str(error.value)
 
 
-def test_weights_that_are_not_there_are_told_once_with_the_command(suite):
+def test_missing_weights_are_reported_once_with_the_command(suite):
     said = refused(suite)
     command = "python tools/convert_checkpoint.py FILE work_dirs/supervised-net --method supervised"
     assert said.count(command) == 1
@@ -73,7 +73,7 @@ def test_weights_of_another_method_are_refused(suite):
     assert "belongs to the method 'converted from timm'; use that name" in refused(suite)
 
 
-def test_they_are_not_asked_for_where_no_task_takes_them(suite):
+def test_unused_weights_may_be_missing(suite):
     suite.write_suite(weights={"supervised": WEIGHTS}, exclude=[{"method": "supervised"}])
     assert suite.run()[0] == 0
 
@@ -82,7 +82,7 @@ def test_they_are_not_asked_for_where_no_task_takes_them(suite):
     ("name", "said"),
     [("simmim", "two methods are called 'simmim'"), ("scratch", "cannot be called 'scratch'")],
 )
-def test_names_that_are_taken(project, name, said):
+def test_names_in_use_are_refused(project, name, said):
     project.write_suite(weights={name: WEIGHTS})
     with pytest.raises(BenchError, match=re.escape(said)):
         project.plan()
