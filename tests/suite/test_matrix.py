@@ -1,185 +1,153 @@
-"""The plan of a suite: dependencies, inputs and commands."""
-
-import importlib.util
-import json
-import sys
-from pathlib import Path
+"""The matrix of a suite: exclude, include and override."""
 
 import pytest
 
 from simmim_bench.errors import BenchError
-from simmim_bench.records import manifest
 from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.plan import MANIFEST, SUPERSEDED, Plan
 from simmim_bench.suite.profile import Profile
 
-ROOT = Path(__file__).parents[2]
+
+def ids(project):
+    return [stage.id for stage in project.plan().stages]
 
 
-def tool_module(name):
-    """The script ``tools/<name>.py`` as a module."""
-    spec = importlib.util.spec_from_file_location(f"tool_{name}", ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+PAINT = {"config": "configs/cls_{backbone}.py", "tool": "evaluate_painting"}
 
 
-def needed(plan, identifier):
-    """All stages that must have run before."""
-    needs = plan.stage(identifier).needs
-    return set(needs).union(*(needed(plan, need) for need in needs))
+def test_excluding_all_tasks_of_a_pretraining_excludes_it(project):
+    project.write_suite(exclude=[{"task": "det*", "method": "simmim"}])
+    assert "finetune/detection/simmim__net/seed0" not in ids(project)
+    assert "finetune/detection/scratch__net/seed0" in ids(project)
+    assert "pretrain/simmim__net/seed0" in ids(project)
+    project.write_suite(exclude=[{"method": "simmim"}])
+    assert not any("simmim" in name for name in ids(project))
+    assert len(ids(project)) == 4
 
 
-def test_every_cell_of_three_seeds_is_planned_once(project):
-    plan = project.plan(seeds=3)
-    ids = [stage.id for stage in plan.stages]
-    assert len(ids) == len(set(ids)) == 1 + 3 * (1 + 1 + 2 * 2) + 1
-    assert len({stage.result for stage in plan.stages}) == len(ids)
-    assert ids[-1] == "leaderboard"
+def test_an_included_cell_adds_its_pretraining(project):
+    for name in ("simmim_big", "cls_big"):
+        project.config(name, "steps = 1\n")
+    include = [{"method": "simmim", "backbone": "big", "task": "classification", "seed": 3}]
+    project.write_suite(include=include)
+    joined = [name for name in ids(project) if "big" in name]
+    assert joined == [
+        "pretrain/simmim__big/seed3",
+        "export/simmim__big/seed3",
+        "finetune/classification/simmim__big/seed3",
+    ]
+    assert len(ids(project)) == 8 + 3
 
 
-def test_stages_stand_after_what_they_need(project):
-    plan = project.plan(seeds=2)
-    ids = [stage.id for stage in plan.stages]
-    assert all(
-        ids.index(need) < ids.index(stage.id) for stage in plan.stages for need in stage.needs
+def test_an_override_changes_its_cells_only_and_wins_over_the_step(project):
+    override = [
+        {"task": "classification", "method": "scratch", "set": {"train_cfg.max_epochs": 9}},
+        {"task": "pretrain", "resources": {"gpus": 2, "memory": "2 GB", "time": "90 min"}},
+    ]
+    project.write_suite(override=override)
+    plan = project.plan()
+    scratch = plan.stage("finetune/classification/scratch__net/seed0")
+    simmim = plan.stage("finetune/classification/simmim__net/seed0")
+    pretrain = plan.stage("pretrain/simmim__net/seed0")
+    assert scratch.options == ("train_cfg.max_epochs=9",)
+    assert simmim.options == ("train_cfg.max_epochs=1",)
+    assert (pretrain.memory_mb, pretrain.minutes) == (2048, 90)
+    assert (scratch.memory_mb, scratch.minutes) == (None, None)
+    assert pretrain.options == ()
+
+
+def test_an_override_may_name_another_config(project):
+    project.config("cls2_net", "steps = 1\n")
+    change = {"task": "classification", "method": "scratch", "config": "configs/cls2_{backbone}.py"}
+    project.write_suite(override=[change])
+    configs = {stage.id: stage.config for stage in project.plan().stages}
+    assert configs["finetune/classification/scratch__net/seed0"] == "configs/cls2_net.py"
+    assert configs["finetune/classification/simmim__net/seed0"] == "configs/cls_net.py"
+    project.write_suite(override=[{**change, "config": "configs/cls3_{backbone}.py"}])
+    with pytest.raises(
+        BenchError, match=r"tasks.classification: config configs/cls3_net.py does not exist"
+    ):
+        project.run(dry_run=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"exclude": [{"task": "segmentation"}]}, "exclude 1 matches no cell"),
+        ({"exclude": [{}]}, "'exclude.0' should name a method, a backbone, a task or a seed"),
+        ({"exclude": [{"backbone": "*"}]}, "exclude leaves no cell of the matrix"),
+        ({"exclude": [{"task": "pretrain"}]}, "exclude 1 names the task 'pretrain'"),
+        ({"override": [{"seed": 1, "set": {"a": 1}}]}, "override 1 matches no cell"),
+        ({"override": [{"sett": {"a": 1}}]}, "unknown key 'override.0.sett'; did you mean 'set'?"),
+        (
+            {"include": [{"method": "mae", "backbone": "net", "task": "detection"}]},
+            "include 1: unknown method 'mae'; methods: simmim, scratch",
+        ),
+        (
+            {"include": [{"method": "simmim", "backbone": "big", "task": "detection"}]},
+            "pretrain.simmim: config configs/simmim_big.py does not exist",
+        ),
+        (
+            {"tasks": {"paint": PAINT}},
+            "task 'paint' needs the decoder of a pretraining, which 'scratch' does not have",
+        ),
+        (
+            {"tasks": {"paint": {**PAINT, "overrides": {"painting.ratio": 0.5}}}, "baselines": []},
+            "task 'paint' has overrides, but painting protocols run unchanged; remove them",
+        ),
+        (
+            {
+                "pretrain": {
+                    "guided": {"config": "configs/simmim_net.py", "uses": {"steps": "simmim"}},
+                    "simmim": "configs/simmim_net.py",
+                }
+            },
+            "'guided' uses the backbone of 'simmim', but no earlier pretraining makes it for net",
+        ),
+        ({"tasks": {"pretrain": "configs/cls_net.py"}}, "a task cannot be named 'pretrain'"),
+        (
+            {"resources": {"memory": "16"}},
+            "a number with a unit (mb, gb, tb), e.g. 16 GB",
+        ),
+        ({"resources": {"time": "2 weeks"}}, "should be a number with a unit (s, min, m, h, d)"),
+        ({"budget": {"gpu_hours": 0}}, "'budget.gpu_hours' should be greater than 0, got 0"),
+    ],
+)
+def test_each_mistake_has_its_message(project, changes, sentence):
+    project.write_suite(**changes)
+    with pytest.raises(BenchError) as caught:
+        project.run(dry_run=True)
+    assert sentence in str(caught.value)
+
+
+def test_names_that_give_the_same_folder_are_refused(project):
+    for name in ("simmim_x", "simmim_a__x", "cls_x", "cls_a__x"):
+        project.config(name, "steps = 1\n")
+    project.write_suite(
+        backbones=["x", "a__x"],
+        pretrain={"s__a": "configs/simmim_net.py", "s": "configs/simmim_net.py"},
+        tasks={"t": "configs/cls_net.py"},
     )
+    with pytest.raises(BenchError, match=r"two stages would write into pretrain/s__a__x/seed0"):
+        project.plan()
 
 
-def test_scratch_depends_on_no_pretraining(project):
-    plan = project.plan(seeds=2)
-    scratch = [stage for stage in plan.stages if "/scratch__net/" in stage.id]
-    assert len(scratch) == 4
-    for stage in scratch:
-        assert needed(plan, stage.id) == {"data"}
-        assert "--from-scratch" in stage.command
-        assert "--pretrained" not in stage.command
-
-
-def test_fine_tuning_starts_from_its_own_seed(project):
-    plan = project.plan(seeds=3)
-    for seed in range(3):
-        cell = f"simmim__net/seed{seed}"
-        stage = plan.stage(f"finetune/detection/{cell}")
-        assert needed(plan, stage.id) == {"data", f"pretrain/{cell}", f"export/{cell}"}
-        given = stage.command[stage.command.index("--pretrained") + 1]
-        assert given == f"work_dirs/tiny/export/{cell}/backbone.pth"
-        assert stage.command[stage.command.index("--seed") + 1] == str(seed)
-
-
-def test_a_pretraining_may_use_the_export_of_another_of_its_seed(project):
-    guided = {"config": "configs/simmim_net.py", "uses": {"steps": "simmim"}}
-    project.write_suite(pretrain={"simmim": "configs/simmim_net.py", "guided": guided}, seeds=2)
-    plan = project.plan()
-    stage = plan.stage("pretrain/guided__net/seed1")
-    assert stage.needs == ("data", "export/simmim__net/seed1")
-    weights = "work_dirs/tiny/export/simmim__net/seed1/backbone.pth"
-    assert stage.command[-2:] == ("--cfg-options", f"steps={weights}")
-    assert stage.inputs["overrides"] == f"steps={weights}"
-    assert plan.stage("pretrain/simmim__net/seed1").needs == ("data",)
-
-
-def test_a_painting_takes_the_whole_pretraining_and_its_overrides(project, monkeypatch):
-    project.config("paint_net", "painting = dict()\n")
-    paint = {"config": "configs/paint_{backbone}.py", "tool": "evaluate_painting"}
-    pretrain = {"config": "configs/simmim_{backbone}.py", "overrides": {"train_cfg.max_epochs": 2}}
-    project.write_suite(tasks={"painting": paint}, baselines=[], pretrain={"simmim": pretrain})
-    stage = project.plan().stage("finetune/painting/simmim__net/seed0")
-    assert needed(project.plan(), stage.id) == {"data", "pretrain/simmim__net/seed0"}
-    monkeypatch.setattr(sys, "argv", list(stage.command[1:]))
-    command = tool_module("analyze").parse()
-    assert command.config == "configs/simmim_net.py"
-    assert command.run.as_posix() == "work_dirs/tiny/pretrain/simmim__net/seed0"
-    assert command.protocol == "configs/paint_net.py"
-    assert command.cfg_options == ["train_cfg.max_epochs=2"]
-    assert stage.result == f"{command.out.as_posix()}/manifest.json"
-
-
-def test_a_protocol_with_the_wrong_tool_is_reported_before_anything_runs(project):
-    project.config("paint_net", "painting = dict()\n")
-    project.write_suite(tasks={"painting": "configs/paint_{backbone}.py"})
-    wanted = "paint_net.py runs with tools/analyze.py painting; add `tool: evaluate_painting`"
-    with pytest.raises(BenchError, match=wanted):
-        project.run()
-
-
-def test_a_missing_reference_network_is_reported_before_anything_runs(project):
-    judge = 'dict(checkpoint="data/vgg16.pth")'
-    project.config("paint_net", f"painting = dict(judge={judge})\n")
-    paint = {"config": "configs/paint_{backbone}.py", "tool": "evaluate_painting"}
-    project.write_suite(tasks={"painting": paint}, baselines=[])
-    with pytest.raises(BenchError, match=r"network's weights data/vgg16.pth do not exist; get"):
-        project.run()
-    assert not project.folder.exists()
-    (project.root / "data").mkdir(exist_ok=True)
-    (project.root / "data" / "vgg16.pth").touch()
-    assert project.run(dry_run=True)[0] == 0
-
-
-def test_more_seeds_change_no_cell_of_the_first(project):
-    one, three = project.plan(seeds=1), project.plan(seeds=3)
-    for stage in one.stages[:-1]:
-        assert three.stage(stage.id) == stage
-
-
-def test_inputs_name_config_bases_overrides_and_kind(project):
-    stage = project.plan().stage("finetune/classification/scratch__net/seed0")
-    assert stage.inputs["overrides"] == "train_cfg.max_epochs=1"
-    assert stage.inputs["kind"] == "smoke"
-    assert {"configs/cls_net.py", "configs/_base_/net.py"} <= set(stage.inputs)
-
-
-def test_inputs_hold_nothing_of_the_machine(project):
-    for stage in project.plan().stages:
-        assert str(project.root) not in repr((stage.inputs, stage.command[1:], stage.result))
-
-
-def test_a_suite_without_data_step_reads_none(project):
-    project.write_suite(data=None)
-    plan = project.plan()
-    assert not any(stage.id == "data" or "data" in stage.needs for stage in plan.stages)
-
-
-def test_names_of_files_are_those_of_records():
-    assert (MANIFEST, SUPERSEDED) == (manifest.FILE_NAME, manifest.SUPERSEDED)
-
-
-def test_a_plan_is_the_same_after_json(project, tmp_path):
-    plan = project.plan()
-    path = tmp_path / "plan.json"
-    path.write_text(json.dumps(plan.to_json()), "utf-8")
-    assert Plan.read(path) == plan
-
-
-@pytest.mark.parametrize("name", ["demo", "smoke"])
-def test_the_real_tools_understand_their_commands(name, monkeypatch):
-    suite = load_suite(ROOT / "configs" / "suites" / f"{name}.yaml", seeds=2)
-    plan = build_plan(suite, root=ROOT, folder=ROOT / "work_dirs" / name)
-    seen = set()
-    for stage in plan.stages:
-        tool = Path(stage.command[1]).stem
-        monkeypatch.setattr(sys, "argv", list(stage.command[1:]))
-        tool_module(tool).parse()
-        seen.add(tool)
-    assert seen == {"prepare_data", "train", "export_backbone", "leaderboard"}
-
-
-def test_speed_reaches_trainings_and_only_precision_is_an_input(project):
-    def trainings(resources):
-        project.write_suite(data=None, resources=resources)
-        suite = load_suite(project.suite)
-        profile = Profile(launcher="torchrun")
-        plan = build_plan(suite, root=project.root, folder=project.folder, profile=profile)
-        return {s.id: s for s in plan.stages if s.id.startswith(("pretrain/", "finetune/"))}
-
-    plain = trainings({"gpus": 2})
-    fast = trainings({"gpus": 2, "fsdp": True, "recompute": True, "compile": True})
-    for name, stage in fast.items():
-        added = [word for word in stage.command if word not in plain[name].command]
-        assert added == ["--recompute", "--compile", "--fsdp"]
-        assert stage.inputs == plain[name].inputs
-    assert all("--fsdp" not in s.command for s in trainings({"fsdp": True}).values())
-    for name, stage in trainings({"gpus": 2, "precision": "bfloat16"}).items():
-        assert ("--precision", "bfloat16") in zip(stage.command, stage.command[1:], strict=False)
-        assert stage.inputs == {**plain[name].inputs, "precision": "bfloat16"}
+@pytest.mark.parametrize(
+    ("profile", "processes", "begin"),
+    [
+        (Profile(), 1, ["tools/train.py"]),
+        (Profile(launcher="torchrun"), 4, ["-m", "torch.distributed.run", "--standalone"]),
+        (Profile(launcher="torchrun", gpus=2, on_gpus=True), 2, ["-m", "torch.distributed.run"]),
+        (Profile(launcher="slurm"), 4, ["--ntasks=4", "--cpus-per-task=3"]),
+    ],
+)
+def test_a_launcher_starts_as_many_processes_as_it_may(project, profile, processes, begin):
+    project.write_suite(resources={"gpus": 4, "threads": 3})
+    suite = load_suite(project.suite)
+    plan = build_plan(suite, root=project.root, folder=project.folder, profile=profile)
+    stage = plan.stage("pretrain/simmim__net/seed0")
+    assert stage.processes == processes
+    assert stage.gpus == (processes if profile.on_gpus else 0)
+    assert list(stage.command[1 : len(begin) + 1]) == begin
+    assert stage.inputs == project.plan().stage(stage.id).inputs  # done is done, however started
+    assert plan.stage("export/simmim__net/seed0").processes == 1
