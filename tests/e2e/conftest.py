@@ -1,11 +1,17 @@
 """A few embedded images and the tools as a stranger calls them."""
 
+import contextlib
+import io
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from mmengine import DefaultScope, MessageHub, MMLogger
+from mmengine.visualization import Visualizer
 
 from simmim_bench.data.demo.build import build_demo
 from simmim_bench.data.demo.spec import DemoSpec
@@ -59,6 +65,24 @@ class Tools:
         process = self.start(*words)
         output, _ = process.communicate(timeout=400)
         return process.returncode, output
+
+    def call(self, tool, *words):
+        """Run a tool in this process: its code and what it prints.
+
+        The environment and mmengine's global instances are as before when it ends.
+        """
+        printed = io.StringIO()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(mock.patch.dict(os.environ, self.env))
+            stack.enter_context(mock.patch.object(sys, "argv", [tool, *map(str, words)]))
+            for kind in (DefaultScope, MessageHub, MMLogger, Visualizer):
+                stack.enter_context(mock.patch.dict(kind._instance_dict))
+            stack.enter_context(contextlib.chdir(ROOT))
+            stack.enter_context(contextlib.redirect_stdout(printed))
+            stack.enter_context(contextlib.redirect_stderr(printed))
+            end = stack.enter_context(pytest.raises(SystemExit))
+            runpy.run_path(str(ROOT / tool), run_name="__main__")
+        return end.value.code, printed.getvalue()
 
     def succeed(self, *words):
         code, output = self.run(*words)

@@ -9,13 +9,12 @@ from PIL import Image
 
 from tests.e2e.conftest import CONFIGS, PRETRAIN, TINY, Tools
 
-pytestmark = pytest.mark.slow
 MASK = "train_dataloader.dataset.pipeline.2"
 
 
 def refusal(tools, *words):
     """The one line that starts with ``error:``."""
-    code, output = tools.run(*words)
+    code, output = tools.call(*words)
     assert code == 2, output[-3000:]
     assert "Traceback" not in output
     assert "OneDL" not in output  # what the libraries print while they are imported
@@ -82,6 +81,7 @@ def test_a_corrupt_image(tools, data, tmp_path):
     assert "--verify" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["train2017", "val2017"])
 def test_a_corrupt_image_of_a_detector_and_the_same_command_after_it_is_repaired(
     tools, data, tmp_path, split
