@@ -58,10 +58,13 @@ class VisibleEncoder:
         run: Context in which the backbone drops masked tokens. Takes the adapter, the mask (Bool,
             (B, H / token_size, W / token_size)) and the mask token (1, 1, channels of the last
             level).
+        blocks_need_mask: Whether blocks depend on the mask, so that they cannot be computed again
+            in the backward pass (``--recompute``).
     """
 
     check: Callable[[BackboneAdapter], None]
     run: Callable[[BackboneAdapter, Tensor, Tensor], AbstractContextManager[None]]
+    blocks_need_mask: bool = True
 
 
 class BackboneAdapter(ABC):

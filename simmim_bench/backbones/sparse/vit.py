@@ -72,4 +72,4 @@ def check_last_level(adapter: BackboneAdapter) -> None:
         )
 
 
-VISIBLE_VIT = VisibleEncoder(check=check_last_level, run=visible_vit)
+VISIBLE_VIT = VisibleEncoder(check=check_last_level, run=visible_vit, blocks_need_mask=False)

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from mmengine.hooks import Hook
 from mmengine.model import BaseAveragedModel
-from mmpretrain.models.backbones import VisionTransformer
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import FSDPModule, fully_shard
@@ -179,7 +178,8 @@ def refuse_recomputed(model: nn.Module) -> None:
     Raises:
         BenchError: If blocks depend on the mask of the forward pass, or on constant weights.
     """
-    if isinstance(model, SparseSimMIM) and type(model.backbone) is not VisionTransformer:
+    encoder = model.adapter.visible_encoder if isinstance(model, SparseSimMIM) else None
+    if encoder is not None and encoder.blocks_need_mask:
         raise BenchError(
             f"--recompute does not support a sparse {type(model.backbone).__name__}, whose blocks "
             f"need the mask of the forward pass; leave out --recompute"
