@@ -1,4 +1,4 @@
-"""A fixed part of a labelled dataset, the same for everyone who has the same images."""
+"""Few-shot training: a fixed part of a labelled dataset, the same for everyone."""
 
 from __future__ import annotations
 
@@ -17,28 +17,30 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.registry import DATASETS, HOOKS
 
+IMAGE_LIST = "training_images.txt"
+
 
 @DATASETS.register_module()
 class FewShotDataset(CustomDataset):
-    """``mmpretrain.CustomDataset`` with some images of every class.
+    """``mmpretrain.CustomDataset`` with some images of each class.
 
-    Which ones follows from the SHA-256 of each image's path below the data root and the number
-    of the list alone: no random generator, the same on any machine. Or a file lists them, as
+    The choice depends only on the SHA-256 of each image's path below the data root and the number
+    of the list, so it is the same on any machine. A file can list the images instead, as
     https://github.com/google-research/simclr/tree/master/imagenet_subsets does for 1 % and 10 %
     of ImageNet. A training writes the list of its images into its folder.
 
     Args:
-        share: Share of each class's images, rounded up; as 0.01 and 0.1 of ImageNet.
-        shots: Instead, this many images of each class.
-        list_file: Instead, a text file that names one image a line: its file name, or its path
+        share: Share of the images of each class, rounded up, such as 0.01 or 0.1.
+        shots: Alternatively, number of images of each class.
+        list_file: Alternatively, a text file with one image per line: its file name, or its path
             below ``data_prefix``.
-        list_number: Another list for every number.
+        list_number: Each number gives another choice.
         kwargs: See ``mmpretrain.CustomDataset``.
 
     Raises:
-        BenchError: If not one of ``share``, ``shots`` and ``list_file`` is given, it is out of
-            range, a class has fewer images than ``shots``, or the file cannot be read, is empty
-            or names what is not there.
+        BenchError: If not exactly one of ``share``, ``shots`` and ``list_file`` is given, it is out
+            of range, a class has fewer images than ``shots``, or the file cannot be read, is
+            empty or lists a missing image.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class FewShotDataset(CustomDataset):
         super().__init__(**kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
-        """The chosen images, in the order of the whole dataset."""
+        """Entries of the chosen images, in the order of the whole dataset."""
         everything: list[dict[str, Any]] = super().load_data_list()
         if self.list_file is not None:
             names = [self._below(entry["img_path"]) for entry in everything]
@@ -105,19 +107,32 @@ class FewShotDataset(CustomDataset):
         return hashlib.sha256(f"{self.list_number}/{below.as_posix()}".encode()).hexdigest()
 
 
-# Lists of images in text files, one a line: read one, or find out which images it names.
+@HOOKS.register_module()
+class ImageListHook(Hook):
+    """Write ``training_images.txt``, one path per line, if the training data are a chosen part.
+
+    ``simmim_bench.FewShotDataset`` reads it back as ``list_file``.
+    """
+
+    @master_only
+    def before_train(self, runner: Any) -> None:
+        """Write the list of the dataset."""
+        dataset = runner.train_dataloader.dataset
+        if hasattr(dataset, "chosen_images"):
+            text = "".join(f"{name}\n" for name in dataset.chosen_images())
+            atomic_write_text(Path(runner.work_dir) / IMAGE_LIST, text)
 
 
 def listed_images(path: Path, images: Sequence[str]) -> set[int]:
-    """Indices of the images that a file names.
+    """Indices of the images that a file lists.
 
     Args:
-        path: Text file; each line is a file name, or a path as in ``images``.
-        images: Path of each image below the folder of all.
+        path: Text file; each line is a file name or a path as in ``images``.
+        images: Path of each image, relative to the common folder.
 
     Raises:
-        BenchError: If the file cannot be read or names nothing, an image that is not there, or a
-            file name that several folders have.
+        BenchError: If the file cannot be read, is empty, or lists a missing image or a file name
+            that several folders have.
     """
     names = _read(path)
     places: dict[str, list[int]] = defaultdict(list)
@@ -148,25 +163,3 @@ def _read(path: Path) -> list[str]:
     if not names:
         raise BenchError(f"{path} names no image; give a file with one name a line")
     return names
-
-
-# Keep the list of the images that a few-shot training saw beside what it made of them.
-
-
-IMAGE_LIST = "training_images.txt"
-
-
-@HOOKS.register_module()
-class ImageListHook(Hook):
-    """Write ``training_images.txt``, one path a line, if the training data are a chosen part.
-
-    ``simmim_bench.FewShotDataset`` reads it back as ``list_file``.
-    """
-
-    @master_only
-    def before_train(self, runner: Any) -> None:
-        """Ask the dataset which images it chose."""
-        dataset = runner.train_dataloader.dataset
-        if hasattr(dataset, "chosen_images"):
-            text = "".join(f"{name}\n" for name in dataset.chosen_images())
-            atomic_write_text(Path(runner.work_dir) / IMAGE_LIST, text)

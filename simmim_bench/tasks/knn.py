@@ -1,4 +1,4 @@
-"""k-nearest-neighbour classification of frozen features; nothing is learned.
+"""k-nearest-neighbour classification of frozen features, without training.
 
 Votes as in https://arxiv.org/abs/1805.01978, section 3.4, with DINO's values:
 https://github.com/facebookresearch/dino/blob/main/eval_knn.py.
@@ -22,30 +22,30 @@ from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS, METRICS, MODELS
 from simmim_bench.tasks.linear_probe import FrozenBackbone
 
-EMPTY = -1
+EMPTY = -1  # label of an empty row
 ROWS = 256  # images compared at once
 
 
 @MODELS.register_module()
 class KNNClassifier(FrozenBackbone, BaseModel):
-    """One epoch over labelled images fills a memory of features; predictions are votes of it.
+    """One epoch over labelled images fills a memory of features, whose rows vote on predictions.
 
-    The memory is reserved by ``simmim_bench.ReserveMemoryHook`` and stands in checkpoints, whose
-    number of rows is taken over. Each image has its own row, so the memory is the same for any
-    number of processes.
+    ``simmim_bench.ReserveMemoryHook`` reserves the memory. It is in checkpoints, and loading one
+    sets its number of rows. Each image has its own row, so the memory is the same for any number
+    of processes.
 
     Args:
         backbone: Config of the backbone.
-        neck: Config of what makes (B, C) features of its outputs, such as GlobalAveragePooling.
-        channels: C.
-        num_classes: Classes of the dataset.
+        neck: Config of the neck that makes features (B, C), such as GlobalAveragePooling.
+        channels: Channels of these features, C.
+        num_classes: Number of classes.
         neighbours: Numbers of neighbours that vote.
         temperature: Votes are exp(cosine similarity / temperature).
         data_preprocessor: Config of the preprocessor.
     """
 
     of_any_length = frozenset({"features", "labels"})
-    """Buffers of which a checkpoint may have another number of rows."""
+    """Buffers whose number of rows may differ in a checkpoint."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         self.neighbours = tuple(neighbours)
         self.temperature = temperature
         self.reserve(0)
-        self.step = torch.nn.Parameter(torch.zeros(()))  # an optimizer needs one; it stays 0
+        self.step = torch.nn.Parameter(torch.zeros(()))  # for the optimizer; stays 0
 
     def reserve(self, images: int) -> None:
         """Make an empty memory for ``images`` images."""
@@ -78,7 +78,7 @@ class KNNClassifier(FrozenBackbone, BaseModel):
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        """Take over a memory of any size."""
+        """Load a memory of any size."""
         if f"{prefix}labels" in state_dict:
             self.reserve(len(state_dict[f"{prefix}labels"]))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
@@ -94,16 +94,16 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         Args:
             inputs: Normalised images, (B, 3, H, W).
             data_samples: With ``gt_label`` and ``sample_idx`` in mode ``'loss'``.
-            mode: ``'loss'`` remembers and returns a loss of 0, ``'predict'`` adds the field
-                ``knn_label`` (one label per number of neighbours) to the samples, ``'tensor'``
-                returns features of unit length, (B, C).
+            mode: ``'loss'`` stores the features and returns a loss of 0; ``'predict'`` adds the
+                field ``knn_label`` (one label per number of neighbours) to the samples;
+                ``'tensor'`` returns features of unit length, (B, C).
 
         Raises:
-            BenchError: If the memory is empty, or smaller than the numbers of neighbours.
-            ValueError: If the mode is another one.
+            BenchError: If the memory holds fewer images than neighbours vote.
+            ValueError: If the mode is unknown.
         """
         with torch.no_grad():
-            # float as the memory is, also under autocast
+            # float32 like the memory, also under autocast
             features = F.normalize(self.neck(self.backbone(inputs))[-1].float(), dim=1)
         if mode == "tensor" or data_samples is None:
             return features
@@ -119,24 +119,24 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         raise ValueError(f"unknown mode {mode!r}; known are: loss, predict, tensor")
 
     def train(self, mode: bool = True) -> KNNClassifier:
-        """Share what each process remembers before the first prediction."""
+        """Exchange the rows of all processes before the first prediction."""
         super().train(mode)
         if not mode:
             _share(self.features, self.labels)
         return self
 
     def vote(self, features: Tensor) -> Tensor:
-        """Labels that the neighbours of (B, C) unit features vote for, (B, len(neighbours)).
+        """Labels voted for by the neighbours of unit features (B, C), (B, len(neighbours)).
 
         Raises:
-            BenchError: If fewer images are remembered than neighbours are asked for.
+            BenchError: If the memory holds fewer images than neighbours vote.
         """
         known = self.labels != EMPTY
         if int(known.sum()) < max(self.neighbours):
             raise BenchError(
-                f"k-NN remembers {int(known.sum())} images and asks for {max(self.neighbours)} "
-                f"neighbours; run it with tools/train.py, which fills the memory, and give fewer "
-                f"model.neighbours on small data"
+                f"{max(self.neighbours)} neighbours are to vote, but the memory of k-NN holds "
+                f"{int(known.sum())} images; run tools/train.py, which fills it, and reduce "
+                "model.neighbours for small data"
             )
         memory, labels = self.features[known], self.labels[known]
         return torch.cat([self._vote(part, memory, labels) for part in features.split(ROWS)])
@@ -150,7 +150,7 @@ class KNNClassifier(FrozenBackbone, BaseModel):
 
 
 def _share(features: Tensor, labels: Tensor) -> None:
-    """Give every process the rows of all; the same row of two processes holds the same."""
+    """Copy the rows of all processes to each; a row of two processes has the same content."""
     known = (labels != EMPTY).float()
     total = known.clone()
     all_reduce(total)
@@ -160,12 +160,9 @@ def _share(features: Tensor, labels: Tensor) -> None:
     all_reduce(labels, op="max")
 
 
-# Accuracy of k-NN votes.
-
-
 @METRICS.register_module()
 class KNNAccuracy(BaseMetric):
-    """Top-1 accuracy in percent for each number of neighbours: ``knn/top1_k20``.
+    """Top-1 accuracy of the votes in percent for each number of neighbours: ``knn/top1_k20``.
 
     Args:
         neighbours: As in the model.
@@ -177,12 +174,12 @@ class KNNAccuracy(BaseMetric):
         self.neighbours = tuple(neighbours)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002
-        """Note which votes of a batch are right."""
+        """Keep which votes of a batch are right."""
         for sample in data_samples:
             self.results.append((sample["knn_label"] == sample["gt_label"]).cpu())
 
     def compute_metrics(self, results: list[torch.Tensor]) -> dict[str, float]:
-        """Share of right votes, in percent."""
+        """Share of right votes in percent."""
         right = torch.stack(results).sum(0).tolist()
         return {
             f"knn/top1_k{k}": 100 * count / len(results)
@@ -190,15 +187,12 @@ class KNNAccuracy(BaseMetric):
         }
 
 
-# Give a k-NN classifier a row for every image.
-
-
 @HOOKS.register_module()
 class ReserveMemoryHook(Hook):
-    """Call ``model.reserve`` with the number of training images, unless a checkpoint did."""
+    """Reserve a row for each training image in a k-NN classifier, unless a checkpoint did."""
 
     def before_train(self, runner: Any) -> None:
-        """Reserve."""
+        """Call ``model.reserve``."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         images = len(runner.train_dataloader.dataset)
         if len(model.labels) != images:

@@ -14,33 +14,34 @@ from torch import Tensor, nn
 
 from simmim_bench.registry import MODELS
 
-# A backbone that is only looked at: no gradients, no dropped paths, no running statistics.
+EPS = 1e-6
 
 
 class FrozenBackbone(nn.Module):
-    """Mix-in, first among the bases, for models whose ``backbone`` stays as it was pretrained."""
+    """Mix-in for models whose ``backbone`` is not trained; it must be the first base class.
+
+    The backbone has no gradients and stays in evaluation mode, so there is no drop path and
+    running statistics do not change.
+    """
 
     backbone: nn.Module
 
     def freeze(self) -> None:
-        """Take the backbone's parameters from the optimizer; called once it is there."""
+        """Exclude the backbone from training; call it after the backbone was built."""
         self.backbone.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Self:
-        """Set the mode of everything but the backbone, which stays in evaluation mode."""
+        """Set the mode of all modules but the backbone, which stays in evaluation mode."""
         super().train(mode)
         self.backbone.eval()
         return self
-
-
-EPS = 1e-6
 
 
 @MODELS.register_module()
 class LinearProbe(FrozenBackbone, ImageClassifier):
     """``mmpretrain.ImageClassifier`` whose backbone is not trained.
 
-    The backbone's ``out_indices`` choose the layer that is probed.
+    ``out_indices`` of the backbone select the layer that is probed.
 
     Args:
         kwargs: See ``mmpretrain.ImageClassifier``.

@@ -1,4 +1,4 @@
-"""Any data in ADE20K's layout: images and label maps in folders of the same structure."""
+"""Semantic segmentation: data set and metric."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ CLASS_LIST = "classes.txt"
 
 @DATASETS.register_module()
 class SegLayoutDataset(BaseSegDataset):
-    """Semantic segmentation with label maps beside images, as ADE20K has them.
+    """Any data in ADE20K's layout: images and label maps in folders of the same structure.
 
-    Class names are the lines of ``classes.txt`` in the data root; without that file they are
-    ADE20K's if there are as many, else numbered. Names stand in the order of labels, without
-    the ignored zero where ``reduce_zero_label`` drops it.
+    Class names are the lines of ``classes.txt`` in the data root, in the order of labels, without
+    the ignored zero if ``reduce_zero_label`` removes it. Without that file they are ADE20K's if
+    their number matches, otherwise numbers.
 
     Args:
-        num_classes: Classes that the model has.
+        num_classes: Number of classes of the model.
         data_root: Folder that prefixes and ``classes.txt`` are relative to.
-        metainfo: Takes the place of names and palette.
+        metainfo: Replaces names and palette.
         data_prefix: Folders ``img_path`` and ``seg_map_path`` below the data root.
-        kwargs: See ``mmseg.BaseSegDataset``; ``img_suffix`` is found in the image folder.
+        kwargs: See ``mmseg.BaseSegDataset``; ``img_suffix`` is that of the image folder.
 
     Raises:
-        BenchError: If ``classes.txt`` does not name ``num_classes`` classes, or the images are
-            not all of one suffix; for a sample, if its label map is missing or corrupt, or holds a
-            label that is no class.
+        BenchError: If ``classes.txt`` does not name ``num_classes`` classes, or the images have
+            several suffixes; for a sample, if its label map is missing or corrupt or has a label
+            that is not a class.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class SegLayoutDataset(BaseSegDataset):
         )
 
     def prepare_data(self, idx: int) -> Any:
-        """Sample ``idx`` after the pipeline, its labels checked."""
+        """Sample ``idx`` after the pipeline; its labels are checked."""
         try:
             sample = super().prepare_data(idx)
-        except (OSError, SyntaxError) as error:  # Pillow's; images say it themselves
+        except (OSError, SyntaxError) as error:  # from Pillow; images raise a BenchError
             path = self.get_data_info(idx)["seg_map_path"]
             raise BenchError(
-                f"the label map {path} cannot be read ({error}); restore it, or remove its image, "
-                "and check the others with `python tools/prepare_data.py DATASET --verify`"
+                f"label map {path} cannot be read ({error}); restore it, or remove its image, and "
+                "check the others with `python tools/prepare_data.py DATASET --verify`"
             ) from error
         if isinstance(sample, dict) and "gt_sem_seg" in sample.get("data_samples", ()):
             check_labels(
@@ -82,23 +82,23 @@ class SegLayoutDataset(BaseSegDataset):
 
 
 def only_suffix(folder: Path) -> str:
-    """Suffix of all images below ``folder``; mmseg passes over files of any other.
+    """Suffix of all images below ``folder``; mmseg reads only one.
 
     Raises:
-        BenchError: If there is none, or more than one.
+        BenchError: If there are no images, or images with several suffixes.
     """
     found = Counter(path.suffix for path in image_files(folder))
     if len(found) != 1:
         counts = ", ".join(f"{count} {suffix}" for suffix, count in found.most_common())
         raise BenchError(
-            f"{folder} holds images of {len(found)} suffixes ({counts or 'none'}), expected one; "
-            f"convert the others"
+            f"images of {folder} must have one suffix, got {len(found)} ({counts or 'none'}); "
+            "convert the others"
         )
     return next(iter(found))
 
 
 def class_names(data_root: Path, num_classes: int) -> dict[str, Any]:
-    """Metainfo with ``classes``, and the palette where the dataset has one of its own."""
+    """Metainfo with ``classes``, and a palette for ADE20K."""
     path = data_root / CLASS_LIST
     if path.is_file():
         names = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
@@ -113,23 +113,21 @@ def class_names(data_root: Path, num_classes: int) -> dict[str, Any]:
     return {"classes": tuple(f"class {i}" for i in range(1, num_classes + 1))}
 
 
-# Mean intersection over union with full precision.
-
-
 @METRICS.register_module()
 class IoUMetric(mmseg.evaluation.IoUMetric):
-    """mmseg's metric without its rounding to two digits, and with exact sums.
+    """Mean intersection over union with full precision and exact sums.
 
-    mmseg adds pixel counts in float32, which cannot hold more than 2 ** 24 exactly; here they
-    are added in float64. Classes that are neither predicted nor present do not count.
+    mmseg rounds to two digits and sums pixel counts in float32, which is exact only up to
+    2 ** 24; here they are summed in float64. Classes that are neither predicted nor present do
+    not count.
     """
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
         """Count the pixels of a batch.
 
         Raises:
-            BenchError: If a label map holds a label that is no class and not the ignored one;
-                such pixels would count as neither right nor wrong.
+            BenchError: If a label is neither a class nor the ignored one; such pixels would
+                count as neither right nor wrong.
         """
         classes = len(self.dataset_meta["classes"])
         for sample in data_samples:
@@ -148,7 +146,7 @@ class IoUMetric(mmseg.evaluation.IoUMetric):
         """Sum the counts of all images.
 
         Args:
-            results: For each image: intersection, union, predicted and true pixels by class.
+            results: Intersection, union, predicted and true pixels of each class, for each image.
 
         Returns:
             Percent: ``aAcc`` and, for ``iou_metrics=['mIoU']``, ``mIoU`` and ``mAcc``.
@@ -165,7 +163,7 @@ class IoUMetric(mmseg.evaluation.IoUMetric):
         }
 
     def _log(self, percents: dict[str, Any]) -> None:
-        """Per-class table."""
+        """Log a table of the classes."""
         table = PrettyTable()
         table.add_column("Class", list(self.dataset_meta["classes"]))
         for name, values in percents.items():
@@ -174,28 +172,25 @@ class IoUMetric(mmseg.evaluation.IoUMetric):
         MMLogger.get_current_instance().info(f"per class results:\n{table}")
 
 
-# Labels of a label map against the classes that there are.
-
-
 def check_labels(
     labels: Tensor, *, image: str, classes: int, ignored: int, reduced: bool = False
 ) -> None:
-    """Refuse labels that a loss cannot index and that a metric would count as nothing.
+    """Check that all labels are classes or ignored.
 
     Args:
         labels: Integers of any shape.
-        image: Path of the image, for the error.
-        classes: Labels are 0 to ``classes`` - 1.
-        ignored: The one other label.
-        reduced: Whether ``reduce_zero_label`` has made the file's labels one less.
+        image: Path of the image, for the message.
+        classes: Number of classes; labels are 0 to ``classes`` - 1.
+        ignored: Label of ignored pixels.
+        reduced: Whether ``reduce_zero_label`` has subtracted one from the labels of the file.
 
     Raises:
-        BenchError: Naming the image and the first such label.
+        BenchError: If there is another label.
     """
-    strange = labels[(labels >= classes) & (labels != ignored)]
-    if strange.numel():
+    unknown = labels[(labels >= classes) & (labels != ignored)]
+    if unknown.numel():
         raise BenchError(
-            f"the label map of {image} holds label {int(strange[0]) + reduced}, but there are "
+            f"the label map of {image} has label {int(unknown[0]) + reduced}, but there are "
             f"{classes} classes, {int(reduced)} to {classes - 1 + reduced} "
             f"({'0 and ' if reduced else ''}{ignored} ignored); set --num-classes, or "
             "reduce_zero_label in the config"

@@ -122,7 +122,7 @@ def test_a_label_that_is_no_class(data, tmp_path, split):
         "train_cfg.val_interval=1",
     )  # fmt: skip
     assert victim.stem in said
-    assert "holds label 37, but there are 11 classes, 1 to 11 (0 and 255 ignored)" in said
+    assert "has label 37, but there are 11 classes, 1 to 11 (0 and 255 ignored)" in said
 
 
 def test_an_image_size_that_the_mask_patch_does_not_divide(tools, tmp_path):

@@ -7,13 +7,13 @@ from mmengine.config import Config
 
 from simmim_bench.errors import BenchError
 from simmim_bench.records.protocols import Protocol, check_metrics, protocol_metrics
-from simmim_bench.tasks.detection import FIGURES
+from simmim_bench.tasks.detection import METRIC_NAMES
 
 COCO = Config.fromfile("configs/coco/mask-rcnn_swin-b_fpn_1x.py").protocol.to_dict()
 MEASURED = {
     f"coco/{kind}_{name}": (number + 1) / 100
     for kind in ("bbox", "segm")
-    for number, name in enumerate(FIGURES)
+    for number, name in enumerate(METRIC_NAMES)
 }
 
 

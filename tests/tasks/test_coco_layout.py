@@ -106,6 +106,6 @@ def test_annotations_of_other_images_leave_nothing_to_learn_from(build):
 
 
 def test_a_split_without_objects_cannot_be_measured_with(build):
-    with pytest.raises(BenchError, match=r"none of the 3 images .* nothing could be measured"):
+    with pytest.raises(BenchError, match=r"none of the 3 images .* nothing can be measured"):
         build(annotations=[annotation(1, 100, 90)])
     assert len(build(annotations=[annotation(1, 9, 2)])) == 3

@@ -82,5 +82,5 @@ def test_counts_beyond_float32_are_exact():
 
 def test_a_label_that_is_no_class_is_refused():
     label = np.array([[0, 1], [7, IGNORED]])
-    with pytest.raises(BenchError, match="holds label 7, but there are 2 classes"):
+    with pytest.raises(BenchError, match="has label 7, but there are 2 classes"):
         measure([(np.zeros((2, 2), np.int64), label)], 2)

@@ -182,7 +182,9 @@ def test_a_memory_of_any_size_is_taken_from_a_checkpoint(classifier):
 def test_too_few_images(classifier):
     classifier.reserve(4)
     classifier.labels[:] = 0
-    with pytest.raises(BenchError, match="k-NN remembers 4 images and asks for 5 neighbours"):
+    with pytest.raises(
+        BenchError, match="5 neighbours are to vote, but the memory of k-NN holds 4 images"
+    ):
         classifier.vote(torch.randn(1, 64))
 
 
