@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(("kind", "text"), [(cli.seed, "0"), (cli.seed, "4294967295")])
-def test_a_seed_is_what_every_library_takes(kind, text):
+def test_valid_numbers(kind, text):
     assert kind(text) == int(text)
     assert cli.positive("1") == 1
     assert cli.port("65535") == 65535
@@ -31,14 +31,14 @@ def test_a_seed_is_what_every_library_takes(kind, text):
         (cli.port, "-1", "from 0 to 65535"),
     ],
 )
-def test_others_are_refused_with_what_is_expected(kind, text, expected):
+def test_invalid_numbers_say_what_is_expected(kind, text, expected):
     with pytest.raises(
         argparse.ArgumentTypeError, match=f"must be an integer {expected}, got '{text}'"
     ):
         kind(text)
 
 
-def test_a_run_has_such_a_seed(capsys):
+def test_runs_check_their_seed(capsys):
     parser = argparse.ArgumentParser(parents=[cli.run_arguments()])
     assert parser.parse_args(["--seed", "7"]).seed == 7
     with pytest.raises(SystemExit) as refused:
@@ -50,7 +50,7 @@ def test_a_run_has_such_a_seed(capsys):
     )
 
 
-def test_a_folder_is_no_file_and_lies_in_none(tmp_path):
+def test_an_output_folder_may_not_be_or_be_below_a_file(tmp_path):
     (tmp_path / "file").write_text("kept")
     for path in (tmp_path, tmp_path / "new" / "folder"):
         assert cli.folder(str(path)) == path
@@ -61,7 +61,7 @@ def test_a_folder_is_no_file_and_lies_in_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "words",
+    "command",
     [
         ["tools/analyze.py", "inpaint", "config", "checkpoint", "image"],
         ["tools/analyze.py", "super-resolve", "config", "checkpoint", "image"],
@@ -73,18 +73,18 @@ def test_a_folder_is_no_file_and_lies_in_none(tmp_path):
         ["tools/prepare_data.py", "demo"],
         ["tools/export_backbone.py", "checkpoint"],
     ],
-    ids=lambda words: words[0],
+    ids=lambda command: command[0],
 )
-def test_a_file_in_the_place_of_the_output_is_refused_at_once(words, tmp_path):
+def test_tools_refuse_a_file_as_output_folder(command, tmp_path):
     (tmp_path / "out").write_text("kept")
-    failed = run(*words, "--out", tmp_path / "out")
+    failed = run(*command, "--out", tmp_path / "out")
     assert failed.returncode == 2
     assert failed.stderr.endswith("out is a file, expected a folder\n")
     assert (tmp_path / "out").read_text() == "kept"
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("command", "message"),
     [
         (["tools/analyze.py", "page", "config", "checkpoint", "--port", "99999"], "0 to 65535"),
         (["benchmarks/variants.py", "images", "--steps", "0"], "must be an integer >= 1, got '0'"),
@@ -95,12 +95,12 @@ def test_a_file_in_the_place_of_the_output_is_refused_at_once(words, tmp_path):
         (["benchmarks/variants.py", "images", "--only", "none"], "--only none matches no config"),
     ],
 )
-def test_arguments_that_mean_nothing_get_a_sentence(words, said):
-    failed = run(*words)
+def test_invalid_arguments_get_one_line(command, message):
+    failed = run(*command)
     assert failed.returncode == 2
-    assert said in failed.stderr.splitlines()[-1]
+    assert message in failed.stderr.splitlines()[-1]
 
 
-def run(*words):
-    command = [sys.executable, *map(str, words)]
+def run(*command):
+    command = [sys.executable, *map(str, command)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)

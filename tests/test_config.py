@@ -28,7 +28,7 @@ def test_overrides_reach_nested_values_and_lists(config):
     assert cfg.schedule[0].end == 7
 
 
-def test_a_list_in_the_place_of_a_tuple_becomes_one(config):
+def test_a_list_that_replaces_a_tuple_becomes_a_tuple(config):
     cfg = load_config(config, overrides=["resize.scale=[64,32]", "resize.sizes=[3]"])
     assert cfg.resize.scale == (64, 32)
     assert cfg.resize.sizes == [3]
@@ -42,7 +42,7 @@ def test_a_new_argument_is_allowed_only_where_a_type_takes_it(config):
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("modle.head.num_classes=3", "did you mean model"),
         ("schedule.3.end=1", "a list of 1"),
@@ -50,8 +50,8 @@ def test_a_new_argument_is_allowed_only_where_a_type_takes_it(config):
         ("train_cfg.max_epochs=three", "must be a number .it is 3., got 'three'"),
     ],
 )
-def test_a_wrong_override_is_refused_with_a_hint(config, override, said):
-    with pytest.raises(BenchError, match=said):
+def test_a_wrong_override_is_refused_with_a_hint(config, override, message):
+    with pytest.raises(BenchError, match=message):
         load_config(config, overrides=[override])
 
 
@@ -66,7 +66,7 @@ def test_num_classes_reaches_every_head(config):
     assert load_config(config, num_classes=3).model.head.num_classes == 3
 
 
-def test_hash_ignores_where_the_data_lie_but_no_recipe_value(config):
+def test_the_hash_ignores_the_data_folder_only(config):
     here = resolved_hash(load_config(config))
     assert resolved_hash(load_config(config, data_root="/elsewhere")) == here
     assert resolved_hash(load_config(config, num_classes=11)) != here

@@ -26,7 +26,7 @@ def test_without_gpus_the_cores_are_the_limit(monkeypatch):
 
 
 @pytest.mark.parametrize("wanted", ["0", "-1", "two", ""])
-def test_nonsense_is_refused(wanted):
+def test_invalid_numbers_are_refused(wanted):
     with pytest.raises(BenchError, match="GPUS must be an integer >= 1"):
         launch.check_processes(wanted)
 
@@ -39,7 +39,7 @@ def test_nodes_come_from_the_environment():
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         ({"NNODES": "two"}, "NNODES must be an integer >= 1, got 'two'"),
         (
@@ -51,8 +51,8 @@ def test_nodes_come_from_the_environment():
         ({"PORT": "x"}, "PORT must be an integer >= 1, got 'x'"),
     ],
 )
-def test_a_node_that_does_not_know_its_place_is_refused(environment, said):
-    with pytest.raises(BenchError, match=said):
+def test_invalid_variables_of_nodes(environment, message):
+    with pytest.raises(BenchError, match=message):
         launch.nodes_of(environment)
 
 
@@ -78,7 +78,7 @@ def test_tasks_of_slurm_come_from_the_environment(environment, tasks, threads, m
 
 
 @pytest.mark.parametrize("name", ["GPUS", "CPUS_PER_TASK", "GPUS_PER_NODE"])
-def test_a_number_that_is_none_is_refused(name):
+def test_invalid_variables_of_slurm(name):
     with pytest.raises(BenchError, match=f"{name} must be an integer >= ., got 'many'"):
         launch.slurm_of({name: "many"})
 

@@ -76,7 +76,7 @@ def test_a_batch_that_does_not_divide_is_refused_with_one_that_does():
         keep_recipe(cfg, 4, auto_scale_lr=False)
 
 
-def test_where_no_batch_divides_linear_scaling_is_the_only_remedy():
+def test_if_no_batch_divides_the_remedy_is_linear_scaling():
     with pytest.raises(BenchError, match=r"not divisible by 3 process.*; pass --auto-scale-lr$"):
         keep_recipe(recipe(), 3, auto_scale_lr=False)
 

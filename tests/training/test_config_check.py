@@ -16,7 +16,7 @@ DETECTION = "configs/demo/mask-rcnn_swin-demo_fpn.py"
 
 
 @pytest.mark.parametrize(
-    ("config", "override", "said"),
+    ("config", "override", "message"),
     [
         (PRETRAINING, "train_cfg.max_epoch=1", "EpochBasedTrainLoop has no argument 'max_epoch'"),
         (PRETRAINING, "train_dataloader.dataset.indicess=4", "did you mean indices"),
@@ -25,10 +25,10 @@ DETECTION = "configs/demo/mask-rcnn_swin-demo_fpn.py"
         (DETECTION, "test_evaluator.colour=red", "it has: "),
     ],
 )
-def test_what_no_class_takes_is_told(config, override, said):
+def test_unknown_arguments_are_reported(config, override, message):
     (sentence,) = unknown_arguments(config, [override])
     assert sentence.startswith(f"config key {override.split('=')[0]!r}: ")
-    assert said in sentence
+    assert message in sentence
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_what_no_class_takes_is_told(config, override, said):
         (DETECTION, "param_scheduler.0.verbose=True"),
     ],
 )
-def test_what_a_class_takes_passes(config, override):
+def test_known_arguments_are_not_reported(config, override):
     assert not list(unknown_arguments(config, [override]))
 
 

@@ -20,7 +20,7 @@ def write_zone(root, name, microjoules, kind="package-0", span=1_000_000):
     (zone / "max_energy_range_uj").write_text(f"{span}\n")
 
 
-def test_packages_are_summed_over_wraps_and_parts_of_them_are_not(tmp_path):
+def test_only_whole_packages_are_summed_also_over_wraps(tmp_path):
     write_zone(tmp_path, "intel-rapl:0", 900_000)
     write_zone(tmp_path, "intel-rapl:1", 100, kind="package-1")
     write_zone(tmp_path, "intel-rapl:0:0", 5, kind="core")
@@ -35,7 +35,7 @@ def test_packages_are_summed_over_wraps_and_parts_of_them_are_not(tmp_path):
     assert counter.joules() == pytest.approx(0.5)
 
 
-def test_no_counter_is_no_error(tmp_path, monkeypatch):
+def test_a_missing_counter_is_not_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(energy, "POWERCAP", tmp_path)
     monkeypatch.setattr(CpuCounter.__init__, "__defaults__", (tmp_path,))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -73,7 +73,7 @@ def start(monkeypatch, runner, counter):
     return hook
 
 
-def test_a_resumed_run_goes_on_counting(monkeypatch):
+def test_a_resumed_run_continues_to_count(monkeypatch):
     runner = make_runner("energy-resumed", energy_joules=10.0)
     hook = start(monkeypatch, runner, SimpleNamespace(source="CPU", joules=lambda: 2.5))
     hook.after_train_epoch(runner)
@@ -91,9 +91,7 @@ def test_a_machine_is_counted_once_and_every_gpu(monkeypatch):
 
 
 @pytest.mark.parametrize(("missing", "wanted"), [(0.0, 7.5), (1.0, None)])
-def test_processes_are_summed_and_one_without_a_counter_spoils_the_sum(
-    monkeypatch, missing, wanted
-):
+def test_processes_are_summed_if_all_have_a_counter(monkeypatch, missing, wanted):
     def all_reduce(total):
         total += torch.tensor([5.0, missing])  # of the other process
 

@@ -177,7 +177,7 @@ def test_frozen_parameters_are_left_out(swin):
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"paramwise_cfg": {"layer_decay_rate": 0.9}}, "may only have layer_decay"),
         ({"paramwise_cfg": {"layer_decay": 1.5}}, "got 1.5"),
@@ -187,8 +187,8 @@ def test_frozen_parameters_are_left_out(swin):
         ),
     ],
 )
-def test_options_that_would_be_ignored_are_refused(swin, options, said):
-    with pytest.raises(ValueError, match=said):
+def test_options_that_would_be_ignored_are_refused(swin, options, message):
+    with pytest.raises(ValueError, match=message):
         optimizer_of(swin, **options)
 
 

@@ -25,7 +25,7 @@ def test_a_run_of_two_processes_ends_without_an_abort(tmp_path):
         assert done.returncode == 0, done.stderr.decode()[-2000:]
 
 
-def test_a_process_without_a_group_has_nothing_to_leave():
+def test_leaving_without_a_process_group_does_nothing():
     from simmim_bench.training.process import leave
 
     leave()

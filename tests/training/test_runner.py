@@ -15,7 +15,7 @@ def save(path):
 
 
 @pytest.mark.parametrize("tenth", range(10))
-def test_truncated_at_any_tenth_it_is_passed_over(tmp_path, tenth):
+def test_a_file_truncated_anywhere_is_skipped(tmp_path, tenth):
     for number in (1, 2):
         save(tmp_path / f"epoch_{number}.pth")
     newest = tmp_path / "epoch_2.pth"
@@ -43,7 +43,7 @@ def test_one_from_inside_an_epoch_is_newer_than_the_epoch_before_it(tmp_path):
     assert latest_checkpoint(tmp_path).name == "epoch_10_stopped.pth"
 
 
-def test_a_full_disk_leaves_the_last_good_one_and_says_so(tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     save(tmp_path / "epoch_1.pth")
 
     def fail(self, out_dir, filename, *args, **kwargs):
@@ -71,7 +71,7 @@ def test_the_newest_by_number_not_by_name_or_time(tmp_path):
     assert latest_checkpoint(tmp_path).name == "epoch_10.pth"
 
 
-def test_a_truncated_file_is_passed_over(tmp_path):
+def test_a_truncated_file_is_skipped(tmp_path):
     torch.save({"weights": torch.zeros(1000)}, tmp_path / "epoch_1.pth")
     whole = (tmp_path / "epoch_1.pth").read_bytes()
     (tmp_path / "epoch_2.pth").write_bytes(whole[: len(whole) // 2])

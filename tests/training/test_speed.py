@@ -45,7 +45,7 @@ def test_blocks_that_know_a_mask_for_a_while_are_not_computed_again(name):
 
 
 @pytest.mark.parametrize("name", ["sparse_plain-vit", "unet_swin", "adaptive-error_swin"])
-def test_others_are_let_through(name):
+def test_other_models_are_accepted(name):
     refuse_recomputed(model(name))
     refuse_sharded(model(name))
 

@@ -42,15 +42,15 @@ def test_agreement_passes(lists):
 
 
 @pytest.mark.parametrize(
-    ("val", "said"),
+    ("val", "message"),
     [
         (("cat", "eel"), r"3 classes and validation data have 2: 1 only in training \(dog\)"),
         ((*NAMES, "fox"), r"1 only in validation \(fox\)"),
         (("dog", "cat", "eel"), "the same names in another order"),
     ],
 )
-def test_splits_that_differ(val, said):
-    with pytest.raises(BenchError, match=said):
+def test_splits_that_differ(val, message):
+    with pytest.raises(BenchError, match=message):
         ClassesHook().before_train(runner(val=val))
 
 

@@ -72,7 +72,7 @@ def test_datasets_of_a_known_layout(prepared, tmp_path, name, base, folders):
         assert all(any(Path(dataset.data_root, part).iterdir()) for part in folders)
 
 
-def test_a_dataset_of_no_known_layout_is_refused(prepared, tmp_path):
+def test_a_dataset_with_an_unknown_layout_is_refused(prepared, tmp_path):
     config = tmp_path / "leaf.py"
     config.write_text(
         f'_base_ = ["{ROOT}/configs/small/simmim_swin-demo.py"]\n'
@@ -82,13 +82,13 @@ def test_a_dataset_of_no_known_layout_is_refused(prepared, tmp_path):
         check_data(prepared(config))
 
 
-def test_no_iteration_is_refused(capsys):
+def test_zero_iterations_are_refused(capsys):
     with pytest.raises(SystemExit):
         parse(["config", "--try", "0"])
     assert "argument --try: must be an integer >= 1, got '0'" in capsys.readouterr().err
 
 
-def test_a_knn_asks_for_no_more_neighbours_than_it_is_shown(prepared):
+def test_a_knn_uses_one_neighbour(prepared):
     cfg = prepared(ROOT / "configs" / "imagenet" / "swin-b_knn.py")
     try_out.shrink(cfg, SimpleNamespace(try_iterations=1, world_size=1))
     assert cfg.model.neighbours == cfg.val_evaluator.neighbours == [1]
