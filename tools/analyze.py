@@ -87,11 +87,10 @@ def _reconstruct(args: argparse.Namespace, console: Console) -> None:
 def _add_masks(commands: Subparsers) -> None:
     parser = _command(commands, _masks, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
     add = parser.add_argument
-    strategies = ["random", "blockwise", "square", "grid", "stripes", "hierarchical"]
-    strategies += ["edge", "semantic"]
     sizes = [2**n for n in range(7)]
     ratios = [n / 10 for n in range(1, 10)]
-    add("--strategies", nargs="+", default=strategies, help="names of masking strategies")
+    known = "names of masking strategies (default: all)"
+    add("--strategies", nargs="+", metavar="NAME", default=argparse.SUPPRESS, help=known)
     add(
         "--mask-patch-sizes",
         nargs="+",

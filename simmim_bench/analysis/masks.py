@@ -32,6 +32,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.masking.base import Grid, MaskStrategy
 from simmim_bench.masking.strategies import build_strategy
+from simmim_bench.masking.strategies import strategies as known_strategies
 from simmim_bench.plots import new_figure, save_figure
 
 FIELDS = ("strategy", "mask_patch_size", "mask_ratio", "avg_dist")
@@ -47,7 +48,7 @@ PIXELS = (1, 2, 5, 10, 20, 50, 100)  # labelled distances
 
 def survey(
     *,
-    strategies: Sequence[str],
+    strategies: Sequence[str] = (),
     mask_patch_sizes: Sequence[int],
     mask_ratios: Sequence[float],
     image_size: int,
@@ -58,11 +59,14 @@ def survey(
 ) -> None:
     """Write ``avg_dist.csv``, ``avg_dist.png`` and ``masks.png`` into ``out``; print the table.
 
+    Without ``strategies`` all that are registered are measured.
+
     Raises:
         BenchError: If a strategy does not fit this image size.
     """
     size = (image_size, image_size)
-    cells = grid_of_cells(strategies, mask_patch_sizes, mask_ratios)
+    names = strategies or sorted(known_strategies())
+    cells = grid_of_cells(names, mask_patch_sizes, mask_ratios)
     try:
         for cell in cells:
             cell.build().patch_grid(size)
