@@ -54,13 +54,13 @@ class FewShotDataset(CustomDataset):
     ) -> None:
         if sum(given is not None for given in (share, shots, list_file)) != 1:
             raise BenchError(
-                f"give share, shots or list_file, one of them (share={share}, shots={shots}, "
-                f"list_file={list_file})"
+                f"set exactly one of share, shots and list_file, got share={share}, "
+                f"shots={shots}, list_file={list_file}"
             )
         if share is not None and not 0 < share <= 1:
-            raise BenchError(f"share {share} is not between 0 and 1; 0.01 is one percent")
+            raise BenchError(f"share must be in (0, 1], got {share}; 0.01 is one percent")
         if shots is not None and shots < 1:
-            raise BenchError(f"shots {shots} is less than 1")
+            raise BenchError(f"shots must be >= 1, got {shots}")
         self.share = share
         self.shots = shots
         self.list_file = list_file
@@ -96,8 +96,8 @@ class FewShotDataset(CustomDataset):
         wanted = self.shots or 0
         if wanted > available:
             raise BenchError(
-                f"class {self.CLASSES[label]} has {available} images, shots={wanted} asks for "
-                f"more; give fewer shots"
+                f"class {self.CLASSES[label]} has {available} images, fewer than shots={wanted}; "
+                "set fewer shots"
             )
         return wanted
 
@@ -142,14 +142,14 @@ def listed_images(path: Path, images: Sequence[str]) -> set[int]:
     lacking = [name for name in names if name not in places]
     if lacking:
         raise BenchError(
-            f"{len(lacking)} of the {len(names)} images that {path} names are not there, the first "
-            f"is {lacking[0]}; give a list of images of this dataset"
+            f"{len(lacking)} of {len(names)} images in {path} are not in the dataset, the first is "
+            f"{lacking[0]}; use a list of images of this dataset"
         )
     for name in names:
         if len(places[name]) > 1:
             raise BenchError(
-                f"{path} names {name}, which {len(places[name])} folders have; name it with its "
-                f"folder, for example {images[places[name][0]]}"
+                f"{name} in {path} is in {len(places[name])} folders; write it with its folder, "
+                f"for example {images[places[name][0]]}"
             )
     return {places[name][0] for name in names}
 
@@ -158,8 +158,8 @@ def _read(path: Path) -> list[str]:
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BenchError(f"{path} is no list of images: {error}; give a text file") from error
+        raise BenchError(f"{path} cannot be read as a text file: {error}") from error
     names = [line.strip() for line in lines if line.strip()]
     if not names:
-        raise BenchError(f"{path} names no image; give a file with one name a line")
+        raise BenchError(f"{path} is empty; write one image per line")
     return names

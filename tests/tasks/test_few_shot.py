@@ -90,10 +90,10 @@ def test_a_published_list_names_files_without_folders(root, tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("cat/999.png\ncat/003.png\n", "1 of the 2 images .* first is cat/999.png"),
-        ("003.png\n", "003.png, which 3 folders have; .* for example cat/003.png"),
-        ("\n", "names no image"),
-        (None, "is no list of images"),
+        ("cat/999.png\ncat/003.png\n", "1 of 2 images .* first is cat/999.png"),
+        ("003.png\n", "003.png in .* is in 3 folders; .* for example cat/003.png"),
+        ("\n", "list.txt is empty"),
+        (None, "cannot be read as a text file"),
     ],
 )
 def test_lists_that_do_not_fit(root, tmp_path, text, said):
@@ -107,11 +107,11 @@ def test_lists_that_do_not_fit(root, tmp_path, text, said):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({}, "give share, shots or list_file"),
-        ({"share": 0.1, "shots": 3}, "one of them"),
-        ({"share": 1.5}, "share 1.5 is not between 0 and 1"),
-        ({"shots": 0}, "shots 0 is less than 1"),
-        ({"shots": 11}, "class eel has 10 images, shots=11 asks for more"),
+        ({}, "exactly one of share, shots and list_file"),
+        ({"share": 0.1, "shots": 3}, "got share=0.1, shots=3"),
+        ({"share": 1.5}, r"share must be in \(0, 1\], got 1.5"),
+        ({"shots": 0}, "shots must be >= 1, got 0"),
+        ({"shots": 11}, "class eel has 10 images, fewer than shots=11"),
     ],
 )
 def test_mistakes(root, options, said):
