@@ -40,7 +40,7 @@ def collect_environment(packages: Iterable[str] = PACKAGES) -> Environment:
 
 
 def cpu_name() -> str:
-    """The device of a ``Cost`` that is no GPU."""
+    """Device of a ``Cost`` measured without a GPU."""
     return f"{CPU}{platform.machine()}"
 
 
