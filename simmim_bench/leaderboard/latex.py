@@ -29,8 +29,8 @@ SPECIAL = str.maketrans(
 RAISED = {"ᵇᵒˣ": r"\textsuperscript{box}", "ᵐᵃˢᵏ": r"\textsuperscript{mask}"}
 DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 CAPTION = (
-    "Best bold, second underlined, among rows with the same deviations, measured and cited ones "
-    "apart; figures within the noise between seeds are alike."
+    "Best bold, second underlined, among rows with the same deviations; measured and cited rows "
+    "are compared separately. All best rows differ by no more than the noise between seeds."
 )
 
 

@@ -42,12 +42,12 @@ from simmim_bench.records.record import Record
 
 TITLE = "Leaderboard"
 LEGEND = (
-    "Metrics in percent where no unit is given, as mean ± sample standard deviation (number of "
-    "seeds); a single seed has no ±. Bold: best of its column among rows with the same "
-    "deviations, where there are two or more, with all that differ from it by no more than noise "
-    "between seeds (Welch's t-test, Holm's correction, 5 %); measured and cited rows each for "
-    "themselves. Blank: not measured. Gain over scratch: difference of the unrounded means, in "
-    "points. Minutes are wall time, memory is the peak of one process."
+    "Metrics are in percent unless another unit is given: mean ± sample standard deviation (number "
+    "of seeds); a single seed has no ±. Bold: best of its column, together with all that differ "
+    "from it by no more than the noise between seeds (Welch's t-test, Holm's correction, 5 %). "
+    "Only rows with the same deviations are compared, measured and cited ones separately. Blank: "
+    "not measured. Gain over scratch: difference of the unrounded means, in points. Minutes are "
+    "wall time, memory is the peak of one process."
 )
 HEADINGS: dict[Kind, str] = {"full": "Full runs", "smoke": "Smoke runs"}
 WARNINGS: dict[Kind, str] = {"smoke": "smoke run: toy schedules, results are not meaningful"}
