@@ -12,6 +12,8 @@ import contextlib
 import difflib
 import io
 import pkgutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,17 @@ from mmengine import registry as roots
 from mmengine.registry import Registry
 
 SCOPE = "simmim_bench"
+
+
+@contextlib.contextmanager
+def imports() -> Iterator[None]:
+    """Drop the lines that the libraries print when their datasets are imported."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        yield
+    sys.stdout.writelines(
+        line for line in printed.getvalue().splitlines(True) if "Could not import OneDL" not in line
+    )
 
 
 class NearNameRegistry(Registry):
@@ -36,8 +49,8 @@ class NearNameRegistry(Registry):
         return found
 
     def import_from_location(self) -> None:
-        """Import the rooms, without the lines that the libraries print meanwhile."""
-        with contextlib.redirect_stdout(io.StringIO()):
+        """Import the packages that may register something."""
+        with imports():
             super().import_from_location()
 
 

@@ -173,7 +173,7 @@ def _add_painting(commands: Subparsers) -> None:
 def _painting(args: argparse.Namespace, console: Console) -> None:
     """Measure inpainting and super-resolution of a finished pretraining under a protocol."""
     from simmim_bench import ops
-    from simmim_bench.training.process import imports
+    from simmim_bench.registry import imports
 
     ops.install()  # before the libraries are imported, which would warn about missing operators
     with imports():

@@ -10,9 +10,11 @@ from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
-from mmpretrain.datasets import BaseDataset
-
 from simmim_bench.errors import BenchError
+from simmim_bench.registry import imports
+
+with imports():
+    from mmpretrain.datasets import BaseDataset
 
 
 class PackedImages(BaseDataset):

@@ -265,7 +265,7 @@ def maps_of(network: nn.Module, images: Tensor) -> Sequence[Tensor]:
             name = type(getattr(network, "model", network)).__name__
             raise BenchError(
                 f"frozen network {name} returns {shape}, not feature maps (B, C, h, w); use a "
-                f"model with feature maps, a ViT of mmpretrain with out_type='featmap'"
+                f"model that returns feature maps; for a ViT of mmpretrain set out_type='featmap'"
             )
     return maps
 

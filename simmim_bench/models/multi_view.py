@@ -191,8 +191,9 @@ class ViewContrast(nn.Module):
         """
         if len(images) % self.views:
             raise ValueError(
-                f"{len(images)} images cannot be {self.views} views of each; set "
-                f"num_views=[{self.views}] in MultiView, or views in the model as in the pipeline"
+                f"got {len(images)} views in a batch, expected a multiple of the model's "
+                f"{self.views} views per image; set num_views in MultiView and views in the model "
+                f"to the same number"
             )
         vectors = self.embed(features)
         queries = normalize(self.predict(vectors), dim=1).chunk(self.views)

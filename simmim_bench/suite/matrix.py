@@ -86,7 +86,7 @@ def _cells_of(part: Include, seeds: int) -> Iterator[Cell]:
 def _name_mistakes(suite: Suite) -> Iterator[str]:
     methods = [*(variant.method for variant in suite.variants()), *suite.weights]
     for method in repeated(methods):
-        yield f"two methods are called {method!r}"
+        yield f"two methods are called {method!r}; give one of them another name"
     if SCRATCH in methods:
         yield f"a method with weights cannot be called {SCRATCH!r}, the baseline's name"
     if not (methods or suite.baselines):

@@ -134,9 +134,8 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         known = self.labels != EMPTY
         if int(known.sum()) < max(self.neighbours):
             raise BenchError(
-                f"{max(self.neighbours)} neighbours are to vote, but the memory of k-NN holds "
-                f"{int(known.sum())} images; run tools/train.py, which fills it, and reduce "
-                "model.neighbours for small data"
+                f"k-NN needs {max(self.neighbours)} stored images, has {int(known.sum())}; run "
+                f"tools/train.py first, or lower model.neighbours"
             )
         memory, labels = self.features[known], self.labels[known]
         return torch.cat([self._vote(part, memory, labels) for part in features.split(ROWS)])

@@ -16,7 +16,8 @@ from typing import Any
 
 from simmim_bench.config import added_arguments, load_config, part_of
 from simmim_bench.errors import BenchError
-from simmim_bench.training.process import imports, prepare
+from simmim_bench.registry import class_of, imports
+from simmim_bench.training.process import prepare
 
 # Keys that mmengine removes from a dict before it builds the part.
 BUILDER_KEYS = {
@@ -88,8 +89,6 @@ def _arguments(place: list[str], name: str, scope: str) -> list[str]:
 
 
 def _registered(place: list[str], name: str, scope: str) -> Any:
-    from simmim_bench.registry import class_of
-
     prepare("none", scope)
     innermost = next((step for step in reversed(place) if step in REGISTRIES), None)
     if innermost is None:

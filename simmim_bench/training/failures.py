@@ -15,6 +15,7 @@ from simmim_bench.registry import unknown_name
 NOT_REGISTERED = re.compile(r"(?P<name>\S+) is not in the (?P<scope>\w+)::(?P<registry>[\w ]+) reg")
 SMALL_STAGE = re.compile(r"input shape \((\d+), (\d+)\) is smaller than the window size \((\d+)\)")
 OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory")
+NO_IMAGES = re.compile(r"Found 0 files in subfolders of: (.+)\. Supported extensions are: (\S+)")
 BAD_ARGUMENT = re.compile(r"got an unexpected keyword argument '(?P<name>\w+)'")
 
 
@@ -38,7 +39,7 @@ def _sentence(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full ({message}); free some space and run the same command again"
     if isinstance(error, KeyError | RuntimeError):
-        return unknown_type(message) or _memory(message)
+        return unknown_type(message) or _memory(message) or _no_images(message)
     if isinstance(error, ValueError) and _raised_here(error):
         return _last_line(message)
     if isinstance(error, TypeError) and BAD_ARGUMENT.search(message):
@@ -59,6 +60,18 @@ def _memory(message: str) -> str | None:
     return (
         f"out of memory: {_last_line(message)}; lower train_dataloader.batch_size with "
         "--cfg-options (gradients are then accumulated to the same batch)"
+    )
+
+
+def _no_images(message: str) -> str | None:
+    """Sentence for the error of mmpretrain's ``CustomDataset`` before the first iteration."""
+    found = NO_IMAGES.search(message)
+    if not found:
+        return None
+    folder = found[1].removeprefix("{'img_path': '").removesuffix("'}")
+    return (
+        f"{folder} has no images ({', '.join(sorted(found[2].split(',')))}); point --data-root or "
+        "SIMMIM_BENCH_DATA at a folder that has some"
     )
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
 import os
 import re
 import subprocess
-import sys
 import warnings
-from collections.abc import Iterator
 
 from simmim_bench.errors import BenchError
 
@@ -49,23 +45,13 @@ def prepare(launcher: str, library: str) -> int:
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     from simmim_bench import ops
+    from simmim_bench.registry import imports
 
     ops.install()
     with imports():
         for name in (library, "mmpretrain"):  # all libraries use backbones of mmpretrain
             importlib.import_module(f"{name}.datasets")
     return start_distributed(launcher)
-
-
-@contextlib.contextmanager
-def imports() -> Iterator[None]:
-    """Drop the lines that the libraries print when their datasets are imported."""
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        yield
-    sys.stdout.writelines(
-        line for line in printed.getvalue().splitlines(True) if "Could not import OneDL" not in line
-    )
 
 
 def start_distributed(launcher: str) -> int:

@@ -28,7 +28,10 @@ from simmim_bench.io import atomic_path
 PREFIX = "backbone."
 FORMAT = "simmim_bench backbone"
 FORMAT_VERSION = 1
-EXPORT_FIRST = "export it first with `python tools/export_backbone.py CHECKPOINT --out DIR`"
+EXPORT_FIRST = (
+    "export it with `python tools/export_backbone.py CHECKPOINT --out DIR` (own runs), or convert "
+    "it with `python tools/convert_checkpoint.py CHECKPOINT DIR` (other libraries)"
+)
 NUMPY_TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
 
 

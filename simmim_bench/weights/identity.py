@@ -10,12 +10,15 @@ from simmim_bench.weights.files import load_checkpoint
 
 BLOCK = "simmim_bench"
 KEY = "run"
-_REMEDY = {
-    "processes": "the schedule counts iterations; start the same number of processes as before",
-    "images": "the schedule counts iterations; use the same batch size as before",
-    "accumulation": "the schedule counts iterations; start the same number of processes as before",
+_OF_SCHEDULE = {
+    "processes": ("{} process(es)", "start {} process(es)"),
+    "images": ("{} images per process", "set train_dataloader.batch_size={}"),
+    "accumulation": (
+        "gradients accumulated over {} batches",
+        "start as many processes as before, with the same batch size",
+    ),
 }
-_NEW_FOLDER = "resume with the same values as before, or give another --work-dir"
+"""Values that a schedule in iterations depends on: how to show them, and the remedy."""
 
 
 def read_identity(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -42,11 +45,19 @@ def check_resumable(path: Path, own: dict[str, Any]) -> None:
     """
     written = read_identity(load_checkpoint(path), path)
     for name, value in own.items():
-        if written.get(name) != value:
+        before = written.get(name)
+        if before == value:
+            continue
+        if name in _OF_SCHEDULE:
+            shown, remedy = _OF_SCHEDULE[name]
             raise BenchError(
-                f"{path} was written by a run with {name} {_short(written.get(name))}, this run "
-                f"has {name} {_short(value)}; {_REMEDY.get(name, _NEW_FOLDER)}"
+                f"{path} was written with {shown.format(before)}, this run has "
+                f"{shown.format(value)}, which would change the schedule; {remedy.format(before)}"
             )
+        raise BenchError(
+            f"{path} was written with {name} {_short(before)}, this run has {name} "
+            f"{_short(value)}; resume with the same values as before, or give another --work-dir"
+        )
 
 
 def check_unused(work_dir: Path) -> None:

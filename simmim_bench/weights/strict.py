@@ -72,7 +72,7 @@ class Difference:
     def _renamed(self) -> str:
         for key in self.missing:
             for near in difflib.get_close_matches(key, self.unexpected, n=1, cutoff=RENAMED):
-                return f"; was {key} renamed to {near}?"
+                return f"; perhaps {key} was renamed to {near}"
         return ""
 
 
@@ -295,8 +295,8 @@ def load_pretrained(backbone: nn.Module, path: Path) -> LoadReport:
     )
     if differing:
         raise BenchError(
-            f"{path} does not fit the {adapter.name} backbone: {differing}; export the backbone "
-            f"again from its pretraining checkpoint"
+            f"{path} does not fit the {adapter.name} backbone: {differing}; export it again from "
+            f"its pretraining checkpoint, or use a config of the same backbone"
         )
     check_finite(state, path)
     sha256 = _check_hash(card, path)

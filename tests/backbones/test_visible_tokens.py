@@ -206,7 +206,7 @@ def test_masks_that_do_not_fit(images):
     ("config", "message"),
     [
         ({"type": "mmpretrain.BEiTViT", "arch": VIT["arch"]}, "BEiTViT cannot encode visible"),
-        ({**SWIN, "out_indices": (2, 3)}, "a sparse backbone has no map but the last"),
+        ({**SWIN, "out_indices": (2, 3)}, "a sparse backbone returns only its last map"),
         ({**SWIN, "with_cp": True}, "needs with_cp=False"),
         ({**SWIN, "drop_path_rate": 0.1}, "set drop_path_rate=0.0"),
     ],

@@ -145,5 +145,5 @@ def test_another_run_neither_continues_nor_overwrites(tools, pretrained):
     assert "contains manifest.json of an earlier run; pass --resume" in output
     code, output = tools.run(*command[:2], "--resume", "--seed", "1", *command[2:])
     assert code == 2
-    assert "was written by a run with seed 0, this run has seed 1" in output
+    assert "was written with seed 0, this run has seed 1" in output
     assert (pretrained / "epoch_2.pth").read_bytes() == before

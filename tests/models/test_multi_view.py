@@ -249,7 +249,10 @@ def test_refused_values():
     with pytest.raises(ValueError, match=r"momentum must be in \(0, 1\), got 1.0"):
         build(momentum=1.0)
     model = build(views=3, paint=False)
-    with pytest.raises(ValueError, match="8 images cannot be 3 views of each; set num_views"):
+    with pytest.raises(
+        ValueError,
+        match="got 8 views in a batch, expected a multiple of the model's 3 views per image",
+    ):
         model(**model.data_preprocessor(batch_of(4)), mode="loss")
     with pytest.raises(ValueError, match="unknown mode 'predict'; known are: loss, tensor"):
         model(torch.zeros(1, 3, 64, 64), mode="predict")

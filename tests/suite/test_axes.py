@@ -78,5 +78,7 @@ def test_wrong_axes_are_refused(project, name, changes, said):
 
 def test_two_methods_with_one_name_are_refused(project):
     entry = {"config": ENTRY["config"], "axes": {"masking": ["random"]}}
-    with pytest.raises(BenchError, match="two methods are called 'simmim-random'"):
+    with pytest.raises(
+        BenchError, match="two methods are called 'simmim-random'; give one of them another name"
+    ):
         load(project, {"simmim-{masking}": entry, "simmim-random": ENTRY["config"]})

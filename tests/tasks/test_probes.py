@@ -183,7 +183,7 @@ def test_too_few_images(classifier):
     classifier.reserve(4)
     classifier.labels[:] = 0
     with pytest.raises(
-        BenchError, match="5 neighbours are to vote, but the memory of k-NN holds 4 images"
+        BenchError, match=r"k-NN needs 5 stored images, has 4; run tools/train.py first"
     ):
         classifier.vote(torch.randn(1, 64))
 

@@ -48,9 +48,17 @@ def test_the_same_run_continues(own, write):
         ("seed", 0, "seed 0, this run has seed 1"),
         ("config", "d" * 64, "config dddddddddddd..., this run has config cccccccccccc..."),
         ("backbone", None, "backbone None, this run has backbone bbbbbbbbbbbb..."),
-        ("processes", 1, "processes 1, this run has processes 8; the schedule counts iterations"),
-        ("images", 2, "images 2, this run has images 16; .* use the same batch size as before"),
-        ("accumulation", 8, "accumulation 8, this run has accumulation 1"),
+        (
+            "processes",
+            1,
+            r"with 1 process\(es\), this run has 8 process\(es\), .* start 1 process\(es\)",
+        ),
+        (
+            "images",
+            2,
+            "2 images per process, this run has 16 images .* train_dataloader.batch_size=2",
+        ),
+        ("accumulation", 8, "over 8 batches, this run has gradients accumulated over 1 batches"),
     ],
 )
 def test_another_run_is_told_the_difference(own, write, name, value, said):

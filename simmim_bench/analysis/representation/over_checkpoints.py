@@ -31,9 +31,8 @@ from simmim_bench.errors import BenchError
 from simmim_bench.models.losses.masked import MaskedL1Loss
 from simmim_bench.reconstruction import evaluation_pipeline, predicts_images
 from simmim_bench.records.manifest import SUPERSEDED
-from simmim_bench.registry import METRICS
+from simmim_bench.registry import METRICS, imports
 from simmim_bench.suite.plan import Plan
-from simmim_bench.training.process import imports
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.files import load_checkpoint
 from simmim_bench.weights.strict import load_pretrained, stored_config

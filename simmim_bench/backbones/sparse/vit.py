@@ -66,7 +66,7 @@ def check_last_level(adapter: BackboneAdapter) -> None:
     last = len(levels) - 1
     if list(backbone.out_indices) != [last] or getattr(backbone, "out_after_downsample", False):
         raise BenchError(
-            f"a sparse backbone has no map but the last, got out_indices="
+            f"a sparse backbone returns only its last map, got out_indices="
             f"{tuple(backbone.out_indices)}; leave out_indices and out_after_downsample at their "
             f"defaults"
         )

@@ -59,7 +59,9 @@ def need(state: State, key: str) -> Tensor:
         BenchError: If it is missing.
     """
     if key not in state:
-        raise BenchError(f"{key} is missing, which shows the backbone's size; use a complete file")
+        raise BenchError(
+            f"{key} is missing; the backbone's size is read from it; give a complete file"
+        )
     return state[key]
 
 

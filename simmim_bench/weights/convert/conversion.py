@@ -218,10 +218,9 @@ def _complete(found: Sniffed) -> dict[str, Tensor]:
         name = BACKBONE + key
         backbone[name] = found.reading.state.get(name, value)
         if key.endswith(FROM_WINDOWS) and not torch.allclose(backbone[name], value, atol=1e-5):
-            how = "orders" if key.endswith(FROM_WINDOWS[0]) else "scales"
             raise BenchError(
-                f"{found.reading.names[name]} {how} relative positions in another way "
-                f"than the original; the file is of a variant that is not supported"
+                f"{found.reading.names[name]} differs from the original's relative positions; "
+                f"this variant cannot be converted"
             )
     return {**found.reading.state, **backbone}
 

@@ -160,7 +160,7 @@ def test_checkpoints_that_do_not_fully_match(vit, tmp_path):
     said = str(raised.value)
     assert f"2 of {len(state) - 2} keys missing (" in said  # without the classifier
     assert "2 unexpected (blocks.1.attn.qvk.weight, " in said
-    assert "was blocks.1.attn.qkv.weight renamed to blocks.1.attn.qvk.weight?" in said
+    assert "perhaps blocks.1.attn.qkv.weight was renamed to blocks.1.attn.qvk.weight" in said
     torch.save({**state, "extra": torch.zeros(1)}, path)
     with pytest.raises(BenchError, match=r"0 of \d+ keys missing, 1 unexpected \(extra\)"):
         TeacherFeatures(checkpoint=str(path), model=VIT)

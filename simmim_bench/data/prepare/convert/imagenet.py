@@ -69,7 +69,10 @@ def validation_labels(devkit: Path) -> list[str]:
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise BenchError(f"{DEVKIT} cannot be read ({error!r}); download it again") from error
     if strange := set(numbers) - wnids.keys():
-        raise BenchError(f"{truth.name} has label {min(strange)}, {meta.name} has no such class")
+        raise BenchError(
+            f"{truth.name} has label {min(strange)}, {meta.name} has no such class; download "
+            f"{DEVKIT} again"
+        )
     return [wnids[number] for number in numbers]
 
 
