@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 MENTION = re.compile(r"`([\w/]+\.py): ([\w.]+)`")
 PATHS = re.split(r"^## ", PAGE, flags=re.MULTILINE)[2:]
-"""Sections after the rooms."""
+"""Sections after the list of packages."""
 
 
 def find(file):
@@ -51,11 +51,11 @@ def test_a_training_is_followed_through_at_most_eight_files():
     assert len(files) <= 8
 
 
-def test_every_room_has_a_row():
-    rooms = {
+def test_every_package_has_a_row():
+    packages = {
         path.name
         for path in (ROOT / "simmim_bench").iterdir()
         if (path / "__init__.py").is_file() or (path.suffix == ".py" and path.stem != "__init__")
     }
     listed = set(re.findall(r"`([\w]+(?:\.py|(?=/`)))", PATHS and PAGE.split("\n## ")[1]))
-    assert rooms <= listed
+    assert packages <= listed

@@ -219,14 +219,14 @@ def _identity(adapter: type[BackboneAdapter]) -> tuple[str, str]:
 
 
 @cache
-def _import_room() -> None:
+def _import_package() -> None:
     for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
         importlib.import_module(f"{__package__}.{module.name}")
 
 
 def adapters() -> tuple[type[BackboneAdapter], ...]:
     """All registered adapters, by name."""
-    _import_room()
+    _import_package()
     return tuple(sorted(_REGISTERED.values(), key=lambda adapter: adapter.name))
 
 

@@ -19,7 +19,7 @@ sides = st.integers(1, 9)
 ratios = st.floats(0.1, 0.9)
 shares = st.floats(0, 1)
 seeds = st.integers(0, 1000)
-READING = ["edge", "semantic"]
+READING = sorted(name for name, kind in strategies().items() if kind.reads)
 
 
 def build(name, patch=4, ratio=0.6, token=2, **options):

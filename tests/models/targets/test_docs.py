@@ -42,11 +42,11 @@ def test_a_config_line_builds(line, folder, monkeypatch):
 
 def test_every_part_is_in_the_docs():
     MODELS.get("simmim_bench.SimMIM")  # fills the registry
-    rooms = tuple(f"simmim_bench.models.{kind}." for kind in NEEDED)
+    packages = tuple(f"simmim_bench.models.{kind}." for kind in NEEDED)
     parts = {
         name
         for name, part in MODELS.module_dict.items()
-        if part.__module__.startswith(rooms)
+        if part.__module__.startswith(packages)
         and (".losses." not in part.__module__ or issubclass(part, MaskedLoss))
     }
     named = {re.search(r'type="simmim_bench\.(\w+)"', line).group(1) for line in LINES}
