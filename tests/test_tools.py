@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 TOOLS = sorted((ROOT / "tools").glob("*.py"))
@@ -74,3 +75,13 @@ def test_missing_data_is_said_before_torch_is_imported(tmp_path, monkeypatch):
     assert "mmengine.config" in imported
     assert "torch" not in imported
     assert failed.stdout == ""
+
+
+def test_packing_shows_no_line_of_the_libraries(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "images" / "one.png")
+    source, out = tmp_path / "images", tmp_path / "shards"
+    done = run("tools/prepare_data.py", "shards", "--source", str(source), "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    [line] = done.stdout.splitlines()
+    assert line.startswith(f"{out}: 1 images")
