@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 
 from simmim_bench.config import load_config
 from simmim_bench.registry import MODELS
 from simmim_bench.suite.load import load_suite
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs" / "ablations"
@@ -43,7 +43,7 @@ OTHER_MODELS = {
 
 @functools.cache
 def load(path):
-    return Config.fromfile(ROOT / path).to_dict()
+    return read_config(ROOT / path).to_dict()
 
 
 def flat(node, prefix=""):
@@ -93,7 +93,7 @@ def test_the_mask_is_that_of_the_name(name):
 
 @pytest.mark.parametrize("name", [n for n in FILES if n not in OTHER_MODELS])
 def test_target_decoder_and_loss_fit_each_other(name, tmp_path, monkeypatch):
-    cfg = Config.fromfile(FOLDER / name)
+    cfg = read_config(FOLDER / name)
     if "clusters" in name:
         cfg.model.target.palette = str(palette(tmp_path))
     monkeypatch.setattr(torch, "linspace", functools.partial(torch.linspace, device="cpu"))

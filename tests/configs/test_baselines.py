@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
 from mmengine.registry import TRANSFORMS, DefaultScope
 from mmpretrain.models.selfsup.cae import DALLEEncoder
@@ -19,6 +18,7 @@ from simmim_bench.training.optim import LayerDecayOptimWrapperConstructor
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.files import read_card
 from simmim_bench.weights.strict import load_pretrained
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"
 NARROW = {"embed_dims": 24, "num_layers": 3, "num_heads": 2, "feedforward_channels": 48}
@@ -48,7 +48,7 @@ CASES = [
 
 
 def narrow(name):
-    config = Config.fromfile(ROOT / name)
+    config = read_config(ROOT / name)
     backbone = copy.deepcopy(config.model.backbone)
     backbone.arch = NARROW
     if "out_indices" in backbone:
@@ -105,7 +105,7 @@ def save_tokenizer(path, **changes):
 
 
 def beit(tokenizer):
-    config = Config.fromfile(ROOT / "baselines" / BEIT).model
+    config = read_config(ROOT / "baselines" / BEIT).model
     config.backbone.arch = NARROW
     config.head.update(embed_dims=24, num_embed=TOKENS["vocab_size"])
     config.target_generator.update(checkpoint=str(tokenizer), **TOKENS)
@@ -117,7 +117,7 @@ def beit(tokenizer):
 def batch():
     """Two random images through the config's own pipeline, and their masks."""
     np.random.seed(0)
-    pipeline = Config.fromfile(ROOT / "baselines" / BEIT).train_dataloader.dataset.pipeline
+    pipeline = read_config(ROOT / "baselines" / BEIT).train_dataloader.dataset.pipeline
     with DefaultScope.overwrite_default_scope("mmpretrain"):
         steps = Compose([TRANSFORMS.build(step) for step in pipeline[1:]])  # after reading
     images = np.random.default_rng(0).integers(256, size=(2, 240, 240, 3), dtype=np.uint8)
@@ -157,7 +157,7 @@ def test_beit_trains_and_its_tokenizer_does_not(batch, tmp_path):
     save_tokenizer(tmp_path / "tokenizer.pth")
     model = beit(tmp_path / "tokenizer.pth")
     model.init_weights()
-    wrapper = Config.fromfile(ROOT / "baselines" / BEIT).optim_wrapper
+    wrapper = read_config(ROOT / "baselines" / BEIT).optim_wrapper
     del wrapper["constructor"]
     paramwise = wrapper.pop("paramwise_cfg")
     optim_wrapper = LayerDecayOptimWrapperConstructor(wrapper, paramwise)(model)
@@ -187,8 +187,8 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_uses_our_data(name):
-    config = Config.fromfile(ROOT / "baselines" / name)
-    simmim = Config.fromfile(ROOT / "simmim" / "vit-b_8xb128.py")
+    config = read_config(ROOT / "baselines" / name)
+    simmim = read_config(ROOT / "simmim" / "vit-b_8xb128.py")
     own, other = (cfg.train_dataloader.dataset for cfg in (config, simmim))
     for key in ("type", "data_root", "data_prefix", "with_label"):
         assert own[key] == other[key]
@@ -203,7 +203,7 @@ def test_the_suite_has_every_method_and_compares_on_one_backbone():
     for _, backbone, method in group_cells(suite):
         methods[backbone].add(method)
         if step := suite.methods().get(method):
-            stated = Config.fromfile(ROOT.parent / step.path(backbone)).pretraining
+            stated = read_config(ROOT.parent / step.path(backbone)).pretraining
             assert (stated.method, stated.backbone) == (method, backbone)
     assert methods == {
         "plain-vit-b": {"scratch", "supervised", "mae", "mocov3", "simmim"},
@@ -211,7 +211,7 @@ def test_the_suite_has_every_method_and_compares_on_one_backbone():
     }
     for backbone in methods:
         protocols = [
-            Config.fromfile(ROOT.parent / task.path(backbone)) for task in suite.tasks.values()
+            read_config(ROOT.parent / task.path(backbone)) for task in suite.tasks.values()
         ]
         assert {config.backbone_name for config in protocols} == {backbone}
         assert {config.protocol.task for config in protocols} == {

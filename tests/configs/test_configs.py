@@ -29,6 +29,7 @@ from tests.configs.expected import (
     PUBLISHED,
     RATES,
 )
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"
 ALL = sorted(  # ablations and variants have tests of their own
@@ -40,7 +41,7 @@ ALL = sorted(  # ablations and variants have tests of their own
 
 @functools.cache
 def load(name):
-    return Config.fromfile(ROOT / name)
+    return read_config(ROOT / name)
 
 
 @pytest.fixture(params=ALL)

@@ -5,9 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 
 from simmim_bench.config import load_config
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"
 BASES = ROOT / "_base_"
@@ -107,7 +107,7 @@ def test_the_keys_in_the_readme_exist():
     found = dict(re.findall(r"^\| .+ \| `(_base_/.+)` \| `([\w.]+)`", text, re.M))
     assert len(found) >= 5
     for file, key in found.items():
-        node = Config.fromfile(ROOT / file)
+        node = read_config(ROOT / file)
         for part in key.split("."):
             node = node[int(part) if part.isdigit() else part]
         assert node is not None

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.dataset import Compose, default_collate
 from mmengine.logging import MessageHub
 from mmengine.optim import build_optim_wrapper
@@ -18,6 +17,7 @@ from simmim_bench.training.batch import has_batch_norm, has_in_batch_negatives
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.files import read_card
 from simmim_bench.weights.strict import load_pretrained
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"
 METHODS = {
@@ -55,7 +55,7 @@ def name(request):
 def cfg(name, tmp_path, save_pretraining, monkeypatch):
     """The config; its frozen network is there."""
     monkeypatch.setenv("SIMMIM_BENCH_DATA", str(tmp_path))
-    found = Config.fromfile(ROOT / "variants" / name)
+    found = read_config(ROOT / "variants" / name)
     if name == PERCEPTUAL:
         swin = {"_scope_": "mmpretrain", **found.model.backbone}
         export_backbone(save_pretraining(swin), tmp_path / "teachers" / "simmim_swin-demo")
@@ -70,7 +70,7 @@ def test_the_files_are_these():
 
 
 def test_recipe_and_data_are_the_demos(name, cfg):
-    demo = Config.fromfile(ROOT / "demo" / "simmim_swin-demo.py")
+    demo = read_config(ROOT / "demo" / "simmim_swin-demo.py")
     assert {key for key in SAME if cfg[key] != demo[key]} == set()
     differing = {
         key for key in demo.optim_wrapper if cfg.optim_wrapper[key] != demo.optim_wrapper[key]
@@ -127,7 +127,7 @@ def check_export(cfg, model, folder):
     weights = export_backbone(folder / "epoch_1.pth", folder / "exported").weights
     assert read_card(weights)["method"] == cfg.pretraining.method
     file = f"classification_{cfg.pretraining.backbone}.py"
-    config = Config.fromfile(ROOT / "demo" / file).model.backbone
+    config = read_config(ROOT / "demo" / file).model.backbone
     if cfg.pretraining.backbone != "swin-demo":
         # what a pretraining ends in; an average has a norm of its own
         config.update(final_norm=True, out_type="featmap")
@@ -138,7 +138,7 @@ def check_export(cfg, model, folder):
 
 def test_without_its_frozen_network_the_perceptual_one_says_how_to_get_it(tmp_path, monkeypatch):
     monkeypatch.setenv("SIMMIM_BENCH_DATA", str(tmp_path))
-    cfg = Config.fromfile(ROOT / "variants" / PERCEPTUAL)
+    cfg = read_config(ROOT / "variants" / PERCEPTUAL)
     with (
         DefaultScope.overwrite_default_scope("mmpretrain"),
         pytest.raises(

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import TRANSFORMS, DefaultScope
 from mmpretrain.structures import DataSample
 
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"
 FILES = sorted(path.name for path in (ROOT / "variants").glob("sparse_*.py"))
@@ -28,7 +28,7 @@ MAY_DIFFER = {"pretraining", "model", "train_dataloader", "plain_vit_demo"}
 
 
 def load(name):
-    return Config.fromfile(ROOT / name)
+    return read_config(ROOT / name)
 
 
 @pytest.fixture(params=DENSE)

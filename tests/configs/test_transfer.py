@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.strict import load_pretrained
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"
 # Narrow and shallow stand-ins; windows, image sizes and options are the configs' own.
@@ -87,7 +87,7 @@ PRETRAINING = {
 
 
 def narrow_backbone(name):
-    config = Config.fromfile(ROOT / name)
+    config = read_config(ROOT / name)
     backbone = copy.deepcopy(config.model.backbone)
     family = max((known for known in NARROW if known in name), key=len)
     if family == "resnet-50":

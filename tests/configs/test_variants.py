@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope
 from mmpretrain.datasets.transforms import PackInputs
 
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"
 MODEL, MASK, DATA = "model", "mask", "data"
@@ -49,7 +49,7 @@ LOSSES = {"psnr_swin": PSNR}
 
 
 def load(name):
-    return Config.fromfile(ROOT / name)
+    return read_config(ROOT / name)
 
 
 @pytest.fixture(params=VARIANTS)

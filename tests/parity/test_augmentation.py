@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from mmcv.transforms import Compose
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.datasets.transforms import RandAugment
 from mmpretrain.models.utils.batch_augments import RandomBatchAugment
@@ -24,6 +23,7 @@ from timm.data.random_erasing import RandomErasing
 from torchvision import transforms as vision
 
 from simmim_bench.registry import MODELS
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"
 FINE_TUNING = "imagenet/swin-b_8xb128_ft-100e.py"
@@ -44,7 +44,7 @@ SAME = 0.01  # p-value below which two samples are said to differ
 
 def steps(name):
     with DefaultScope.overwrite_default_scope("mmpretrain"):
-        pipeline = Config.fromfile(ROOT / name).train_dataloader.dataset.pipeline
+        pipeline = read_config(ROOT / name).train_dataloader.dataset.pipeline
         return {step["type"]: Compose([step]).transforms[0] for step in pipeline[1:]}
 
 
@@ -173,7 +173,7 @@ def test_erased_areas_and_their_pixels():
 
 @pytest.fixture(scope="module")
 def mixing():
-    cfg = Config.fromfile(ROOT / FINE_TUNING)
+    cfg = read_config(ROOT / FINE_TUNING)
     with DefaultScope.overwrite_default_scope("mmpretrain"):
         return RandomBatchAugment(**cfg.model.train_cfg), MODELS.build(cfg.model.head.loss)
 
@@ -218,7 +218,7 @@ def test_smoothed_mixed_labels_give_the_originals_loss(mixing):
 
 @pytest.mark.parametrize("name", [FINE_TUNING, "imagenet/swin-b-w6-192_8xb128_ft-100e.py"])
 def test_evaluation_sees_the_originals_pixels(name):
-    cfg = Config.fromfile(ROOT / name)
+    cfg = read_config(ROOT / name)
     size = cfg.protocol.image_size
     image = np.ascontiguousarray(data.chelsea())  # 300 x 451
     with DefaultScope.overwrite_default_scope("mmpretrain"):

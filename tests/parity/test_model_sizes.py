@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import timm
 import torch
-from mmengine.config import Config
 
 from simmim_bench.registry import MODELS
 from simmim_bench.training.cost import backbone_flops
+from tests.configs.reader import read_config
 
 MODELS_DIR = Path(__file__).parents[2] / "configs" / "_base_" / "models"
 SWIN = {"img_size": 224, "window_size": 7}
@@ -50,7 +50,7 @@ def no_memory(monkeypatch):
 
 
 def build(name, options):
-    cfg = Config.fromfile(MODELS_DIR / f"{name}.py")
+    cfg = read_config(MODELS_DIR / f"{name}.py")
     assert cfg.backbone_init == "original"
     return MODELS.build({**cfg[name.replace("-", "_")], **options})
 
@@ -74,7 +74,7 @@ def test_every_backbone_has_a_size_test():
         path.stem
         for path in MODELS_DIR.glob("*.py")
         if not path.stem.endswith("-demo")
-        for value in Config.fromfile(path).to_dict().values()
+        for value in read_config(path).to_dict().values()
         if isinstance(value, dict) and value.get("type", "").startswith("mmpretrain.")
     }
     assert backbones == tested
@@ -113,7 +113,7 @@ def test_flops_are_the_published_ones(name, options, billions):
 def test_a_backbone_that_takes_a_mask_is_counted_without():
     options = {"img_size": 64, "use_rel_pos_bias": False, "out_type": "raw"}
     plain = build("vit-s", options)
-    config = {**Config.fromfile(MODELS_DIR / "vit-s.py").vit_s, **options}
+    config = {**read_config(MODELS_DIR / "vit-s.py").vit_s, **options}
     config.pop("with_cls_token")
     config.pop("bias", None)
     taking = MODELS.build({**config, "type": "mmpretrain.BEiTPretrainViT"})

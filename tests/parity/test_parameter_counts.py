@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from simmim_bench.registry import MODELS
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"
 # Millions: mmpretrain, configs/simmim/README.md, and for Swin-L, where the window of its last stage
@@ -24,7 +24,7 @@ PUBLISHED = [
 
 @pytest.mark.parametrize(("name", "changes", "published"), PUBLISHED)
 def test_as_many_parameters_as_published(name, changes, published, monkeypatch, equal):
-    cfg = Config.fromfile(ROOT / name)
+    cfg = read_config(ROOT / name)
     cfg.model.backbone.update(changes)
     monkeypatch.setattr(torch, "linspace", functools.partial(torch.linspace, device="cpu"))
     with DefaultScope.overwrite_default_scope("mmpretrain"), torch.device("meta"):

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
+
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = json.loads((ROOT / "tests/golden/schedules.json").read_text("utf-8"))
@@ -53,7 +54,7 @@ def rates(schedule, group_rates, epoch_length, iterations):
 @pytest.mark.parametrize(("name", "path"), CASES)
 def test_every_iteration_equals_the_original(name, path, equal):
     golden = GOLDEN[name]
-    cfg = Config.fromfile(ROOT / path)
+    cfg = read_config(ROOT / path)
     expected = golden["lr_used_at_iter"]
     assert cfg.train_cfg.max_epochs == golden["epochs"]
     base = cfg.optim_wrapper.optimizer.lr
@@ -65,7 +66,7 @@ def test_every_iteration_equals_the_original(name, path, equal):
 
 
 def test_lower_groups_start_and_end_at_the_same_rate_as_the_highest():
-    cfg = Config.fromfile(ROOT / "configs/imagenet/swin-b_8xb128_ft-100e.py")
+    cfg = read_config(ROOT / "configs/imagenet/swin-b_8xb128_ft-100e.py")
     base = cfg.optim_wrapper.optimizer.lr
     used = rates(cfg.param_scheduler, [base, base / 16], 50, 5000)
     first, peak, last = used[0], used[50 * 20], used[-1]
@@ -83,7 +84,7 @@ def test_scaled_rates_keep_the_shape(ratio):
         wrapper = OptimWrapper(torch.optim.AdamW([parameter], lr=4e-4))
         for group in wrapper.optimizer.param_groups:
             group["lr"] *= scale
-        schedule = Config.fromfile(ROOT / "configs/simmim/swin-b_8xb128.py").param_scheduler
+        schedule = read_config(ROOT / "configs/simmim/swin-b_8xb128.py").param_scheduler
         defaults = {"optimizer": wrapper, "epoch_length": 3}
         return wrapper, PARAM_SCHEDULERS.build(dict(schedule), default_args=defaults)
 
@@ -92,7 +93,7 @@ def test_scaled_rates_keep_the_shape(ratio):
 
 
 def test_resumed_in_the_middle_it_goes_on_as_if_never_stopped():
-    schedule = dict(Config.fromfile(ROOT / "configs/simmim/swin-b_8xb128.py").param_scheduler)
+    schedule = dict(read_config(ROOT / "configs/simmim/swin-b_8xb128.py").param_scheduler)
 
     def build():
         optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=4e-4)

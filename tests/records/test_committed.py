@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
@@ -14,6 +13,7 @@ from simmim_bench.leaderboard.page import make_page
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.published import read_protocols, read_published
 from simmim_bench.records.store import read_records
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2]
 STORES = sorted(path.parent.relative_to(ROOT) for path in (ROOT / "results").rglob("records"))
@@ -37,7 +37,7 @@ def test_cited_protocols_are_those_of_the_configs():
     cited = read_protocols(ROOT / "results" / "published" / "protocols.yml")
     own = {}
     for path in sorted((ROOT / "configs").glob("[!_]*/*.py")):
-        if "protocol" in (cfg := Config.fromfile(path)):
+        if "protocol" in (cfg := read_config(path)):
             own.setdefault(cfg.protocol.id, Protocol(**cfg.protocol.to_dict()))
     shared = cited.keys() & own.keys()
     assert len(shared) >= 6

@@ -3,13 +3,13 @@
 import re
 
 import pytest
-from mmengine.config import Config
 
 from simmim_bench.errors import BenchError
 from simmim_bench.records.protocols import Protocol, check_metrics, protocol_metrics
 from simmim_bench.tasks.detection import METRIC_NAMES
+from tests.configs.reader import read_config
 
-COCO = Config.fromfile("configs/coco/mask-rcnn_swin-b_fpn_1x.py").protocol.to_dict()
+COCO = read_config("configs/coco/mask-rcnn_swin-b_fpn_1x.py").protocol.to_dict()
 MEASURED = {
     f"coco/{kind}_{name}": (number + 1) / 100
     for kind in ("bbox", "segm")

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 
 from simmim_bench.errors import BenchError
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.records.protocols import Protocol, check_known, known_protocols
 from simmim_bench.records.record import Record, RecordBody
+from tests.configs.reader import read_config
 
 SOURCE = Path("record.json")
 
@@ -22,7 +22,7 @@ LEAVES = sorted(
 
 @pytest.fixture(scope="module")
 def configs():
-    return {path.relative_to(ROOT): Config.fromfile(path) for path in LEAVES}
+    return {path.relative_to(ROOT): read_config(path) for path in LEAVES}
 
 
 def test_every_config_states_a_valid_pretraining_or_protocol(configs):

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 from mmengine.registry import TRANSFORMS, DefaultScope
 
 from simmim_bench.errors import BenchError
 from simmim_bench.training.evaluate import average_over_views
+from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"
 ADE20K = sorted(path.name for path in (ROOT / "ade20k").glob("*.py"))
@@ -15,7 +15,7 @@ ADE20K = sorted(path.name for path in (ROOT / "ade20k").glob("*.py"))
 
 @pytest.mark.parametrize("name", ADE20K)
 def test_the_model_is_wrapped_and_the_pipeline_shows_twelve_views(name):
-    cfg = Config.fromfile(ROOT / "ade20k" / name)
+    cfg = read_config(ROOT / "ade20k" / name)
     segmentor = cfg.model.type
     average_over_views(cfg, name)
     assert (cfg.model.type, cfg.model.module.type) == ("SegTTAModel", segmentor)
@@ -29,6 +29,6 @@ def test_the_model_is_wrapped_and_the_pipeline_shows_twelve_views(name):
 
 
 def test_a_config_without_views():
-    cfg = Config.fromfile(ROOT / "demo" / "upernet_swin-demo.py")
+    cfg = read_config(ROOT / "demo" / "upernet_swin-demo.py")
     with pytest.raises(BenchError, match="needs a tta_pipeline and a tta_model in upernet"):
         average_over_views(cfg, "upernet")

@@ -6,20 +6,20 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from torch import nn
 
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.training.hooks.speed import SpeedHook, refuse_recomputed, refuse_sharded
+from tests.configs.reader import read_config
 
 VARIANTS = Path(__file__).parents[2] / "configs" / "variants"
 
 
 def model(name):
     with DefaultScope.overwrite_default_scope("mmpretrain"):
-        return MODELS.build(Config.fromfile(VARIANTS / f"{name}-demo.py").model)
+        return MODELS.build(read_config(VARIANTS / f"{name}-demo.py").model)
 
 
 @pytest.mark.parametrize(

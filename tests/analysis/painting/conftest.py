@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from PIL import Image
 from rich.console import Console
@@ -16,6 +15,7 @@ from simmim_bench.analysis.painting import evaluate as module
 from simmim_bench.analysis.painting.predictor import Predictor
 from simmim_bench.records.manifest import Manifest
 from simmim_bench.registry import MODELS
+from tests.configs.reader import read_config
 from tests.e2e.conftest import PRETRAIN
 
 FOLDER = Path(__file__).parents[3] / "configs" / "generation"
@@ -40,7 +40,7 @@ class Grey:
 def checkpoint(tmp_path_factory):
     """Weights as drawn, in the form of a training's checkpoint."""
     torch.manual_seed(0)
-    cfg = Config.fromfile(PRETRAIN)
+    cfg = read_config(PRETRAIN)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
     path = tmp_path_factory.mktemp("weights") / "epoch_1.pth"
@@ -50,7 +50,7 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def predictor(checkpoint):
-    cfg = Config.fromfile(PRETRAIN)
+    cfg = read_config(PRETRAIN)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
     model.load_state_dict(torch.load(checkpoint)["state_dict"])

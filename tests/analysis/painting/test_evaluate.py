@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 
 from simmim_bench.analysis.painting import evaluate as module
 from simmim_bench.analysis.painting.inpaint import random_squares
@@ -19,6 +18,7 @@ from simmim_bench.records.manifest import CPU, Manifest
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.record import Record
 from tests.analysis.painting.conftest import FOLDER, Grey
+from tests.configs.reader import read_config
 from tests.e2e.conftest import PRETRAIN
 
 ROOT = Path(__file__).parents[3]
@@ -37,7 +37,7 @@ def test_there_are_protocols_and_they_are_valid():
         "painting_demo",
     }
     for path in PROTOCOLS:
-        cfg = Config.fromfile(path)
+        cfg = read_config(path)
         protocol = Protocol(**cfg.protocol.to_dict())
         assert protocol.task == "generation"
         assert str(cfg.painting.count) in protocol.split
@@ -45,7 +45,7 @@ def test_there_are_protocols_and_they_are_valid():
 
 @pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.stem)
 def test_every_method_inpaints_the_same_squares(path):
-    cfg = Config.fromfile(path)
+    cfg = read_config(path)
     masks = module.masks_of(cfg)
     assert masks.shape == (cfg.painting.count, 64, 64)
     squares = masks.reshape(-1, 4, 16, 4, 16).transpose(0, 1, 3, 2, 4).reshape(-1, 4, 4, 256)
@@ -86,7 +86,7 @@ def test_metrics_are_those_of_the_protocols(images, masks):
     results = module.predict_all(Grey(), images, masks, scale=2, seed=0)
     measured = module.measure(results)
     for path in PROTOCOLS:
-        assert set(Config.fromfile(path).protocol.metrics.values()) == set(measured)
+        assert set(read_config(path).protocol.metrics.values()) == set(measured)
     errors = [np.mean((images[n][masks[n]] / 255 - 128 / 255) ** 2) for n in range(3)]
     wanted = np.mean([-10 * np.log10(error) for error in errors])
     assert measured["inpaint/psnr"] == pytest.approx(wanted, rel=1e-4)

@@ -1,0 +1,18 @@
+"""Configs for tests: each file is read once in a process."""
+
+import copy
+import functools
+import os
+from pathlib import Path
+
+from mmengine.config import Config
+
+
+@functools.cache
+def _read(path, data_folder):  # noqa: ARG001  (configs read the environment)
+    return Config.fromfile(path)
+
+
+def read_config(path):
+    """The config in ``path``, a copy that a test may change."""
+    return copy.deepcopy(_read(Path(path).resolve(), os.environ.get("SIMMIM_BENCH_DATA")))
