@@ -1,4 +1,4 @@
-"""Configs for tests: each file is read once in a process."""
+"""Configs for tests: each file is read once in a process, and for each folder of data."""
 
 import copy
 import functools
@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 
 @functools.cache
-def _read(path, data_folder):  # noqa: ARG001  (configs read the environment)
+def _read(path, data_folder):
     return Config.fromfile(path)
 
 

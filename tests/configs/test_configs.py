@@ -93,11 +93,13 @@ def test_validation_and_test_are_the_same(cfg):
 
 
 def test_data_are_found_through_the_environment(name, monkeypatch):
+    monkeypatch.delenv("SIMMIM_BENCH_DATA", raising=False)
+    home = list(datasets(load(name)))
     monkeypatch.setenv("SIMMIM_BENCH_DATA", "/elsewhere")
     moved = list(datasets(Config.fromfile(ROOT / name)))
     assert moved
     assert all(dataset.data_root.startswith("/elsewhere/") for _, dataset in moved)
-    assert all(dataset.data_root.startswith("data/") for _, dataset in datasets(load(name)))
+    assert all(dataset.data_root.startswith("data/") for _, dataset in home)
 
 
 def test_the_schedule_ends_with_the_training(cfg):
