@@ -158,6 +158,21 @@ def count_of(share: Tensor, grid: Grid) -> Tensor:
     return torch.ceil(grid[0] * grid[1] * share).long()
 
 
+def first_patches(order: Tensor, wanted: Tensor, grid: Grid) -> Tensor:
+    """Mask the patches that come first in an order.
+
+    Args:
+        order: (B, rows * columns), row by row; the smallest values come first, ties in place.
+        wanted: Number of patches to mask, (B,).
+        grid: Rows and columns.
+
+    Returns:
+        Bool, (B, rows, columns).
+    """
+    rank = order.argsort(dim=1, stable=True).argsort(dim=1)
+    return (rank < wanted.unsqueeze(1)).unflatten(1, grid)
+
+
 def draw_batch(
     strategy: MaskStrategy,
     image_size: Grid,

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of
+from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of, first_patches
 from simmim_bench.registry import MASKS
 
 SEGMENTS = 8  # straight pieces of a stroke
@@ -113,8 +113,7 @@ class FreeFormMask(MaskStrategy):
             if (time.isfinite().sum(dim=(1, 2)) >= wanted).all():
                 break
         time = torch.where(time.isfinite(), time, len(self.shapes) + gap).flatten(1)
-        rank = time.argsort(dim=1, stable=True).argsort(dim=1)
-        return (rank < wanted.unsqueeze(1)).unflatten(1, grid)
+        return first_patches(time, wanted, grid)
 
     def _stroke(
         self, draw: Tensor, y: Tensor, x: Tensor, extent: tuple[float, float]

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simmim_bench.masking.base import Grid, MaskStrategy, count_of
+from simmim_bench.masking.base import Grid, MaskStrategy, count_of, first_patches
 from simmim_bench.registry import MASKS
 
 PERIOD = 16  # side of the Bayer matrix; larger grids repeat it
@@ -33,8 +33,7 @@ class GridMask(MaskStrategy):
         column = (torch.arange(columns, device=noise.device) + shift[:, 1:]) % PERIOD
         ranks = bayer_matrix(PERIOD, noise.device)
         rank = ranks[row.unsqueeze(2), column.unsqueeze(1)].flatten(1)  # (B, patches)
-        place = (rank + noise[:, 2:]).argsort(dim=1).argsort(dim=1)
-        return (place < count_of(share, grid).unsqueeze(1)).unflatten(1, grid)
+        return first_patches(rank + noise[:, 2:], count_of(share, grid), grid)
 
 
 def bayer_matrix(side: int, device: torch.device) -> Tensor:

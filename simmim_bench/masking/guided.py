@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of
+from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of, first_patches
 
 
 class GuidedMask(MaskStrategy):
@@ -58,10 +58,9 @@ class GuidedMask(MaskStrategy):
                 f"{noise.shape[1]} numbers in all; make them with `numbers`, not with `noise`"
             )
         order, score = noise[:, :patches], noise[:, patches:]
-        wanted = count_of(share, grid).unsqueeze(1)
+        wanted = count_of(share, grid)
         shuffled = order.argsort(dim=1)
         best = score.gather(1, shuffled).argsort(dim=1, descending=True, stable=True)
         place = shuffled.gather(1, best).argsort(dim=1)  # 0 has the highest score
-        first = place < (self.guided * wanted.double()).floor()
-        chosen = (order - first.to(order)).argsort(dim=1).argsort(dim=1) < wanted
-        return chosen.unflatten(1, grid)
+        first = place < (self.guided * wanted.double()).floor().unsqueeze(1)
+        return first_patches(order - first.to(order), wanted, grid)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of
+from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of, first_patches
 from simmim_bench.registry import MASKS
 
 
@@ -59,12 +59,10 @@ class HierarchicalMask(MaskStrategy):
         down, across = rows // self.scale, columns // self.scale
         wanted = count_of(share, grid)
         squares = (self.large_share * wanted).floor().long() // self.scale**2  # (B,)
-        place = noise[:, : down * across].argsort(dim=1).argsort(dim=1)
-        large = (place < squares[:, None]).unflatten(1, (down, across)) if down * across else None
         order = noise[:, down * across :]
-        if large is not None:
+        if down * across:
+            large = first_patches(noise[:, : down * across], squares, (down, across))
             large = large.repeat_interleave(self.scale, 1).repeat_interleave(self.scale, 2)
             large = pad(large, (0, columns - large.shape[2], 0, rows - large.shape[1]))
             order = order - large.flatten(1).to(order)  # before all single patches
-        chosen = order.argsort(dim=1).argsort(dim=1) < wanted[:, None]
-        return chosen.unflatten(1, grid)
+        return first_patches(order, wanted, grid)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simmim_bench.masking.base import Grid, MaskStrategy, count_of
+from simmim_bench.masking.base import Grid, MaskStrategy, count_of, first_patches
 from simmim_bench.registry import MASKS
 
 
@@ -22,5 +22,4 @@ class RandomPatchMask(MaskStrategy):
         return place / patches
 
     def _masked_patches(self, grid: Grid, share: Tensor, noise: Tensor) -> Tensor:
-        place = noise.argsort(dim=1).argsort(dim=1)  # (B, patches)
-        return (place < count_of(share, grid).unsqueeze(1)).unflatten(1, grid)
+        return first_patches(noise, count_of(share, grid), grid)

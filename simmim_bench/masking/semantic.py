@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import label
 from torch import Tensor
 
-from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of
+from simmim_bench.masking.base import Grid, MaskStrategy, Ratio, count_of, first_patches
 from simmim_bench.registry import MASKS
 
 IGNORED = 255  # mmseg's label of pixels without a class
@@ -92,8 +92,7 @@ class SemanticMask(MaskStrategy):
         taken = _fitting(
             by_region, region.long(), (self.region_share * wanted.double()).floor().long()
         )
-        place = (order - taken.to(order)).argsort(dim=1).argsort(dim=1)
-        return (place < wanted.unsqueeze(1)).unflatten(1, grid)
+        return first_patches(order - taken.to(order), wanted, grid)
 
 
 def regions_of_patches(classes: NDArray[Any], patch: int) -> NDArray[np.int64]:
