@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,8 +68,8 @@ def _source(path: Path) -> str:
         if not line.startswith("#"):
             break
         lines.append(line.removeprefix("#").strip())
-    text = " ".join(lines).replace("/ ", "/")  # a path that continues on the next line
-    return re.sub(r"\\_", "_", escape(text))
+    text = "\n".join(lines).replace("/\n", "/")  # a path that continues on the next line
+    return " ".join(word if "://" in word else escape(word) for word in text.split())
 
 
 def _window(cfg: Any) -> str:
@@ -120,9 +119,16 @@ def _mask(cfg: Any) -> str:
     ]
     if not masks:
         ratio = cfg.model.backbone.get("mask_ratio")
-        return f"random, {cfg.model.backbone.patch_size} px, {ratio:g}" if ratio else ""
+        return f"random, {cfg.model.backbone.patch_size} px, {_ratio(ratio)}" if ratio else ""
     step = masks[0]
-    return f"{step.get('strategy', 'random')}, {step.mask_patch_size} px, {step.mask_ratio:g}"
+    strategy, ratio = step.get("strategy", "random"), _ratio(step.mask_ratio)
+    return f"{strategy}, {step.mask_patch_size} px, {ratio}"
+
+
+def _ratio(value: float | Sequence[float]) -> str:
+    """A mask ratio; a pair is the range from which each sample draws its own."""
+    pair = [value] if isinstance(value, int | float) else value
+    return " to ".join(f"{part:g}" for part in pair)
 
 
 def _target(cfg: Any) -> str:

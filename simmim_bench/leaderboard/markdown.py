@@ -12,8 +12,7 @@ from simmim_bench.io import atomic_write_text
 from simmim_bench.leaderboard.grid import Entry, Grid, Note, Page, Section
 
 MARKUP = re.compile(r"([\\*\[\]~$])")
-# an underscore inside a word is not markup
-OUTER_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
+OUTER_UNDERSCORES = re.compile(r"(?<!\w)_+|_+(?!\w)")  # those inside a word are not markup
 ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "`": "&#96;"})
 BEGIN = "<!-- results: written by `make leaderboard` -->"
 END = "<!-- end of results -->"
@@ -36,7 +35,8 @@ def escape(text: str) -> str:
     """Escape ``text``: no HTML, no markup, no table separator, no line break."""
     line = "".join(char if char.isprintable() else " " for char in text)
     quoted = MARKUP.sub(r"\\\1", " ".join(line.split()))
-    return OUTER_UNDERSCORE.sub(r"\\_", quoted).translate(ENTITIES)
+    quoted = OUTER_UNDERSCORES.sub(lambda run: r"\_" * len(run[0]), quoted)
+    return quoted.translate(ENTITIES)
 
 
 def render_results(section: Section) -> str:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from simmim_bench.leaderboard.describe import describe_configs
+from simmim_bench.config import load_config
+from simmim_bench.leaderboard.describe import PRETRAINING, _source, describe_configs
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +36,24 @@ def test_a_painting_protocol_is_a_row_of_its_own():
         ["generation/painting_demo", "demo-painting@2", "random, 16 px, 0.4", "64 px", "200",
          "2 times", "random network", "0"],
     ]  # fmt: skip
+
+
+def test_a_range_of_mask_ratios():
+    cfg = load_config(str(ROOT / "configs/demo/simmim_swin-demo.py"))
+    steps = cfg.train_dataloader.dataset.pipeline
+    [step] = [step for step in steps if step.type == "simmim_bench.GenerateMask"]
+    step.mask_ratio = (0.4, 0.7)
+    assert dict(PRETRAINING)["mask"](cfg).endswith(" px, 0.4 to 0.7")
+
+
+def test_a_source_keeps_urls_and_prose(tmp_path):
+    path = tmp_path / "config.py"
+    path.write_text(
+        "# A *new* recipe and/ or _old_: https://a.org/~me/_x_*y*, configs/\n# a__b_c.py.\nx = 1"
+    )
+    assert _source(path) == (
+        r"A \*new\* recipe and/ or \_old\_: https://a.org/~me/_x_*y*, configs/a__b_c.py."
+    )
 
 
 def test_every_protocol_is_described():
