@@ -24,7 +24,7 @@ COSTS = (
     "parameters", "flops",
 )  # fmt: skip
 """Fields of a cost that are columns of a flat row."""
-# tasks and metrics as OpenMMLab's model indices name them
+# tasks and metrics as OpenMMLab's model indices name them; others keep their own names
 TASKS = {
     "classification": "Image Classification",
     "detection": "Object Detection",
@@ -189,7 +189,7 @@ def _model(record: Record) -> dict[str, Any]:
         "Config": record.config.path if record.config else None,
         "Results": [
             {
-                "Task": TASKS[record.protocol.task],
+                "Task": TASKS.get(record.protocol.task, record.protocol.task),
                 "Dataset": record.protocol.dataset,
                 "Metrics": {METRICS.get(key, key): value for key, value in record.metrics.items()},
             }

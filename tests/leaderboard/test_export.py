@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from simmim_bench.errors import BenchError
-from simmim_bench.leaderboard.export import export, form_of, rows
+from simmim_bench.leaderboard.export import COSTS, TASKS, export, form_of, rows
+from simmim_bench.records.manifest import Cost
 from simmim_bench.records.record import Record
 
 
@@ -82,6 +83,16 @@ def test_openmmlabs_metafile(records, tmp_path):
             "Metrics": {"box AP": 34.712345678901234, "mask AP": 23.2},
         }
     ]
+
+
+def test_a_task_without_a_name_of_openmmlab_keeps_its_own(records, tmp_path, monkeypatch):
+    monkeypatch.delitem(TASKS, "detection")
+    content = yaml.safe_load(written(records, tmp_path, "metafile").read_text("utf-8"))
+    assert content["Models"][0]["Results"][0]["Task"] == "detection"
+
+
+def test_every_field_of_a_cost_is_exported():
+    assert {*COSTS, "device", "device_count"} == set(Cost.model_fields)
 
 
 def test_the_metafile_is_a_model_index_of_full_measured_runs(records, make_record, tmp_path):
