@@ -12,15 +12,15 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from simmim_bench.errors import BenchError
 from simmim_bench.records import SCRATCH
 from simmim_bench.records.manifest import CPU, Cost, Kind, Pretraining
-from simmim_bench.records.protocols import Protocol
+from simmim_bench.records.protocols import Protocol, Task
 from simmim_bench.records.record import Provenance, Record
 
-TASKS = ("classification", "detection", "segmentation", "retrieval", "vqa", "generation")
+TASKS: tuple[Task, ...] = get_args(Task)
 TIMES = "\N{MULTIPLICATION SIGN}"
 KINDS: tuple[Kind, ...] = ("full", "smoke")
 AVERAGED = ("seed", "checkpoint_sha256")
@@ -63,12 +63,12 @@ class MeanCost:
 
 @dataclass(frozen=True)
 class Cell:
-    """Runs of one row under one protocol, one per seed, all of one config (its hash)."""
+    """Runs of one row under one protocol, one per seed, all of one config."""
 
     metrics: dict[str, Stat]
     deviations: tuple[str, ...]
     cost: MeanCost | None
-    config: str | None
+    config_sha256: str | None
     records: tuple[Record, ...]
 
 
@@ -136,24 +136,35 @@ def gains(row: Row, rows: Iterable[Row]) -> Gains:
         rows: All rows of its table.
 
     Returns:
-        Differences of means, for columns with a cell trained from scratch with the same backbone,
-        provenance, config and deviations.
+        Differences of means, for columns with a comparable cell trained from scratch.
     """
     if row.method == SCRATCH:
         return {}
     found: Gains = {}
     for base in rows:
-        if base.method != SCRATCH or _conditions(base) != _conditions(row):
+        if base.method != SCRATCH:
             continue
-        for key in row.cells.keys() & base.cells.keys():
-            ours, theirs = row.cells[key], base.cells[key]
-            if (ours.deviations, ours.config) == (theirs.deviations, theirs.config):
-                found[key] = {
-                    name: stat.mean - theirs.metrics[name].mean
-                    for name, stat in ours.metrics.items()
-                    if name in theirs.metrics
-                }
+        for key, (ours, theirs) in comparable_cells(row, base).items():
+            found[key] = {
+                name: stat.mean - theirs.metrics[name].mean
+                for name, stat in ours.metrics.items()
+                if name in theirs.metrics
+            }
     return found
+
+
+def comparable_cells(ours: Row, theirs: Row) -> dict[ColumnKey, tuple[Cell, Cell]]:
+    """Pairs of cells of the same backbone, provenance, protocol, config and deviations."""
+    if (ours.backbone, ours.provenance) != (theirs.backbone, theirs.provenance):
+        return {}
+    pairs = {
+        key: (cell, theirs.cells[key]) for key, cell in ours.cells.items() if key in theirs.cells
+    }
+    return {
+        key: (one, other)
+        for key, (one, other) in pairs.items()
+        if (one.config_sha256, one.deviations) == (other.config_sha256, other.deviations)
+    }
 
 
 def _table(kind: Kind, records: list[Record]) -> Table:
@@ -191,15 +202,20 @@ def _differing(one: Record, other: Record) -> str:
 
 
 def _rows(records: list[Record]) -> tuple[list[Row], int]:
-    """Rows of one origin (more than one if a protocol was run with several deviations)."""
+    """Rows of one origin, and the number of records in them.
+
+    A cell holds runs of the same deviations. So a protocol that was run with several sets of
+    deviations fills several rows: the first one with the runs without deviations, if there are any,
+    then one for each set in alphabetical order.
+    """
     first = records[0]
-    layers: list[dict[ColumnKey, list[Record]]] = []  # one for each row
+    runs_of_rows: list[dict[ColumnKey, list[Record]]] = []
     for key, members in _group(records, column_key).items():
         variants = _group(members, lambda record: tuple(record.deviations))
-        for depth, deviations in enumerate(sorted(variants)):  # () comes first
-            if depth == len(layers):
-                layers.append({})
-            layers[depth][key] = _current(variants[deviations])
+        for number, deviations in enumerate(sorted(variants)):  # () comes first
+            if number == len(runs_of_rows):
+                runs_of_rows.append({})
+            runs_of_rows[number][key] = _current(variants[deviations])
     rows = [
         Row(
             method=first.method,
@@ -207,12 +223,12 @@ def _rows(records: list[Record]) -> tuple[list[Row], int]:
             pretraining=_origin(first.pretraining),
             pretraining_deviations=tuple(first.pretraining_deviations),
             provenance=first.provenance,
-            cells={key: _cell(members) for key, members in layer.items()},
-            pretraining_cost=_pretraining_cost(layer),
+            cells={key: _cell(members) for key, members in runs.items()},
+            pretraining_cost=_pretraining_cost(runs),
         )
-        for layer in layers
+        for runs in runs_of_rows
     ]
-    return rows, sum(len(members) for layer in layers for members in layer.values())
+    return rows, sum(len(members) for runs in runs_of_rows for members in runs.values())
 
 
 def _current(records: list[Record]) -> list[Record]:
@@ -222,9 +238,9 @@ def _current(records: list[Record]) -> list[Record]:
     """
     by_config: dict[str | None, dict[int, Record]] = {}
     for record in sorted(records, key=lambda record: (record.date, record.run_id)):
-        by_seed = by_config.pop(_config(record), {})  # the newest comes last
+        by_seed = by_config.pop(_config_sha256(record), {})  # the newest comes last
         by_seed[-1 if record.seed is None else record.seed] = record
-        by_config[_config(record)] = by_seed
+        by_config[_config_sha256(record)] = by_seed
     most = max(len(by_seed) for by_seed in by_config.values())
     *_, current = (by_seed for by_seed in by_config.values() if len(by_seed) == most)
     return [current[seed] for seed in sorted(current)]
@@ -239,15 +255,15 @@ def _cell(records: list[Record]) -> Cell:
         },
         deviations=tuple(records[0].deviations),
         cost=_mean_cost([record.cost for record in records]),
-        config=_config(records[0]),
+        config_sha256=_config_sha256(records[0]),
         records=tuple(records),
     )
 
 
-def _pretraining_cost(layer: dict[ColumnKey, list[Record]]) -> MeanCost | None:
+def _pretraining_cost(runs: dict[ColumnKey, list[Record]]) -> MeanCost | None:
     """Mean over distinct pretrainings; tasks that share one count it once."""
     costs: dict[str | None, Cost | None] = {}
-    for record in (record for members in layer.values() for record in members):
+    for record in (record for members in runs.values() for record in members):
         if record.pretraining:
             weights = record.pretraining.checkpoint_sha256
             costs[weights] = record.pretraining_cost or costs.get(weights)
@@ -309,17 +325,13 @@ def _row_key(record: Record) -> Hashable:
     )
 
 
-def _conditions(row: Row) -> tuple[str, Provenance]:
-    return row.backbone, row.provenance
-
-
 def _row_order(row: Row) -> tuple[str, bool, bool, str, str]:
     """Backbones together; within one: from scratch, then measured, then cited."""
     cited = row.provenance.kind != "measured"
     return row.backbone, cited, row.method != SCRATCH, row.method, repr(row.pretraining)
 
 
-def _config(record: Record) -> str | None:
+def _config_sha256(record: Record) -> str | None:
     return record.config.sha256 if record.config else None
 
 

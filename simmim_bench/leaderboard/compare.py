@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from simmim_bench.errors import BenchError
-from simmim_bench.leaderboard.aggregate import Row, Table, aggregate
+from simmim_bench.leaderboard.aggregate import Table, aggregate, comparable_cells
 from simmim_bench.leaderboard.grid import Entry, Grid, Page, Section, show_gain, show_stat
 from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.leaderboard.statistics import SIGNIFICANCE, Difference, difference, holm
@@ -59,16 +59,15 @@ def _lines(table: Table, ours: str, theirs: str) -> list[_Line]:
         (row, other)
         for row in table.rows
         for other in table.rows
-        if (row.method, other.method) == (ours, theirs) and _comparable(row, other)
+        if (row.method, other.method) == (ours, theirs)
     ]
     found = []
     for row, other in pairs:
+        cells = comparable_cells(row, other)
         for key, protocol in table.columns.items():
-            mine, its = row.cells.get(key), other.cells.get(key)
-            if not mine or not its:
+            if key not in cells:
                 continue
-            if (mine.deviations, mine.config) != (its.deviations, its.config):
-                continue
+            mine, its = cells[key]
             for name in protocol.metrics:
                 if name in mine.metrics and name in its.metrics:
                     pair = mine.metrics[name], its.metrics[name]
@@ -78,10 +77,6 @@ def _lines(table: Table, ours: str, theirs: str) -> list[_Line]:
                         _Line(row.backbone, f"{key[0]}@{key[1]}", label, *shown, difference(*pair))
                     )
     return found
-
-
-def _comparable(row: Row, other: Row) -> bool:
-    return (row.backbone, row.provenance) == (other.backbone, other.provenance)
 
 
 def _grid(lines: list[_Line], ours: str, theirs: str) -> Grid:

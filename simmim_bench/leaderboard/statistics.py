@@ -58,7 +58,7 @@ def ties(best: Stat, rivals: Sequence[Stat]) -> list[bool]:
     A single run is assumed to vary as much as the result it is compared with. Two single runs
     never tie: nothing is known about their variance.
     """
-    known = [n for n, rival in enumerate(rivals) if not best.sd is rival.sd is None]
+    known = [n for n, rival in enumerate(rivals) if best.sd is not None or rival.sd is not None]
     if not known:
         return [False] * len(rivals)
     *_, p_values = _welch(best, [rivals[number] for number in known])
