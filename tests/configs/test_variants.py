@@ -12,6 +12,7 @@ from mmpretrain.datasets.transforms import PackInputs
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
 from tests.configs.reader import read_config
+from tests.configs.test_similarity_configs import METHODS
 
 ROOT = Path(__file__).parents[2] / "configs"
 MODEL, MASK, DATA = "model", "mask", "data"
@@ -142,6 +143,9 @@ def test_blocks_leave_room_for_several():
     assert {int(mask.sum()) for mask in drawn} == {39 * 2**2}  # tokens of 4 px in patches of 8
 
 
-def test_a_variant_is_told_by_its_name():
-    files = {path.stem for path in (ROOT / "variants").glob("*-demo.py")}
-    assert {f"{name}-demo" for name in VARIANTS} <= files
+def test_every_variant_is_tested():
+    """Here, in ``test_similarity_configs.py`` or in ``test_sparse.py``."""
+    files = {path.stem for path in (ROOT / "variants").glob("*.py")}
+    here = {f"{name}-demo" for name in VARIANTS} | {Path(name).stem for name in METHODS}
+    assert here <= files
+    assert {name for name in files - here if not name.startswith("sparse_")} == set()
