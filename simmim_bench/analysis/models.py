@@ -22,13 +22,11 @@ from simmim_bench.reconstruction import predicts_images
 from simmim_bench.registry import MODELS
 from simmim_bench.training.failures import explained
 from simmim_bench.training.process import prepare
-from simmim_bench.weights.files import load_checkpoint, read_card
+from simmim_bench.weights.files import checkpoint_in, load_checkpoint, read_card, stored_config
 from simmim_bench.weights.strict import (
     load_pretrained,
     load_trained_backbone,
     load_whole,
-    stored_config,
-    written_by,
 )
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
@@ -79,7 +77,7 @@ def load_pretraining(cfg: Any, checkpoint: Path, *, config: str = "the config in
     Raises:
         BenchError: If the model predicts no images, or the checkpoint does not fit.
     """
-    file = written_by(checkpoint)
+    file = checkpoint_in(checkpoint)
     model = build(cfg.model, cfg.default_scope)
     if not predicts_images(model):
         target = type(getattr(model, "target", model)).__name__
@@ -138,7 +136,7 @@ def open_subject(given: str, *, seed: int) -> Subject:
         return _random(name, file, seed)
     if (path / "backbone.pth").is_file():
         path = path / "backbone.pth"
-    path = written_by(path)
+    path = checkpoint_in(path)
     content = load_checkpoint(path)
     if "state_dict" in content:
         return _of_checkpoint(name, path, content)
@@ -177,7 +175,7 @@ def _exported(name: str, path: Path) -> Subject:
     backbone = build(card["backbone_config"], "mmpretrain")
     load_pretrained(backbone, path)
     stated = card["pretraining"]
-    what = f"{stated['method']}, {stated['dataset']}, {stated['epochs']} epochs"
+    what = f"{stated['method']}, {stated['dataset']}, {stated.get('epochs')} epochs"
     return _subject(name, what, backbone, card)
 
 

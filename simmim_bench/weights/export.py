@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.errors import BenchError
@@ -18,26 +20,25 @@ from simmim_bench.weights.files import (
     FORMAT,
     FORMAT_VERSION,
     PREFIX,
+    backbone_state,
+    checkpoint_in,
     load_checkpoint,
     save_whole,
+    stored_config,
 )
 from simmim_bench.weights.identity import read_identity
-from simmim_bench.weights.strict import (
-    backbone_state,
-    load_trained_backbone,
-    stored_config,
-    written_by,
-)
+from simmim_bench.weights.strict import load_trained_backbone
 
 PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmpretrain", "simmim_bench")
 
 
 @dataclass(frozen=True)
 class ExportedFiles:
-    """The two files of an exported backbone."""
+    """The two files of an exported backbone, and the content of the card."""
 
     weights: Path
     card: Path
+    content: dict[str, Any]
 
 
 def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
@@ -60,18 +61,23 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     state = backbone_state(content)
     weights = out / "backbone.pth"
     save_whole(state, weights)
-    card = out / "backbone.json"
-    atomic_write_json(
-        card,
-        {
-            **_describe(content, config, adapter),
-            "kind": read_identity(content, checkpoint)["kind"],
-            "keys": {key: list(value.shape) for key, value in state.items()},
-            "sha256": sha256_file(weights),
-            "source": {"file": checkpoint.name, "sha256": sha256_file(checkpoint)},
-        },
+    stated, meta = config["pretraining"], content["meta"]
+    by_epoch = "max_epochs" in config.get("train_cfg", {})
+    done = meta.get("epoch") if by_epoch else stated.get("epochs")
+    card = make_card(
+        adapter,
+        state,
+        backbone_config=config["model"]["backbone"],
+        # the epochs that were trained, not those that the config planned
+        pretraining={**stated, "epochs": done, "seed": meta.get("seed")},
+        epochs_planned=stated.get("epochs"),
+        kind=read_identity(content, checkpoint)["kind"],
     )
-    return ExportedFiles(weights, card)
+    card["sha256"] = sha256_file(weights)
+    card["source"] = {"file": checkpoint.name, "sha256": sha256_file(checkpoint)}
+    path = out / "backbone.json"
+    atomic_write_json(path, card)
+    return ExportedFiles(weights, path, card)
 
 
 def _pretraining_config(content: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -92,12 +98,25 @@ def _pretraining_config(content: dict[str, Any], path: Path) -> dict[str, Any]:
     return config
 
 
-def _describe(
-    content: dict[str, Any], config: dict[str, Any], adapter: BackboneAdapter
+def make_card(
+    adapter: BackboneAdapter,
+    state: Mapping[str, Tensor],
+    *,
+    backbone_config: dict[str, Any],
+    pretraining: dict[str, Any],
+    epochs_planned: float | None,
+    kind: str,
 ) -> dict[str, Any]:
-    meta, stated = content["meta"], config["pretraining"]
-    by_epoch = "max_epochs" in config.get("train_cfg", {})
-    done = meta.get("epoch") if by_epoch else stated.get("epochs")
+    """Card of an exported or converted backbone, without ``sha256`` and ``source``.
+
+    Args:
+        adapter: Adapter of the backbone with its weights.
+        state: Weights as they are written.
+        backbone_config: Config that builds the backbone.
+        pretraining: Fields of ``Pretraining`` that are known.
+        epochs_planned: Epochs of the pretraining's config.
+        kind: ``full`` or ``smoke``.
+    """
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
@@ -105,11 +124,12 @@ def _describe(
         "architecture": adapter.architecture(),
         "sizes": adapter.sizes(),
         "parameters": sum(value.numel() for value in adapter.backbone.parameters()),
-        "backbone_config": config["model"]["backbone"],
-        "method": stated["method"],
-        # the epochs that were trained, not those that the config planned
-        "pretraining": {**stated, "epochs": done, "seed": meta.get("seed")},
-        "epochs_planned": stated.get("epochs"),
+        "backbone_config": backbone_config,
+        "method": pretraining["method"],
+        "pretraining": pretraining,
+        "epochs_planned": epochs_planned,
+        "kind": kind,
+        "keys": {key: list(value.shape) for key, value in state.items()},
     }
 
 
@@ -127,9 +147,9 @@ def run_export(checkpoint: Path, out: Path) -> Path:
         BenchError: As ``export_backbone``.
     """
     started, begin = datetime.now(timezone.utc), time.monotonic()
-    checkpoint = written_by(checkpoint)
+    checkpoint = checkpoint_in(checkpoint)
     files = export_backbone(checkpoint, out)
-    card = json.loads(files.card.read_text("utf-8"))
+    card = files.content
     pretraining = card["pretraining"]
     planned = card["epochs_planned"]
     unfinished = pretraining["epochs"] != planned

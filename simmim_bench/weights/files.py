@@ -1,4 +1,4 @@
-"""Checkpoint files: safe reading, cards, atomic writing.
+"""Checkpoint files: safe reading, parts of their content, cards, atomic writing.
 
 Files are read without running code that they may hold: ``torch.load`` with ``weights_only=True``
 plus the few plain types that libraries store beside the weights (mmengine its scalar history and
@@ -14,6 +14,7 @@ import re
 import zipfile
 from argparse import Namespace
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,26 @@ from torch import Tensor
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path
+from simmim_bench.records.manifest import Manifest
+from simmim_bench.weights.config_text import parse_config_text
 
 PREFIX = "backbone."
 FORMAT = "simmim_bench backbone"
 FORMAT_VERSION = 1
+CARD_KEYS = {
+    "adapter": str,
+    "architecture": dict,
+    "sizes": dict,
+    "backbone_config": dict,
+    "method": str,
+    "pretraining": dict,
+    "pretraining.method": str,
+    "pretraining.backbone": str,
+    "pretraining.dataset": str,
+    "kind": str,
+    "sha256": str,
+}
+"""Type of each key of a card that is read; a dot leads into an object."""
 EXPORT_FIRST = (
     "export it with `python tools/export_backbone.py CHECKPOINT --out DIR` (own runs), or convert "
     "it with `python tools/convert_checkpoint.py CHECKPOINT DIR` (other libraries)"
@@ -168,7 +185,7 @@ def read_card(weights: Path) -> dict[str, Any]:
     """Read the card beside an exported ``backbone.pth``.
 
     Raises:
-        BenchError: If it is missing, not JSON, or has another format version.
+        BenchError: If it is missing, not JSON, has another format version, or lacks a key.
     """
     path = weights.with_suffix(".json")
     try:
@@ -188,7 +205,45 @@ def read_card(weights: Path) -> dict[str, Any]:
             f"{path} has format and version {found}, expected {(FORMAT, FORMAT_VERSION)}; export "
             f"the backbone again"
         )
+    _check_keys(card, path)
     return card
+
+
+def _check_keys(card: dict[str, Any], path: Path) -> None:
+    for name, kind in CARD_KEYS.items():
+        value: Any = card
+        for part in name.split("."):
+            value = value.get(part)
+        if not isinstance(value, kind):
+            expected = "a text" if kind is str else "an object"
+            problem = "is missing" if value is None else f"must be {expected}, got {value!r}"
+            raise BenchError(f"{name} in {path} {problem}; export the backbone again")
+
+
+def checkpoint_in(checkpoint: Path) -> Path:
+    """The file itself; for the folder of a finished run, the checkpoint that its manifest names."""
+    if not checkpoint.is_dir():
+        return checkpoint
+    return checkpoint / Manifest.read(checkpoint / "manifest.json").outputs["checkpoint"].path
+
+
+def stored_config(content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Config that tools/train.py stored in a checkpoint; None if there is none.
+
+    Raises:
+        BenchError: If it holds more than plain values (see ``parse_config_text``).
+    """
+    text = (content.get("meta") or {}).get("cfg")
+    return parse_config_text(text) if isinstance(text, str) else None
+
+
+def backbone_state(content: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Weights of the backbone in a checkpoint of a training, under the backbone's own keys."""
+    return {
+        key.removeprefix(PREFIX): value
+        for key, value in content["state_dict"].items()
+        if key.startswith(PREFIX)
+    }
 
 
 def check_finite(state: dict[str, Tensor], path: Path) -> None:

@@ -20,12 +20,11 @@ from simmim_bench.backbones import BackboneAdapter, Resized, adapter_for
 from simmim_bench.backbones.base import matches
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
-from simmim_bench.records.manifest import Manifest
 from simmim_bench.registry import MODELS
-from simmim_bench.weights.config_text import parse_config_text
 from simmim_bench.weights.files import (
     EXPORT_FIRST,
     PREFIX,
+    backbone_state,
     check_finite,
     load_checkpoint,
     read_card,
@@ -83,7 +82,7 @@ def _shown(keys: Sequence[str]) -> str:
     return f" ({', '.join(keys[:SHOWN_KEYS])}{more})"
 
 
-def compare(
+def compare_states(
     expected: Mapping[str, Tensor],
     given: Mapping[str, Tensor],
     *,
@@ -91,7 +90,7 @@ def compare(
     may_be_unexpected: Sequence[str] = (),
     any_length: Sequence[str] = (),
 ) -> Difference:
-    """Compare keys and shapes.
+    """Compare keys and shapes of two state dicts.
 
     Args:
         expected: State dict of the model.
@@ -113,15 +112,15 @@ def compare(
     )
 
 
-def difference(
+def compare_with_model(
     model: nn.Module, given: Mapping[str, Tensor], *, may_be_unexpected: Sequence[str] = ()
 ) -> Difference:
-    """Where ``given`` does not fit ``model``.
+    """Compare keys and shapes of ``given`` with those of ``model``.
 
     A model may name keys whose first dimension depends on the data in ``of_any_length``.
     """
     any_length = tuple(getattr(model, "of_any_length", ()))
-    return compare(
+    return compare_states(
         model.state_dict(), given, may_be_unexpected=may_be_unexpected, any_length=any_length
     )
 
@@ -146,7 +145,7 @@ def load_strict(
     Raises:
         BenchError: If a key is missing, unexpected, or of another shape.
     """
-    differing = difference(model, state, may_be_unexpected=may_be_unexpected)
+    differing = compare_with_model(model, state, may_be_unexpected=may_be_unexpected)
     if differing:
         raise BenchError(f"{source}: {differing}; {remedy}")
     own = model.state_dict()
@@ -166,32 +165,6 @@ def load_whole(model: nn.Module, content: dict[str, Any], *, checkpoint: Path, c
         remedy="give an epoch_*.pth or iter_*.pth that was trained with this config (and the "
         "same --num-classes)",
     )
-
-
-def written_by(checkpoint: Path) -> Path:
-    """The file itself; for the folder of a finished run, the checkpoint that its manifest names."""
-    if not checkpoint.is_dir():
-        return checkpoint
-    return checkpoint / Manifest.read(checkpoint / "manifest.json").outputs["checkpoint"].path
-
-
-def stored_config(content: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Config that tools/train.py stored in a checkpoint; None if there is none.
-
-    Raises:
-        BenchError: If it holds more than plain values (see ``parse_config_text``).
-    """
-    text = (content.get("meta") or {}).get("cfg")
-    return parse_config_text(text) if isinstance(text, str) else None
-
-
-def backbone_state(content: Mapping[str, Any]) -> dict[str, Tensor]:
-    """Weights of the backbone in a checkpoint of a training, under the backbone's own keys."""
-    return {
-        key.removeprefix(PREFIX): value
-        for key, value in content["state_dict"].items()
-        if key.startswith(PREFIX)
-    }
 
 
 def load_trained_backbone(content: dict[str, Any], config: dict[str, Any], path: Path) -> nn.Module:
@@ -287,7 +260,7 @@ def load_pretrained(backbone: nn.Module, path: Path) -> LoadReport:
     own = backbone.state_dict()
     recomputed = tuple(key for key in own if matches(key, adapter.recomputed))
     expected = {key: value for key, value in own.items() if key not in recomputed}
-    differing = compare(
+    differing = compare_states(
         expected,
         state,
         may_be_missing=adapter.may_be_missing(),

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 
 import pytest
@@ -8,6 +9,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.files import CARD_KEYS, read_card
 from simmim_bench.weights.strict import load_pretrained
 
 SWIN = {
@@ -28,6 +30,7 @@ VIT = {
     "use_rel_pos_bias": False,
     "use_shared_rel_pos_bias": True,
 }
+EXPECTED = {str: "a text", dict: "an object"}
 
 
 @pytest.fixture
@@ -208,3 +211,21 @@ def test_a_card_of_another_format(exported):
     untouched_by_a_refusal(exported, "export the backbone again")
     exported.with_suffix(".json").write_text("{")
     untouched_by_a_refusal(exported, "is not valid JSON")
+
+
+def test_a_card_without_a_key(exported):
+    path = exported.with_suffix(".json")
+    card = path.read_text()
+    for name, kind in CARD_KEYS.items():
+        for value, problem in ((None, "is missing"), (3, f"must be {EXPECTED[kind]}, got 3")):
+            *parents, key = name.split(".")
+            edited = json.loads(card)
+            owner = edited[parents[0]] if parents else edited
+            owner.pop(key)
+            if value:
+                owner[key] = value
+            atomic_write_json(path, edited)
+            sentence = f"^{re.escape(f'{name} in {path} {problem}')}; export the backbone again$"
+            with pytest.raises(BenchError, match=sentence):
+                read_card(exported)
+    untouched_by_a_refusal(exported, "sha256 in ")

@@ -34,8 +34,8 @@ from simmim_bench.records.manifest import SUPERSEDED
 from simmim_bench.registry import METRICS, imports
 from simmim_bench.suite.plan import Plan
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.files import load_checkpoint
-from simmim_bench.weights.strict import load_pretrained, stored_config
+from simmim_bench.weights.files import load_checkpoint, stored_config
+from simmim_bench.weights.strict import load_pretrained
 
 NUMBER = re.compile(r"epoch_(\d+)\.pth")
 BATCH = 32

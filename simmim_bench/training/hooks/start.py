@@ -13,7 +13,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
 from simmim_bench.training.runner import model_of
 from simmim_bench.weights.identity import BLOCK, KEY
-from simmim_bench.weights.strict import difference, load_pretrained
+from simmim_bench.weights.strict import compare_with_model, load_pretrained
 
 CLASS_AGNOSTIC = "rpn_head"  # separates objects from background, without classes
 
@@ -134,7 +134,7 @@ class IdentityHook(Hook):
             BenchError: If keys or shapes of the checkpoint and the model differ.
         """
         model = model_of(runner)
-        differing = difference(model, checkpoint["state_dict"])
+        differing = compare_with_model(model, checkpoint["state_dict"])
         if differing:
             raise BenchError(
                 f"the last checkpoint in {runner.work_dir} does not fit the model: {differing}; "

@@ -15,7 +15,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.convert.architecture import RESNET_BLOCKS, Architecture
 from simmim_bench.weights.convert.layouts import WITHOUT_PACKAGE
-from simmim_bench.weights.strict import difference
+from simmim_bench.weights.strict import compare_with_model
 
 LAST_MAP = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
 
@@ -70,7 +70,7 @@ def loaded_backbone(architecture: Architecture, state: Mapping[str, Tensor]) -> 
         RuntimeError: If they do not fit, every key.
     """
     backbone = own_backbone(architecture)
-    differing = difference(backbone, state)
+    differing = compare_with_model(backbone, state)
     if differing:
         raise RuntimeError(str(differing))
     backbone.load_state_dict(state, strict=False)  # Swin V2 drops what it computes itself

@@ -19,7 +19,7 @@ from simmim_bench.weights.convert.translate import (
     read_layout,
     write_layout,
 )
-from simmim_bench.weights.strict import Difference, compare
+from simmim_bench.weights.strict import Difference, compare_states
 
 WRAPPERS = ("model", "state_dict", "module")
 PARALLEL = "module."  # DistributedDataParallel's prefix
@@ -138,7 +138,7 @@ def _fit(layout: Layout, adapter: str, reading: Reading) -> Sniffed:
         raise BenchError(
             f"the shapes do not describe a {adapter} backbone ({error}); give an unchanged file"
         ) from error
-    found = compare(own, backbone, may_be_missing=COMPUTED)
+    found = compare_states(own, backbone, may_be_missing=COMPUTED)
     unexpected = (*reading.unknown, *(reading.names[BACKBONE + key] for key in found.unexpected))
     return Sniffed(layout, architecture, reading, own, replace(found, unexpected=unexpected))
 

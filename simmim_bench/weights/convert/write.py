@@ -14,7 +14,8 @@ from simmim_bench.io import atomic_write_json, sha256_file
 from simmim_bench.weights.convert.conversion import Conversion, convert_checkpoint
 from simmim_bench.weights.convert.libraries import loaded_backbone
 from simmim_bench.weights.convert.source import read_source
-from simmim_bench.weights.files import FORMAT, FORMAT_VERSION, save_whole
+from simmim_bench.weights.export import make_card
+from simmim_bench.weights.files import save_whole
 
 UNKNOWN = "not stated"
 
@@ -71,33 +72,24 @@ def _write_folder(conversion: Conversion, destination: Path, method: str | None)
 
 
 def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
-    backbone = loaded_backbone(conversion.architecture, conversion.state)
-    adapter = adapter_for(backbone)
     report = conversion.report
-    method = method or f"converted from {report.layout}"
-    image = conversion.architecture.image_size
-    return {
-        "format": FORMAT,
-        "version": FORMAT_VERSION,
-        "adapter": adapter.name,
-        "architecture": adapter.architecture(),
-        "sizes": adapter.sizes(),
-        "parameters": sum(value.numel() for value in backbone.parameters()),
-        "backbone_config": report.architecture,
-        "method": method,
-        "pretraining": {
-            "method": method,
+    adapter = adapter_for(loaded_backbone(conversion.architecture, conversion.state))
+    card = make_card(
+        adapter,
+        conversion.state,
+        backbone_config=report.architecture,
+        pretraining={
+            "method": method or f"converted from {report.layout}",
             "backbone": adapter.name,
             "dataset": UNKNOWN,
             "epochs": None,
-            "image_size": image,
+            "image_size": conversion.architecture.image_size,
             "seed": None,
         },
-        "epochs_planned": None,
-        "kind": conversion.kind,
-        "keys": {key: list(value.shape) for key, value in conversion.state.items()},
-        "source": {"file": report.source, "sha256": report.sha256},
-    }
+        epochs_planned=None,
+        kind=conversion.kind,
+    )
+    return {**card, "source": {"file": report.source, "sha256": report.sha256}}
 
 
 def convert_file(
