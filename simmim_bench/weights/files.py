@@ -215,7 +215,7 @@ def _check_keys(card: dict[str, Any], path: Path) -> None:
         for part in name.split("."):
             value = value.get(part)
         if not isinstance(value, kind):
-            expected = "a text" if kind is str else "an object"
+            expected = "a string" if kind is str else "an object"
             problem = "is missing" if value is None else f"must be {expected}, got {value!r}"
             raise BenchError(f"{name} in {path} {problem}; export the backbone again")
 

@@ -256,7 +256,15 @@ def load_pretrained(backbone: nn.Module, path: Path) -> LoadReport:
     card = read_card(path)
     _check_architecture(adapter, card, path)
     kept = {k: v for k, v in content.items() if not matches(k, adapter.recomputed)}
-    state, resized = adapter.resize(kept, card["sizes"])
+    try:
+        state, resized = adapter.resize(kept, card["sizes"])
+    except KeyError as error:
+        name = error.args[0]
+        if name not in adapter.sizes():
+            raise
+        raise BenchError(
+            f"sizes.{name} in {path.with_suffix('.json')} is missing; export the backbone again"
+        ) from error
     own = backbone.state_dict()
     recomputed = tuple(key for key in own if matches(key, adapter.recomputed))
     expected = {key: value for key, value in own.items() if key not in recomputed}

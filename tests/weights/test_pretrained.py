@@ -30,7 +30,7 @@ VIT = {
     "use_rel_pos_bias": False,
     "use_shared_rel_pos_bias": True,
 }
-EXPECTED = {str: "a text", dict: "an object"}
+EXPECTED = {str: "a string", dict: "an object"}
 
 
 @pytest.fixture
@@ -211,6 +211,15 @@ def test_a_card_of_another_format(exported):
     untouched_by_a_refusal(exported, "export the backbone again")
     exported.with_suffix(".json").write_text("{")
     untouched_by_a_refusal(exported, "is not valid JSON")
+
+
+def test_a_card_without_a_size(save_pretraining, tmp_path):
+    weights = export_backbone(save_pretraining(VIT), tmp_path / "export").weights
+    card = json.loads(weights.with_suffix(".json").read_text())
+    card["sizes"].pop("token_grid")
+    atomic_write_json(weights.with_suffix(".json"), card)
+    sentence = r"^sizes\.token_grid in \S+backbone\.json is missing; export the backbone again$"
+    untouched_by_a_refusal(weights, sentence, VIT)
 
 
 def test_a_card_without_a_key(exported):
