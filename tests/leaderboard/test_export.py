@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import modelindex
 import pyarrow.parquet as pq
@@ -11,7 +13,10 @@ import pytest
 import yaml
 
 from simmim_bench.errors import BenchError
+from simmim_bench.leaderboard.aggregate import MeanCost
+from simmim_bench.leaderboard.costs import COLUMNS
 from simmim_bench.leaderboard.export import COSTS, TASKS, export, form_of, rows
+from simmim_bench.leaderboard.web.run_report import _cost_facts
 from simmim_bench.records.manifest import Cost
 from simmim_bench.records.record import Record
 
@@ -91,8 +96,24 @@ def test_a_task_without_a_name_of_openmmlab_keeps_its_own(records, tmp_path, mon
     assert content["Models"][0]["Results"][0]["Task"] == "detection"
 
 
-def test_every_field_of_a_cost_is_exported():
+class ReadFields:
+    """Stands for a cost; remembers the fields that are read."""
+
+    def __init__(self):
+        self.names = set()
+
+    def __getattr__(self, name):
+        self.names.add(name)
+        return 1.0
+
+
+def test_every_field_of_a_cost_is_exported_and_shown():
     assert {*COSTS, "device", "device_count"} == set(Cost.model_fields)
+    of_report, of_table = ReadFields(), ReadFields()
+    assert list(_cost_facts(SimpleNamespace(cost=of_report)))
+    assert of_report.names == set(Cost.model_fields)
+    assert all(column.show(of_table) for column in COLUMNS)
+    assert of_table.names == {field.name for field in fields(MeanCost)} - {"device"}
 
 
 def test_the_metafile_is_a_model_index_of_full_measured_runs(records, make_record, tmp_path):
