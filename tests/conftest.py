@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from unittest import mock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -19,6 +20,13 @@ def pytest_collection_modifyitems(items):
     for item in items:
         group = "slurm" if item.get_closest_marker("slurm") else str(item.path)
         item.add_marker(pytest.mark.xdist_group(group))
+
+
+@pytest.fixture(autouse=True)
+def _environment():
+    """End with each test what it sets in the environment."""
+    with mock.patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture(scope="session")

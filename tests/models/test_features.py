@@ -188,7 +188,7 @@ def test_a_network_without_maps_is_refused(images):
     vit = {"type": "timm.vit_tiny_patch16_224", "img_size": 64, "embed_dim": 24, "depth": 2}
     features = FrozenFeatures(model={**vit, "num_heads": 2}, random=True, levels=[0, 1])
     assert levels_of(features, images)[0][0].shape == (2, 24, 4, 4)
-    with pytest.raises(BenchError, match=r"VisionTransformer returns .*with out_type='featmap'"):
+    with pytest.raises(BenchError, match=r"VisionTransformer returns .*set out_type='featmap'"):
         levels_of(FrozenFeatures(model=VIT, random=True), images)
 
 
