@@ -60,7 +60,7 @@ def evaluation_pipeline(cfg: Any, *, seed: int) -> Compose:
 
 
 @torch.no_grad()
-def paint(model: Any, pipeline: Compose, paths: Sequence[Path | str]) -> Painted:
+def predict(model: Any, pipeline: Compose, paths: Sequence[Path | str]) -> Prediction:
     """Reconstruct images with ``model``, in evaluation mode; then restore its mode.
 
     Args:
@@ -87,7 +87,7 @@ def paint(model: Any, pipeline: Compose, paths: Sequence[Path | str]) -> Painted
 
 
 @dataclass(frozen=True)
-class Painted:
+class Prediction:
     """Images and their reconstructions, in [0, 1].
 
     Args:
@@ -128,7 +128,7 @@ class Painted:
         return masked_ssim(self.reconstruction, self.images, self.mask)
 
 
-def denormalised(shown: dict[str, Tensor], *, mean: Tensor, std: Tensor) -> Painted:
+def denormalised(shown: dict[str, Tensor], *, mean: Tensor, std: Tensor) -> Prediction:
     """Convert the result of a model's ``predict`` mode to [0, 1].
 
     Args:
@@ -136,7 +136,7 @@ def denormalised(shown: dict[str, Tensor], *, mean: Tensor, std: Tensor) -> Pain
         mean: Mean of the normalisation, 3 values, 0 to 255.
         std: Standard deviation, same.
     """
-    return Painted(
+    return Prediction(
         images=_to_unit(shown["images"], mean, std),
         reconstruction=_to_unit(shown["reconstruction"], mean, std),
         mask=shown["mask"],

@@ -29,20 +29,28 @@ def reconstruct(args: argparse.Namespace, console: Console) -> None:
     import torch
 
     from simmim_bench.analysis.models import open_pretraining
-    from simmim_bench.reconstruction import TITLES, Painted, evaluation_pipeline, paint, save_png
+    from simmim_bench.reconstruction import (
+        TITLES,
+        Prediction,
+        evaluation_pipeline,
+        predict,
+        save_png,
+    )
     from simmim_bench.training.failures import explained
 
     cfg, model = open_pretraining(args.config, args.checkpoint, args.cfg_options)
     with explained(args.config):
         pipeline = evaluation_pipeline(cfg, seed=args.seed)
         parts = [
-            paint(model, pipeline, paths[start : start + BATCH])
+            predict(model, pipeline, paths[start : start + BATCH])
             for start in range(0, len(paths), BATCH)
         ]
     fields = ("images", "reconstruction", "mask")
-    painted = Painted(*(torch.cat([getattr(part, name) for part in parts]) for name in fields))
-    save_png(painted.grid(), args.out, scale=args.scale, titles=TITLES)
-    console.print(metrics_table(paths, painted.psnr().tolist(), painted.ssim().tolist()))
+    prediction = Prediction(
+        *(torch.cat([getattr(part, name) for part in parts]) for name in fields)
+    )
+    save_png(prediction.grid(), args.out, scale=args.scale, titles=TITLES)
+    console.print(metrics_table(paths, prediction.psnr().tolist(), prediction.ssim().tolist()))
     console.print(f"written: {args.out}", soft_wrap=True)
 
 

@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
 
 from simmim_bench.errors import BenchError
-from simmim_bench.reconstruction import Painted, evaluation_pipeline, paint, save_png
+from simmim_bench.reconstruction import Prediction, evaluation_pipeline, predict, save_png
 from simmim_bench.records.curves import plot_curve
 from simmim_bench.registry import HOOKS
 from simmim_bench.training.adapt import has_tracker
@@ -60,17 +60,17 @@ class ReconstructionHook(Hook):
             return
         if is_sharded(model):  # all processes gather it
             with unsharded(model):
-                painted = paint(model, self.pipeline, self.paths)
+                prediction = predict(model, self.pipeline, self.paths)
         elif is_main_process():
-            painted = paint(model, self.pipeline, self.paths)
+            prediction = predict(model, self.pipeline, self.paths)
         if is_main_process():
-            self._show(runner, painted, epoch)
+            self._show(runner, prediction, epoch)
 
-    def _show(self, runner: Any, painted: Painted, epoch: int) -> None:
-        grid = painted.grid()
+    def _show(self, runner: Any, prediction: Prediction, epoch: int) -> None:
+        grid = prediction.grid()
         path = Path(runner.work_dir) / "reconstructions" / f"epoch_{epoch}.png"
         save_png(grid, path, scale=self.scale)
-        quality = {"psnr": float(painted.psnr().mean()), "ssim": float(painted.ssim().mean())}
+        quality = {"psnr": float(prediction.psnr().mean()), "ssim": float(prediction.ssim().mean())}
         runner.visualizer.add_scalars(
             {f"reconstruction/{name}": value for name, value in quality.items()}, step=epoch
         )
