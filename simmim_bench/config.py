@@ -14,8 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from simmim_bench.config_text import read_config_text
 from simmim_bench.errors import BenchError
 
+ROOT = Path(__file__).parents[1]
+"""Of the project, with its configs."""
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -68,6 +71,34 @@ def load_config(
     if num_classes is not None:
         set_everywhere(cfg, "num_classes", num_classes)
     return cfg
+
+
+def load_stated_config(path: str) -> Any:
+    """Read a config that a file names, such as a manifest, and not the user.
+
+    Only a file below the project's ``configs/`` is executed. Any other is read as plain values.
+
+    Args:
+        path: Config file, relative to the current directory or the project.
+
+    Raises:
+        BenchError: If the file does not exist or cannot be read, or contains more than plain
+            values and is not below ``configs/``.
+    """
+    from mmengine.config import Config
+
+    inside = ROOT / path
+    file = inside if inside.is_file() and not Path(path).is_file() else Path(path)
+    if (ROOT / "configs").resolve() in file.resolve().parents:
+        return load_config(str(file))
+    if not file.is_file():
+        raise BenchError(f"config {path} does not exist; {_nearest_config(path)}")
+    try:
+        return Config(read_config_text(file))
+    except KeyError as error:  # a name that mmengine reserves
+        raise BenchError(f"config {path} cannot be read: {error}") from error
+    except BenchError as error:
+        raise BenchError(f"{error}; configs below {ROOT / 'configs'} are executed") from error
 
 
 @contextmanager

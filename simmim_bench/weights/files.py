@@ -23,10 +23,10 @@ import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
+from simmim_bench.config_text import parse_config_text
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path
 from simmim_bench.records.manifest import Manifest
-from simmim_bench.weights.config_text import parse_config_text
 
 PREFIX = "backbone."
 FORMAT = "simmim_bench backbone"
@@ -234,7 +234,11 @@ def stored_config(content: Mapping[str, Any]) -> dict[str, Any] | None:
         BenchError: If it holds more than plain values (see ``parse_config_text``).
     """
     text = (content.get("meta") or {}).get("cfg")
-    return parse_config_text(text) if isinstance(text, str) else None
+    return (
+        parse_config_text(text, "the config inside the checkpoint")
+        if isinstance(text, str)
+        else None
+    )
 
 
 def backbone_state(content: Mapping[str, Any]) -> dict[str, Tensor]:

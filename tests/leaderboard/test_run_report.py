@@ -6,9 +6,9 @@ import json
 import pytest
 from PIL import Image
 
+from simmim_bench import config as config_module
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
-from simmim_bench.leaderboard.web import run_report
 from simmim_bench.leaderboard.web.run_report import (
     config_differences,
     renew_reports,
@@ -103,14 +103,14 @@ def test_the_config_is_found_from_another_folder(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "elsewhere")
     manifest = Manifest.read(run / "manifest.json")
     assert config_differences(run, manifest.config)[1].startswith("unknown: config toy.py ")
-    monkeypatch.setattr(run_report, "ROOT", tmp_path)
+    monkeypatch.setattr(config_module, "ROOT", tmp_path)
     changes, warning = config_differences(run, manifest.config)
     assert len(changes) == 3
     assert warning is None
 
 
 def test_the_project_has_its_configs():
-    assert (run_report.ROOT / "configs" / "simmim").is_dir()
+    assert (config_module.ROOT / "configs" / "simmim").is_dir()
 
 
 def test_a_config_that_changed_since_is_told(run, tmp_path):
@@ -123,6 +123,17 @@ def test_a_config_that_changed_since_is_told(run, tmp_path):
         "unknown: config toy.py does not exist; configs are under configs/",
     )
     assert "unknown: config" in write_run_report(run).read_text("utf-8")
+
+
+@pytest.mark.parametrize("place", ["work/run/toy.py", "toy.py"])
+@pytest.mark.parametrize("write", [write_run_report, lambda run: renew_reports(run.parent)])
+def test_code_in_a_config_of_a_run_is_not_executed(run, tmp_path, place, write):
+    marker = tmp_path / "marker"
+    (tmp_path / place).write_text(f"import os\nos.system('touch {marker}')\nlr = 0.1\n")
+    write(run)
+    assert not marker.exists()
+    page = (run / "report.html").read_text("utf-8")
+    assert "toy.py contains more than plain values (import os)" in page
 
 
 def test_only_what_is_missing_or_old_is_written_anew(run, tmp_path):

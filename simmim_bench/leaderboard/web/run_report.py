@@ -11,7 +11,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.config import load_config, resolved_hash
+from simmim_bench.config import load_stated_config, resolved_hash
+from simmim_bench.config_text import read_config_text
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.leaderboard.page import with_unit
@@ -29,8 +30,6 @@ STAGES = ("pretrain", "finetune")
 ABSENT = "absent"
 RUN_KEYS = ("work_dir", "custom_hooks", "resume", "load_from", "launcher")
 """Keys that every run sets for itself."""
-ROOT = Path(__file__).parents[3]
-"""Of the project, with its configs."""
 SEEDING = "simmim_bench.SeedSample"  # comes before every pipeline
 
 
@@ -186,6 +185,8 @@ def renew_reports(work_dir: Path) -> None:
 def config_differences(folder: Path, config: ConfigRef) -> tuple[list[Difference], str | None]:
     """Compare the config that a run used with the file it was loaded from.
 
+    Neither is executed, unless it is one of the project: the folder may be a stranger's.
+
     Args:
         folder: Folder of the run, into which mmengine wrote the config that was used.
         config: The file, relative to the current directory or the project, and its hash at the time
@@ -196,7 +197,7 @@ def config_differences(folder: Path, config: ConfigRef) -> tuple[list[Difference
     """
     used = folder / Path(config.path).name
     try:
-        before, after = load_config(_located(config.path)), load_config(str(used))
+        before, after = load_stated_config(config.path), read_config_text(used)
     except BenchError as error:
         return [], f"unknown: {error}"
     warning = None
@@ -204,19 +205,13 @@ def config_differences(folder: Path, config: ConfigRef) -> tuple[list[Difference
         warning = (
             f"{config.path} has changed since the run; differences are from its current content"
         )
-    stated, found = dict(_flat(before.to_dict())), dict(_flat(after.to_dict()))
+    stated, found = dict(_flat(before.to_dict())), dict(_flat(after))
     keys = [key for key in sorted({*stated, *found}) if stated.get(key) != found.get(key)]
     return [
         Difference(key, stated.get(key, ABSENT), found.get(key, ABSENT))
         for key in keys
         if key.split(".")[0] not in RUN_KEYS
     ], warning
-
-
-def _located(path: str) -> str:
-    """Path in the project if the file is there and not in the current directory."""
-    inside = ROOT / path
-    return str(inside) if inside.is_file() and not Path(path).is_file() else path
 
 
 def _flat(node: Any, prefix: str = "") -> Iterator[tuple[str, str]]:

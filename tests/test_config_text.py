@@ -3,8 +3,8 @@ import math
 import pytest
 from mmengine.config import Config
 
+from simmim_bench.config_text import parse_config_text
 from simmim_bench.errors import BenchError
-from simmim_bench.weights.config_text import parse_config_text
 
 
 def test_the_text_mmengine_writes():
@@ -20,12 +20,24 @@ def test_the_text_mmengine_writes():
         "empty": {},
     }
     expected = {**values, "optimizer": {"type": "dict", "limit": math.inf}}
-    assert parse_config_text(Config(values).pretty_text) == expected
+    assert parse_config_text(Config(values).pretty_text, "a") == expected
 
 
 @pytest.mark.parametrize(
-    "text", ["import os", "a = open('x')", "a = dict(b=__import__('os').getpid())", "a = ["]
+    "text",
+    [
+        "import os",
+        "a = open('x')",
+        "a = dict(b=__import__('os').getpid())",
+        "a = [",
+        "a = " + 5000 * "[" + 5000 * "]",
+        "a = " + 5000 * "-" + "1",
+        "a = 'x\0'",
+        "a = {[]: 1}",
+        "a = dict(1)",
+        "a = -'x'",
+    ],
 )
 def test_code_is_refused(text):
-    with pytest.raises(BenchError, match="contains more than plain values"):
-        parse_config_text(text)
+    with pytest.raises(BenchError, match=r"config a\.py contains more than plain values"):
+        parse_config_text(text, "config a.py")

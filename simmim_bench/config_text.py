@@ -1,12 +1,13 @@
-"""Read the config text that mmengine stores in a checkpoint, without running it.
+"""Read the config text that mmengine writes into checkpoints and run folders, without running it.
 
-mmengine's own reader executes the text as Python, which is not safe for a stranger's checkpoint.
+mmengine's own reader executes the text as Python, which is not safe for a stranger's file.
 """
 
 from __future__ import annotations
 
 import ast
 import math
+from pathlib import Path
 from typing import Any
 
 from simmim_bench.errors import BenchError
@@ -14,10 +15,29 @@ from simmim_bench.errors import BenchError
 NUMBERS = {"inf": math.inf, "nan": math.nan}
 
 
-def parse_config_text(text: str) -> dict[str, Any]:
+def read_config_text(path: Path) -> dict[str, Any]:
+    """Values of a ``.py`` config file, read by ``parse_config_text``.
+
+    Raises:
+        BenchError: If the file cannot be read or contains more than plain values.
+    """
+    if not path.is_file():
+        raise BenchError(f"config {path} does not exist")
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise BenchError(f"config {path} cannot be read: {error}") from error
+    return parse_config_text(text, f"config {path}")
+
+
+def parse_config_text(text: str, source: str) -> dict[str, Any]:
     """Evaluate assignments of literals and ``dict(...)``, as ``Config.pretty_text`` writes them.
 
     A bare name, such as a class, becomes its dotted name as a string.
+
+    Args:
+        text: What mmengine wrote.
+        source: Where the text is from, for errors.
 
     Raises:
         BenchError: If the text contains anything else.
@@ -25,21 +45,39 @@ def parse_config_text(text: str) -> dict[str, Any]:
     try:
         body = ast.parse(text).body
         return dict(_assignment(statement) for statement in body)
-    except (SyntaxError, _NotPlainError) as error:
+    except (
+        _NotPlainError,
+        SyntaxError,
+        ValueError,
+        TypeError,
+        RecursionError,
+        MemoryError,
+    ) as error:
         raise BenchError(
-            f"the config inside the checkpoint contains more than plain values ({error}); give a "
-            f"checkpoint with the text that mmengine writes"
+            f"{source} contains more than plain values ({error}), so it is not read: code in it "
+            f"could do anything; expected the text that mmengine writes"
         ) from error
 
 
 class _NotPlainError(Exception):
-    pass
+    def __init__(self, node: ast.AST) -> None:
+        super().__init__(ast.unparse(node).partition("\n")[0][:60])
+
+
+UNREADABLE = (
+    _NotPlainError,
+    SyntaxError,
+    ValueError,  # a null byte
+    TypeError,  # a key that is a list
+    RecursionError,  # deeply nested
+    MemoryError,  # the parser's error for the same
+)
 
 
 def _assignment(statement: ast.stmt) -> tuple[str, Any]:
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
         return statement.targets[0].id, _value(statement.value)
-    raise _NotPlainError(ast.unparse(statement)[:60])
+    raise _NotPlainError(statement)
 
 
 def _value(node: ast.expr) -> Any:
@@ -69,7 +107,7 @@ def _scalar(node: ast.expr) -> Any:
             return NUMBERS[name]
         case ast.Name() | ast.Attribute():
             return ast.unparse(node)
-    raise _NotPlainError(ast.unparse(node)[:60])
+    raise _NotPlainError(node)
 
 
 def _mapping(keys: list[Any], values: list[ast.expr]) -> dict[Any, Any]:
