@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import select
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,10 +19,27 @@ from simmim_bench.errors import BenchError
 
 LARGEST_SEED = 2**32 - 1  # of NumPy
 LARGEST_PORT = 2**16 - 1
+READER_GONE = 128 + 13  # SIGPIPE
+LONGEST_SHOWN = 200  # characters of a path
+REASONS = {
+    errno.ENOENT: "{} does not exist; check the path",
+    errno.EISDIR: "{} is a folder, expected a file",
+    errno.ENOTDIR: "{} or a folder above it is a file, expected a folder; give another path",
+    errno.EEXIST: "{} exists already; remove it or give another path",
+    errno.EROFS: "{} is on a read-only file system; give a path elsewhere",
+    errno.EACCES: "no permission to read or write {}; change its permissions or give another path",
+    errno.EPERM: "no permission to change {}; change its permissions or give another path",
+    errno.ENAMETOOLONG: "the path {} is too long; give a shorter one",
+    errno.ELOOP: "{} is a symbolic link that leads to itself; give another path",
+}
 
 
 def main(run: Callable[[], int | None], *, at_once: bool = False) -> NoReturn:
-    """Call ``run`` and exit with its code; a ``BenchError`` prints one line and exits with code 2.
+    """Call ``run`` and exit with its code.
+
+    A ``BenchError`` or an error of the operating system prints one line and exits with code 2; a
+    reader of the output that has gone, as in ``| head``, ends the tool silently with 141, as the
+    shell reports it.
 
     Args:
         run: The tool; returns its exit code, or None for 0.
@@ -29,22 +48,64 @@ def main(run: Callable[[], int | None], *, at_once: bool = False) -> NoReturn:
     """
     try:
         code = run() or 0
+        sys.stdout.flush()  # fails here, and not at exit, if it cannot be written
     except BenchError as error:
-        sys.stderr.write(f"error: {error}\n")
-        code = 2
+        code = _fail(str(error))
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        sys.stderr.write(f"error: the disk is full ({error}); free some space and start again\n")
-        code = 2
+        if isinstance(error, BrokenPipeError) and _reader_is_gone():
+            code = READER_GONE
+        else:
+            code = _fail(_sentence(error))
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         code = 130
+    except SystemExit:  # of argparse
+        _drop_output()
+        raise
+    _drop_output()
     if at_once:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _fail(message: str) -> int:
+    with suppress(OSError):  # stderr may be closed
+        sys.stderr.write(f"error: {message}\n")
+    return 2
+
+
+def _sentence(error: OSError) -> str:
+    """What went wrong, with which path, and the remedy."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error}); free some space and start again"
+    given = error.filename
+    if given is None or error.strerror is None:
+        lines = str(error).split("\n")  # of a worker process: its traceback, the error at its end
+        return next((line for line in reversed(lines) if line.strip()), type(error).__name__)
+    path = os.fsdecode(given) if isinstance(given, bytes) else str(given)
+    path = path.encode(errors="backslashreplace").decode()  # undecodable bytes
+    path = path if len(path) <= LONGEST_SHOWN else f"{path[:LONGEST_SHOWN]}..."
+    return REASONS.get(error.errno or 0, f"{{}}: {error.strerror}").replace("{}", path)
+
+
+def _reader_is_gone() -> bool:
+    with suppress(OSError, ValueError):  # a stdout that is no file, as in tests
+        poll = select.poll()
+        poll.register(sys.stdout, 0)  # 0: only errors
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    return False
+
+
+def _drop_output() -> None:
+    """Flush stdout; if that fails, send the rest to nowhere, so that exiting does not fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def seed(text: str) -> int:

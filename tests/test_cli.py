@@ -1,6 +1,8 @@
 """What arguments take."""
 
 import argparse
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +60,127 @@ def test_an_output_folder_may_not_be_or_be_below_a_file(tmp_path):
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(argparse.ArgumentTypeError, match="file is a file, expected a folder"):
             cli.folder(str(path))
+
+
+def failing(code, name="out/a"):
+    def raises(_):
+        raise OSError(code, os.strerror(code), name)
+
+    return raises
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda folder: (folder / "gone").read_text(), "gone does not exist; check the path"),
+        (lambda folder: folder.read_text(), "is a folder, expected a file"),
+        (lambda folder: (folder / "file" / "a").write_text(""), "is a file, expected a folder"),
+        (lambda folder: (folder / "file").mkdir(), "file exists already; remove it or give"),
+        (lambda folder: (folder / ("n" * 300)).touch(), "nnn... is too long; give a shorter one"),
+        (lambda folder: (folder / "loop").read_text(), "loop is a symbolic link that leads to"),
+        (failing(errno.EROFS), "out/a is on a read-only file system; give a path elsewhere"),
+        (failing(errno.EACCES), "no permission to read or write out/a; change its permissions"),
+        (failing(errno.EPERM), "no permission to change out/a; change its permissions or give"),
+        (failing(errno.ENOSPC), "the disk is full ([Errno 28] No space left on device: 'out/a')"),
+        (failing(errno.EDQUOT), "the disk is full ([Errno 122] Disk quota exceeded: 'out/a')"),
+        (failing(errno.EIO, b"a\xff"), "a\\udcff: Input/output error"),
+        (failing(errno.EBADF, 7), "7: Bad file descriptor"),
+        (failing(errno.EMFILE, None), "[Errno 24] Too many open files"),
+    ],
+)
+def test_an_error_of_the_system_is_one_sentence(act, message, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(SystemExit) as ended:
+        cli.main(lambda: act(tmp_path))
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert message in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            OSError("Caught OSError in a worker.\nTraceback:\nOSError: no key 7\n"),
+            "OSError: no key 7",
+        ),
+        (OSError(), "OSError"),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "[Errno 32] Broken pipe"),  # not of stdout
+    ],
+)
+def test_an_error_without_a_path_is_one_sentence(error, message, capsys):
+    def act():
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main(act)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_other_errors_keep_their_traceback():
+    with pytest.raises(ZeroDivisionError):
+        cli.main(lambda: 1 // 0)
+
+
+@pytest.mark.parametrize("buffering", [1, -1])  # fails in the tool, or when it has ended
+def test_a_reader_that_is_gone_ends_a_tool_silently(buffering, monkeypatch, capsys):
+    read, write = os.pipe()
+    os.close(read)
+    stream = os.fdopen(write, "w", buffering=buffering)
+    monkeypatch.setattr(sys, "stdout", stream)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(lambda: sys.stdout.write("line\n") and None)
+    assert ended.value.code == 141
+    assert capsys.readouterr().err == ""
+    stream.close()
+
+
+@pytest.mark.parametrize("flags", [[], ["-u"]])
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_process_whose_output_cannot_be_written(flags, at_once):
+    code = f"from simmim_bench import cli; cli.main(lambda: print(1), at_once={at_once})"
+    read, write = os.pipe()
+    os.close(read)
+    assert ended_of([*flags, "-c", code], write) == (141, "")
+    os.close(write)
+    with Path("/dev/full").open("w") as full:
+        returned, said = ended_of([*flags, "-c", code], full)
+    assert returned == 2
+    assert said.startswith("error: the disk is full")
+    assert len(said.splitlines()) == 1
+
+
+def test_an_error_is_shown_though_the_output_cannot_be_written():
+    code = (
+        "from simmim_bench import cli, errors\n"
+        "def act():\n"
+        "    print(1)\n"
+        "    raise errors.BenchError('no such run')\n"
+        "cli.main(act)"
+    )
+    with Path("/dev/full").open("w") as full:
+        assert ended_of(["-c", code], full) == (2, "error: no such run\n")
+
+
+def test_help_that_nobody_reads_is_silent():
+    code = (
+        "import argparse; from simmim_bench import cli\n"
+        "cli.main(lambda: argparse.ArgumentParser().parse_args(['--help']))"
+    )
+    with Path("/dev/full").open("w") as full:
+        assert ended_of(["-c", code], full) == (0, "")
+
+
+def ended_of(arguments, stdout):
+    command = [sys.executable, *arguments]
+    ended = subprocess.run(
+        command, stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
+    )
+    return ended.returncode, ended.stderr
 
 
 @pytest.mark.parametrize(
