@@ -1,15 +1,22 @@
-"""Atomic writes and file hashes; imports neither torch nor mmengine."""
+"""Atomic writes, CSV text and file hashes; imports neither torch nor mmengine."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from simmim_bench.errors import BenchError
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""First characters of a cell that a spreadsheet would compute."""
 
 
 @contextmanager
@@ -18,7 +25,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
     Readers see the old file or the new one, never a part of it. If the block fails, the old file
     stays.
+
+    Raises:
+        BenchError: If ``path`` is something other than a regular file, such as a folder or device.
     """
+    if path.exists() and not path.is_file():
+        raise BenchError(f"{path} is {_kind(path)}, expected a file; give another path")
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
@@ -46,6 +58,13 @@ def atomic_write_json(path: Path, value: Any) -> None:
     atomic_write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def csv_text(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as CSV; text that a spreadsheet would compute gets an apostrophe in front."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([_cell(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Content of a file with a JSON object; None if it is missing, damaged or something else."""
     try:
@@ -62,3 +81,21 @@ def sha256_file(path: Path) -> str:
         while chunk := stream.read(1 << 20):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        return "a folder"
+    if path.is_fifo():
+        return "a named pipe"
+    return "a socket" if path.is_socket() else "a device"
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, str) or not value.startswith(FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

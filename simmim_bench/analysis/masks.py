@@ -7,8 +7,6 @@ Strategies that read the image are measured on scenes of the demo data.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -29,7 +27,7 @@ from scipy.ndimage import distance_transform_edt
 from simmim_bench.data.demo.compose import Composer
 from simmim_bench.data.demo.spec import DemoSpec, Split
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_text
+from simmim_bench.io import atomic_write_text, csv_text
 from simmim_bench.masking.base import Grid, MaskStrategy
 from simmim_bench.masking.strategies import build_strategy
 from simmim_bench.masking.strategies import strategies as known_strategies
@@ -219,13 +217,16 @@ def draw_distances(distances: dict[Cell, float | None], path: Path) -> None:
 
 
 def _write_csv(distances: dict[Cell, float | None], path: Path) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for cell, value in distances.items():
-        shown = "" if value is None else f"{value:.4f}"
-        writer.writerow((cell.strategy, cell.mask_patch_size, cell.mask_ratio, shown))
-    atomic_write_text(path, text.getvalue())
+    rows = [
+        (
+            cell.strategy,
+            cell.mask_patch_size,
+            cell.mask_ratio,
+            "" if value is None else f"{value:.4f}",
+        )
+        for cell, value in distances.items()
+    ]
+    atomic_write_text(path, csv_text([FIELDS, *rows]))
 
 
 def _table(distances: dict[Cell, float | None], ratios: Sequence[float], count: int) -> Table:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 import yaml
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_path, atomic_write_text
+from simmim_bench.io import atomic_path, atomic_write_text, csv_text
 from simmim_bench.leaderboard.aggregate import gpu_hours
 from simmim_bench.records.manifest import Cost
 from simmim_bench.records.record import Record
@@ -143,11 +141,7 @@ def _size(size: ImageSize | None) -> str | None:
 
 def _csv(records: list[Record]) -> str:
     table = list(rows(records))
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, list(table[0]) if table else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    return stream.getvalue()
+    return csv_text([list(table[0]) if table else [], *(row.values() for row in table)])
 
 
 def _jsonl(records: list[Record]) -> str:

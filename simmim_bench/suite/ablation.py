@@ -5,8 +5,6 @@ Each cell is the mean over the seeds in the suite's records.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_text
+from simmim_bench.io import atomic_write_text, csv_text
 from simmim_bench.leaderboard.aggregate import Row, Stat, aggregate
 from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.plots import new_figure, save_figure
@@ -272,11 +270,9 @@ def _table(ablation: Ablation, name: str) -> Table:
 
 
 def _csv(ablations: list[Ablation]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
+    rows: list[Sequence[Any]] = [FIELDS]
     for found in ablations:
         for entry, values, stat in _rows(found):
             what = (found.task, found.backbone, found.metric, entry, values)
-            writer.writerow([*what, stat.mean, stat.sd, stat.n])
-    return text.getvalue()
+            rows.append([*what, stat.mean, stat.sd, stat.n])
+    return csv_text(rows)

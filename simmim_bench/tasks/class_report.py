@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import heapq
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 from torchvision.ops import box_iou
 
-from simmim_bench.io import atomic_write_text
+from simmim_bench.io import atomic_write_text, csv_text
 from simmim_bench.plots import new_figure, save_figure
 
 WORST = 16  # images
@@ -225,15 +223,15 @@ def _paired(objects: torch.Tensor, detections: torch.Tensor) -> list[tuple[int, 
 def write_report(report: ClassReport, folder: Path) -> None:
     """Write ``per_class.csv``, ``confusion.csv`` and ``.png``, ``worst.csv`` and ``.png``."""
     rows = report.rows()
-    atomic_write_text(folder / "per_class.csv", _csv([list(rows[0]), *map(_values, rows)]))
+    atomic_write_text(folder / "per_class.csv", csv_text([list(rows[0]), *map(_values, rows)]))
     matrix = [
         [name, *counts]
         for name, counts in zip(report.classes, report.confusion.tolist(), strict=True)
     ]
-    atomic_write_text(folder / "confusion.csv", _csv([["true", *report.classes], *matrix]))
+    atomic_write_text(folder / "confusion.csv", csv_text([["true", *report.classes], *matrix]))
     worst = sorted(report.worst)
     listed = [[bad.path, f"{bad.score:.4f}", bad.note] for bad in worst]
-    atomic_write_text(folder / "worst.csv", _csv([["image", "score", "note"], *listed]))
+    atomic_write_text(folder / "worst.csv", csv_text([["image", "score", "note"], *listed]))
     _draw_confusion(report, folder / "confusion.png")
     if worst:
         _draw_worst(worst, folder / "worst.png")
@@ -248,12 +246,6 @@ def _number(value: float) -> str:
     if np.isnan(value):
         return ""
     return f"{value:.0f}" if value == int(value) else f"{value:.2f}"
-
-
-def _csv(rows: list[list[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 def _draw_confusion(report: ClassReport, path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.analysis.models import Subject
-from simmim_bench.io import atomic_write_text
+from simmim_bench.io import atomic_write_text, csv_text
 
 
 def render(
@@ -85,6 +83,4 @@ class Section:
 def write_rows(section: Section, folder: Path) -> None:
     """Write the rows of a section as CSV, if it has any."""
     if section.file:
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(section.rows)
-        atomic_write_text(folder / section.file, text.getvalue())
+        atomic_write_text(folder / section.file, csv_text(section.rows))
