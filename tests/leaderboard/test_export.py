@@ -32,8 +32,8 @@ def written(records, tmp_path, form):
     return path
 
 
-def test_csv_has_no_cell_that_a_spreadsheet_computes(make_record, tmp_path):
-    record = make_record(method="=1+1", deviations=["@SUM(A1)"])
+def test_csv_has_no_cell_that_a_spreadsheet_computes(make_simmim, tmp_path):
+    record = make_simmim(method="=1+1", deviations=["@SUM(A1)"])
     text = written([record], tmp_path, "csv").read_text("utf-8")
     line = next(csv.DictReader(io.StringIO(text)))
     assert (line["method"], line["deviations"]) == ("'=1+1", "'@SUM(A1)")
