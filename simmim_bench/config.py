@@ -73,6 +73,11 @@ def load_config(
     return cfg
 
 
+def is_of_project(config: Path) -> bool:
+    """Whether a file lies below the project's ``configs/``, also if links are followed."""
+    return (ROOT / "configs").resolve() in config.resolve().parents
+
+
 def load_stated_config(path: str) -> Any:
     """Read a config that a file names, such as a manifest, and not the user.
 
@@ -89,12 +94,15 @@ def load_stated_config(path: str) -> Any:
 
     inside = ROOT / path
     file = inside if inside.is_file() and not Path(path).is_file() else Path(path)
-    if (ROOT / "configs").resolve() in file.resolve().parents:
+    if is_of_project(file):
         return load_config(str(file))
     if not file.is_file():
         raise BenchError(f"config {path} does not exist; {_nearest_config(path)}")
     try:
-        return Config(read_config_text(file))
+        values = read_config_text(file)
+        if "_base_" in values:
+            raise BenchError(f"config {path} has a _base_, which is not executed")
+        return Config(values)
     except KeyError as error:  # a name that mmengine reserves
         raise BenchError(f"config {path} cannot be read: {error}") from error
     except BenchError as error:

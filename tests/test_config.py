@@ -1,8 +1,11 @@
 """What the command line may change in a config, and what it refuses."""
 
+from pathlib import Path
+
 import pytest
 
-from simmim_bench.config import load_config, resolved_hash
+from simmim_bench import config as module
+from simmim_bench.config import is_of_project, load_config, load_stated_config, resolved_hash
 from simmim_bench.errors import BenchError
 
 CONFIG = """
@@ -85,3 +88,29 @@ def test_a_broken_config_is_named(tmp_path):
     path.write_text("model = dict(")
     with pytest.raises(BenchError, match="cannot be read"):
         load_config(str(path))
+
+
+@pytest.mark.parametrize(
+    "code", ["import os\nos.system('touch marker')\n", "_base_ = 'base.py'\n", "filename = 1\n"]
+)
+@pytest.mark.parametrize("place", ["mine.py", "configs/../mine.py", "configs/link.py"])
+def test_only_configs_of_the_project_are_executed_for_a_file(tmp_path, monkeypatch, code, place):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "base.py").write_text("import os\nos.system('touch marker')\n")
+    (tmp_path / "mine.py").write_text(code)
+    (tmp_path / "configs" / "link.py").symlink_to(tmp_path / "mine.py")
+    assert not is_of_project(Path(place))
+    with pytest.raises(BenchError, match=r"mine\.py|link\.py"):
+        load_stated_config(place)
+    assert not (tmp_path / "marker").exists()
+
+
+def test_a_config_that_a_file_names_is_found_in_the_project(tmp_path, monkeypatch):
+    name = "configs/demo/simmim_swin-demo.py"
+    here = resolved_hash(load_config(name))
+    monkeypatch.chdir(tmp_path)
+    assert resolved_hash(load_stated_config(name)) == here
+    (tmp_path / "plain.py").write_text(CONFIG)
+    assert load_stated_config("plain.py").train_cfg.max_epochs == 3

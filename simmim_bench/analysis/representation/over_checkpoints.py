@@ -25,7 +25,7 @@ from mmengine.runner import Runner
 from simmim_bench.analysis.models import build, load_pretraining
 from simmim_bench.analysis.representation.charts import checkpoint_charts
 from simmim_bench.analysis.representation.page import Section
-from simmim_bench.config import load_config, load_stated_config
+from simmim_bench.config import is_of_project, load_config
 from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.models.losses.masked import MaskedL1Loss
@@ -106,15 +106,14 @@ def knn_config(folder: Path, checkpoint: Path, given: str | None) -> str:
     plan = folder / ".suite" / "plan.json"
     stages = Plan.read(plan).stages if plan.is_file() else ()
     for config in dict.fromkeys(stage.config for stage in stages if stage.config):
-        try:
-            cfg = load_stated_config(config)
-        except BenchError:
-            continue  # not to be read without executing it: --knn names it
+        if not is_of_project(Path(config)):
+            continue  # the folder may be a stranger's, and loading a config executes it
+        cfg = load_config(config)
         if _is_knn(cfg) and cfg.backbone_name == backbone:
             return config
     raise BenchError(
-        f"{folder} has no k-NN task of {backbone}; give a config with --knn, for example "
-        f"--knn 'configs/small/cifar10-knn_{{backbone}}.py'"
+        f"{folder} has no k-NN task of {backbone} with a config below configs/; give a config "
+        f"with --knn, for example --knn 'configs/small/cifar10-knn_{{backbone}}.py'"
     )
 
 

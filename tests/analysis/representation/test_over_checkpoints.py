@@ -4,6 +4,7 @@ import argparse
 import csv
 import math
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -142,3 +143,17 @@ def test_the_page_of_a_suite(suite, cifar, folder, tmp_path):
     assert [row["epoch"] for row in rows] == ["2", "10"]
     assert all(0 < float(row["masked_l1"]) < 5 for row in rows)
     assert "Reconstruction error" in (tmp_path / "analysis.html").read_text("utf-8")
+
+
+def test_a_config_that_only_a_plan_names_is_not_executed(suite, tmp_path, monkeypatch):
+    marker = tmp_path / "marker"
+    (tmp_path / "knn.py").write_text(f"open({str(marker)!r}, 'w')\n")
+    folder = tmp_path / ".suite"
+    folder.mkdir()
+    (folder / "plan.json").touch()
+    stages = [SimpleNamespace(config=str(tmp_path / "knn.py"))]
+    monkeypatch.setattr(over.Plan, "read", lambda _: SimpleNamespace(stages=stages))
+    checkpoint = suite / "pretrain" / "simmim" / "epoch_2.pth"
+    with pytest.raises(BenchError, match="no k-NN task of swin-demo with a config below configs/"):
+        over.knn_config(tmp_path, checkpoint, None)
+    assert not marker.exists()
