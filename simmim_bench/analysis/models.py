@@ -23,6 +23,7 @@ from simmim_bench.registry import MODELS
 from simmim_bench.training.failures import explained
 from simmim_bench.training.process import prepare
 from simmim_bench.weights.files import checkpoint_in, load_checkpoint, read_card, stored_config
+from simmim_bench.weights.safe_config import build_from_file
 from simmim_bench.weights.strict import (
     load_pretrained,
     load_trained_backbone,
@@ -172,7 +173,12 @@ def _draw_weights(model: Any) -> None:
 
 def _exported(name: str, path: Path) -> Subject:
     card = read_card(path)
-    backbone = build(card["backbone_config"], "mmpretrain")
+    backbone = build_from_file(
+        card["backbone_config"],
+        source=path.with_suffix(".json"),
+        entry="backbone_config",
+        scope="mmpretrain",
+    )
     load_pretrained(backbone, path)
     stated = card["pretraining"]
     what = f"{stated['method']}, {stated['dataset']}, {stated.get('epochs')} epochs"
@@ -188,7 +194,8 @@ def _of_checkpoint(name: str, path: Path, content: dict[str, Any]) -> Subject:
         )
     meta = content["meta"]
     if "pretraining" not in cfg and cfg.get("protocol", {}).get("task") == "classification":
-        model = build(cfg["model"], cfg.get("default_scope", "mmpretrain"))
+        scope = cfg.get("default_scope", "mmpretrain")
+        model = build_from_file(cfg["model"], source=path, entry="model", scope=scope)
         if isinstance(model, ImageClassifier):
             load_whole(model, content, checkpoint=path, config="the config inside it")
             classes = (meta.get("dataset_meta") or {}).get("classes")

@@ -36,7 +36,7 @@ def for_evaluation(step: Mapping[str, Any]) -> dict[str, Any]:
     It has no schedule. A strategy that reads the sample is replaced by random patches, so that
     images without a label map can be used and all models are compared under the same masks.
     """
-    kept = {key: value for key, value in step.items() if key != "schedule"}
+    kept = {key: value for key, value in step.items() if key not in ("schedule", "_scope_")}
     strategy = strategies().get(step.get("strategy", "random"))
     if strategy is not None and strategy.reads:
         names = ("type", "mask_patch_size", "mask_ratio", "token_size", "seed")

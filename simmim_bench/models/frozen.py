@@ -19,6 +19,7 @@ from simmim_bench.backbones.timm import check_timm_name
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.files import PREFIX, load_checkpoint, read_card, require_file
+from simmim_bench.weights.safe_config import check_config
 from simmim_bench.weights.strict import load_pretrained, load_strict
 
 TIMM = "timm."
@@ -79,7 +80,7 @@ def open_network(
     remedy = f"give the path of a .pth or .safetensors file (VGG-16: {VGG_WEIGHTS})"
     require_file(checkpoint, "checkpoint of the frozen network", remedy)
     if checkpoint.with_suffix(".json").is_file():
-        config = model or {"_scope_": "mmpretrain", **read_card(checkpoint)["backbone_config"]}
+        config = model or _config_of_card(checkpoint)
         network = build_network(config, levels)
         report = load_pretrained(network, checkpoint)
         MMLogger.get_current_instance().info(f"frozen network: {report.summary()}")
@@ -88,6 +89,16 @@ def open_network(
     network = build_network(model, levels)
     load_weights(getattr(network, "model", network), state, checkpoint)
     return network
+
+
+def _config_of_card(checkpoint: Path) -> dict[str, Any]:
+    config = check_config(
+        read_card(checkpoint)["backbone_config"],
+        source=checkpoint.with_suffix(".json"),
+        entry="backbone_config",
+        scope="mmpretrain",
+    )
+    return {"_scope_": "mmpretrain", **config}
 
 
 def build_network(model: dict[str, Any] | None, levels: Levels = None) -> nn.Module:

@@ -27,6 +27,7 @@ from simmim_bench.config_text import parse_config_text
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path
 from simmim_bench.records.manifest import Manifest
+from simmim_bench.weights.tensors import FLOATS
 
 PREFIX = "backbone."
 FORMAT = "simmim_bench backbone"
@@ -259,7 +260,7 @@ def check_finite(state: dict[str, Tensor], path: Path) -> None:
     broken = [
         key
         for key, value in state.items()
-        if value.is_floating_point() and not value.isfinite().all()
+        if value.dtype in FLOATS and not value.isfinite().all()  # check_values refuses others
     ]
     if broken:
         raise BenchError(

@@ -20,7 +20,6 @@ from simmim_bench.backbones import BackboneAdapter, Resized, adapter_for
 from simmim_bench.backbones.base import matches
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
-from simmim_bench.registry import MODELS
 from simmim_bench.weights.files import (
     EXPORT_FIRST,
     PREFIX,
@@ -29,6 +28,8 @@ from simmim_bench.weights.files import (
     load_checkpoint,
     read_card,
 )
+from simmim_bench.weights.safe_config import build_from_file
+from simmim_bench.weights.tensors import check_tensors, check_values
 
 SHOWN_KEYS = 3
 RENAMED = 0.5  # least similarity of two keys to ask whether one is the other renamed
@@ -143,12 +144,15 @@ def load_strict(
         may_be_unexpected: Patterns of keys that are dropped if the model lacks them.
 
     Raises:
-        BenchError: If a key is missing, unexpected, or of another shape.
+        BenchError: If a key is missing, unexpected, or of another shape, or a value is refused
+            (``check_tensors``, ``check_values``).
     """
+    check_tensors(state, source)
     differing = compare_with_model(model, state, may_be_unexpected=may_be_unexpected)
     if differing:
         raise BenchError(f"{source}: {differing}; {remedy}")
     own = model.state_dict()
+    check_values(own, state, source)
     model.load_state_dict({k: v for k, v in state.items() if k in own}, strict=False)
 
 
@@ -176,16 +180,23 @@ def load_trained_backbone(content: dict[str, Any], config: dict[str, Any], path:
         path: Of the checkpoint, for errors.
 
     Raises:
-        BenchError: If the weights hold NaN or infinity, or do not fit.
+        BenchError: If the weights hold NaN or infinity, or do not fit, or the config is refused
+            (``check_config``).
     """
     state = backbone_state(content)
+    source = f"the backbone's weights in {path} do not fit the config inside it"
+    check_tensors(state, source)
     check_finite(state, path)
-    scope = config.get("default_scope", "mmpretrain")
-    backbone = MODELS.build({**config["model"]["backbone"], "_scope_": scope})
+    backbone: nn.Module = build_from_file(
+        config["model"]["backbone"],
+        source=path,
+        entry="model.backbone",
+        scope=config.get("default_scope", "mmpretrain"),
+    )
     load_strict(
         backbone,
         state,
-        source=f"the backbone's weights in {path} do not fit the config inside it",
+        source=source,
         remedy="the file was changed after training, use the original",
     )
     return backbone
@@ -253,9 +264,13 @@ def load_pretrained(backbone: nn.Module, path: Path) -> LoadReport:
     adapter = adapter_for(backbone)
     content = load_checkpoint(path)
     _check_exported(content, path)
+    source = f"{path} does not fit the {adapter.name} backbone"
+    check_tensors(content, source)
     card = read_card(path)
     _check_architecture(adapter, card, path)
+    own = backbone.state_dict()
     kept = {k: v for k, v in content.items() if not matches(k, adapter.recomputed)}
+    check_values(own, kept, source)
     try:
         state, resized = adapter.resize(kept, card["sizes"])
     except KeyError as error:
@@ -265,7 +280,6 @@ def load_pretrained(backbone: nn.Module, path: Path) -> LoadReport:
         raise BenchError(
             f"sizes.{name} in {path.with_suffix('.json')} is missing; export the backbone again"
         ) from error
-    own = backbone.state_dict()
     recomputed = tuple(key for key in own if matches(key, adapter.recomputed))
     expected = {key: value for key, value in own.items() if key not in recomputed}
     differing = compare_states(
@@ -276,7 +290,7 @@ def load_pretrained(backbone: nn.Module, path: Path) -> LoadReport:
     )
     if differing:
         raise BenchError(
-            f"{path} does not fit the {adapter.name} backbone: {differing}; export it again from "
+            f"{source}: {differing}; export it again from "
             f"its pretraining checkpoint, or use a config of the same backbone"
         )
     check_finite(state, path)

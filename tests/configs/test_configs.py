@@ -14,6 +14,7 @@ from simmim_bench.config import datasets
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.safe_config import check_config
 from tests.configs.expected import (
     ARCHITECTURES,
     CROPS,
@@ -69,6 +70,15 @@ def model(cfg, monkeypatch):
 def test_the_full_size_configs_are_these_and_there_are_others():
     assert {name for name in ALL if not name.startswith(("demo/", "small/"))} == FULL_SIZE
     assert {name.split("/")[0] for name in ALL} >= {"demo", "small"}
+
+
+def test_its_checkpoints_can_be_built(name, cfg):
+    """No part of it is refused once it is read from a checkpoint."""
+    whole = "pretraining" in cfg or cfg.protocol.task == "classification"
+    parts = {"model": cfg.model, "model.backbone": cfg.model.get("backbone")}
+    for entry in ("model", "model.backbone") if whole else ("model.backbone",):
+        if parts[entry] is not None:
+            check_config(parts[entry], source=name, entry=entry, scope=cfg.default_scope)
 
 
 def test_it_states_its_pretraining_or_its_protocol(cfg):

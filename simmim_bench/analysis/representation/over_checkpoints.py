@@ -35,6 +35,7 @@ from simmim_bench.registry import METRICS, imports
 from simmim_bench.suite.plan import Plan
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.files import load_checkpoint, stored_config
+from simmim_bench.weights.safe_config import check_config
 from simmim_bench.weights.strict import load_pretrained
 
 NUMBER = re.compile(r"epoch_(\d+)\.pth")
@@ -85,7 +86,7 @@ def checkpoints_below(folder: Path) -> dict[str, list[Path]]:
 
 def has_error(checkpoint: Path) -> bool:
     """Whether a pretraining predicts pixels, so that its error can be measured."""
-    cfg = Config(_config(checkpoint))
+    cfg = _pretraining(checkpoint)
     return predicts_images(build(cfg.model, cfg.default_scope))
 
 
@@ -151,7 +152,7 @@ def masked_l1(checkpoint: Path, images: Sequence[Path], *, seed: int) -> float:
     Raises:
         BenchError: If the model predicts no pixels.
     """
-    cfg = Config(_config(checkpoint))
+    cfg = _pretraining(checkpoint)
     model = load_pretraining(cfg, checkpoint)
     pipeline, loss = evaluation_pipeline(cfg, seed=seed), MaskedL1Loss()
     total = masked = 0.0
@@ -249,6 +250,14 @@ def rank_correlation(points: Sequence[Point]) -> float:
 def _config(checkpoint: Path) -> dict[str, Any]:
     """Config inside a checkpoint; empty if there is none."""
     return stored_config(load_checkpoint(checkpoint)) or {}
+
+
+def _pretraining(checkpoint: Path) -> Config:
+    """Config inside a checkpoint of a pretraining, whose model is checked and can be built."""
+    cfg = _config(checkpoint)
+    scope = cfg["default_scope"]
+    model = check_config(cfg["model"], source=checkpoint, entry="model", scope=scope)
+    return Config({**cfg, "model": model})
 
 
 def _is_knn(cfg: Any) -> bool:

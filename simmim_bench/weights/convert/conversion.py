@@ -28,6 +28,7 @@ from simmim_bench.weights.convert.translate import (
 from simmim_bench.weights.convert.verify import Side, Verification, verify
 from simmim_bench.weights.files import check_finite
 from simmim_bench.weights.identity import BLOCK, KEY
+from simmim_bench.weights.tensors import check_tensors, check_values
 
 WITH_NORMS = ("swin", "swinv2", "convnext")
 """Adapters of backbones that have a norm after each output level."""
@@ -187,9 +188,12 @@ def convert_checkpoint(
 def _read(source: Source) -> tuple[Sniffed, dict[str, Tensor]]:
     """What the file is, and its tensors under our names, index buffers included."""
     given, wrapper = unwrap(source.content)
+    check_tensors(given, source.name)
     found = sniff(given, wrapper)
     check_whole(found)
     check_finite(given, Path(source.name))
+    names = {key: found.reading.names.get(BACKBONE + key, key) for key in found.own}
+    check_values({names[key]: value for key, value in found.own.items()}, given, source.name)
     return found, _complete(found)
 
 

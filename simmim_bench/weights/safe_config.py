@@ -1,0 +1,212 @@
+"""Build models from configs that a file contains, without running anything else that they name.
+
+mmengine resolves any dotted ``type`` by import, so ``type="os.system"`` in a checkpoint or a card
+would run a command. Here a ``type`` must name a registered class, and classes that fetch other
+files while they are built are refused.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.registry import MODELS as ROOT
+from mmengine.registry import WEIGHT_INITIALIZERS
+from mmpretrain.registry import BATCH_AUGMENTS
+from torch import nn
+
+from simmim_bench.backbones.timm import check_timm_name
+from simmim_bench.errors import BenchError
+from simmim_bench.registry import MODELS
+
+LIBRARIES = ("mmpretrain", "mmdet", "mmseg", "simmim_bench")
+"""Scopes that may be imported because a file names them."""
+ALWAYS = ("mmengine", "mmpretrain", "simmim_bench")
+"""Scopes in which any name may be looked up: of the classes that build parts of themselves."""
+SAFE_PARTS = (
+    "mmcv.cnn.",
+    "mmcv.ops.",
+    "mmengine.model.",
+    "mmengine.utils.dl_utils.",
+    *(
+        f"{library}.models.{part}."
+        for library in ("mmpretrain", "mmdet", "mmseg")
+        for part in ("backbones", "necks", "heads", "decode_heads", "layers", "losses", "utils")
+    ),
+    "mmpretrain.models.classifiers.image",
+    "mmpretrain.models.selfsup.",
+)
+"""Modules of the libraries whose classes load nothing while they are built ..."""
+UNSAFE_MODULES = ("mmseg.models.backbones.vpd",)
+"""... but for these ..."""
+LOADING_KEYS = ("pretrained", "checkpoint_path", "tokenizer_path")
+"""... and these options."""
+FROZEN_NETWORKS = ("torchvision.vgg16",)  # see models/frozen.py, as ``timm.NAME``
+REMEDY = (
+    "do not use the file if it is not yours; if it is, train again with a config that names "
+    "registered classes and loads weights with init_cfg"
+)
+
+
+def build_from_file(config: Mapping[str, Any], *, source: Path, entry: str, scope: Any) -> Any:
+    """Build a model or backbone from the config that a file contains.
+
+    Args:
+        config: The config.
+        source: The file, for errors.
+        entry: Where the config is in the file, for errors.
+        scope: Scope of unprefixed names (``default_scope``).
+
+    Raises:
+        BenchError: As ``check_config``.
+    """
+    checked = check_config(config, source=source, entry=entry, scope=scope)
+    return MODELS.build({**checked, "_scope_": scope})
+
+
+def check_config(
+    config: Mapping[str, Any], *, source: Path, entry: str, scope: Any
+) -> dict[str, Any]:
+    """Check each ``type`` of a config that a file contains.
+
+    Args:
+        config: The config.
+        source: The file, for errors.
+        entry: Where the config is in the file, for errors.
+        scope: Scope of unprefixed names (``default_scope``).
+
+    Returns:
+        A copy without ``init_cfg`` of type ``Pretrained``; the file holds the weights.
+
+    Raises:
+        BenchError: If a ``type`` is not a registered class, or an option loads another file.
+    """
+    if not isinstance(config, Mapping):
+        _refuse(source, entry, config, "it is not a dict")
+    stated = [(place, name) for key, place, name in _leaves(config, entry) if key == "_scope_"]
+    for place, name in [("default_scope", scope), *stated]:
+        if not isinstance(name, str) or (name not in LIBRARIES and name not in _registries()):
+            _refuse(source, place, name, "it is not one of the libraries that have registries")
+    types = [value for key, _, value in _leaves(config, entry) if key == "type"]
+    prefixes = {value.partition(".")[0] for value in types if isinstance(value, str)}
+    near = {*ALWAYS, scope, *(name for _, name in stated), *prefixes}
+    _import(near)
+    cleaned: dict[str, Any] = _without_pretrained(config)
+    for key, place, value in _leaves(cleaned, entry):
+        if key == "type":
+            problem = _problem(value, near, initialiser=".init_cfg" in place)
+            if problem:
+                _refuse(source, place, value, problem)
+        elif (key in LOADING_KEYS and value) or (key == "model_name" and ":" in str(value)):
+            _refuse(source, place, value, "it would load another file")
+    return cleaned
+
+
+def _refuse(source: Path, place: str, value: Any, problem: str) -> None:
+    raise BenchError(
+        f"{place} in {source} is {value!r:.100}, which is refused: {problem}; {REMEDY}"
+    )
+
+
+def _leaves(value: Any, place: str) -> Iterator[tuple[Any, str, Any]]:
+    """Key, place and value of each entry of a nested config."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield key, f"{place}.{key}", item
+            yield from _leaves(item, f"{place}.{key}")
+    elif isinstance(value, list | tuple | set):
+        for number, item in enumerate(value):
+            yield from _leaves(item, f"{place}[{number}]")
+
+
+def _without_pretrained(value: Any) -> Any:
+    """A copy in plain containers."""
+    if isinstance(value, Mapping):
+        return {
+            key: _without_pretrained(item)
+            for key, item in value.items()
+            if not (key == "init_cfg" and _is_pretrained(item))
+        }
+    if isinstance(value, list | tuple):
+        return type(value)(_without_pretrained(item) for item in value if not _is_pretrained(item))
+    return value
+
+
+def _is_pretrained(value: Any) -> bool:
+    return isinstance(value, Mapping) and value.get("type") in ("Pretrained", "mmengine.Pretrained")
+
+
+def _registries() -> dict[str, Any]:
+    return {"mmengine": ROOT, **ROOT.children}
+
+
+def _import(names: set[Any]) -> None:
+    """Fill the registries of our libraries that are named."""
+    for name in LIBRARIES:
+        if name in names:
+            importlib.import_module(f"{name}.registry")
+    for name, registry in _registries().items():
+        if name in names:
+            registry.import_from_location()
+
+
+def _problem(name: Any, near: set[Any], *, initialiser: bool) -> str | None:
+    """What is wrong with a ``type``; None if nothing is.
+
+    Args:
+        name: The ``type``.
+        near: Scopes in which a name without prefix may be looked up.
+        initialiser: Whether it stands below ``init_cfg``.
+    """
+    if not isinstance(name, str):
+        return "a type must be the name of a registered class"
+    if initialiser:
+        known = name.removeprefix("mmengine.") in WEIGHT_INITIALIZERS.module_dict
+        return None if known else "it is not a registered initialiser"
+    prefix, separator, rest = name.partition(".")
+    if prefix == "timm" or name in FROZEN_NETWORKS:
+        if prefix == "timm":
+            check_timm_name(rest)
+        return None
+    found = (_classes(prefix, rest) or _classes_at(name)) if separator else _classes_in(near, name)
+    if not found:
+        return "it is not a registered class"
+    if not all(_is_safe(item) for item in found):
+        return "this class may load other files or run code"
+    return None
+
+
+def _classes(scope: str, name: str) -> list[Any]:
+    """The class ``scope.name``: of the scope or its parent."""
+    registries = _registries()
+    near = (registries[scope], ROOT) if scope in registries else ()
+    return [registry.module_dict[name] for registry in near if name in registry.module_dict][:1]
+
+
+def _classes_in(scopes: set[Any], name: str) -> list[Any]:
+    """Classes that ``name`` without a prefix may mean."""
+    near = [registry for scope, registry in _registries().items() if scope in scopes]
+    return [r.module_dict[name] for r in (*near, BATCH_AUGMENTS) if name in r.module_dict]
+
+
+def _classes_at(path: str) -> list[Any]:
+    """The registered class at a full path, as a config that gave the class itself is stored."""
+    return [
+        item
+        for registry in _registries().values()
+        for item in registry.module_dict.values()
+        if path == f"{item.__module__}.{item.__qualname__}"
+    ][:1]
+
+
+def _is_safe(item: Any) -> bool:
+    """Whether a registered class builds from its arguments alone."""
+    module = f"{item.__module__}."
+    if not inspect.isclass(item) or module.removesuffix(".") in UNSAFE_MODULES:
+        return False
+    if module.partition(".")[0] in ("mmcv", "mmengine", "mmpretrain", "mmdet", "mmseg"):
+        return module.startswith(SAFE_PARTS)
+    return module.startswith("simmim_bench.") or issubclass(item, nn.Module)
