@@ -1,9 +1,7 @@
 """A few embedded images and the tools as a stranger calls them."""
 
 import contextlib
-import io
 import os
-import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +14,7 @@ from mmengine.visualization import Visualizer
 from simmim_bench.data.demo.build import build_demo
 from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.records.manifest import Manifest
+from tests.calls import call
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "configs" / "demo"
@@ -71,18 +70,12 @@ class Tools:
 
         The environment and mmengine's global instances are as before when it ends.
         """
-        printed = io.StringIO()
         with contextlib.ExitStack() as stack:
             stack.enter_context(mock.patch.dict(os.environ, self.env))
-            stack.enter_context(mock.patch.object(sys, "argv", [tool, *map(str, words)]))
             for kind in (DefaultScope, MessageHub, MMLogger, Visualizer):
                 stack.enter_context(mock.patch.dict(kind._instance_dict))
-            stack.enter_context(contextlib.chdir(ROOT))
-            stack.enter_context(contextlib.redirect_stdout(printed))
-            stack.enter_context(contextlib.redirect_stderr(printed))
-            end = stack.enter_context(pytest.raises(SystemExit))
-            runpy.run_path(str(ROOT / tool), run_name="__main__")
-        return end.value.code, printed.getvalue()
+            done = call(tool, *words)
+        return done.returncode, done.stdout + done.stderr
 
     def succeed(self, *words):
         code, output = self.run(*words)

@@ -63,7 +63,7 @@ def test_a_suite_runs_as_jobs_the_pretraining_with_two_tasks(tools, slurm, tmp_p
     path, folder = tmp_path / "jobs.yaml", tmp_path / "work"
     path.write_text(yaml.safe_dump(suite), "utf-8")
     printed = tools.succeed("tools/run_suite.py", path, "--launcher", "slurm", "--work-dir", folder)
-    assert "run as Slurm jobs" in printed
+    assert "stages as Slurm jobs" in printed
     cell = "simmim__swin-demo/seed0"
     assert Manifest.read(folder / f"pretrain/{cell}/manifest.json").cost.device_count == 2
     tuned = Manifest.read(folder / f"finetune/classification/{cell}/manifest.json")

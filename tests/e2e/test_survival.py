@@ -161,7 +161,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tools, tmp_path):
         assert code == 2, output[-3000:]
         error = next(line for line in output.splitlines() if line.startswith("error: "))
         assert "the disk is full: epoch_2.pth does not fit" in error
-        assert "epoch_1.pth is the last good one" in error
+        assert "epoch_1.pth is the last checkpoint" in error
         assert weights(disk / "run", "epoch_1.pth")
     finally:
         subprocess.run(["umount", str(disk)], check=True)

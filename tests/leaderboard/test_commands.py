@@ -3,8 +3,6 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,13 @@ import pytest
 from simmim_bench.records.protocols import known_protocols
 from simmim_bench.records.published import read_published
 from simmim_bench.records.record import Record
+from tests.calls import call
 
 ROOT = Path(__file__).parents[2]
 
 
 def tool(*words):
-    command = [sys.executable, str(ROOT / "tools" / "leaderboard.py"), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    return call("tools/leaderboard.py", *words)
 
 
 @pytest.fixture

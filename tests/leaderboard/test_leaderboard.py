@@ -1,7 +1,5 @@
 import argparse
 import csv
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,13 +10,13 @@ from simmim_bench.leaderboard import commands
 from simmim_bench.leaderboard.build import build, render
 from simmim_bench.leaderboard.markdown import BEGIN, END
 from simmim_bench.records.store import add_record
+from tests.calls import call
 
 ROOT = Path(__file__).parents[2]
 
 
 def tool(*words):
-    command = [sys.executable, str(ROOT / "tools" / "leaderboard.py"), *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return call("tools/leaderboard.py", *words)
 
 
 def test_build_writes_what_it_says(write_suite):

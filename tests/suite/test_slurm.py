@@ -128,7 +128,7 @@ def test_a_whole_suite_runs_as_jobs_and_what_was_cancelled_again(project, slurm,
     project.write_suite(override=[{"task": "pretrain", "resources": {"gpus": 2}}])
     # Snakemake has a cache at home, also in a job.
     suite = project.start("--launcher", "slurm", HOME=os.environ["HOME"])
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while steps_done(project) < 3:
         assert time.monotonic() < deadline
         time.sleep(0.05)
