@@ -2,8 +2,6 @@
 
 import csv
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +9,7 @@ import pytest
 from PIL import Image
 
 from simmim_bench.analysis.masks import Cell, average_distance, measure
+from tests.calls import call
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,8 +45,7 @@ def test_larger_patches_and_ratios_are_farther():
 
 
 def tool(*words):
-    command = [sys.executable, "tools/analyze.py", "masks", *map(str, words)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return call("tools/analyze.py", "masks", *words)
 
 
 def test_the_tool_writes_table_plot_and_sheet(tmp_path):

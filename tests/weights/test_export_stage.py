@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +5,7 @@ import pytest
 from simmim_bench.io import sha256_file
 from simmim_bench.records.manifest import Manifest
 from simmim_bench.weights.export import run_export
+from tests.calls import call
 
 ROOT = Path(__file__).parents[2]
 BACKBONE = {
@@ -38,8 +37,7 @@ def test_an_unfinished_pretraining_is_a_deviation(save_pretraining, tmp_path):
 
 
 def export_with_the_tool(*arguments):
-    command = [sys.executable, ROOT / "tools/export_backbone.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return call("tools/export_backbone.py", *arguments)
 
 
 def test_the_tool_reports_a_wrong_file_in_one_line(tmp_path):

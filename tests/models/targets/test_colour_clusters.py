@@ -1,8 +1,6 @@
 """The palette tool, and pixels as colours of a palette."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ from PIL import Image
 
 from simmim_bench.errors import BenchError
 from simmim_bench.models.targets.colours import ColourClusters, fit_palette
+from tests.calls import call
 
 ROOT = Path(__file__).parents[3]
 COLOURS = np.array([[250, 0, 0], [10, 200, 30], [20, 20, 220], [240, 240, 240]])
@@ -40,14 +39,8 @@ def write_palette(path, centres):
 def test_the_tool_finds_the_colours_of_a_folder_again(folder, tmp_path):
     def fit(name):
         out = tmp_path / name
-        command = [sys.executable, "tools/prepare_data.py", "palette", folder, "--out", out]
-        shown = subprocess.run(
-            [*map(str, command), "--clusters", "4"],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        shown = call("tools/prepare_data.py", "palette", folder, "--out", out, "--clusters", 4)
+        assert shown.returncode == 0, shown.stderr
         assert shown.stdout == f"wrote {out}: 4 colours of 6 images\n"
         return out.read_bytes()
 
