@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from unittest import mock
 
@@ -12,6 +13,7 @@ import pytest
 from simmim_bench import ops
 from tests.slurm_cluster import Cluster, why_not
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 ops.install()
 
 
@@ -23,10 +25,16 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def _environment():
-    """End with each test what it sets in the environment."""
+def _process():
+    """End with each test what it sets in the environment, and its signal handlers.
+
+    A training that fails leaves its handlers; processes that are forked later would ignore SIGTERM.
+    """
+    handlers = {number: signal.getsignal(number) for number in STOPPING}
     with mock.patch.dict(os.environ):
         yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
