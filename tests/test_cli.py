@@ -177,8 +177,15 @@ def test_help_that_nobody_reads_is_silent():
 
 def ended_of(arguments, stdout):
     command = [sys.executable, *arguments]
+    buffered = {**os.environ, "PYTHONUNBUFFERED": ""}  # ``-u`` is a case of its own
     ended = subprocess.run(
-        command, stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=ROOT, check=False
+        command,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=buffered,
+        check=False,
     )
     return ended.returncode, ended.stderr
 
