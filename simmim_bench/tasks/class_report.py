@@ -81,9 +81,11 @@ class ClassReport:
         ]
 
     def _rows(self) -> list[dict[str, float | str]]:
+        """Name and results of each class; every report defines it."""
         raise NotImplementedError
 
     def _count(self, sample: Mapping[str, Any]) -> tuple[float, str]:
+        """Count a sample: its score and what is wrong with it; every report defines it."""
         raise NotImplementedError
 
 
