@@ -95,7 +95,7 @@ def timed(*words: str) -> None:
 
 
 def main() -> None:
-    """Make records, and run each command on them in a process of its own."""
+    """Make records, and run each command on them in a separate process."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--count", type=int, default=10_000, help="number of records")
     parser.add_argument("--store", type=Path, help="folder to keep; filled if it has no records")

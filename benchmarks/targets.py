@@ -181,7 +181,7 @@ def _teacher(weights: Path) -> dict[str, Any]:
     card = weights.with_suffix(".json")
     if not card.is_file():
         raise BenchError(
-            f"{weights}: {card.name} is missing beside it; give a backbone exported by "
+            f"{weights}: {card.name} is missing in the same folder; give a backbone exported by "
             f"tools/export_backbone.py"
         )
     model = json.loads(card.read_text("utf-8"))["backbone_config"]
