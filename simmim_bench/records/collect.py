@@ -15,7 +15,8 @@ from simmim_bench.records.store import Outcome, add_records
 # fields of a manifest that its record copies
 COPIED = {
     "kind", "method", "backbone", "pretraining", "protocol", "metrics", "seed", "cost",
-    "environment", "config", "deviations", "curves",
+    "environment", "config", "deviations", "curves", "data", "precision", "pretraining_data",
+    "pretraining_precision", "card_sealed",
 }  # fmt: skip
 
 

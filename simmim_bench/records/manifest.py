@@ -17,6 +17,7 @@ from simmim_bench.records.curves import Curve
 from simmim_bench.records.protocols import Protocol, check_metrics
 from simmim_bench.records.schema import (
     CURRENT,
+    EARLIER,
     Epochs,
     ImageSize,
     JsonObject,
@@ -43,6 +44,7 @@ REMEDY = "delete it and run its stage again"
 
 Kind = Literal["full", "smoke"]
 Stage = Literal["data", "pretrain", "export", "finetune", "test"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 
 class FileRef(StrictModel):
@@ -60,8 +62,25 @@ class ConfigRef(StrictModel):
     overrides: list[str] = []
 
 
+class DataIdentity(StrictModel):
+    """The data of a run: their name, and a fingerprint that no other data have.
+
+    ``parts`` are the fingerprints of the training, validation and test data, ``sha256`` is the
+    hash of these; ``images`` counts each image once.
+    """
+
+    name: Name
+    sha256: Sha256
+    images: PositiveInt | None = None
+    parts: dict[Name, Sha256] = {}
+
+
 class Pretraining(StrictModel):
-    """Where a backbone comes from; ``checkpoint_sha256`` is that of the exported weights."""
+    """Where a backbone comes from; ``checkpoint_sha256`` is that of the exported weights.
+
+    ``initial`` names the weights that the pretraining started from, such as ``supervised
+    ImageNet-1k``; None if they were random, or if the pretraining was recorded before version 3.
+    """
 
     method: Name
     backbone: Name
@@ -70,6 +89,8 @@ class Pretraining(StrictModel):
     image_size: ImageSize | None = None
     seed: Seed | None = None
     checkpoint_sha256: Sha256 | None = None
+    initial: Name | None = None
+    initial_sha256: Sha256 | None = None
 
 
 class Cost(StrictModel):
@@ -112,10 +133,11 @@ class Manifest(StrictModel):
     """What one stage did.
 
     Metrics are in percent with full precision, times in UTC. ``pretraining`` is None for a
-    backbone trained from scratch.
+    backbone trained from scratch. ``pretraining_data``, ``pretraining_precision`` and
+    ``card_sealed`` are of the backbone that a fine-tuning starts from.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     stage: Stage
     status: Literal["complete", "failed"]
     kind: Kind
@@ -125,6 +147,11 @@ class Manifest(StrictModel):
     config: ConfigRef | None = None
     protocol: Protocol | None = None
     pretraining: Pretraining | None = None
+    data: DataIdentity | None = None
+    precision: Precision | None = None
+    pretraining_data: DataIdentity | None = None
+    pretraining_precision: Precision | None = None
+    card_sealed: bool | None = None
     inputs: dict[str, FileRef] = {}
     outputs: dict[str, FileRef] = {}
     metrics: dict[Name, Percent] = {}
@@ -152,12 +179,12 @@ class Manifest(StrictModel):
 
     @classmethod
     def upgrade(cls, value: Any) -> Any:
-        """Convert a manifest of version 1.
+        """Convert a manifest of an earlier version: fields that it lacks are unknown.
 
         Raises:
             ValueError: If the version is unknown.
         """
-        return {**value, "schema_version": CURRENT} if version_of(value) == 1 else value
+        return {**value, "schema_version": CURRENT} if version_of(value) in EARLIER else value
 
     @classmethod
     def read(cls, path: Path) -> Manifest:

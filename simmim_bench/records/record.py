@@ -12,14 +12,17 @@ from simmim_bench.records.hash import content_sha256, has_sha256
 from simmim_bench.records.manifest import (
     ConfigRef,
     Cost,
+    DataIdentity,
     Environment,
     Kind,
+    Precision,
     Pretraining,
     check_origin,
 )
 from simmim_bench.records.protocols import Protocol, check_metrics
 from simmim_bench.records.schema import (
     CURRENT,
+    EARLIER,
     Name,
     Percent,
     Seed,
@@ -59,15 +62,21 @@ class Provenance(StrictModel):
 class RecordBody(StrictModel):
     """The content of a record; ``Record.seal`` adds run id and hash.
 
-    ``cost`` and ``deviations`` are those of the fine-tuning alone, ``pretraining_cost`` and
-    ``pretraining_deviations`` those of the pretraining.
+    ``cost``, ``deviations``, ``data`` and ``precision`` are those of the fine-tuning alone,
+    ``pretraining_cost`` and so on those of the pretraining. ``card_sealed`` says whether the card
+    of the backbone could be checked against its hash. None: unknown.
     """
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     kind: Kind
     method: Name
     backbone: Name
     pretraining: Pretraining | None
+    data: DataIdentity | None = None
+    precision: Precision | None = None
+    pretraining_data: DataIdentity | None = None
+    pretraining_precision: Precision | None = None
+    card_sealed: bool | None = None
     protocol: Protocol
     metrics: Annotated[dict[Name, Percent], Field(min_length=1)]
     seed: Seed | None = None
@@ -99,7 +108,7 @@ class RecordBody(StrictModel):
     def make_run_id(self) -> str:
         """Name of the run, made of its inputs only: a repeated run has the same name."""
         origin_of = self.pretraining
-        weights = origin_of.checkpoint_sha256 or origin_of.as_json() if origin_of else None
+        weights = origin_of and (origin_of.checkpoint_sha256 or _known(origin_of))
         inputs = {
             "protocol": [self.protocol.id, self.protocol.version],
             "method": self.method,
@@ -109,6 +118,9 @@ class RecordBody(StrictModel):
             "checkpoint": weights,
             "kind": self.kind,
             "provenance": self.provenance.as_json(),
+            # unknown in earlier versions, whose records keep their names
+            **({"data": self.data.sha256} if self.data else {}),
+            **({"precision": self.precision} if self.precision else {}),
         }
         origin = self.provenance.kind if self.seed is None else f"seed{self.seed}"
         return f"{self.protocol.id}-v{self.protocol.version}-{origin}-{content_sha256(inputs)[:12]}"
@@ -138,25 +150,21 @@ class Record(RecordBody):
 
     @classmethod
     def upgrade(cls, value: Any) -> Any:
-        """Convert a record of version 1: check its hash, add the new fields, hash again.
+        """Convert a record of an earlier version: check its hash, and hash again with new fields.
 
         The run id stays.
 
         Raises:
             ValueError: If the version is unknown, or the record was changed after it was written.
         """
-        if version_of(value) != 1:
+        if version_of(value) not in EARLIER:
             return value
-        body = {key: field for key, field in value.items() if key not in SEAL}
-        sealed, found = value.get("sha256"), content_sha256(body)
-        if sealed != found:
-            raise ValueError(_changed(str(sealed), found))
-        unknown = {"energy_joules": None, "energy_source": None}
-        for name in ("cost", "pretraining_cost"):
-            if isinstance(body.get(name), dict):
-                body[name] = unknown | body[name]
-        body |= {"schema_version": CURRENT, "curves": {}, "pretraining_curves": {}}
-        return {**body, "run_id": value.get("run_id"), "sha256": content_sha256(body)}
+        stated = {key: field for key, field in value.items() if key not in SEAL}
+        sealed = value.get("sha256")
+        if not has_sha256(stated, sealed):
+            raise ValueError(_changed(str(sealed), content_sha256(stated)))
+        body = RecordBody.model_validate({**stated, "schema_version": CURRENT})
+        return {**body.as_json(), "run_id": value.get("run_id"), "sha256": body.make_sha256()}
 
     @classmethod
     def seal(cls, body: RecordBody) -> Record:
@@ -164,6 +172,13 @@ class Record(RecordBody):
         return cls.model_validate(
             {**body.as_json(), "run_id": body.make_run_id(), "sha256": body.make_sha256()}
         )
+
+
+def _known(origin: Pretraining) -> dict[str, Any]:
+    """What identifies a pretraining without a checkpoint; ``initial`` only if it is known."""
+    stated = origin.as_json()
+    later = {name: stated.pop(name) for name in ("initial", "initial_sha256")}
+    return stated | {name: value for name, value in later.items() if value is not None}
 
 
 def _changed(stated: str, found: str) -> str:

@@ -2,8 +2,9 @@
 
 Nothing is coerced (``"81.3"`` is not a number); unknown fields, NaN and infinity are errors.
 
-Version 2 added curves and energy. A model reads version 1 through its ``upgrade``; what version 1
-did not measure stays unknown.
+Version 2 added curves and energy, version 3 the identity of the data, the precision, what a
+pretraining started from, and whether the card of the backbone was sealed. A model reads an earlier
+version through its ``upgrade``; what that version did not state stays unknown.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from simmim_bench.errors import BenchError
 
-CURRENT = 2
+CURRENT = 3
 """Schema version of manifests and records."""
+EARLIER = (1, 2)
+"""Versions that ``upgrade`` converts."""
 SHOWN = 80
 """An error repeats at most this many characters of a bad value."""
 
