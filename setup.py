@@ -50,6 +50,7 @@ setup(
         "scikit-image>=0.24,<0.27",
         "scikit-learn>=1.4,<1.10",
         "matplotlib>=3.8,<3.12",
+        "fonttools>=4.43,<5",
         "ftfy>=6.1,<7",
         "filelock>=3.13,<5",
         "psutil>=5.9,<8",

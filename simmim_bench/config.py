@@ -9,6 +9,7 @@ import argparse
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from simmim_bench.errors import BenchError
 
 ROOT = Path(__file__).parents[1]
 """Of the project, with its configs."""
+INNER_SPACES = re.compile(r"(?<=[^\s,\[(]) +(?=[^\s,\])])")
+"""Spaces of a value itself, and not around the brackets and commas of a list."""
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 
@@ -185,9 +188,7 @@ def _nearest_config(path: str) -> str:
     return f"did you mean {' or '.join(near)}?" if near else "configs are under configs/"
 
 
-def _parse_override(item: str) -> tuple[str, Any]:
-    from mmengine.config import DictAction
-
+def _parse_override(item: str) -> tuple[str, str]:
     key, separator, value = item.partition("=")
     if not separator or not key:
         raise BenchError(
@@ -195,11 +196,26 @@ def _parse_override(item: str) -> tuple[str, Any]:
         )
     if key == "randomness.seed":
         raise BenchError(f"--cfg-options {item}: use --seed {value} instead")
-    return key, DictAction._parse_iterable(value)
+    return key, value
 
 
-def _converted(key: str, current: Any, new: Any) -> Any:
+def _parse_value(key: str, text: str) -> Any:
+    """Number, truth value, None, text or list, as mmengine reads it but with the text's spaces."""
+    from mmengine.config import DictAction
+
+    kept = INNER_SPACES.sub(lambda found: "\0" * len(found[0]), text)
+    try:
+        parsed = DictAction._parse_iterable(kept)
+    except AssertionError as error:
+        raise BenchError(f"config key {key!r} is given {text!r}: {error}; close them") from error
+    return _mapped(parsed, lambda value: value.replace("\0", " "))
+
+
+def _converted(key: str, current: Any, text: str) -> Any:
     """The new value of a key; a list becomes a tuple if the old value is one."""
+    if isinstance(current, str) and " " in text.strip() and text.strip()[0] not in "[(":
+        return text.strip().strip("'\"")  # a sentence, also if it has a comma
+    new = _parse_value(key, text)
     if isinstance(current, (bool, int, float)) and isinstance(new, str):
         raise BenchError(
             f"config key {key!r} must be "

@@ -45,8 +45,28 @@ def test_a_new_argument_is_allowed_only_where_a_type_takes_it(config):
 
 
 @pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("My 1000 photos", "My 1000 photos"),
+        ("photos, the first 10", "photos, the first 10"),
+        ("my  folder/a b.json", "my  folder/a b.json"),
+        ("[my photos, yours]", ["my photos", "yours"]),
+        ("[ (1, 2), (a b, 3) ]", [(1, 2), ("a b", 3)]),
+        ("a,b", ["a", "b"]),
+        ("7", 7),
+        ("None", None),
+    ],
+)
+def test_a_value_keeps_the_spaces_that_are_its_own(config, value, expected):
+    """mmengine's parser removes all of them, so that names and paths were altered."""
+    cfg = load_config(config, overrides=[f"train_dataloader.dataset.ann_file={value}"])
+    assert cfg.train_dataloader.dataset.ann_file == expected
+
+
+@pytest.mark.parametrize(
     ("override", "message"),
     [
+        ("resize.scale=[1,(2", "is given '.1,.2': Imbalanced brackets .*; close them"),
         ("modle.head.num_classes=3", "did you mean model"),
         ("schedule.3.end=1", "a list of 1"),
         ("max_epochs", "KEY=VALUE"),

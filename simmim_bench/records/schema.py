@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from simmim_bench.errors import BenchError
+from simmim_bench.records.names import checked_name
 
 CURRENT = 3
 """Schema version of manifests and records."""
@@ -46,18 +46,6 @@ class StrictModel(BaseModel):
         return self.model_dump(mode="json")
 
 
-@lru_cache(maxsize=4096)  # a record has a dozen names, a store has few different ones
-def _name(text: str) -> str:
-    if (
-        text != text.strip()
-        or not text.isprintable()
-        or text.startswith(".")
-        or set(text) & {*"/\\"}
-    ):
-        raise ValueError("a name must be printable, without '/', '\\', leading '.' or outer spaces")
-    return text
-
-
 def _title(text: str) -> str:
     if text != text.strip() or not text.isprintable():
         raise ValueError("a title must be printable, without outer spaces")
@@ -78,7 +66,7 @@ def _plain_json(value: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_name)]
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(checked_name)]
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_title)]
 Text = Annotated[str, Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

@@ -32,6 +32,7 @@ def written(records, tmp_path, form):
     return path
 
 
+@pytest.mark.usefixtures("any_name")
 def test_csv_has_no_cell_that_a_spreadsheet_computes(make_simmim, tmp_path):
     record = make_simmim(method="=1+1", deviations=["@SUM(A1)"])
     text = written([record], tmp_path, "csv").read_text("utf-8")

@@ -94,6 +94,7 @@ def set_by_engine(text, folder):
     return made.stat().st_size
 
 
+@pytest.mark.usefixtures("any_name")
 def test_a_real_engine_sets_it(make_record, make_simmim, toy, tmp_path):
     hostile = r"100% & _under_ #1 ^2 ~ {x} $y$ <b>"
     origin = {**toy.pretraining(), "method": hostile}

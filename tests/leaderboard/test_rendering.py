@@ -149,6 +149,7 @@ def test_superseded_records_are_told(make_record, toy):
     )
 
 
+@pytest.mark.usefixtures("any_name")
 def test_hostile_text_stays_text(make_simmim, toy):
     record = make_simmim(
         method=HOSTILE,
@@ -214,6 +215,7 @@ def test_terminal_warns_of_smoke(make_record):
     assert "not meaningful" in text_of(make_page([make_record(kind="smoke")]), 80)
 
 
+@pytest.mark.usefixtures("any_name")
 def test_terminal_takes_no_markup_and_no_escape_codes(make_simmim):
     record = make_simmim(method="[red]x[/red]".replace("/", "!"), deviations=["\x1b[2Jgone"])
     shown = text_of(make_page([record]))

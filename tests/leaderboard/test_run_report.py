@@ -33,7 +33,7 @@ custom_hooks = [dict(type="ManifestHook")]
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, toy):
+def run(tmp_path, monkeypatch, toy, any_name):
     """A folder of a finished run, its config file beside it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "toy.py").write_text(FILE)

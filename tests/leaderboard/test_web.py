@@ -84,6 +84,7 @@ def test_cited_figures_are_a_group_of_their_own(records, make_published):
     assert groups["simmimpublished"] == "cited"
 
 
+@pytest.mark.usefixtures("any_name")
 def test_hostile_names_stay_text(make_record, make_simmim, toy):
     origin = {**toy.pretraining(), "method": HOSTILE}
     records = [make_record(), make_simmim(method=HOSTILE, pretraining=origin)]
