@@ -22,7 +22,8 @@ from simmim_bench.reconstruction import predicts_images
 from simmim_bench.registry import MODELS
 from simmim_bench.training.failures import explained
 from simmim_bench.training.process import prepare
-from simmim_bench.weights.files import checkpoint_in, load_checkpoint, read_card, stored_config
+from simmim_bench.weights.card import read_card
+from simmim_bench.weights.files import checkpoint_in, load_checkpoint, stored_config
 from simmim_bench.weights.safe_config import build_from_file
 from simmim_bench.weights.strict import (
     load_pretrained,

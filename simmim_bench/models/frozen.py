@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from simmim_bench.backbones.timm import check_timm_name
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
-from simmim_bench.weights.files import PREFIX, load_checkpoint, read_card, require_file
+from simmim_bench.weights.card import read_card
+from simmim_bench.weights.files import PREFIX, load_checkpoint, require_file
 from simmim_bench.weights.safe_config import check_config
 from simmim_bench.weights.strict import load_pretrained, load_strict
 

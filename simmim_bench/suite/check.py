@@ -18,6 +18,7 @@ from simmim_bench.suite.build import read_card
 from simmim_bench.suite.matrix import group_cells
 from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.suite.schema import Suite
+from simmim_bench.weights.seal import problem_of
 
 PROTOCOL_TOOLS = {"train": "tools/train.py", "evaluate_painting": "tools/analyze.py painting"}
 
@@ -126,6 +127,8 @@ def _weights_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> Iter
         card = read_card(plan.root, path)
         if card is None or not (plan.root / path).is_file():
             yield f"weights.{method}: {path} or its .json is missing; create both with {remedy}"
+        elif problem := problem_of(card):
+            yield f"weights.{method}: the card of {path} was changed: {problem}; create both again"
         elif card.get("method") != method:
             yield (
                 f"weights.{method}: {path} belongs to the method {card.get('method')!r}; use that "

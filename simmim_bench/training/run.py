@@ -200,7 +200,7 @@ def _portable(override: str) -> str:
     key, _, value = override.partition("=")
     if not (value.endswith(".pth") and Path(value).with_suffix(".json").is_file()):
         return override
-    from simmim_bench.weights.files import read_card
+    from simmim_bench.weights.card import read_card
 
     return f"{key}=backbone of {read_card(Path(value))['method']}"
 
@@ -227,7 +227,7 @@ def _backbone_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
     stage = {"stage": "finetune", "backbone": cfg.backbone_name}
     if args.from_scratch:
         return {**stage, "method": SCRATCH, "pretraining": None, "inputs": {}}
-    from simmim_bench.weights.files import read_card
+    from simmim_bench.weights.card import read_card
 
     checkpoint = Path(args.pretrained)
     card = read_card(checkpoint)

@@ -13,17 +13,15 @@ from torch import Tensor
 
 from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json, sha256_file
+from simmim_bench.io import sha256_file
 from simmim_bench.records.environment import collect_environment, cpu_name, resident_memory_mb
 from simmim_bench.records.manifest import Cost, FileRef, Manifest
+from simmim_bench.weights.card import FORMAT, FORMAT_VERSION, save_backbone
 from simmim_bench.weights.files import (
-    FORMAT,
-    FORMAT_VERSION,
     PREFIX,
     backbone_state,
     checkpoint_in,
     load_checkpoint,
-    save_whole,
     stored_config,
 )
 from simmim_bench.weights.identity import read_identity
@@ -60,7 +58,6 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     adapter = adapter_for(load_trained_backbone(content, config, checkpoint))
     state = backbone_state(content)
     weights = out / "backbone.pth"
-    save_whole(state, weights)
     stated, meta = config["pretraining"], content["meta"]
     by_epoch = "max_epochs" in config.get("train_cfg", {})
     done = meta.get("epoch") if by_epoch else stated.get("epochs")
@@ -73,11 +70,9 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
         epochs_planned=stated.get("epochs"),
         kind=read_identity(content, checkpoint)["kind"],
     )
-    card["sha256"] = sha256_file(weights)
     card["source"] = {"file": checkpoint.name, "sha256": sha256_file(checkpoint)}
-    path = out / "backbone.json"
-    atomic_write_json(path, card)
-    return ExportedFiles(weights, path, card)
+    sealed = save_backbone(state, card, weights)
+    return ExportedFiles(weights, weights.with_suffix(".json"), sealed)
 
 
 def _pretraining_config(content: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -107,7 +102,7 @@ def make_card(
     epochs_planned: float | None,
     kind: str,
 ) -> dict[str, Any]:
-    """Card of an exported or converted backbone, without ``sha256`` and ``source``.
+    """Card of an exported or converted backbone, without ``source``, ``sha256`` and ``seal``.
 
     Args:
         adapter: Adapter of the backbone with its weights.

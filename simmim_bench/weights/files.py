@@ -1,4 +1,4 @@
-"""Checkpoint files: safe reading, parts of their content, cards, atomic writing.
+"""Checkpoint files: safe reading, parts of their content, atomic writing.
 
 Files are read without running code that they may hold: ``torch.load`` with ``weights_only=True``
 plus the few plain types that libraries store beside the weights (mmengine its scalar history and
@@ -8,7 +8,6 @@ numpy values, the original SimMIM and timm their settings).
 from __future__ import annotations
 
 import difflib
-import json
 import pickle
 import re
 import zipfile
@@ -27,29 +26,14 @@ from simmim_bench.config_text import parse_config_text
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path
 from simmim_bench.records.manifest import Manifest
-from simmim_bench.weights.tensors import FLOATS
+from simmim_bench.weights.seal import STORED
+from simmim_bench.weights.tensors import DIVERGED, SAVE_FLOATS, not_finite
 
 PREFIX = "backbone."
-FORMAT = "simmim_bench backbone"
-FORMAT_VERSION = 1
-CARD_KEYS = {
-    "adapter": str,
-    "architecture": dict,
-    "sizes": dict,
-    "backbone_config": dict,
-    "method": str,
-    "pretraining": dict,
-    "pretraining.method": str,
-    "pretraining.backbone": str,
-    "pretraining.dataset": str,
-    "kind": str,
-    "sha256": str,
-}
-"""Type of each key of a card that is read; a dot leads into an object."""
-EXPORT_FIRST = (
-    "export it with `python tools/export_backbone.py CHECKPOINT --out DIR` (own runs), or convert "
-    "it with `python tools/convert_checkpoint.py CHECKPOINT DIR` (other libraries)"
-)
+STATE_DICTS = ("state_dict", "model", "module", "ema_state_dict")
+"""Keys of a checkpoint under which libraries keep state dicts."""
+ATTRIBUTES = {"_metadata", STORED}
+"""Of a state dict: torch's versions of modules, and the facts of our card."""
 NUMPY_TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
 
 
@@ -78,12 +62,16 @@ def require_file(path: Path, what: str, remedy: str) -> None:
     raise BenchError(f"{what} {path} does not exist; {hint if near else remedy}")
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:
     """Read a ``.pth`` or ``.safetensors`` file to the CPU.
 
+    Args:
+        path: File.
+        mapped: Whether tensors are read only when they are used, where the format allows it.
+
     Raises:
-        BenchError: If the file is missing, damaged, not a checkpoint, or holds objects that can
-            only be read by running code.
+        BenchError: If the file is missing, damaged, not a checkpoint, has keys that are not
+            strings, or holds objects that can only be read by running code.
     """
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "does not exist"
@@ -93,7 +81,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     _check_archive(path)
     try:
         with torch.serialization.safe_globals(_plain_types()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            mapped = mapped and zipfile.is_zipfile(path)
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)", str(error))
         what = named.group(1) if named else "an unknown type"
@@ -107,7 +96,39 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         raise BenchError(
             f"{path} holds a {type(content).__name__}, not a dictionary; give a checkpoint"
         )
+    check_keys(content, path)
     return content
+
+
+def check_keys(content: dict[Any, Any], source: object) -> None:
+    """Check that a checkpoint and the state dicts in it are plain dictionaries of strings.
+
+    Args:
+        content: Content of the file.
+        source: The file, for errors.
+
+    Raises:
+        BenchError: Names the first key that is not a string, or attribute that is not known.
+    """
+    if not isinstance(content.get("state_dict", {}), dict):
+        raise BenchError(
+            f"state_dict in {source} is a {type(content['state_dict']).__name__}, not a "
+            f"dictionary; {SAVE_FLOATS}"
+        )
+    inner = [content.get(key) for key in STATE_DICTS]
+    for found in (content, *(item for item in inner if isinstance(item, dict))):
+        unknown = sorted(vars(found).keys() - ATTRIBUTES) if hasattr(found, "__dict__") else []
+        if unknown:  # one named `get` would replace the method
+            raise BenchError(
+                f"a state dict in {source} has the attribute {unknown[0]}, which was not read; "
+                f"{SAVE_FLOATS}"
+            )
+        odd = [key for key in found if not isinstance(key, str)]
+        if odd:
+            raise BenchError(
+                f"{source} has the key {odd[0]!r:.80} of type {type(odd[0]).__name__}; keys of a "
+                f"checkpoint must be strings; {SAVE_FLOATS}"
+            )
 
 
 def _load_safetensors(path: Path) -> dict[str, Any]:
@@ -182,45 +203,6 @@ def _history_method(owner: Any, name: str) -> Any:
     return getattr(owner, name)
 
 
-def read_card(weights: Path) -> dict[str, Any]:
-    """Read the card beside an exported ``backbone.pth``.
-
-    Raises:
-        BenchError: If it is missing, not JSON, has another format version, or lacks a key.
-    """
-    path = weights.with_suffix(".json")
-    try:
-        card: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise BenchError(
-            f"{weights} has no {path.name} beside it, so it is not an exported backbone; "
-            f"{EXPORT_FIRST}"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise BenchError(
-            f"{path} is not valid JSON ({error}); export the backbone again"
-        ) from error
-    found = (card.get("format"), card.get("version")) if isinstance(card, dict) else None
-    if found != (FORMAT, FORMAT_VERSION):
-        raise BenchError(
-            f"{path} has format and version {found}, expected {(FORMAT, FORMAT_VERSION)}; export "
-            f"the backbone again"
-        )
-    _check_keys(card, path)
-    return card
-
-
-def _check_keys(card: dict[str, Any], path: Path) -> None:
-    for name, kind in CARD_KEYS.items():
-        value: Any = card
-        for part in name.split("."):
-            value = value.get(part)
-        if not isinstance(value, kind):
-            expected = "a string" if kind is str else "an object"
-            problem = "is missing" if value is None else f"must be {expected}, got {value!r}"
-            raise BenchError(f"{name} in {path} {problem}; export the backbone again")
-
-
 def checkpoint_in(checkpoint: Path) -> Path:
     """The file itself; for the folder of a finished run, the checkpoint that its manifest names."""
     if not checkpoint.is_dir():
@@ -251,21 +233,17 @@ def backbone_state(content: Mapping[str, Any]) -> dict[str, Tensor]:
     }
 
 
-def check_finite(state: dict[str, Tensor], path: Path) -> None:
+def check_finite(state: Mapping[str, Tensor], source: object) -> None:
     """Refuse weights with NaN or infinity.
 
     Raises:
         BenchError: Names the first such key and how many there are.
     """
-    broken = [
-        key
-        for key, value in state.items()
-        if value.dtype in FLOATS and not value.isfinite().all()  # check_values refuses others
-    ]
+    broken = not_finite(state)
     if broken:
         raise BenchError(
-            f"{path} holds NaN or infinity in {len(broken)} of {len(state)} tensors, the first is "
-            f"{broken[0]}; the run that wrote it diverged, use an earlier checkpoint"
+            f"{source} holds NaN or infinity in {len(broken)} of {len(state)} tensors, the first "
+            f"is {broken[0]}; {DIVERGED}"
         )
 
 

@@ -20,18 +20,16 @@ from simmim_bench.backbones import BackboneAdapter, Resized, adapter_for
 from simmim_bench.backbones.base import matches
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
-from simmim_bench.weights.files import (
-    EXPORT_FIRST,
-    PREFIX,
-    backbone_state,
-    check_finite,
-    load_checkpoint,
-    read_card,
-)
+from simmim_bench.weights.card import EXPORT_FIRST, is_sealed, read_card
+from simmim_bench.weights.files import PREFIX, backbone_state, check_finite, load_checkpoint
 from simmim_bench.weights.safe_config import build_from_file
-from simmim_bench.weights.tensors import check_tensors, check_values
+from simmim_bench.weights.tensors import DIVERGED, check_tensors, check_values, not_finite
 
 SHOWN_KEYS = 3
+UNSEALED = (
+    "its card is not sealed (an earlier version wrote it), so that method, epochs and kind could "
+    "have been edited; export again to seal it"
+)
 RENAMED = 0.5  # least similarity of two keys to ask whether one is the other renamed
 Shape = tuple[int, ...]
 
@@ -145,22 +143,50 @@ def load_strict(
 
     Raises:
         BenchError: If a key is missing, unexpected, or of another shape, or a value is refused
-            (``check_tensors``, ``check_values``).
+            (``check_tensors``, ``check_values``) or is NaN or infinite.
     """
+    check_fits(model, state, source=source, remedy=remedy, may_be_unexpected=may_be_unexpected)
+    own = model.state_dict()
+    model.load_state_dict({k: v for k, v in state.items() if k in own}, strict=False)
+
+
+def check_fits(
+    model: nn.Module,
+    state: Mapping[str, Tensor],
+    *,
+    source: str,
+    remedy: str,
+    may_be_unexpected: Sequence[str] = (),
+) -> None:
+    """Check that ``state`` can be loaded into ``model``; arguments as in ``load_strict``.
+
+    A buffer may hold infinity where that of the model does, such as a mask of attention.
+
+    Raises:
+        BenchError: As ``load_strict``.
+    """
+    if not isinstance(state, Mapping):
+        raise BenchError(f"{source}: it holds no state dict, but {state!r:.80}; {remedy}")
     check_tensors(state, source)
     differing = compare_with_model(model, state, may_be_unexpected=may_be_unexpected)
     if differing:
         raise BenchError(f"{source}: {differing}; {remedy}")
     own = model.state_dict()
     check_values(own, state, source)
-    model.load_state_dict({k: v for k, v in state.items() if k in own}, strict=False)
+    exempt = set(not_finite(dict(model.named_buffers())))
+    broken = not_finite({k: v for k, v in state.items() if k in own and k not in exempt})
+    if broken:
+        raise BenchError(
+            f"{source}: NaN or infinity in {len(broken)} of {len(state)} tensors, the first is "
+            f"{broken[0]}; {DIVERGED}"
+        )
 
 
 def load_whole(model: nn.Module, content: dict[str, Any], *, checkpoint: Path, config: str) -> None:
     """Load every key of ``model`` from the content of ``checkpoint``.
 
     Raises:
-        BenchError: If a key is missing, unexpected, or of another shape.
+        BenchError: As ``load_strict``.
     """
     load_strict(
         model,
@@ -214,6 +240,7 @@ class LoadReport:
         unexpected: Keys of the checkpoint that the model lacks and the adapter allows.
         resized: Position parameters that were fitted to another window or image.
         recomputed: Buffers that follow from sizes and are always the model's own.
+        sealed: Whether the card is sealed; cards of earlier versions are not.
     """
 
     checkpoint: str
@@ -223,6 +250,7 @@ class LoadReport:
     unexpected: tuple[str, ...]
     resized: tuple[Resized, ...]
     recomputed: tuple[str, ...]
+    sealed: bool
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only: counts of what was loaded, names of everything else."""
@@ -247,6 +275,7 @@ class LoadReport:
             parts.append(f"{len(self.resized)} resized (first {first.old} -> {first.new})")
         parts += [f"missing as expected: {', '.join(self.missing)}"] if self.missing else []
         parts += [f"dropped: {', '.join(self.unexpected)}"] if self.unexpected else []
+        parts += [] if self.sealed else [UNSEALED]
         return "; ".join(parts)
 
 
@@ -305,6 +334,7 @@ def load_pretrained(backbone: nn.Module, path: Path) -> LoadReport:
         unexpected=tuple(key for key in state if key not in expected),
         resized=tuple(resized),
         recomputed=recomputed,
+        sealed=is_sealed(card),
     )
 
 

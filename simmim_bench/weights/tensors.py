@@ -18,6 +18,9 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 SAVE_FLOATS = "save the weights as dense float32 tensors, as `model.state_dict()` gives them"
 
 
+DIVERGED = "the run that wrote it diverged, use an earlier checkpoint"
+
+
 def check_tensors(given: Mapping[str, Any], source: str) -> None:
     """Refuse what is not an ordinary dense tensor.
 
@@ -42,7 +45,19 @@ def _unusual(value: Any) -> str | None:
         return f"is sparse ({_name(value.layout)})"
     if value.is_meta:
         return "is on the meta device, so it has no values"
+    return _repeats(value)
+
+
+def _repeats(value: Tensor) -> str | None:
+    """A file of a few bytes can claim any shape by a view with a stride of 0."""
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        return f"is a view of shape {tuple(value.shape)} that repeats fewer values"
     return None
+
+
+def not_finite(given: Mapping[str, Tensor]) -> list[str]:
+    """Keys of floating-point tensors with NaN or infinity; ``check_values`` refuses others."""
+    return [key for key, v in given.items() if v.dtype in FLOATS and not v.isfinite().all()]
 
 
 def check_values(expected: Mapping[str, Tensor], given: Mapping[str, Tensor], source: str) -> None:

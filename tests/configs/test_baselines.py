@@ -15,8 +15,8 @@ from simmim_bench.registry import MODELS
 from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.matrix import group_cells
 from simmim_bench.training.optim import LayerDecayOptimWrapperConstructor
+from simmim_bench.weights.card import read_card
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.files import read_card
 from simmim_bench.weights.strict import load_pretrained
 from tests.configs.reader import read_config
 

@@ -14,8 +14,8 @@ from simmim_bench.errors import BenchError
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
 from simmim_bench.training.batch import has_batch_norm, has_in_batch_negatives
+from simmim_bench.weights.card import read_card
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.files import read_card
 from simmim_bench.weights.strict import load_pretrained
 from tests.configs.reader import read_config
 

@@ -5,8 +5,8 @@ import torch
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
+from simmim_bench.weights.card import read_card
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.files import read_card
 
 BACKBONE = {
     "type": "SwinTransformer",

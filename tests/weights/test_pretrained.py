@@ -8,9 +8,10 @@ import torch
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, sha256_file
 from simmim_bench.registry import MODELS
+from simmim_bench.weights.card import CARD_KEYS, read_card
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.files import CARD_KEYS, read_card
 from simmim_bench.weights.strict import load_pretrained
+from tests.weights.cards import reseal
 
 SWIN = {
     "type": "mmpretrain.SwinTransformer",
@@ -40,18 +41,8 @@ def exported(save_pretraining, tmp_path):
 
 @pytest.fixture
 def edit(exported):
-    """Function that changes the exported weights and lets the card agree with the new file."""
-    return lambda change_state: changed(exported, change_state)
-
-
-def changed(weights, change_state):
-    state = torch.load(weights, weights_only=True)
-    change_state(state)
-    torch.save(state, weights)
-    card = json.loads(weights.with_suffix(".json").read_text())
-    card["sha256"] = sha256_file(weights)
-    atomic_write_json(weights.with_suffix(".json"), card)
-    return weights
+    """Function that changes the exported weights and seals them again."""
+    return lambda change_state: reseal(exported, change_state)
 
 
 def untouched_by_a_refusal(path, sentence, config=SWIN):
@@ -127,7 +118,7 @@ def test_one_key_too_many(edit):
 def test_the_allowed_norm_is_not_the_norm_of_a_block(save_pretraining, tmp_path):
     """Classification may lack ``ln2``, the norm after pooling, but no ``layers.N.ln2``."""
     weights = export_backbone(save_pretraining(VIT), tmp_path / "export").weights
-    changed(weights, lambda state: state.pop("layers.0.ln2.bias"))
+    reseal(weights, lambda state: state.pop("layers.0.ln2.bias"))
     config = {**VIT, "out_type": "avg_featmap", "final_norm": False}
     untouched_by_a_refusal(weights, r"1 of \d+ keys missing \(layers\.0\.ln2\.bias\)", config)
 
@@ -215,9 +206,7 @@ def test_a_card_of_another_format(exported):
 
 def test_a_card_without_a_size(save_pretraining, tmp_path):
     weights = export_backbone(save_pretraining(VIT), tmp_path / "export").weights
-    card = json.loads(weights.with_suffix(".json").read_text())
-    card["sizes"].pop("token_grid")
-    atomic_write_json(weights.with_suffix(".json"), card)
+    reseal(weights, change_card=lambda card: card["sizes"].pop("token_grid"))
     sentence = r"^sizes\.token_grid in \S+backbone\.json is missing; export the backbone again$"
     untouched_by_a_refusal(weights, sentence, VIT)
 

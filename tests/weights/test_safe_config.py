@@ -1,7 +1,6 @@
 """A config inside a stranger's checkpoint or card names registered classes, and nothing runs."""
 
 import copy
-import json
 
 import pytest
 import torch
@@ -15,6 +14,7 @@ from simmim_bench.models.frozen import open_network
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.safe_config import check_config
+from tests.weights.cards import reseal
 from tests.weights.test_pretrained import SWIN
 
 SYSTEM = {"type": "os.system", "command": "touch marker"}
@@ -96,7 +96,7 @@ def test_a_checkpoint(config, said, save_pretraining, state, tmp_path):
 def test_a_card(name, save_pretraining, tmp_path):
     config, said = ATTACKS[name]
     files = export_backbone(save_pretraining(SWIN), tmp_path / "export")
-    files.card.write_text(json.dumps({**files.content, "backbone_config": config}))
+    reseal(files.weights, change_card=lambda card: card.update(backbone_config=config))
     for opened in (
         lambda: open_subject(f"a={files.weights}", seed=0),
         lambda: open_network(files.weights, None),

@@ -12,8 +12,10 @@ from torch import nn
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
 from simmim_bench.training.runner import model_of
+from simmim_bench.weights.files import check_finite
 from simmim_bench.weights.identity import BLOCK, KEY
-from simmim_bench.weights.strict import compare_with_model, load_pretrained
+from simmim_bench.weights.strict import check_fits, load_pretrained
+from simmim_bench.weights.tensors import check_tensors
 
 CLASS_AGNOSTIC = "rpn_head"  # separates objects from background, without classes
 
@@ -131,12 +133,13 @@ class IdentityHook(Hook):
         """Raise where mmengine only warns.
 
         Raises:
-            BenchError: If keys or shapes of the checkpoint and the model differ.
+            BenchError: If the weights do not fit the model (``check_fits``), or those of a moving
+                average hold NaN or infinity.
         """
-        model = model_of(runner)
-        differing = compare_with_model(model, checkpoint["state_dict"])
-        if differing:
-            raise BenchError(
-                f"the last checkpoint in {runner.work_dir} does not fit the model: {differing}; "
-                f"remove it to continue from the checkpoint before, or give another --work-dir"
-            )
+        source = f"the last checkpoint in {runner.work_dir}"
+        remedy = "remove it to continue from the checkpoint before, or give another --work-dir"
+        fits = f"{source} does not fit the model"
+        check_fits(model_of(runner), checkpoint["state_dict"], source=fits, remedy=remedy)
+        average = checkpoint.get("ema_state_dict", {})
+        check_tensors(average, source)
+        check_finite(average, source)

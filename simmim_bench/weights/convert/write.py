@@ -10,7 +10,8 @@ from typing import Any
 
 from simmim_bench.backbones import adapter_for
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json, sha256_file
+from simmim_bench.io import atomic_write_json
+from simmim_bench.weights.card import save_backbone
 from simmim_bench.weights.convert.conversion import Conversion, convert_checkpoint
 from simmim_bench.weights.convert.libraries import loaded_backbone
 from simmim_bench.weights.convert.source import read_source
@@ -62,9 +63,7 @@ def _write_folder(conversion: Conversion, destination: Path, method: str | None)
     card = _card(conversion, method)
     staging = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
     try:
-        weights = staging / "backbone.pth"
-        save_whole(conversion.state, weights)
-        atomic_write_json(staging / "backbone.json", {**card, "sha256": sha256_file(weights)})
+        save_backbone(conversion.state, card, staging / "backbone.pth")
         staging.chmod(0o755)
         staging.replace(destination)
     finally:
