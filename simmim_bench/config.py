@@ -24,6 +24,15 @@ INNER_SPACES = re.compile(r"(?<=[^\s,\[(]) +(?=[^\s,\])])")
 """Spaces of a value itself, and not around the brackets and commas of a list."""
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
+LOAD_WEIGHTS = (
+    "pass --init FILE (a pretraining that starts from weights) or --pretrained BACKBONE.PTH (a "
+    "downstream config)"
+)
+LOADING = ("pretrained", "checkpoint_path")
+"""Options of models by which mmpretrain, mmdet, mmseg and timm load weights."""
+STARTS = {"load_from": LOAD_WEIGHTS, "resume": "pass --resume", "resume_from": "pass --resume"}
+"""Keys of a config by which mmengine starts from a checkpoint, and what to do instead."""
+
 
 def config_of(args: argparse.Namespace) -> Any:
     """The config of a command line that has the arguments of ``cli.config_arguments``."""
@@ -54,7 +63,8 @@ def load_config(
         mmengine ``Config``.
 
     Raises:
-        BenchError: If the file does not exist or cannot be read, or a key does not exist.
+        BenchError: If the file does not exist or cannot be read, a key does not exist, or the
+            model would load weights.
     """
     from mmengine.config import Config
 
@@ -69,11 +79,55 @@ def load_config(
     cfg.merge_from_dict(
         {key: _converted(key, _current(cfg, key), new) for key, new in changes.items()}
     )
+    _check_model(cfg.get("model"), path)
     if data_root is not None:
         _relocate(cfg, data_root)
     if num_classes is not None:
         set_everywhere(cfg, "num_classes", num_classes)
     return cfg
+
+
+def check_start(cfg: Any, name: str) -> None:
+    """Refuse keys by which mmengine loads weights; a run starts as its command line says.
+
+    Args:
+        cfg: Config of a training.
+        name: Name of the config, for the error.
+
+    Raises:
+        BenchError: Names the key and the flag to use instead.
+    """
+    for key, remedy in STARTS.items():
+        if cfg.get(key):
+            raise BenchError(
+                f"{name} has {key}={cfg[key]!r:.80}, which a run does not use; remove it, and "
+                f"{remedy} on the command line"
+            )
+
+
+def _check_model(node: Any, name: str, place: str = "model") -> None:
+    """Refuse options of a model by which the libraries load weights that need not fit.
+
+    Raises:
+        BenchError: Names the option and the flag to use instead.
+    """
+    if isinstance(node, (list, tuple)):
+        for number, child in enumerate(node):
+            _check_model(child, name, f"{place}[{number}]")
+    elif hasattr(node, "items"):
+        kind = node.get("type")
+        kind = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
+        loads = [key for key in ("pretrained", "checkpoint_path") if node.get(key)]
+        if kind.rpartition(".")[2] in ("Pretrained", "PretrainedInit") or loads:
+            what = (
+                f"{place}.{loads[0]}={node[loads[0]]!r:.80}" if loads else f"{place} of type {kind}"
+            )
+            raise BenchError(
+                f"{name} has {what}, which loads weights without checking that they fit; remove "
+                f"it, and {LOAD_WEIGHTS} on the command line"
+            )
+        for key, child in node.items():
+            _check_model(child, name, f"{place}.{key}")
 
 
 def is_of_project(config: Path) -> bool:
@@ -196,6 +250,8 @@ def _parse_override(item: str) -> tuple[str, str]:
         )
     if key == "randomness.seed":
         raise BenchError(f"--cfg-options {item}: use --seed {value} instead")
+    if key in STARTS:
+        raise BenchError(f"--cfg-options {item}: a run does not use {key}; {STARTS[key]} instead")
     return key, value
 
 

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from simmim_bench import config as module
-from simmim_bench.config import is_of_project, load_config, load_stated_config, resolved_hash
+from simmim_bench.config import (
+    check_start,
+    is_of_project,
+    load_config,
+    load_stated_config,
+    resolved_hash,
+)
 from simmim_bench.errors import BenchError
 
 CONFIG = """
@@ -134,3 +140,73 @@ def test_a_config_that_a_file_names_is_found_in_the_project(tmp_path, monkeypatc
     assert resolved_hash(load_stated_config(name)) == here
     (tmp_path / "plain.py").write_text(CONFIG)
     assert load_stated_config("plain.py").train_cfg.max_epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("override", "flag"),
+    [
+        ("load_from=a.pth", "--init FILE"),
+        ("resume=True", "--resume"),
+        ("resume_from=a", "--resume"),
+    ],
+)
+def test_an_override_that_mmengine_would_start_from(config, override, flag):
+    with pytest.raises(BenchError, match=rf"^--cfg-options {override}: .* does not use .*{flag}"):
+        load_config(config, overrides=[override])
+
+
+@pytest.mark.parametrize(
+    ("key", "flag"),
+    [
+        ("load_from = 'a.pth'", "pass --init FILE .* or --pretrained BACKBONE.PTH"),
+        ("resume = True", "pass --resume"),
+        ("resume_from = 'a.pth'", "pass --resume"),
+    ],
+)
+def test_a_key_that_mmengine_would_start_from(config, key, flag):
+    Path(config).write_text(CONFIG + key)
+    said = rf"^this.py has {key.replace(' ', '')}, which a run does not use; remove it, and {flag}"
+    with pytest.raises(BenchError, match=said):
+        check_start(load_config(config), "this.py")
+
+
+def test_keys_of_a_config_that_mmengine_writes_itself_are_accepted(config):
+    Path(config).write_text(f"{CONFIG}load_from = None\nresume = False\n")
+    check_start(load_config(config), "this.py")
+
+
+INIT = "dict(type='Pretrained', checkpoint='a.pth')"
+
+
+@pytest.mark.parametrize(
+    ("model", "place"),
+    [
+        (f"dict(type='X', init_cfg={INIT})", r"model.init_cfg of type Pretrained"),
+        (
+            f"dict(type='X', parts=[dict(type='Y', init_cfg=[dict(type='Xavier'), {INIT}])])",
+            r"model.parts\[0\].init_cfg\[1\] of type Pretrained",
+        ),
+        (
+            "dict(type='X', init_cfg=dict(type='mmengine.PretrainedInit', checkpoint='a.pth'))",
+            "model.init_cfg of type mmengine.PretrainedInit",
+        ),
+        (
+            "dict(type='X', backbone=dict(type='Y', pretrained=True))",
+            "model.backbone.pretrained=True",
+        ),
+        ("dict(type='X', pretrained='a.pth')", "model.pretrained='a.pth'"),
+        ("dict(type='X', checkpoint_path='a.pth')", "model.checkpoint_path='a.pth'"),
+    ],
+)
+def test_a_model_that_would_load_weights_without_a_check(config, model, place):
+    Path(config).write_text(f"model = {model}")
+    with pytest.raises(BenchError, match=f"has {place}, which loads weights without checking"):
+        load_config(config)
+
+
+def test_an_override_that_makes_a_model_load_weights(config):
+    Path(config).write_text("model = dict(type='X', init_cfg=dict(type='Xavier', a=1))")
+    with pytest.raises(BenchError, match=r"has model.init_cfg of type Pretrained, which loads"):
+        load_config(config, overrides=["model.init_cfg.type=Pretrained"])
+    with pytest.raises(BenchError, match=r"has model.pretrained=True, which loads weights"):
+        load_config(config, overrides=["model.pretrained=True"])

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.config import added_arguments, load_config
+from simmim_bench.config import added_arguments, check_start, load_config
 from simmim_bench.data.layouts import data_root, missing_data
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.build import read_card
@@ -58,6 +58,7 @@ def _config_mistakes(plan: Plan, stage: Stage, reported: set[Path]) -> Iterator[
     """Mistakes of one config; missing paths below one of ``reported`` are skipped."""
     try:
         cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
+        check_start(cfg, "it")
     except BenchError as error:
         message = str(error).replace(f"{plan.root}/", "")
         yield f"{stage.config}: {message}"

@@ -53,6 +53,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
         {"type": "simmim_bench.SamplePredictionsHook", "task": cfg.protocol.task},
     ]
     configure(cfg, work_dir, args.launcher, args.seed, hooks)
+    cfg.load_from, cfg.resume = None, False  # mmengine would load it over ``args.checkpoint``
     if args.draw:
         draw_predictions(cfg, Path(args.draw))
     metrics = _run(cfg, args)

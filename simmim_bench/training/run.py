@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from simmim_bench.config import resolved_hash
+from simmim_bench.config import check_start, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.records import SCRATCH
 from simmim_bench.records.manifest import Pretraining
@@ -170,6 +170,7 @@ def check_origin(args: argparse.Namespace, cfg: Any) -> None:
             f"config {args.config} must state either `pretraining` or `protocol`; see the configs "
             "under configs/simmim and configs/imagenet"
         )
+    check_start(cfg, f"config {args.config}")
     for name, model in (("pretraining", Pretraining), ("protocol", Protocol)):
         if name in cfg:
             validate(

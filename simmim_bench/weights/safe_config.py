@@ -47,7 +47,7 @@ LOADING_KEYS = ("pretrained", "checkpoint_path", "tokenizer_path")
 FROZEN_NETWORKS = ("torchvision.vgg16",)  # see models/frozen.py, as ``timm.NAME``
 REMEDY = (
     "do not use the file if it is not yours; if it is, train again with a config that names "
-    "registered classes and loads weights with init_cfg"
+    "registered classes"
 )
 
 

@@ -57,6 +57,11 @@ def test_explain_shows_every_change(finished):
             ["configs/det_net.py: train_dataloader: no data at", "nowhere/coco"],
         ),
         ("a = nothing_of_that_name\n", ["configs/det_net.py cannot be read"]),
+        ("load_from = 'a.pth'\n", ["configs/det_net.py: it has load_from='a.pth', which a run"]),
+        (
+            "model = dict(type='X', init_cfg=dict(type='Pretrained', checkpoint='a.pth'))\n",
+            ["configs/det_net.py has model.init_cfg of type Pretrained, which loads weights"],
+        ),
     ],
 )
 def test_what_would_fail_later_is_reported_before_anything_runs(project, config, sentences):

@@ -1,14 +1,13 @@
 """What a command line and a config say about a run."""
 
 import dataclasses
-import json
 
 import pytest
 
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json
 from simmim_bench.weights.export import export_backbone
+from tests.weights.cards import reseal
 
 PRETRAIN = "configs/demo/simmim_swin-demo.py"
 RUNTIME = "configs/_base_/runtime/by_iteration.py"
@@ -68,8 +67,7 @@ def test_facts_of_a_downstream_run(command_line, export):
 
 def test_a_smoke_backbone_makes_no_full_result(command_line, export):
     files = export("seed0")
-    card = json.loads(files.card.read_text("utf-8"))
-    atomic_write_json(files.card, {**card, "kind": "smoke"})
+    reseal(files.weights, change_card=lambda card: card.update(kind="smoke"))
     with pytest.raises(BenchError, match=r"comes from a smoke run.*pass --kind smoke"):
         command_line(FINETUNE, "--pretrained", files.weights)
     _, run = command_line(FINETUNE, "--pretrained", files.weights, "--kind", "smoke")
