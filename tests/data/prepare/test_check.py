@@ -178,7 +178,7 @@ def coco(tmp_path):
             path.write_text(json.dumps(content) if text is None or split[0] == "v" else text)
         parts = check_layout("coco", tmp_path)
         train = next(p for p in parts if p.name == "annotations/instances_train2017.json")
-        return [said.partition(".json: ")[2] for said in train.problems]
+        return [said.partition(".json")[2].removeprefix(": ") for said in train.problems]
 
     return check
 
@@ -216,8 +216,10 @@ def test_ids_that_are_used_twice(coco):
     image = {"id": 7, "file_name": "7.jpg", "width": 12, "height": 8}
     category = {"id": 3, "name": "cat"}
     found = coco(instance(), instance(), images=[image] * 2, categories=[category] * 2)
-    assert found == [f"{kind} has id {n} 2 times" for kind, n in
-                     (("images", 7), ("categories", 3), ("annotations", 1))]  # fmt: skip
+    assert found == [
+        f"id {number} of {kind} is used 2 times; give each its own id"
+        for kind, number in (("images", 7), ("categories", 3), ("annotations", 1))
+    ]
 
 
 def test_images_that_are_not_there_or_of_another_size(coco):
@@ -237,7 +239,16 @@ def test_the_two_flat_boxes_of_the_published_file_are_no_problem(coco):
     assert len(coco(instance(919, **flat))) == 1
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"images": 3}', "\x00"])
-def test_a_file_that_is_none(coco, text):
-    [said] = coco(text=text)
-    assert said.startswith("cannot be used")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "cannot be read as JSON"),
+        ("\x00", "cannot be read as JSON"),
+        ("{}", "has no list 'images' (it has: nothing)"),
+        ("[]", "holds a list, expected COCO's annotations"),
+        ('{"images": 3}', "has 'images' that are no list of objects"),
+    ],
+)
+def test_a_file_that_is_none(coco, text, said):
+    [found] = coco(text=text)
+    assert found.strip().startswith(said)
