@@ -190,7 +190,7 @@ def validate(document: dict[str, Any]) -> Report:
     found = _Found()
     for name in LISTS:
         _check_ids(name, document[name], found)
-    images = {each.get("id"): each for each in _with_ids(document["images"])}
+    images: dict[int, Any] = {each["id"]: each for each in _with_ids(document["images"])}
     sizes = {number: _size(image, found) for number, image in images.items()}
     _check_names(images.values(), found)
     named = _with_ids(document["categories"])
@@ -272,19 +272,20 @@ def _check_annotation(
             return False
         if each["id"] in KNOWN_FLAWS and each["area"] == 0:
             return True
-        _check_box(each.get("bbox"), *size)
+        width, height = size
+        _check_box(each.get("bbox"), width, height)
     except _WrongError as problem:
         found.add(problem.args[0], f"annotation {short(each.get('id'))}", problem.args[1])
         if problem.args[0] not in WARNINGS:
             return False
     try:
-        _check_mask(each.get("segmentation"), *size)
+        _check_mask(each.get("segmentation"), width, height)
         if each.get("iscrowd") and isinstance(each["segmentation"], list):
             raise _WrongError("crowd", "is a crowd with polygons")
     except _WrongError as problem:
         found.add(problem.args[0], f"annotation {each['id']}", problem.args[1])
-    _, _, width, height = each["bbox"]
-    return bool(each["area"] <= 0 or width < 1 or height < 1)
+    _, _, across, down = each["bbox"]
+    return bool(each["area"] <= 0 or across < 1 or down < 1)
 
 
 def _check_fields(each: dict[str, Any], sizes: dict[int, Any], categories: dict[int, str]) -> None:
