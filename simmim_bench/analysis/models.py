@@ -24,12 +24,9 @@ from simmim_bench.training.failures import explained
 from simmim_bench.training.process import prepare
 from simmim_bench.weights.card import read_card
 from simmim_bench.weights.files import checkpoint_in, load_checkpoint, stored_config
+from simmim_bench.weights.pretrained import load_pretrained
 from simmim_bench.weights.safe_config import build_from_file
-from simmim_bench.weights.strict import (
-    load_pretrained,
-    load_trained_backbone,
-    load_whole,
-)
+from simmim_bench.weights.strict import load_trained_backbone, load_whole
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 """ImageNet's, for an exported backbone, whose card has none; those of every config here."""

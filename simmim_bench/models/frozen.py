@@ -20,8 +20,9 @@ from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.card import read_card
 from simmim_bench.weights.files import PREFIX, load_checkpoint, require_file
+from simmim_bench.weights.pretrained import load_pretrained
 from simmim_bench.weights.safe_config import check_config
-from simmim_bench.weights.strict import load_pretrained, load_strict
+from simmim_bench.weights.strict import load_strict
 
 TIMM = "timm."
 VGG = "torchvision.vgg16"

@@ -16,20 +16,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from simmim_bench.backbones import BackboneAdapter, Resized, adapter_for
 from simmim_bench.backbones.base import matches
 from simmim_bench.errors import BenchError
-from simmim_bench.io import sha256_file
-from simmim_bench.weights.card import EXPORT_FIRST, is_sealed, read_card
-from simmim_bench.weights.files import PREFIX, backbone_state, check_finite, load_checkpoint
+from simmim_bench.weights.files import backbone_state, check_finite
 from simmim_bench.weights.safe_config import build_from_file
 from simmim_bench.weights.tensors import DIVERGED, check_tensors, check_values, not_finite
 
 SHOWN_KEYS = 3
-UNSEALED = (
-    "its card is not sealed (an earlier version wrote it), so that method, epochs and kind could "
-    "have been edited; export again to seal it"
-)
 RENAMED = 0.5  # least similarity of two keys to ask whether one is the other renamed
 Shape = tuple[int, ...]
 
@@ -226,149 +219,3 @@ def load_trained_backbone(content: dict[str, Any], config: dict[str, Any], path:
         remedy="the file was changed after training, use the original",
     )
     return backbone
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """What happened to each key of an exported backbone.
-
-    Args:
-        checkpoint: File that was loaded.
-        sha256: Its hash.
-        matched: Keys that were loaded, including resized ones.
-        missing: Keys of the model that the checkpoint lacks and the adapter allows.
-        unexpected: Keys of the checkpoint that the model lacks and the adapter allows.
-        resized: Position parameters that were fitted to another window or image.
-        recomputed: Buffers that follow from sizes and are always the model's own.
-        sealed: Whether the card is sealed; cards of earlier versions are not.
-    """
-
-    checkpoint: str
-    sha256: str
-    matched: tuple[str, ...]
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-    resized: tuple[Resized, ...]
-    recomputed: tuple[str, ...]
-    sealed: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON types only: counts of what was loaded, names of everything else."""
-        return {
-            "checkpoint": self.checkpoint,
-            "sha256": self.sha256,
-            "matched": len(self.matched),
-            "missing": list(self.missing),
-            "unexpected": list(self.unexpected),
-            "resized": [
-                {"key": item.key, "from": list(item.old), "to": list(item.new)}
-                for item in self.resized
-            ],
-            "recomputed": len(self.recomputed),
-        }
-
-    def summary(self) -> str:
-        """One line for the log."""
-        parts = [f"loaded {self.checkpoint}: {len(self.matched)} tensors matched"]
-        if self.resized:
-            first = self.resized[0]
-            parts.append(f"{len(self.resized)} resized (first {first.old} -> {first.new})")
-        parts += [f"missing as expected: {', '.join(self.missing)}"] if self.missing else []
-        parts += [f"dropped: {', '.join(self.unexpected)}"] if self.unexpected else []
-        parts += [] if self.sealed else [UNSEALED]
-        return "; ".join(parts)
-
-
-def load_pretrained(backbone: nn.Module, path: Path) -> LoadReport:
-    """Load an exported backbone into ``backbone``; all tasks start here.
-
-    Args:
-        backbone: Backbone of a downstream model; changed in place, or not at all.
-        path: ``backbone.pth`` with its ``backbone.json`` beside it.
-
-    Raises:
-        BenchError: If the file is not an exported backbone, is damaged, belongs to another
-            architecture, lacks or has keys that no list allows, or holds NaN.
-    """
-    adapter = adapter_for(backbone)
-    content = load_checkpoint(path)
-    _check_exported(content, path)
-    source = f"{path} does not fit the {adapter.name} backbone"
-    check_tensors(content, source)
-    card = read_card(path)
-    _check_architecture(adapter, card, path)
-    own = backbone.state_dict()
-    kept = {k: v for k, v in content.items() if not matches(k, adapter.recomputed)}
-    check_values(own, kept, source)
-    try:
-        state, resized = adapter.resize(kept, card["sizes"])
-    except KeyError as error:
-        name = error.args[0]
-        if name not in adapter.sizes():
-            raise
-        raise BenchError(
-            f"sizes.{name} in {path.with_suffix('.json')} is missing; export the backbone again"
-        ) from error
-    recomputed = tuple(key for key in own if matches(key, adapter.recomputed))
-    expected = {key: value for key, value in own.items() if key not in recomputed}
-    differing = compare_states(
-        expected,
-        state,
-        may_be_missing=adapter.may_be_missing(),
-        may_be_unexpected=adapter.may_be_unexpected(),
-    )
-    if differing:
-        raise BenchError(
-            f"{source}: {differing}; export it again from "
-            f"its pretraining checkpoint, or use a config of the same backbone"
-        )
-    check_finite(state, path)
-    sha256 = _check_hash(card, path)
-    loaded = {key: value for key, value in state.items() if key in expected}
-    backbone.load_state_dict({**own, **loaded}, strict=False)  # compared key by key above
-    return LoadReport(
-        checkpoint=path.name,
-        sha256=sha256,
-        matched=tuple(loaded),
-        missing=tuple(key for key in expected if key not in state),
-        unexpected=tuple(key for key in state if key not in expected),
-        resized=tuple(resized),
-        recomputed=recomputed,
-        sealed=is_sealed(card),
-    )
-
-
-def _check_exported(content: dict[str, Any], path: Path) -> None:
-    if "state_dict" in content or "model" in content:
-        raise BenchError(f"{path} is a whole checkpoint, not an exported backbone; {EXPORT_FIRST}")
-    if not content or not all(isinstance(value, Tensor) for value in content.values()):
-        raise BenchError(f"{path} is not the state dict of a backbone; {EXPORT_FIRST}")
-    if all(key.startswith(PREFIX) for key in content):
-        raise BenchError(f"{path} has keys that start with {PREFIX!r}; {EXPORT_FIRST}")
-
-
-def _check_architecture(adapter: BackboneAdapter, card: dict[str, Any], path: Path) -> None:
-    own, theirs = adapter.architecture(), card["architecture"]
-    if card["adapter"] != adapter.name:
-        raise BenchError(
-            f"{path} is a {card['adapter']} backbone, the config's backbone is {adapter.name}; "
-            f"use a checkpoint and a config of the same backbone"
-        )
-    differing = [name for name in own if own[name] != theirs.get(name)]
-    if differing:
-        given = ", ".join(f"{name} {theirs.get(name)}" for name in differing)
-        expected = ", ".join(f"{name} {own[name]}" for name in differing)
-        raise BenchError(
-            f"{path} is {adapter.name} with {given}, the config's backbone has {expected}; use a "
-            f"checkpoint and a config of the same architecture"
-        )
-
-
-def _check_hash(card: dict[str, Any], path: Path) -> str:
-    found: str = sha256_file(path)
-    if found != card["sha256"]:
-        raise BenchError(
-            f"{path} has sha256 {found[:12]}..., but {path.with_suffix('.json').name} says "
-            f"{card['sha256'][:12]}...; the weights were changed after the export, export again"
-        )
-    return found

@@ -11,7 +11,7 @@ from simmim_bench.backbones import adapter_for, adapters, base, register_adapter
 from simmim_bench.backbones.pixels import PixelAdapter
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 
 MODULE = """
 from mmengine.model import BaseModule

@@ -8,7 +8,7 @@ import torch
 from simmim_bench.backbones import adapter_for
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 
 ARCH = {"embed_dims": 24, "num_layers": 3, "num_heads": 2, "feedforward_channels": 48}
 VIT = {

@@ -17,7 +17,7 @@ from simmim_bench.suite.matrix import group_cells
 from simmim_bench.training.optim import LayerDecayOptimWrapperConstructor
 from simmim_bench.weights.card import read_card
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"

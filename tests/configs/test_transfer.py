@@ -8,7 +8,7 @@ import torch
 
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 from tests.configs.reader import read_config
 
 ROOT = Path(__file__).parents[2] / "configs"

@@ -9,7 +9,7 @@ import torch
 from simmim_bench.backbones import FeatureSpec
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 
 SIZE = (64, 96)
 

@@ -7,7 +7,7 @@ from simmim_bench.backbones import adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 from tests.contracts.contract import SIZE, BackboneContract
 
 

@@ -12,7 +12,7 @@ from mmengine.structures import InstanceData, PixelData
 from simmim_bench.backbones import adapter_for
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 from tests.contracts.table import own_adapters
 
 PARTS = Path(__file__).parents[2] / "configs" / "_base_" / "models"

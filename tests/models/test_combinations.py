@@ -8,7 +8,7 @@ from mmpretrain.structures import DataSample
 
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 
 SIZE = (64, 96)
 BACKBONE = {

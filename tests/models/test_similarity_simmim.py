@@ -10,7 +10,7 @@ from torch import nn
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 
 SWIN = {
     "type": "mmpretrain.SwinTransformer",

@@ -10,7 +10,7 @@ from simmim_bench.registry import MODELS
 from simmim_bench.weights.convert.layouts import LAYOUTS
 from simmim_bench.weights.convert.translate import read_layout
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 
 DATA = Path(__file__).parents[1] / "golden"
 SWIN = {

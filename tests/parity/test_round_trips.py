@@ -9,7 +9,7 @@ from mmpretrain.registry import MODELS
 from simmim_bench.weights.convert.conversion import convert_checkpoint
 from simmim_bench.weights.convert.source import Source
 from simmim_bench.weights.convert.write import convert_file
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 
 DATA = Path(__file__).parents[1] / "golden"
 RELATIVE = 1e-5

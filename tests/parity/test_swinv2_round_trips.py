@@ -8,7 +8,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.weights.convert.conversion import convert_checkpoint
 from simmim_bench.weights.convert.source import Source
 from simmim_bench.weights.convert.write import convert_file
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 
 RELATIVE = 1e-5
 BUFFERS = ("relative_coords_table", "relative_position_index")

@@ -11,7 +11,7 @@ from simmim_bench.registry import MODELS
 from simmim_bench.tasks.retrieval import ImageTextAligner
 from simmim_bench.tasks.text_encoder import ByteTextEncoder
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 
 FUSIONS = {
     "concatenation": {"type": "simmim_bench.ConcatenationFusion", "channels": 8},

@@ -11,8 +11,8 @@ from simmim_bench.registry import MODELS
 from simmim_bench.weights.card import is_sealed, read_card
 from simmim_bench.weights.convert.write import convert_file
 from simmim_bench.weights.export import export_backbone
+from simmim_bench.weights.pretrained import load_pretrained
 from simmim_bench.weights.seal import SEAL, seal_of
-from simmim_bench.weights.strict import load_pretrained
 from tests.weights.cards import unseal
 from tests.weights.test_pretrained import SWIN
 

@@ -10,7 +10,7 @@ from simmim_bench.io import atomic_write_json, sha256_file
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.card import CARD_KEYS, read_card
 from simmim_bench.weights.export import export_backbone
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 from tests.weights.cards import reseal
 
 SWIN = {

@@ -16,7 +16,8 @@ from simmim_bench.training.hooks.start import IdentityHook
 from simmim_bench.weights.convert.write import convert_file
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.files import load_checkpoint
-from simmim_bench.weights.strict import load_pretrained, load_whole
+from simmim_bench.weights.pretrained import load_pretrained
+from simmim_bench.weights.strict import load_whole
 from tests.weights.cards import unseal
 from tests.weights.test_pretrained import SWIN
 

@@ -35,8 +35,8 @@ from simmim_bench.registry import METRICS, imports
 from simmim_bench.suite.plan import Plan
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.files import load_checkpoint, stored_config
+from simmim_bench.weights.pretrained import load_pretrained
 from simmim_bench.weights.safe_config import check_config
-from simmim_bench.weights.strict import load_pretrained
 
 NUMBER = re.compile(r"epoch_(\d+)\.pth")
 BATCH = 32

@@ -14,7 +14,8 @@ from simmim_bench.registry import HOOKS
 from simmim_bench.training.runner import model_of
 from simmim_bench.weights.files import check_finite
 from simmim_bench.weights.identity import BLOCK, KEY
-from simmim_bench.weights.strict import check_fits, load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
+from simmim_bench.weights.strict import check_fits
 from simmim_bench.weights.tensors import check_tensors
 
 CLASS_AGNOSTIC = "rpn_head"  # separates objects from background, without classes

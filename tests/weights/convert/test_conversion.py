@@ -20,7 +20,7 @@ from simmim_bench.weights.convert.keymaps import TIMM_RULES
 from simmim_bench.weights.convert.sniff import sniff, unwrap
 from simmim_bench.weights.convert.source import Source, read_source
 from simmim_bench.weights.convert.write import convert_file
-from simmim_bench.weights.strict import load_pretrained
+from simmim_bench.weights.pretrained import load_pretrained
 
 DATA = Path(__file__).parents[2] / "golden"
 SWIN = {
