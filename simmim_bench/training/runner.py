@@ -25,6 +25,7 @@ from torch import nn
 from simmim_bench.backbones import adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import LOOPS, OPTIM_WRAPPERS
+from simmim_bench.tasks.box_precision import keep_boxes_in_float32
 
 # Lines that mmengine logs at every run and that users can do nothing about.
 NOISE = ('"FileClient" will be', '"HardDiskBackend" is the alias', "`save_param_scheduler` is True")
@@ -48,6 +49,12 @@ class BenchRunner(Runner):
     def get_hooks_info(self) -> str:
         """Names of the hooks; mmengine lists them under each of 20 stages."""
         return ", ".join(type(hook).__name__ for hook in self.hooks)
+
+    def build_model(self, model: Any) -> nn.Module:
+        """Build the model; in mixed precision the boxes of a detector stay float32."""
+        built: nn.Module = super().build_model(model)
+        keep_boxes_in_float32(built)
+        return built
 
     def _init_model_weights(self) -> None:
         """Initialise weights; a downstream backbone as ``backbone_init`` in the config says.
