@@ -52,7 +52,7 @@ setup(
         "matplotlib>=3.8,<3.12",
         "fonttools>=4.43,<5",
         "ftfy>=6.1,<7",
-        "filelock>=3.13,<5",
+        "filelock>=3.20.1,<5",
         "psutil>=5.9,<8",
         "requests>=2.31,<3",
         "urllib3>=2,<3",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from simmim_bench.errors import BenchError
+from simmim_bench.io import check_output, kind_of
 
 LARGEST_SEED = 2**32 - 1  # of NumPy
 LARGEST_PORT = 2**16 - 1
@@ -143,8 +144,23 @@ def folder(text: str) -> Path:
     """
     path = Path(text)
     for part in (path, *path.parents):
-        if part.exists() and not part.is_dir():
-            raise argparse.ArgumentTypeError(f"{part} is a file, expected a folder")
+        if os.path.lexists(part) and not part.is_dir():
+            raise argparse.ArgumentTypeError(f"{part} is {kind_of(part)}, expected a folder")
+    return path
+
+
+def output_file(text: str) -> Path:
+    """``type=`` of a file to write.
+
+    Raises:
+        ArgumentTypeError: If it exists and is not an ordinary file, or a folder above it is a file.
+    """
+    path = Path(text)
+    folder(str(path.parent))
+    try:
+        check_output(path)
+    except BenchError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     return path
 
 

@@ -1,4 +1,8 @@
-"""Atomic writes, CSV text and file hashes; imports neither torch nor mmengine."""
+"""Atomic writes, checks of output paths, CSV text, file hashes; imports no torch, no mmengine.
+
+Only ordinary files are written or replaced. A link to a file may only lead to its own folder: what
+lies elsewhere belongs to something else. Links to folders are followed.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +19,39 @@ from typing import Any
 
 from simmim_bench.errors import BenchError
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""First characters of a cell that a spreadsheet would compute."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""First characters of a cell that a spreadsheet would compute; the last four are full-width."""
+
+
+def check_output(path: Path) -> None:
+    """Refuse to write to a path that exists and is not an ordinary file.
+
+    Raises:
+        BenchError: If it is a folder, device, named pipe or socket, or a link that leaves the
+            folder it stands in.
+    """
+    if path.exists() and not path.is_file():
+        raise BenchError(f"{path} is {kind_of(path)}, expected a file; give another path")
+    if path.is_symlink():
+        _check_link(path, path.parent)
+
+
+def check_output_folder(folder: Path) -> None:
+    """Refuse a folder, with those in it, in which writing could reach another place.
+
+    For folders in which libraries write, which follow links and open devices.
+
+    Raises:
+        BenchError: Names the first link that leaves the folder, device, named pipe or socket.
+    """
+    for where, folders, names in os.walk(folder):
+        for path in (Path(where, name) for name in (*folders, *names)):
+            if path.is_symlink():
+                _check_link(path, folder)
+            if path.exists() and not path.is_file() and not path.is_dir():
+                raise BenchError(
+                    f"{path} is {kind_of(path)}, expected a file; remove it or give another folder"
+                )
 
 
 @contextmanager
@@ -27,10 +62,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     stays.
 
     Raises:
-        BenchError: If ``path`` is something other than a regular file, such as a folder or device.
+        BenchError: As ``check_output``.
     """
-    if path.exists() and not path.is_file():
-        raise BenchError(f"{path} is {_kind(path)}, expected a file; give another path")
+    check_output(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     os.close(handle)
@@ -83,12 +117,26 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
+    """What a path is, with its article."""
     if path.is_dir():
         return "a folder"
+    if path.is_file():
+        return "a file"
+    if not path.exists():
+        return "a link to nothing"
     if path.is_fifo():
         return "a named pipe"
     return "a socket" if path.is_socket() else "a device"
+
+
+def _check_link(path: Path, folder: Path) -> None:
+    target = os.path.realpath(path)
+    if Path(os.path.realpath(folder)) not in Path(target).parents:
+        raise BenchError(
+            f"{path} is a link to {target}, which is not in {folder}, so it is neither written to "
+            f"nor replaced; remove the link or give another path"
+        )
 
 
 def _cell(value: Any) -> Any:

@@ -72,7 +72,7 @@ def torchrun(
         rendezvous: How machines find one another; by default there is one, on a free port.
     """
     return (
-        *(sys.executable, "-m", "torch.distributed.run", *rendezvous),
+        *(sys.executable, "-P", "-m", "torch.distributed.run", *rendezvous),
         *(f"--nproc_per_node={processes}", *tool, "--launcher", "pytorch"),
     )
 

@@ -72,7 +72,12 @@ def _representation(args: argparse.Namespace, console: Console) -> None:
 def _add_reconstruct(commands: Subparsers) -> None:
     parser = _command(commands, _reconstruct, parents=[_pretrained(), _images()])
     add = parser.add_argument
-    add("--out", type=Path, default=Path("reconstruction.png"), help="PNG (default: %(default)s)")
+    add(
+        "--out",
+        type=cli.output_file,
+        default="reconstruction.png",
+        help="PNG (default: %(default)s)",
+    )
     add("--scale", type=cli.positive, default=1, help="enlarge the picture this many times")
     add("--seed", type=cli.seed, default=0, help="seed of the masks (default: 0)")
 

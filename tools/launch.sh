@@ -5,10 +5,10 @@ PYTHON=${PYTHON:-python}
 
 # launch_torchrun GPUS TOOL ARGUMENTS...
 launch_torchrun() {
-    exec "$PYTHON" -m simmim_bench.launch torchrun "$1" "$TOOLS/$2" "${@:3}"
+    exec "$PYTHON" -P -m simmim_bench.launch torchrun "$1" "$TOOLS/$2" "${@:3}"
 }
 
 # launch_srun PARTITION JOB_NAME TOOL ARGUMENTS...
 launch_srun() {
-    exec "$PYTHON" -m simmim_bench.launch srun "$1" "$2" "$TOOLS/$3" "${@:4}"
+    exec "$PYTHON" -P -m simmim_bench.launch srun "$1" "$2" "$TOOLS/$3" "${@:4}"
 }

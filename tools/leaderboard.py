@@ -92,7 +92,9 @@ def parse() -> argparse.Namespace:
     command = commands.add_parser(
         "protocols", help="describe every recipe and protocol of the configs (docs/protocols.md)"
     )
-    command.add_argument("--out", type=Path, metavar="FILE", help="output file (default: print)")
+    command.add_argument(
+        "--out", type=cli.output_file, metavar="FILE", help="output file (default: print)"
+    )
     command.set_defaults(configs=ROOT / "configs")
     commands.add_parser("schema", help="print the JSON Schema of a record")
     return parser.parse_args()

@@ -112,7 +112,7 @@ def _add_palette(datasets: Subparsers) -> None:
     add = parser.add_argument
     add("images", type=Path, help="folder with images in it or below")
     add("--clusters", type=int, default=512, metavar="K", help="colours (default: 512, as iGPT)")
-    add("--out", type=Path, required=True, metavar="FILE", help="JSON to write")
+    add("--out", type=cli.output_file, required=True, metavar="FILE", help="JSON to write")
     add("--seed", type=cli.seed, default=0, help="random seed (default: 0)")
     parser.set_defaults(command=_palette)
 

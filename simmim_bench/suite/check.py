@@ -101,7 +101,7 @@ def _argument_mistakes(plan: Plan, stages: Iterable[Stage]) -> list[str]:
                 added.append([str(plan.root / config), list(options)])
     if not added:
         return []
-    command = [sys.executable, "-m", "simmim_bench.training.config_check"]
+    command = [sys.executable, "-P", "-m", "simmim_bench.training.config_check"]
     checked = subprocess.run(
         command, input=json.dumps(added), capture_output=True, text=True, check=False
     )

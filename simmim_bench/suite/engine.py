@@ -18,6 +18,8 @@ from simmim_bench.suite.events import OWNER_VARIABLE
 from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.suite.profile import MOST_JOBS, Profile
 
+PYTHON_MODULE = (sys.executable, "-P", "-m")
+"""Run a module; -P: never one from the current folder, which is that of the results."""
 SNAKEFILE = Path(__file__).with_name("Snakefile")
 LOG = "snakemake.log"
 JOBS = "jobs.json"  # also in the Snakefile
@@ -42,7 +44,7 @@ class Engine:
         atomic_write_json(plan.state / JOBS, _jobs(plan, stages, profile))
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "snakemake", *_options(plan, profile)],
+                [*PYTHON_MODULE, "snakemake", *_options(plan, profile)],
                 cwd=plan.root,
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
@@ -80,8 +82,7 @@ def run_alone(plan: Plan, stage: Stage) -> None:
     """Run one stage without Snakemake; events report how it ended."""
     module = "simmim_bench.suite.stage"
     command = [
-        sys.executable,
-        "-m",
+        *PYTHON_MODULE,
         module,
         plan.file.name,
         stage.id,

@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json, read_json
+from simmim_bench.io import atomic_write_json, check_output_folder, read_json
 from simmim_bench.suite import report
 from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.cache import check_plan, is_complete
@@ -209,6 +209,7 @@ def _choose(plan: Plan, patterns: tuple[str, ...]) -> set[str]:
 @contextmanager
 def _locked(plan: Plan) -> Iterator[None]:
     """Lock the suite's folder; the kernel releases the lock when this process ends."""
+    check_output_folder(plan.state)
     plan.state.mkdir(parents=True, exist_ok=True)
     owner = plan.state / "owner.json"
     try:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from simmim_bench.io import atomic_write_text
+from simmim_bench.io import atomic_write_text, check_output
 from simmim_bench.stop import AGAIN, Stop, take_stop
 from simmim_bench.suite import cache
 from simmim_bench.suite.attempt import INTERRUPTED, Attempt, hold_gpus
@@ -90,6 +90,7 @@ def run_stage(plan: Plan, stage: Stage, threads: int, *, is_job: bool = False) -
         return _succeed(plan, stage, "cached")
     cache.begin(plan, stage)
     log = plan.log_of(stage)
+    check_output(log)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
     message = ""
     for start in range(1, MOST_STARTS + 1):

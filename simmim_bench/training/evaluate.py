@@ -11,7 +11,7 @@ from typing import Any
 from simmim_bench.config import config_of
 from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json, sha256_file
+from simmim_bench.io import atomic_write_json, check_output_folder, sha256_file
 from simmim_bench.records.collect import make_record, makers_of
 from simmim_bench.records.hash import content_sha256
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest
@@ -52,6 +52,8 @@ def test(args: argparse.Namespace) -> dict[str, float]:
         {"type": "simmim_bench.ClassReportHook", "task": cfg.protocol.task},
         {"type": "simmim_bench.SamplePredictionsHook", "task": cfg.protocol.task},
     ]
+    for folder in filter(None, (work_dir, args.draw)):
+        check_output_folder(Path(folder))
     configure(cfg, work_dir, args.launcher, args.seed, hooks)
     cfg.load_from, cfg.resume = None, False  # mmengine would load it over ``args.checkpoint``
     if args.draw:

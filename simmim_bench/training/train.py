@@ -13,6 +13,7 @@ from typing import Any
 
 from simmim_bench.config import config_of
 from simmim_bench.data.layouts import check_data
+from simmim_bench.io import check_output_folder
 from simmim_bench.training.process import leave, prepare
 from simmim_bench.training.run import Note, Run, check_origin, make_run
 
@@ -48,6 +49,7 @@ def start(cfg: Any, run: Run) -> None:
         run: What to do.
 
     Raises:
+        BenchError: If the work dir leads elsewhere, or holds another run.
         SystemExit: With code 75 if the same command would continue the run.
     """
     from simmim_bench.training.adapt import adapt
@@ -56,6 +58,7 @@ def start(cfg: Any, run: Run) -> None:
     from simmim_bench.training.runner import BenchRunner, configure
     from simmim_bench.training.stopping import stopping
 
+    check_output_folder(run.work_dir)
     said = adapt(cfg, run)
     deviations = [*run.deviations, *(text for text in said if not isinstance(text, Note))]
     configure(cfg, run.work_dir, run.launcher, run.seed, hooks_of(cfg, run, deviations))

@@ -136,8 +136,12 @@ def test_names_that_give_the_same_folder_are_refused(project):
     ("profile", "processes", "begin"),
     [
         (Profile(), 1, ["tools/train.py"]),
-        (Profile(launcher="torchrun"), 4, ["-m", "torch.distributed.run", "--standalone"]),
-        (Profile(launcher="torchrun", gpus=2, on_gpus=True), 2, ["-m", "torch.distributed.run"]),
+        (Profile(launcher="torchrun"), 4, ["-P", "-m", "torch.distributed.run", "--standalone"]),
+        (
+            Profile(launcher="torchrun", gpus=2, on_gpus=True),
+            2,
+            ["-P", "-m", "torch.distributed.run"],
+        ),
         (Profile(launcher="slurm"), 4, ["--ntasks=4", "--cpus-per-task=3"]),
     ],
 )

@@ -159,3 +159,29 @@ def test_what_this_machine_does_not_have_is_refused(project, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(BenchError, match="--launcher slurm needs sbatch, which is not on PATH"):
         project.run(launcher="slurm")
+
+
+def test_no_module_in_a_folder_of_results_is_imported(finished):
+    """A stranger's work dir may hold some; Python imports from the folder it starts in."""
+    finished.config("cls_net", "steps = 2\n")  # so that stages run again
+    marker = finished.root / "marker"
+    for folder in (finished.folder, finished.folder / ".suite", *finished.folder.glob("*/*/*/")):
+        for module in ("json.py", "psutil.py", "usercustomize.py", "simmim_bench/__init__.py"):
+            path = folder / module
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(f"open({str(marker)!r}, 'w')\nraise SystemExit(3)\n")
+    code, printed = finished.run()
+    assert not marker.exists()
+    assert code == 0, printed
+    assert len(finished.take_calls()) > 1
+
+
+def test_a_suite_does_not_write_through_a_link(finished):
+    mine = finished.root / "mine"
+    mine.write_text("mine")
+    log = finished.folder / ".suite" / "snakemake.log"
+    log.unlink()
+    log.symlink_to(mine)
+    with pytest.raises(BenchError, match=r"snakemake.log is a link to .*mine, which is not in"):
+        finished.run()
+    assert mine.read_text() == "mine"

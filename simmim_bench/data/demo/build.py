@@ -106,6 +106,11 @@ def _existing(folder: Path, spec: DemoSpec) -> Built | None:
 
 
 def _build(folder: Path, spec: DemoSpec, processes: int | None, advance: Advance) -> Built:
+    if folder.is_symlink():
+        raise BenchError(
+            f"{folder} is a link to {folder.resolve()}, whose data have another specification, so "
+            f"it is not replaced; remove the link or choose another --out"
+        )
     started = time.monotonic()
     building, old = (folder.parent / f".{folder.name}.{state}" for state in ("building", "old"))
     for leftover in (building, old):  # of a killed build; we hold the lock

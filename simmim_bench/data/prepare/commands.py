@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -97,7 +98,7 @@ def pack(kind: str, *, sources: list[str], out: Path | None, console: Console) -
 
     if len(sources) != 1 or out is None:
         raise BenchError(f"{kind} needs one --source FOLDER with images and a new --out FOLDER")
-    if out.exists():
+    if os.path.lexists(out):
         raise BenchError(f"{out} exists; choose a new --out")
     images = image_files(Path(sources[0]))
     if not images:

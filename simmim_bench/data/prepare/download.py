@@ -22,7 +22,7 @@ from filelock import FileLock
 
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json
+from simmim_bench.io import atomic_write_json, check_output
 
 ALGORITHMS = {"md5": 32, "sha1": 40, "sha256": 64}
 """Name in ``hashlib``: number of hex digits."""
@@ -72,6 +72,7 @@ def download(
             _check(target, url, checksum)
             return target
         part = target.with_name(f"{target.name}.part")
+        check_output(part)
         _complete(url, part, advance, wait, may_resume_unseen=checksum is not None)
         try:
             _check(part, url, checksum)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -33,7 +34,7 @@ def check_free(destination: Path) -> None:
         BenchError: If ``destination`` or its report exists.
     """
     for path in (destination, report_path(destination)):
-        if path.exists():
+        if os.path.lexists(path):
             raise BenchError(f"{path} already exists; remove it or give another destination")
 
 
