@@ -38,12 +38,18 @@ def read_identity(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def check_resumable(path: Path, own: dict[str, Any]) -> None:
-    """Refuse to resume from the checkpoint of another run.
+    """Refuse to resume from the checkpoint of another run, or from one that holds code.
 
     Raises:
         BenchError: Names the first value that differs, and the remedy.
     """
-    written = read_identity(load_checkpoint(path), path)
+    content = load_checkpoint(path)
+    written = read_identity(content, path)
+    if "config" in (content.get("meta") or {}):
+        raise BenchError(
+            f"meta.config in {path} is a config that mmengine would execute, which tools/train.py "
+            f"never writes; do not use the file if it is not yours, or remove it and start again"
+        )
     for name, value in own.items():
         before = written.get(name)
         if before == value:

@@ -40,6 +40,14 @@ def test_the_same_run_continues(own, write):
     check_resumable(write({"state_dict": {}, "simmim_bench": {"run": own}}), own)
 
 
+def test_a_config_that_mmengine_would_execute_is_refused(own, write):
+    """``Runner.resume`` runs the text of meta.config as Python."""
+    meta = {"config": "open('marker', 'w')", "epoch": 1}
+    path = write({"state_dict": {}, "simmim_bench": {"run": own}, "meta": meta})
+    with pytest.raises(BenchError, match=r"meta.config in .*epoch_1.pth is a config that mmengine"):
+        check_resumable(path, own)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
