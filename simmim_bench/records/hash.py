@@ -25,7 +25,7 @@ def content_sha256(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def has_sha256(value: Any, expected: Any) -> bool:
+def has_sha256(value: Any, expected: object) -> bool:
     """Whether ``expected`` is the hash of ``value``, the JSON of a validated model.
 
     orjson is twenty times as fast as the standard library and nearly always writes the same text,
