@@ -179,6 +179,11 @@ def config_arguments() -> argparse.ArgumentParser:
         "--data-root", help="folder of the config's dataset (default: as in the config)"
     )
     parent.add_argument(
+        "--dataset-name",
+        metavar="NAME",
+        help="what tables call the data (default: as in the config; with --data-root, its folder)",
+    )
+    parent.add_argument(
         "--num-classes", type=positive, metavar="N", help="number of classes of the dataset"
     )
     return parent

@@ -67,6 +67,12 @@ def lmdb_keys(path: Path) -> list[bytes]:
     return keys
 
 
+def lmdb_contents(path: Path) -> list[tuple[str, int]]:
+    """Key and size of each image, sorted by key; images are not read."""
+    with closing(open_lmdb(path)) as environment, environment.begin(buffers=True) as transaction:
+        return [(bytes(key).hex(), len(value)) for key, value in transaction.cursor()]
+
+
 def write_lmdb(images: list[Path], folder: Path, advance: Advance) -> None:
     """Copy ``images`` into an LMDB at ``folder``; keys are running numbers.
 

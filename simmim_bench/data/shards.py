@@ -78,6 +78,15 @@ def shard_index(shard: Path) -> list[Entry]:
     return entries
 
 
+def shard_contents(folder: Path) -> list[tuple[str, int]]:
+    """Name and size of each image of the shards in ``folder``."""
+    return [
+        (f"{shard.name}/{name}", size)
+        for shard in shard_files(folder)
+        for name, _, size in shard_index(shard)
+    ]
+
+
 def write_shards(
     images: list[Path], folder: Path, advance: Advance, *, limit: int = SHARD_BYTES
 ) -> None:

@@ -16,7 +16,7 @@ import torch
 from simmim_bench.config import datasets
 from simmim_bench.errors import BenchError
 from simmim_bench.training.batch import keep_batch, use_smaller_batch
-from simmim_bench.training.run import Run
+from simmim_bench.training.run import Run, precision_of
 from simmim_bench.training.try_out import shrink
 
 WRAPPERS = {
@@ -94,8 +94,7 @@ def set_precision(cfg: Any, run: Run) -> str | None:
         return None
     if run.precision == "float16" and not torch.cuda.is_available():
         raise BenchError("--precision float16 needs a GPU, found none; use bfloat16")
-    stated = cfg.optim_wrapper.get("type", "OptimWrapper")
-    recipe = {wrapper: name for name, wrapper in WRAPPERS.items()}.get(stated, stated)
+    recipe = precision_of(cfg.optim_wrapper)
     cfg.optim_wrapper.type = WRAPPERS[run.precision]
     cfg.optim_wrapper.pop("dtype", None)
     return None if run.precision == recipe else f"precision {run.precision} instead of {recipe}"

@@ -16,6 +16,7 @@ from simmim_bench.records.collect import make_record, makers_of
 from simmim_bench.records.hash import content_sha256
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest
 from simmim_bench.records.protocols import Protocol, protocol_metrics
+from simmim_bench.training.data import check_name, tested_on
 
 RECORD = "record.json"
 
@@ -40,6 +41,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     if args.tta:
         average_over_views(cfg, args.config)
     check_data(cfg)
+    check_name(args)
     from simmim_bench.training.adapt import use_cpu
     from simmim_bench.training.process import leave, prepare
     from simmim_bench.training.runner import configure
@@ -137,7 +139,8 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
 
     Cost, seed and pretraining are those of the training, whose manifest is beside the checkpoint.
     Test-time augmentation, and overrides that the training did not have, are deviations. They
-    change the hash of the config, so that the record differs from that of the training.
+    change the hash of the config, so that the record differs from that of the training; so do
+    other data.
 
     Args:
         args: Namespace of ``tools/test.py``.
@@ -161,6 +164,7 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
             "metrics": protocol_metrics(cfg.protocol, measured),
             "deviations": [*run.deviations, *more],
             "config": _evaluated_config(run.config, more),
+            "data": tested_on(args, cfg, run.data),
             "finished": datetime.now(timezone.utc),
         }
     )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from simmim_bench.config import check_start, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.records import SCRATCH
-from simmim_bench.records.manifest import Pretraining
+from simmim_bench.records.manifest import DataIdentity, Precision, Pretraining
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import validate
 
@@ -42,6 +42,8 @@ class Run:
         backbone: Name of the backbone.
         pretraining: Where the weights come from (``records.manifest.Pretraining``); None: scratch.
         protocol: Of a downstream run (``records.protocols.Protocol``).
+        data: Name and fingerprint of the data; None for a try, whose data are demo images.
+        backbone_facts: Data and precision of the pretraining, and whether its card is sealed.
         inputs: Files that the run reads besides its data, with their hashes.
         pretrained: Exported backbone that a downstream run starts from.
         resume: Continue from the last checkpoint in ``work_dir``.
@@ -64,12 +66,14 @@ class Run:
     backbone: str
     pretraining: dict[str, Any] | None
     protocol: dict[str, Any] | None
+    data: DataIdentity | None
+    backbone_facts: dict[str, Any]
     inputs: dict[str, Any]
     pretrained: str | None
     resume: bool
     try_iterations: int | None
     auto_scale_lr: bool
-    precision: Literal["float32", "bfloat16", "float16"] | None
+    precision: Precision | None
     recompute: bool
     compile: bool
     fsdp: bool
@@ -81,8 +85,13 @@ class Run:
         """Whether this is a ``--try``, which leaves no record."""
         return self.try_iterations is not None
 
-    def facts(self, deviations: list[str]) -> dict[str, Any]:
-        """Fields of the manifest that are known before training."""
+    def facts(self, deviations: list[str], cfg: Any) -> dict[str, Any]:
+        """Fields of the manifest that are known before training.
+
+        Args:
+            deviations: From the recipe.
+            cfg: The config as it runs.
+        """
         return {
             "stage": self.stage,
             "kind": self.kind,
@@ -96,6 +105,9 @@ class Run:
             },
             "protocol": self.protocol,
             "pretraining": self.pretraining,
+            "data": self.data and self.data.as_json(),
+            "precision": precision_of(cfg.optim_wrapper),
+            **self.backbone_facts,
             "inputs": self.inputs,
             "deviations": deviations,
         }
@@ -112,6 +124,8 @@ class Run:
             "method": self.method,
             "seed": self.seed,
             "config": self.config_sha256,
+            "data": self.data and self.data.as_json(),
+            "precision": precision_of(cfg.optim_wrapper),
             "backbone": backbone["sha256"] if backbone else None,
             "processes": self.world_size,
             "images": cfg.train_dataloader.batch_size,
@@ -119,19 +133,33 @@ class Run:
         }
 
 
-def make_run(args: argparse.Namespace, cfg: Any, world_size: int) -> Run:
+def precision_of(wrapper: Any) -> Precision:
+    """Precision of the forward pass that the ``optim_wrapper`` of a config trains with."""
+    kind = str(wrapper.get("type") or "OptimWrapper").rpartition(".")[2]
+    if kind == "Bfloat16OptimWrapper":
+        return "bfloat16"
+    if kind != "AmpOptimWrapper":
+        return "float32"
+    stated = str(wrapper.get("dtype") or "float16").removeprefix("torch.")
+    return "bfloat16" if stated == "bfloat16" else "float16"
+
+
+def make_run(
+    args: argparse.Namespace, cfg: Any, world_size: int, data: DataIdentity | None = None
+) -> Run:
     """The run that a command line asks for.
 
     Args:
         args: Namespace of ``tools/train.py``; ``check_origin`` has accepted it.
         cfg: Config with the changes of the command line.
         world_size: Number of processes.
+        data: Identity of its data.
 
     Raises:
         BenchError: If the backbone's card cannot be used.
     """
     overrides = overrides_of(args)
-    origin = _pretraining_of(args, cfg) if "pretraining" in cfg else _backbone_of(args, cfg)
+    origin = _pretraining_of(args, cfg, data) if "pretraining" in cfg else _backbone_of(args, cfg)
     flags = (
         *("kind", "seed", "launcher", "pretrained", "resume", "try_iterations", "auto_scale_lr"),
         *("precision", "recompute", "compile", "fsdp", "paint_every", "config"),
@@ -144,6 +172,7 @@ def make_run(args: argparse.Namespace, cfg: Any, world_size: int) -> Run:
         world_size=world_size,
         protocol=cfg.protocol.to_dict() if "protocol" in cfg else None,
         log_to=tuple(args.log_to),
+        data=data,
         **origin,
         **{name: getattr(args, name) for name in flags},
     )
@@ -206,7 +235,9 @@ def _portable(override: str) -> str:
     return f"{key}=backbone of {read_card(Path(value))['method']}"
 
 
-def _pretraining_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
+def _pretraining_of(
+    args: argparse.Namespace, cfg: Any, data: DataIdentity | None
+) -> dict[str, Any]:
     """Fields of a run that pretrains."""
     stated = cfg.pretraining
     return {
@@ -215,10 +246,12 @@ def _pretraining_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
         "backbone": stated.backbone,
         "pretraining": {
             **stated.to_dict(),
+            **({"dataset": data.name} if data else {}),
             "epochs": cfg.train_cfg.get("max_epochs", stated.epochs),
             "seed": args.seed,
             "checkpoint_sha256": None,
         },
+        "backbone_facts": {},
         "inputs": {},
     }
 
@@ -227,8 +260,9 @@ def _backbone_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
     """Fields of a downstream run: its backbone is an export, or random."""
     stage = {"stage": "finetune", "backbone": cfg.backbone_name}
     if args.from_scratch:
-        return {**stage, "method": SCRATCH, "pretraining": None, "inputs": {}}
-    from simmim_bench.weights.card import read_card
+        none: dict[str, Any] = {"pretraining": None, "backbone_facts": {}, "inputs": {}}
+        return {**stage, "method": SCRATCH, **none}
+    from simmim_bench.weights.card import is_sealed, read_card
 
     checkpoint = Path(args.pretrained)
     card = read_card(checkpoint)
@@ -242,5 +276,10 @@ def _backbone_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
         **stage,
         "method": card["method"],
         "pretraining": {**card["pretraining"], "checkpoint_sha256": sha},
+        "backbone_facts": {
+            "pretraining_data": card.get("data"),
+            "pretraining_precision": card.get("precision"),
+            "card_sealed": is_sealed(card),
+        },
         "inputs": {"backbone": {"path": str(checkpoint), "sha256": sha}},
     }

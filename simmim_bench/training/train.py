@@ -14,6 +14,7 @@ from typing import Any
 from simmim_bench.config import config_of
 from simmim_bench.data.layouts import check_data
 from simmim_bench.io import check_output_folder
+from simmim_bench.training.data import check_name, data_of
 from simmim_bench.training.process import leave, prepare
 from simmim_bench.training.run import Note, Run, check_origin, make_run
 
@@ -36,8 +37,10 @@ def train(args: argparse.Namespace) -> None:
         cfg.model = model  # its own files (a palette, a teacher) have no stand-ins
     check_data(cfg)
     check_origin(args, cfg)
+    check_name(args)
     world_size = prepare(args.launcher, cfg.default_scope)
-    start(cfg, make_run(args, cfg, world_size))
+    data = None if args.try_iterations is not None else data_of(args, cfg)
+    start(cfg, make_run(args, cfg, world_size, data))
     leave()
 
 
@@ -106,7 +109,7 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
         (True, "EnergyHook", {}),
         (True, "ProgressHook", {}),
         (True, "PreemptionHook", {}),
-        (not run.is_try, "ManifestHook", {"facts": run.facts(deviations)}),
+        (not run.is_try, "ManifestHook", {"facts": run.facts(deviations, cfg)}),
         (shown, "ReconstructionHook", {"epochs": run.paint_every}),
         (reports, "ClassesHook", {}),
         (reports, "ImageListHook", {}),

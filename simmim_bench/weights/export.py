@@ -61,15 +61,23 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     stated, meta = config["pretraining"], content["meta"]
     by_epoch = "max_epochs" in config.get("train_cfg", {})
     done = meta.get("epoch") if by_epoch else stated.get("epochs")
+    run = read_identity(content, checkpoint)
+    data = run.get("data")  # checkpoints of earlier versions lack it
     card = make_card(
         adapter,
         state,
         backbone_config=config["model"]["backbone"],
         # the epochs that were trained, not those that the config planned
-        pretraining={**stated, "epochs": done, "seed": meta.get("seed")},
+        pretraining={
+            **stated,
+            "dataset": data["name"] if data else stated["dataset"],
+            "epochs": done,
+            "seed": meta.get("seed"),
+        },
         epochs_planned=stated.get("epochs"),
-        kind=read_identity(content, checkpoint)["kind"],
+        kind=run["kind"],
     )
+    card["data"], card["precision"] = data, run.get("precision")
     card["source"] = {"file": checkpoint.name, "sha256": sha256_file(checkpoint)}
     sealed = save_backbone(state, card, weights)
     return ExportedFiles(weights, weights.with_suffix(".json"), sealed)
@@ -157,6 +165,8 @@ def run_export(checkpoint: Path, out: Path) -> Path:
             "backbone": pretraining["backbone"],
             "seed": pretraining["seed"],
             "pretraining": {**pretraining, "checkpoint_sha256": card["sha256"]},
+            "pretraining_data": card["data"],
+            "pretraining_precision": card["precision"],
             "inputs": {
                 "checkpoint": FileRef(path=str(checkpoint), sha256=card["source"]["sha256"])
             },

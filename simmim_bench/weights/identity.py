@@ -10,6 +10,8 @@ from simmim_bench.weights.files import load_checkpoint
 
 BLOCK = "simmim_bench"
 KEY = "run"
+LATER = ("data", "precision")
+"""Values that checkpoints of earlier versions lack; such a run may continue."""
 _OF_SCHEDULE = {
     "processes": ("{} process(es)", "start {} process(es)"),
     "images": ("{} images per process", "set train_dataloader.batch_size={}"),
@@ -52,8 +54,16 @@ def check_resumable(path: Path, own: dict[str, Any]) -> None:
         )
     for name, value in own.items():
         before = written.get(name)
-        if before == value:
+        if before == value or (name in LATER and name not in written):
             continue
+        if name == "data":
+            _check_data(path, before, value)
+            continue
+        if name == "precision":
+            raise BenchError(
+                f"{path} was written with precision {before}, this run has precision {value}; pass "
+                f"--precision {before}, or give another --work-dir"
+            )
         if name in _OF_SCHEDULE:
             shown, remedy = _OF_SCHEDULE[name]
             raise BenchError(
@@ -64,6 +74,20 @@ def check_resumable(path: Path, own: dict[str, Any]) -> None:
             f"{path} was written with {name} {_short(before)}, this run has {name} "
             f"{_short(value)}; resume with the same values as before, or give another --work-dir"
         )
+
+
+def _check_data(path: Path, before: Any, now: Any) -> None:
+    """Raise if the data differ; their name may."""
+    if before is None or now is None or before["sha256"] == now["sha256"]:
+        return
+    shown = [
+        f"{data['name']} ({data['images']} images, {data['sha256'][:12]}...)"
+        for data in (before, now)
+    ]
+    raise BenchError(
+        f"{path} was written with the data {shown[0]}, this run reads {shown[1]}; use the same "
+        f"data as before, or give another --work-dir"
+    )
 
 
 def check_unused(work_dir: Path) -> None:

@@ -32,6 +32,7 @@ from simmim_bench.records.environment import collect_environment
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Cost, Manifest
 from simmim_bench.records.protocols import protocol_metrics
 from simmim_bench.training.cost import cost_of
+from simmim_bench.training.data import identify
 
 RECORD, GALLERY = "record.json", "gallery.png"
 REQUIRED = ("count", "square", "ratio", "scale", "seed")
@@ -66,6 +67,7 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
     facts = {"metrics": protocol_metrics(protocol.protocol, measured), "started": started}
     facts["cost"] = _cost(predictor, time.monotonic() - begin, len(images))
     facts["config"] = ConfigRef(path=args.protocol, sha256=protocol_hash(protocol, reference))
+    facts["data"] = identify(args.protocol, protocol)
     manifest = _manifest(protocol, run, reference, facts)
     save_png(gallery(results, rows=args.rows), args.out / GALLERY, scale=2, titles=COLUMNS)
     manifest.write(args.out / FILE_NAME)
@@ -203,6 +205,9 @@ def _manifest(
         seed=run.seed,
         protocol=protocol.protocol.to_dict(),
         pretraining=origin,
+        precision="float32",
+        pretraining_data=run.data,
+        pretraining_precision=run.precision,
         inputs={"checkpoint": weights, **({"judge": reference.file} if reference else {})},
         environment=collect_environment(),
         finished=datetime.now(timezone.utc),

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from simmim_bench.data.fingerprint import fingerprint_folder, keep_fingerprint
 from simmim_bench.data.layouts import SUFFIXES, data_root, home, image_files, require
 from simmim_bench.data.prepare.check import Part
 from simmim_bench.data.prepare.obtain import obtain
@@ -93,8 +94,8 @@ def pack(kind: str, *, sources: list[str], out: Path | None, console: Console) -
     Raises:
         BenchError: If there is no image, ``out`` exists, or the disk is too small.
     """
-    from simmim_bench.data.lmdb import lmdb_package, write_lmdb
-    from simmim_bench.data.shards import write_shards
+    from simmim_bench.data.lmdb import lmdb_contents, lmdb_package, write_lmdb
+    from simmim_bench.data.shards import shard_contents, write_shards
 
     if len(sources) != 1 or out is None:
         raise BenchError(f"{kind} needs one --source FOLDER with images and a new --out FOLDER")
@@ -106,9 +107,12 @@ def pack(kind: str, *, sources: list[str], out: Path | None, console: Console) -
     if kind == "lmdb":
         lmdb_package()  # raises before anything is written
     size = sum(image.stat().st_size for image in images)
+    source = fingerprint_folder(Path(sources[0]))
     with unfinished(out) as building, progress_bar("packing", len(images)) as advance:
         check_space(building, size, sources[0])
         {"shards": write_shards, "lmdb": write_lmdb}[kind](images, building, advance)
+        contents = {"shards": shard_contents, "lmdb": lmdb_contents}[kind](building)
+        keep_fingerprint(building, source, contents)
     console.print(
         f"{out}: {len(images)} images; read it with dataset type simmim_bench.{_DATASETS[kind]}",
         soft_wrap=True,

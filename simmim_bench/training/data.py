@@ -1,0 +1,141 @@
+"""The identity of a run's data, computed once before training: a name and a fingerprint."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from simmim_bench.config import datasets, load_config
+from simmim_bench.data.fingerprint import fingerprint_config, sha256_of
+from simmim_bench.errors import BenchError
+from simmim_bench.records.manifest import DataIdentity
+from simmim_bench.records.names import checked_name
+
+UNNAMED = ", own subset"
+"""Ending of the data's name in configs that anyone runs on data of their own."""
+PATIENCE = timedelta(hours=12)
+"""Listing a million files on a slow network disk takes longer than NCCL waits."""
+
+
+def data_of(args: argparse.Namespace, cfg: Any) -> DataIdentity:
+    """Identity of the data of a run; the first process lists the files for all.
+
+    Args:
+        args: Namespace of ``tools/train.py`` or ``tools/test.py``.
+        cfg: Config with the changes of the command line.
+
+    Raises:
+        BenchError: If the data have no valid name.
+        OSError: If a file or folder cannot be read.
+    """
+    if args.launcher == "none":
+        return identify(args.config, cfg, args.dataset_name)
+    import torch.distributed as dist
+    from mmengine.dist import init_dist
+
+    if not dist.is_initialized():
+        init_dist(args.launcher, **cfg.env_cfg.dist_cfg)
+    answer: list[Any] = [None]
+    if dist.get_rank() == 0:
+        try:
+            answer = [identify(args.config, cfg, args.dataset_name)]
+        except (BenchError, OSError) as error:
+            answer = [error]
+    waiting = dist.new_group(backend="gloo", timeout=PATIENCE)
+    dist.broadcast_object_list(answer, src=0, group=waiting)
+    dist.destroy_process_group(waiting)
+    if isinstance(answer[0], Exception):
+        raise answer[0]
+    found: DataIdentity = answer[0]
+    return found
+
+
+def identify(config: str, cfg: Any, given: str | None = None) -> DataIdentity:
+    """Identity of the data of a run.
+
+    Args:
+        config: Path of the config.
+        cfg: Config with the changes of the command line.
+        given: Name on the command line.
+
+    Raises:
+        BenchError: If the data have no valid name.
+        OSError: If a file or folder cannot be read.
+    """
+    found = fingerprint_config(cfg)
+    return DataIdentity(
+        name=_name(config, cfg, given, found.is_published),
+        sha256=sha256_of(found.parts),
+        images=found.images or None,
+        parts=found.parts,
+    )
+
+
+def tested_on(
+    args: argparse.Namespace, cfg: Any, trained: DataIdentity | None
+) -> DataIdentity | None:
+    """Identity of the data of a test: those of the training, and what was evaluated.
+
+    Args:
+        args: Namespace of ``tools/test.py``.
+        cfg: Config with the changes of the command line.
+        trained: Data of the training; None if unknown.
+
+    Returns:
+        ``trained`` if the test data are its test or validation data; None if the training's are
+        unknown and the command line names no others.
+    """
+    if trained is None and not (args.data_root or args.dataset_name):
+        return None
+    found = fingerprint_config(cfg, ("test_dataloader",))
+    known = trained.parts if trained else {}
+    if found.parts["test"] in (known.get("test"), known.get("val")):
+        return trained
+    parts = {**known, **found.parts}
+    name = _name(args.config, cfg, args.dataset_name, found.is_published)
+    return DataIdentity(name=name, sha256=sha256_of(parts), parts=parts)
+
+
+def check_name(args: argparse.Namespace) -> None:
+    """Raise if ``--dataset-name`` is not a valid name.
+
+    Raises:
+        BenchError: Names it and the rule.
+    """
+    if args.dataset_name is not None:
+        _checked(args.dataset_name, f"--dataset-name {args.dataset_name!r}", "give another name")
+
+
+def _name(config: str, cfg: Any, given: str | None, is_published: bool | None) -> str:
+    """Name of the data: as given, else as the config says, else that of their folder.
+
+    The config's name is used for the config's own folder, unless it has fewer or more images than
+    the published dataset, and if the name is given by ``--cfg-options``.
+    """
+    if given is not None:
+        return checked_name(given)
+    stated, original = _stated(cfg), load_config(config)
+    if stated != _stated(original):
+        return stated
+    if _roots(cfg) == _roots(original) and is_published is not False:
+        return stated.removesuffix(UNNAMED)
+    folder = Path(_roots(cfg)[0]).absolute().name
+    return _checked(folder, f"the folder's name {folder!r}", "pass --dataset-name NAME")
+
+
+def _stated(cfg: Any) -> str:
+    """Name of the dataset in a config."""
+    return str((cfg.get("pretraining") or cfg.protocol).dataset)
+
+
+def _roots(cfg: Any) -> list[str]:
+    return [str(dataset.get("data_root") or ".") for _, dataset in datasets(cfg)]
+
+
+def _checked(name: str, source: str, remedy: str) -> str:
+    try:
+        return checked_name(name)
+    except ValueError as error:
+        raise BenchError(f"{source} cannot be the name of the data: {error}; {remedy}") from error
