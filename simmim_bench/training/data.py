@@ -73,7 +73,7 @@ def identify(config: str, cfg: Any, given: str | None = None) -> DataIdentity:
     )
 
 
-def tested_on(
+def data_of_test(
     args: argparse.Namespace, cfg: Any, trained: DataIdentity | None
 ) -> DataIdentity | None:
     """Identity of the data of a test: those of the training, and what was evaluated.

@@ -16,7 +16,7 @@ from simmim_bench.records.collect import make_record, makers_of
 from simmim_bench.records.hash import content_sha256
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest
 from simmim_bench.records.protocols import Protocol, protocol_metrics
-from simmim_bench.training.data import check_name, tested_on
+from simmim_bench.training.data import check_name, data_of_test
 
 RECORD = "record.json"
 
@@ -164,7 +164,7 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
             "metrics": protocol_metrics(cfg.protocol, measured),
             "deviations": [*run.deviations, *more],
             "config": _evaluated_config(run.config, more),
-            "data": tested_on(args, cfg, run.data),
+            "data": data_of_test(args, cfg, run.data),
             "finished": datetime.now(timezone.utc),
         }
     )

@@ -15,6 +15,7 @@ from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import validate
 
 METHOD_OVERRIDE = "pretraining.method="  # names an ablation; changes nothing of the recipe
+DATA_ROOT = "--data-root="  # no deviation: other data have a column of their own
 
 
 class Note(str):
@@ -167,7 +168,9 @@ def make_run(
     return Run(
         config_sha256=resolved_hash(cfg),
         overrides=tuple(overrides),
-        deviations=tuple(f"override {_portable(item)}" for item in overrides),
+        deviations=tuple(
+            f"override {_portable(item)}" for item in overrides if not item.startswith(DATA_ROOT)
+        ),
         work_dir=Path(args.work_dir or Path("work_dirs") / Path(args.config).stem),
         world_size=world_size,
         protocol=cfg.protocol.to_dict() if "protocol" in cfg else None,
@@ -181,7 +184,7 @@ def make_run(
 def overrides_of(args: argparse.Namespace) -> list[str]:
     """What the command line changes in the config, but for the name of the method."""
     overrides = [item for item in args.cfg_options if not item.startswith(METHOD_OVERRIDE)]
-    overrides += [f"--data-root={Path(args.data_root).name}"] if args.data_root else []
+    overrides += [f"{DATA_ROOT}{Path(args.data_root).name}"] if args.data_root else []
     overrides += [f"--num-classes={args.num_classes}"] if args.num_classes else []
     return overrides
 

@@ -34,7 +34,11 @@ class Evaluation:
 
     def record(self, *, protocol=None, tta=False, overrides=()):
         args = argparse.Namespace(
-            checkpoint=str(self.checkpoint), tta=tta, cfg_options=list(overrides)
+            checkpoint=str(self.checkpoint),
+            tta=tta,
+            cfg_options=list(overrides),
+            data_root=None,
+            dataset_name=None,
         )
         work_dir = self.folder / "test"
         cfg = Config({"protocol": protocol or self.toy.protocol(), "work_dir": str(work_dir)})

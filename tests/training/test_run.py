@@ -36,7 +36,7 @@ def test_a_run_never_changes(command_line):
 def test_facts_of_a_pretraining(command_line):
     options = ["train_cfg.max_epochs=2", "pretraining.method=simmim-two"]
     cfg, run = command_line(PRETRAIN, "--seed", 3, "--cfg-options", *options)
-    facts = run.facts(["a deviation"])
+    facts = run.facts(["a deviation"], cfg)
     assert (facts["stage"], facts["kind"], facts["seed"]) == ("pretrain", "full", 3)
     assert facts["method"] == facts["pretraining"]["method"] == "simmim-two"
     assert (facts["pretraining"]["epochs"], facts["pretraining"]["seed"]) == (2, 3)
@@ -51,8 +51,8 @@ def test_facts_of_a_pretraining(command_line):
 
 def test_facts_of_a_downstream_run(command_line, export):
     files = export("seed0")
-    _, run = command_line(FINETUNE, "--pretrained", files.weights, "--num-classes", 5)
-    facts = run.facts([])
+    cfg, run = command_line(FINETUNE, "--pretrained", files.weights, "--num-classes", 5)
+    facts = run.facts([], cfg)
     assert (facts["stage"], facts["method"]) == (
         "finetune",
         load_config(PRETRAIN).pretraining.method,

@@ -7,6 +7,7 @@ import torch
 from mmengine.config import Config
 
 from simmim_bench.errors import BenchError
+from simmim_bench.records.manifest import DataIdentity
 from simmim_bench.training.run import Run
 from simmim_bench.weights.identity import check_resumable, check_unused
 
@@ -17,6 +18,7 @@ RUN = {
     "config_sha256": "c" * 64,
     "inputs": {"backbone": {"path": "backbone.pth", "sha256": "b" * 64}},
     "world_size": 8,
+    "data": DataIdentity(name="Flowers", sha256="e" * 64, images=7),
 }
 
 
@@ -67,6 +69,17 @@ def test_a_config_that_mmengine_would_execute_is_refused(own, write):
             "2 images per process, this run has 16 images .* train_dataloader.batch_size=2",
         ),
         ("accumulation", 8, "over 8 batches, this run has gradients accumulated over 1 batches"),
+        (
+            "data",
+            {"name": "Flowers", "sha256": "f" * 64, "images": 9},
+            r"with the data Flowers \(9 images, ffffffffffff...\), this run reads Flowers "
+            r"\(7 images, eeeeeeeeeeee...\); use the same data as before, or give another --work",
+        ),
+        (
+            "precision",
+            "bfloat16",
+            "with precision bfloat16, this run has precision float32; pass --precision bfloat16",
+        ),
     ],
 )
 def test_another_run_is_told_the_difference(own, write, name, value, said):
@@ -75,9 +88,20 @@ def test_another_run_is_told_the_difference(own, write, name, value, said):
         check_resumable(path, own)
 
 
+def test_data_of_another_name_are_the_same_data(own, write):
+    renamed = {**own, "data": {**own["data"], "name": "My flowers"}}
+    check_resumable(write({"state_dict": {}, "simmim_bench": {"run": renamed}}), own)
+
+
+def test_a_checkpoint_of_an_earlier_version_continues(own, write):
+    earlier = {key: value for key, value in own.items() if key not in ("data", "precision")}
+    check_resumable(write({"state_dict": {}, "simmim_bench": {"run": earlier}}), own)
+
+
 def test_every_value_is_compared(own):
     assert set(own) == {
-        "kind", "method", "seed", "config", "backbone", "processes", "images", "accumulation",
+        "kind", "method", "seed", "config", "data", "precision", "backbone", "processes", "images",
+        "accumulation",
     }  # fmt: skip
 
 
