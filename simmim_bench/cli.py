@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import sys
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +23,7 @@ LARGEST_SEED = 2**32 - 1  # of NumPy
 LARGEST_PORT = 2**16 - 1
 READER_GONE = 128 + 13  # SIGPIPE
 LONGEST_SHOWN = 200  # characters of a path
+LONGEST_LINE = 1000  # characters of an error
 REASONS = {
     errno.ENOENT: "{} does not exist; check the path",
     errno.EISDIR: "{} is a folder, expected a file",
@@ -73,8 +75,28 @@ def main(run: Callable[[], int | None], *, at_once: bool = False) -> NoReturn:
 
 def _fail(message: str) -> int:
     with suppress(OSError):  # stderr may be closed
-        sys.stderr.write(f"error: {message}\n")
+        sys.stderr.write(f"error: {printable(message)}\n")
     return 2
+
+
+def printable(message: str) -> str:
+    """``message`` as a terminal may show it: what is not text is escaped, long lines are cut.
+
+    Messages repeat what a stranger's file says, such as names with control characters.
+    """
+    lines = message.encode("utf-8", "backslashreplace").decode("utf-8").split("\n")
+    return "\n".join(_shortened("".join(map(_visible, line))) for line in lines)
+
+
+def _visible(letter: str) -> str:
+    hidden = unicodedata.category(letter) in ("Cc", "Cf", "Zl", "Zp") and letter != "\t"
+    return letter.encode("unicode_escape").decode("ascii") if hidden else letter
+
+
+def _shortened(line: str) -> str:
+    """A long line without its middle: what was given stands first, the remedy last."""
+    half = LONGEST_LINE // 2
+    return line if len(line) <= LONGEST_LINE else f"{line[:half]} ... {line[-half:]}"
 
 
 def _sentence(error: OSError) -> str:

@@ -19,6 +19,8 @@ from typing import Any
 
 from simmim_bench.errors import BenchError
 
+LARGEST, MOST_DIGITS = 2**64 - 1, 21
+"""Integer that JSON files may hold, and its length with a sign."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """First characters of a cell that a spreadsheet would compute; the last four are full-width."""
 
@@ -99,10 +101,26 @@ def csv_text(rows: Iterable[Iterable[Any]]) -> str:
     return text.getvalue()
 
 
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text in UTF-8.
+
+    Raises:
+        ValueError: If it is not JSON, nested too deeply, or has an integer of more than 64 bits,
+            with which later computations would overflow.
+    """
+    try:
+        text = text.decode("utf-8") if isinstance(text, bytes) else text
+        return json.loads(text, parse_int=_integer)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 text: byte {error.start} is wrong") from error
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Content of a file with a JSON object; None if it is missing, damaged or something else."""
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value = parse_json(path.read_bytes())
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
@@ -147,3 +165,9 @@ def _cell(value: Any) -> Any:
     except ValueError:
         return f"'{value}"
     return value
+
+
+def _integer(digits: str) -> int:
+    if len(digits) <= MOST_DIGITS and abs(number := int(digits)) <= LARGEST:
+        return number
+    raise ValueError(f"the integer {digits[:MOST_DIGITS]}... has more than 64 bits")

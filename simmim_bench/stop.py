@@ -6,12 +6,11 @@ Launchers in between may change the code, so the file counts. Imports no torch.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from simmim_bench.io import atomic_write_json
+from simmim_bench.io import atomic_write_json, parse_json
 
 AGAIN = 75
 FILE = "stop.json"
@@ -40,9 +39,12 @@ class Stop:
 def take_stop(work_dir: Path) -> Stop | None:
     """Read and remove what the last run in ``work_dir`` wrote, if anything."""
     path = work_dir / FILE
+    found: Stop | None
     try:
-        found = Stop(**json.loads(path.read_text("utf-8")))
+        found = Stop(**parse_json(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         found = None
     path.unlink(missing_ok=True)
-    return found
+    if found and isinstance(found.message, str) and found.reason in get_args(Reason):
+        return found
+    return None

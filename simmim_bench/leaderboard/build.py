@@ -34,6 +34,8 @@ class Built:
     collected: Collected
     records: Path
     markdown: Path
+    lost: tuple[str, ...] = ()
+    """A sentence for each file of a run that cannot be read; tables are complete all the same."""
 
     def summary(self) -> str:
         """What was collected and where it was written, in a few lines."""
@@ -49,7 +51,7 @@ class Built:
             for path in found["repeated"]
         ]
         lines += [f"note: {path} is left out, its run failed" for path in self.collected.skipped]
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"warning: {text}" for text in self.lost)])
 
 
 def build(
@@ -76,10 +78,11 @@ def build(
         )
     out = out or work_dir / "results"
     collected = collect(work_dir, out / "records")
-    keep_pictures(work_dir, out / PICTURES)
+    lost = keep_pictures(work_dir, out / PICTURES)
     page = render(out, published=published, everything_cited=False, readme=readme)
-    renew_reports(work_dir)
-    return Built(page, collected, out / "records", out / "leaderboard" / MARKDOWN)
+    lost += renew_reports(work_dir)
+    markdown = out / "leaderboard" / MARKDOWN
+    return Built(page, collected, out / "records", markdown, tuple(dict.fromkeys(lost)))
 
 
 def render(

@@ -97,7 +97,9 @@ def export(args: argparse.Namespace) -> list[str]:
 
 def report(args: argparse.Namespace) -> list[str]:
     """Write a page about each finished run; print the paths of the pages."""
-    return [str(path) for path in write_reports(args.folders)]
+    lost: list[str] = []
+    pages = write_reports(args.folders, lost)
+    return [*map(str, pages), *(f"warning: {text}" for text in lost)]
 
 
 def protocols(args: argparse.Namespace) -> list[str]:

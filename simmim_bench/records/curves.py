@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from statistics import fmean
 from typing import Annotated, Any, Literal
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from simmim_bench.errors import BenchError
+from simmim_bench.io import parse_json
 from simmim_bench.plots import new_figure, save_figure
 from simmim_bench.records.protocols import in_percent
 from simmim_bench.records.schema import StrictModel
@@ -47,7 +48,11 @@ def read_scalars(work_dir: Path, key: str) -> tuple[list[int], list[float]]:
     if not files:
         raise BenchError(f"{work_dir} has no */vis_data/scalars.json; give the folder of a run")
     rows = [row for file in files for row in _read_lines(file)]
-    values = {row["step"]: row[key] for row in rows if key in row and "step" in row}
+    values = {
+        row["step"]: row[key]
+        for row in rows
+        if _is_number(row.get(key)) and _is_step(row.get("step"))
+    }
     if not values:
         known = sorted({name for row in rows for name in row})
         raise BenchError(f"{work_dir} has no scalar {key!r}; it has {', '.join(known)}")
@@ -56,12 +61,20 @@ def read_scalars(work_dir: Path, key: str) -> tuple[list[int], list[float]]:
 
 
 def _read_lines(file: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a log; a line that was cut off when the machine stopped is skipped."""
-    for line in file.read_text("utf-8").splitlines():
-        try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
-            continue
+    """Rows of a log; a line that was damaged when the machine stopped is skipped."""
+    for line in file.read_bytes().splitlines():
+        with suppress(ValueError):
+            row = parse_json(line)
+            if isinstance(row, dict):
+                yield row
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def curves_of(

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field
 
 from simmim_bench.errors import BenchError
@@ -29,6 +28,7 @@ from simmim_bench.records.schema import (
     UtcTime,
     validate,
 )
+from simmim_bench.yaml_file import NotYamlError, read_yaml
 
 PROTOCOLS = "protocols.yml"
 REMEDY = "correct it according to its source"
@@ -162,12 +162,11 @@ def _body(source: _Source, result: _Result, protocol: Protocol) -> dict[str, Any
 
 
 def _load(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text("utf-8"))
-    except FileNotFoundError:
+    if not path.is_file():
         raise BenchError(
             f"{path} does not exist; it must define the protocols of the cited results"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise BenchError(f"{path} is not valid YAML ({problem}); {REMEDY}") from None
+        )
+    try:
+        return read_yaml(path)
+    except NotYamlError as error:
+        raise BenchError(f"{path} is not valid YAML ({error}); {REMEDY}") from None

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from simmim_bench.errors import BenchError
+from simmim_bench.io import LARGEST, parse_json
 from simmim_bench.records.names import checked_name
 
 CURRENT = 3
@@ -52,6 +53,13 @@ def _title(text: str) -> str:
     return text
 
 
+def _no_number(time: Any) -> Any:
+    """Refuse a number, also one in quotes, which pydantic reads as seconds since 1970."""
+    if isinstance(time, datetime) or (isinstance(time, str) and "-" in time[1:]):
+        return time
+    raise ValueError("a time must be ISO 8601 in UTC, for example 2025-01-31T12:00:00+00:00")
+
+
 def _utc(time: datetime) -> datetime:
     if time.utcoffset() != timedelta(0):
         raise ValueError("a time must be ISO 8601 in UTC, for example 2025-01-31T12:00:00+00:00")
@@ -70,14 +78,16 @@ Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(checke
 Title = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_title)]
 Text = Annotated[str, Field(min_length=1)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-Seed = Annotated[int, Field(ge=0)]
-PositiveInt = Annotated[int, Field(gt=0)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST)]
+PositiveInt = Annotated[int, Field(gt=0, le=LARGEST)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Epochs = PositiveInt | PositiveFloat
 HeightWidth = Annotated[tuple[PositiveInt, PositiveInt], Field(strict=False)]
 ImageSize = PositiveInt | HeightWidth
-UtcTime = Annotated[datetime, Field(strict=False), AfterValidator(_utc)]
+UtcTime = Annotated[
+    datetime, Field(strict=False), BeforeValidator(_no_number), AfterValidator(_utc)
+]
 JsonObject = Annotated[dict[str, Any], BeforeValidator(_plain_json)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 
@@ -126,8 +136,8 @@ def read_model(model: type[Model], path: Path, *, remedy: str) -> Model:
     except ValidationError:
         pass  # an earlier version, or an error that shall name its field
     try:
-        value = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(content)
+    except ValueError as error:
         raise BenchError(f"{path} is not valid JSON ({error}); {remedy}") from error
     return validate(model, value, source=str(path), remedy=remedy)
 

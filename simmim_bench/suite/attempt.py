@@ -17,8 +17,9 @@ import psutil
 from filelock import FileLock, Timeout
 
 from simmim_bench import launch
-from simmim_bench.io import atomic_write_json, read_json
-from simmim_bench.suite import cache, events, processes
+from simmim_bench.io import atomic_write_json
+from simmim_bench.suite import events, processes
+from simmim_bench.suite.state import BENCHMARK, read_attempts
 
 INTERRUPTED = 130
 _SECONDS_TO_SAVE = 30.0  # after being asked to end
@@ -38,8 +39,8 @@ class Attempt:
     def __init__(
         self, folder: Path, *, minutes: int | None = None, watch_owner: bool = True
     ) -> None:
-        self.path = folder / cache.BENCHMARK
-        self.earlier = (read_json(self.path) or {}).get("attempts", [])
+        self.path = folder / BENCHMARK
+        self.earlier = read_attempts(folder)
         self.started = datetime.now(timezone.utc)
         self.begin = time.monotonic()
         self.seconds = minutes * 60.0 if minutes else float("inf")

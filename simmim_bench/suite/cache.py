@@ -18,9 +18,9 @@ from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, read_json, sha256_file
 from simmim_bench.suite.plan import MANIFEST, SUPERSEDED, Plan, Stage
+from simmim_bench.suite.state import read_attempts, read_config_hash, read_inputs, read_outputs
 
 TRACE = "stage.json"
-BENCHMARK = "benchmark.json"
 
 
 @dataclass(frozen=True)
@@ -119,13 +119,13 @@ def is_complete(result: Path) -> bool:
     if result.name != MANIFEST:
         return result.is_file()
     manifest = read_json(result)
-    return manifest is not None and manifest.get("status") == "complete"
+    complete = manifest is not None and manifest.get("status") == "complete"
+    return complete and read_outputs(result) is not None
 
 
 def read_trace(plan: Plan, stage: Stage) -> dict[str, Any] | None:
     """Content of ``stage.json``; None if it is missing or damaged."""
-    trace = read_json(plan.folder_of(stage) / TRACE)
-    return trace if trace and isinstance(trace.get("inputs"), dict) else None
+    return read_inputs(plan.folder_of(stage) / TRACE)
 
 
 def explain(plan: Plan, stage: Stage, check: Check) -> list[str]:
@@ -156,8 +156,12 @@ def _is_of_this_run(plan: Plan, stage: Stage, trace: dict[str, Any]) -> bool:
     return "files" in trace or plan.result_of(stage).is_relative_to(plan.folder_of(stage))
 
 
-def _damage(plan: Plan, stage: Stage, stamps: dict[str, list[int]]) -> str:
-    for name, (file, sha256) in _outputs(plan.result_of(stage)).items():
+def _damage(plan: Plan, stage: Stage, stamps: dict[str, Any]) -> str:
+    result = plan.result_of(stage)
+    outputs = _outputs(result)
+    if lacking := [name for name in stamps if name not in outputs]:
+        return f"its {result.name} lacks the output {lacking[0]}"
+    for name, (file, sha256) in outputs.items():
         if not file.is_file():
             return f"its {file.name} is missing"
         if stamps.get(name) != _stamp(file) and sha256_file(file) != sha256:
@@ -178,7 +182,7 @@ def _reason_of_dependant(plan: Plan, stage: Stage, running: list[str]) -> str:
 
 
 def _unfinished(folder: Path) -> str:
-    attempts = (read_json(folder / BENCHMARK) or {}).get("attempts", [])
+    attempts = read_attempts(folder)
     code = attempts[-1]["exit_code"] if attempts else None
     return "was interrupted" if code is None else f"failed with exit code {code}"
 
@@ -187,11 +191,7 @@ def _outputs(result: Path) -> dict[str, tuple[Path, str]]:
     """Name to file and hash of the outputs in a manifest; another result is its own output."""
     if result.name != MANIFEST:
         return {result.name: (result, sha256_file(result))}
-    manifest = read_json(result) or {}
-    return {
-        name: (result.parent / output["path"], output["sha256"])
-        for name, output in manifest.get("outputs", {}).items()
-    }
+    return read_outputs(result) or {}
 
 
 def _output_hashes(result: Path) -> dict[str, str] | None:
@@ -224,14 +224,14 @@ def _is_same_config(plan: Plan, stage: Stage, changed: list[str]) -> bool:
     """
     if not stage.config or any(key != "config" and not key.endswith(".py") for key in changed):
         return False
-    used = (read_json(plan.result_of(stage)) or {}).get("config") or {}
-    if "sha256" not in used:
+    used = read_config_hash(plan.result_of(stage))
+    if used is None:
         return False
     try:
         cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
     except BenchError:
         return False
-    return bool(resolved_hash(cfg) == used["sha256"])
+    return bool(resolved_hash(cfg) == used)
 
 
 def _shortened(changed: list[str]) -> str:

@@ -14,12 +14,13 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import psutil
 
-from simmim_bench.io import read_json
+from simmim_bench.io import parse_json
 from simmim_bench.suite.plan import Plan
+from simmim_bench.suite.state import read_metrics, read_progress
 
 EVENTS = "events"  # folder
 # The suite that started this process (``processes.identity``); not set if it runs elsewhere.
@@ -51,6 +52,18 @@ class Event:
     host: str = field(default_factory=socket.gethostname)
 
 
+def _event(line: bytes) -> Event | None:
+    """The event in a line; None if the line is damaged, as after a full disk."""
+    try:
+        event = Event(**parse_json(line))
+    except (ValueError, TypeError):
+        return None
+    texts = (event.stage, event.message, event.owner, event.host)
+    numbers = (event.time, event.pid)
+    good = all(isinstance(text, str) for text in texts) and event.kind in get_args(Kind)
+    return event if good and all(isinstance(number, int | float) for number in numbers) else None
+
+
 def write_event(state: Path, event: Event) -> None:
     """Append ``event``; a line is one write, so processes of one machine do not mix lines."""
     line = json.dumps(asdict(event)) + "\n"
@@ -75,9 +88,10 @@ class Reader:
     def new(self) -> list[Event]:
         """Events since the last call, by time; a line that is still being written comes later."""
         found = [
-            Event(**json.loads(line))
+            event
             for path in sorted((self.state / EVENTS).glob("*.jsonl"))
             for line in self._lines(path)
+            if (event := _event(line))
         ]
         found.sort(key=lambda event: event.time)
         return [event for event in found if event.owner == self.owner]
@@ -149,7 +163,8 @@ class Board:
         """Read new events; return copies of the changed rows, in the order of the events."""
         running = [row for row in self._in("running") if row.pid]
         gone = [row for row in running if not psutil.pid_exists(row.pid)]
-        changed = [self._apply(event) for event in self._reader.new()]
+        known = (event for event in self._reader.new() if event.stage in self.rows)
+        changed = [self._apply(event) for event in known]
         for row in gone:
             if row.state == "running":
                 row.state, row.ended = "failed", time.time()
@@ -157,7 +172,7 @@ class Board:
                 changed.append(replace(row))
         for row in self._in("running"):
             folder = self.plan.folder / row.stage
-            row.progress = read_json(folder / "progress.json") or {}
+            row.progress = read_progress(folder)
         return changed
 
     def close(self) -> None:
@@ -197,4 +212,4 @@ class Board:
     def _metrics(self, stage: str) -> dict[str, float]:
         """Metrics in the manifest of a stage that has ended."""
         result = self.plan.result_of(self.plan.stage(stage))
-        return (read_json(result) or {}).get("metrics") or {}
+        return read_metrics(result)

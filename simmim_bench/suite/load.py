@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -25,6 +24,12 @@ from simmim_bench.suite.schema import (
     Suite,
     Task,
 )
+from simmim_bench.yaml_file import NotYamlError, read_yaml
+
+MAX_SHOWN = 20
+"""An error lists at most this many mistakes ..."""
+SHOWN = 80
+"""... and this many characters of a bad value."""
 
 
 def load_suite(path: Path, *, seeds: int | None = None) -> Suite:
@@ -55,8 +60,9 @@ def refusal(path: Path, mistakes: Iterable[str]) -> BenchError:
     mistakes = list(dict.fromkeys(mistakes))
     if len(mistakes) == 1:
         return BenchError(f"suite file {path}: {mistakes[0]}")
-    listed = "".join(f"\n  {number}. {text}" for number, text in enumerate(mistakes, 1))
-    return BenchError(f"suite file {path} has {len(mistakes)} mistakes:{listed}")
+    listed = "".join(f"\n  {number}. {text}" for number, text in enumerate(mistakes[:MAX_SHOWN], 1))
+    more = f"\n  and {len(mistakes) - MAX_SHOWN} more" if len(mistakes) > MAX_SHOWN else ""
+    return BenchError(f"suite file {path} has {len(mistakes)} mistakes:{listed}{more}")
 
 
 def read_suite_file(path: Path) -> dict[str, Any]:
@@ -89,19 +95,14 @@ def _read(path: Path) -> dict[str, Any]:
         hint = f"that folder has {', '.join(near)}" if near else "ready ones are in configs/suites"
         raise BenchError(f"suite file {path} does not exist; {hint}")
     try:
-        text = path.read_text("utf-8")
-    except UnicodeDecodeError:
-        raise BenchError(f"suite file {path} is not UTF-8 text; expected YAML") from None
-    try:
-        raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  # a SafeLoader
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raw = read_yaml(path)
+    except NotYamlError as error:
         hint = (
-            "; inside { } or [ ], quote a path that has {backbone}" if "{backbone}" in text else ""
+            "; inside { } or [ ], quote a path that has {backbone}"
+            if b"{backbone}" in path.read_bytes()
+            else ""
         )
-        raise BenchError(f"suite file {path} is not valid YAML: {where}{problem}{hint}") from None
+        raise BenchError(f"suite file {path} is not valid YAML: {error}{hint}") from None
     if not isinstance(raw, dict):
         found = {list: "a list", str: "text", type(None): "nothing"}
         raise BenchError(
@@ -109,24 +110,6 @@ def _read(path: Path) -> dict[str, Any]:
             f"expected keys such as name, backbones, tasks"
         )
     return raw
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML that refuses repeated keys; by default the last one wins silently."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(
-                    problem="a key is a list or a mapping, not a name", problem_mark=key.start_mark
-                )
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"the key {key.value!r} is given twice", problem_mark=key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
 
 
 def _long_form(step: Any) -> Any:
@@ -173,7 +156,12 @@ def _messages(found: ErrorDetails) -> Iterator[str]:
         message = found["msg"]
         for start in ("Input ", "String ", "Value error, "):
             message = message.removeprefix(start)
-        yield f"{where!r} {message}, got {found['input']!r}"
+        yield f"{where!r} {message}, got {_shortened(found['input'])}"
+
+
+def _shortened(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
 
 
 def _keys_of(parents: list[int | str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 from simmim_bench.records import SCRATCH
 from simmim_bench.suite.schema import (
@@ -15,6 +16,7 @@ from simmim_bench.suite.schema import (
     repeated,
 )
 
+MOST_CELLS = 10_000
 Group = tuple[int, str, str]  # seed, backbone, method
 
 
@@ -50,6 +52,11 @@ def step_of(suite: Suite, cell: Cell) -> Step:
 
 def matrix_mistakes(suite: Suite) -> list[str]:
     """Parts of a valid suite that contradict one another, one message each."""
+    if (size := _size(suite)) > MOST_CELLS:
+        return [
+            f"the matrix has {size} cells (seeds x backbones x methods x tasks), at most "
+            f"{MOST_CELLS} are supported; reduce seeds or axes, or split the suite"
+        ]
     # Later checks need the names and cells that earlier ones accept.
     if mistakes := list(_name_mistakes(suite)) or list(_include_mistakes(suite)):
         return mistakes
@@ -61,6 +68,17 @@ def matrix_mistakes(suite: Suite) -> list[str]:
         *_painting_mistakes(suite),
         *_override_mistakes(suite),
     ]
+
+
+def _size(suite: Suite) -> int:
+    """Number of cells, computed without listing them."""
+    entries = [prod(map(len, entry.axes.values())) for entry in suite.pretrain.values()]
+    methods = sum(entries) + len(suite.weights) + len(suite.baselines)
+    product = suite.seeds * len(suite.backbones) * max(methods, 1) * len(suite.tasks)
+    return product + sum(
+        len(as_list(part.task)) * (suite.seeds if part.seed is None else len(as_list(part.seed)))
+        for part in suite.include
+    )
 
 
 def _product(suite: Suite) -> list[Cell]:

@@ -7,10 +7,12 @@ heavy, so that stages start fast.
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from simmim_bench.errors import BenchError
+from simmim_bench.io import parse_json
 
 LOG = "log.txt"
 MANIFEST = "manifest.json"  # as in records.manifest, which is slow to import
@@ -121,10 +123,19 @@ class Plan:
 
     @classmethod
     def read(cls, path: Path) -> Plan:
-        """Read a file that was written from ``to_json``."""
-        raw = json.loads(path.read_text("utf-8"))
-        stages = (
-            Stage(**{**stage, **{name: tuple(stage[name]) for name in _TUPLES}})
-            for stage in raw["stages"]
-        )
-        return cls(raw["name"], Path(raw["root"]), Path(raw["folder"]), tuple(stages))
+        """Read a file that was written from ``to_json``.
+
+        Raises:
+            BenchError: If it is missing or damaged.
+        """
+        try:
+            raw = parse_json(path.read_bytes())
+            stages = tuple(
+                Stage(**{**stage, **{name: tuple(stage[name]) for name in _TUPLES}})
+                for stage in raw["stages"]
+            )
+            return cls(raw["name"], Path(raw["root"]), Path(raw["folder"]), stages)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise BenchError(
+                f"the plan {path} is missing or damaged ({error}); start the suite again"
+            ) from error

@@ -10,14 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import read_json
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.leaderboard.terminal import print_page
 from simmim_bench.records.store import read_records
-from simmim_bench.suite.cache import BENCHMARK, Check, explain
+from simmim_bench.suite.cache import Check, explain
 from simmim_bench.suite.check import estimated_gpu_hours
 from simmim_bench.suite.events import Board
 from simmim_bench.suite.plan import Plan, Stage
+from simmim_bench.suite.state import read_benchmark
 from simmim_bench.suite.view import STYLES, duration
 
 WEBHOOK_SECONDS = 20.0
@@ -68,12 +68,12 @@ def print_costs(console: Console, board: Board, peak_memory_mb: float) -> None:
     table.add_column("wall time", justify="right")
     table.add_column("peak memory", justify="right")
     for row in board.rows.values():
-        cost = read_json(board.plan.folder / row.stage / BENCHMARK) or {}
-        wall, memory = cost.get("wall_seconds"), cost.get("peak_memory_mb")
+        cost = read_benchmark(board.plan.folder / row.stage)
+        seconds, memory = cost.get("wall_seconds"), cost.get("peak_memory_mb")
         table.add_row(
             row.stage,
             Text(row.state, STYLES[row.state]),
-            "" if wall is None else duration(wall),
+            "" if seconds is None else duration(seconds),
             "" if memory is None else f"{memory:.0f} MB",
         )
     console.print(table)
@@ -157,7 +157,7 @@ def _cost(plan: Plan, stage: Stage, check: Check) -> str:
     """Estimate of a stage that runs; wall time of a cached one."""
     if not check.cached:
         return "" if stage.gpu_hours is None else f"{stage.gpu_hours:g} GPU h"
-    wall = (read_json(plan.folder_of(stage) / BENCHMARK) or {}).get("wall_seconds")
+    wall = read_benchmark(plan.folder_of(stage)).get("wall_seconds")
     return "" if wall is None else f"took {duration(wall)}"
 
 

@@ -68,7 +68,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
 Template = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9{][A-Za-z0-9._{}-]*$")]
 Memory = Annotated[int, _reader(_MB, "16 GB"), Field(ge=1), _json(_MB, "memory", "16 GB")]
 Time = Annotated[int, _reader(_MINUTES, "2 h"), Field(ge=1), _json(_MINUTES, "time", "2 h")]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, strict=True)]
 Scalar = bool | int | float | str | None
 Overrides = dict[str, Scalar | list[Scalar]]
 Axis = list[str] | dict[str, Overrides]
@@ -107,8 +107,8 @@ class Resources(Strict):
         fsdp: Whether trainings with several processes shard the model.
     """
 
-    threads: int = Field(default=1, ge=1)
-    gpus: int = Field(default=1, ge=1)
+    threads: int = Field(default=1, ge=1, strict=True)
+    gpus: int = Field(default=1, ge=1, strict=True)
     memory: Memory | None = None
     time: Time | None = None
     precision: Literal["float32", "bfloat16", "float16"] | None = None
@@ -327,7 +327,7 @@ class Suite(Strict):
     base: str | None = None
     name: Name
     kind: Literal["full", "smoke"] = "full"
-    seeds: int = Field(default=1, ge=1)
+    seeds: int = Field(default=1, ge=1, strict=True)
     data: Literal["demo"] | None = None
     backbones: Annotated[list[Name], Field(min_length=1), AfterValidator(_unique)]
     pretrain: dict[Template, Pretrain] = {}

@@ -13,12 +13,12 @@ import os
 import re
 import shlex
 import signal
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from simmim_bench import cli
 from simmim_bench.io import atomic_write_text, check_output
 from simmim_bench.stop import AGAIN, Stop, take_stop
 from simmim_bench.suite import cache
@@ -178,4 +178,4 @@ def _explain(outcome: Outcome, log: Path, offset: int, result: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    cli.main(main)

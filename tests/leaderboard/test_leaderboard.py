@@ -123,3 +123,21 @@ def test_build_alone_is_of_the_projects_results(monkeypatch, tmp_path):
     )
     assert commands.build(given) == [f"leaderboard: {ROOT / 'results' / 'leaderboard'}"]
     assert seen == [ROOT / "results"]
+
+
+def test_a_damaged_file_of_one_run_does_not_stop_the_build(write_suite, tmp_path):
+    work = write_suite()
+    run = next(
+        path.parent for path in sorted(work.rglob("manifest.json")) if "finetune" in str(path)
+    )
+    (run / "classes").mkdir()
+    (run / "classes" / "per_class.csv").write_bytes(b"\xff")
+    (run / "predictions").mkdir()
+    (run / "predictions" / "a.png").write_bytes(b"\x89PNG")
+    made = tool("build", "--work-dir", work)
+    assert made.returncode == 0, made.stderr
+    warnings = [line for line in made.stdout.splitlines() if line.startswith("warning: ")]
+    assert len(warnings) == 2
+    assert f"table {run}/classes/per_class.csv cannot be read" in warnings[0]
+    assert f"picture {run}/predictions/a.png cannot be read" in warnings[1]
+    assert (run / "report.html").is_file()

@@ -152,3 +152,44 @@ def test_a_folder_without_runs_is_refused(tmp_path):
         write_reports([tmp_path])
     with pytest.raises(BenchError, match="does not exist"):
         write_reports([tmp_path / "gone"])
+
+
+TRUNCATED = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("classes/per_class.csv", b"class,AP\n\xff,1\n"),
+        ("classes/per_class.csv", b'class,AP\n"a,1\n'),
+        ("classes/confusion.png", TRUNCATED),
+        ("predictions/0_a.png", b"no picture"),
+        ("reconstructions/epoch_1.png", TRUNCATED),
+    ],
+)
+def test_a_damaged_file_costs_its_part_of_the_page(run, name, content):
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).write_bytes(content)
+    lost = []
+    page = write_run_report(run, lost)
+    (sentence,) = lost
+    assert f"{run / name} " in sentence
+    assert sentence.endswith(f"{page} is written without it")
+    assert "Left out: " in page.read_text("utf-8")
+
+
+def test_a_damaged_log_costs_its_charts_alone(run):
+    (run / "20250101/vis_data/scalars.json").write_bytes(b"\xff\nnull\n" + b"[" * 3000)
+    assert "Learning" not in write_run_report(run).read_text("utf-8")
+
+
+def test_reconstructions_of_other_names_are_passed_over(run):
+    (run / "reconstructions").mkdir()
+    (run / "reconstructions" / "epoch_last.png").write_bytes(b"")
+    assert write_run_report(run).is_file()
+
+
+def test_a_page_that_cannot_be_written_costs_that_run_alone(run, tmp_path):
+    (run / "report.html").mkdir()
+    (sentence,) = renew_reports(tmp_path)
+    assert sentence.startswith(f"{run} has no report: ")

@@ -54,11 +54,14 @@ def is_current(folder: Path) -> bool:
     return report.is_file() and report.stat().st_mtime >= (folder / FILE_NAME).stat().st_mtime
 
 
-def write_run_report(folder: Path) -> Path:
+def write_run_report(folder: Path, lost: list[str] | None = None) -> Path:
     """Write ``report.html`` into the folder of a finished run; it needs no other file.
+
+    The page lacks a table or picture that cannot be read, and says so.
 
     Args:
         folder: Folder with a ``manifest.json``.
+        lost: A sentence for each table or picture that cannot be read is appended to this list.
 
     Returns:
         Path of the page.
@@ -69,6 +72,7 @@ def write_run_report(folder: Path) -> Path:
     from jinja2 import Environment, StrictUndefined
 
     manifest = Manifest.read(folder / FILE_NAME)
+    missing: list[str] = []
     changes, warning = (
         config_differences(folder, manifest.config) if manifest.config else ([], None)
     )
@@ -81,16 +85,23 @@ def write_run_report(folder: Path) -> Path:
         facts=list(_facts(manifest)),
         metrics={with_unit(name): f"{x:.2f}" for name, x in manifest.metrics.items()},
         charts=list(run_charts(folder, manifest.protocol)),
-        classes=_table(folder / "classes" / "per_class.csv"),
-        class_pictures=_pictures([folder / "classes" / f"{x}.png" for x in ("confusion", "worst")]),
-        predictions=_pictures(sorted((folder / "predictions").glob("*.png"))[:MAX_PREDICTIONS]),
-        reconstruction=_pictures(filter(None, [last_reconstruction(folder)])),
+        classes=_table(folder / "classes" / "per_class.csv", missing),
+        class_pictures=_pictures(
+            [folder / "classes" / f"{x}.png" for x in ("confusion", "worst")], missing
+        ),
+        predictions=_pictures(
+            sorted((folder / "predictions").glob("*.png"))[:MAX_PREDICTIONS], missing
+        ),
+        reconstruction=_pictures(filter(None, [last_reconstruction(folder)]), missing),
+        missing=missing,
         changes=changes,
         warning=warning,
         versions=manifest.environment.versions,
         failure=manifest.failure,
     )
     atomic_write_text(folder / REPORT, page)
+    if lost is not None:
+        lost += [f"{text}; {folder / REPORT} is written without it" for text in missing]
     return folder / REPORT
 
 
@@ -133,24 +144,39 @@ def _cost_facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
         yield "energy", f"{cost.energy_joules / 3600:.1f} Wh ({cost.energy_source})"
 
 
-def _table(path: Path) -> list[list[str]]:
-    """Rows of a CSV file, header first; empty if there is no file."""
+def _table(path: Path, lost: list[str]) -> list[list[str]]:
+    """Rows of a CSV file, header first; empty if there is none, or it is added to ``lost``."""
     if not path.is_file():
         return []
-    return list(csv.reader(io.StringIO(path.read_text("utf-8"))))
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text("utf-8")), strict=True))
+    except (OSError, ValueError, csv.Error) as error:
+        lost.append(f"table {path} cannot be read ({error})")
+        return []
+    if any(len(row) != len(rows[0]) for row in rows):
+        lost.append(f"table {path} has rows of different lengths")
+        return []
+    return rows
 
 
-def _pictures(paths: Iterable[Path]) -> list[tuple[str, str]]:
-    """Names and data URLs of the pictures that exist."""
-    return [
-        (path.stem, as_data_url(as_jpeg(path, max_width=MAX_WIDTH)))
-        for path in paths
-        if path.is_file()
-    ]
+def _pictures(paths: Iterable[Path], lost: list[str]) -> list[tuple[str, str]]:
+    """Names and data URLs of the pictures that exist; those that are damaged go to ``lost``."""
+    found = []
+    for path in paths:
+        if path.is_file():
+            try:
+                found.append((path.stem, as_data_url(as_jpeg(path, max_width=MAX_WIDTH))))
+            except BenchError as error:
+                lost.append(str(error))
+    return found
 
 
-def write_reports(folders: Iterable[Path]) -> list[Path]:
+def write_reports(folders: Iterable[Path], lost: list[str] | None = None) -> list[Path]:
     """Write the report of every training in some folders and below.
+
+    Args:
+        folders: Work dirs of runs or suites.
+        lost: See ``write_run_report``.
 
     Raises:
         BenchError: If a folder does not exist or holds no finished training.
@@ -170,16 +196,25 @@ def write_reports(folders: Iterable[Path]) -> list[Path]:
     with progress_bar("reports", len(runs)) as advance:
         pages = []
         for run in runs:
-            pages.append(write_run_report(run))
+            pages.append(write_run_report(run, lost))
             advance(1)
     return pages
 
 
-def renew_reports(work_dir: Path) -> None:
-    """Write the reports under ``work_dir`` that are missing or older than their run."""
+def renew_reports(work_dir: Path) -> list[str]:
+    """Write the reports under ``work_dir`` that are missing or older than their run.
+
+    Returns:
+        A sentence for each report or file of a run that cannot be written or read.
+    """
+    lost: list[str] = []
     for run in runs_below(work_dir):
-        if not is_current(run):
-            write_run_report(run)
+        try:
+            if not is_current(run):
+                write_run_report(run, lost)
+        except (BenchError, OSError) as error:
+            lost.append(f"{run} has no report: {error}")
+    return lost
 
 
 def config_differences(folder: Path, config: ConfigRef) -> tuple[list[Difference], str | None]:
