@@ -22,6 +22,9 @@ ROOT = Path(__file__).parents[1]
 """Of the project, with its configs."""
 INNER_SPACES = re.compile(r"(?<=[^\s,\[(]) +(?=[^\s,\])])")
 """Spaces of a value itself, and not around the brackets and commas of a list."""
+ZERO = "reduce_zero_label"
+SWITCHES = (ZERO, "ignored_share")
+"""Top-level keys about label maps, which a config need not have (docs/data.md)."""
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 LOAD_WEIGHTS = (
@@ -84,6 +87,7 @@ def load_config(
         _relocate(cfg, data_root)
     if num_classes is not None:
         set_everywhere(cfg, "num_classes", num_classes)
+    _follow_zero_label(cfg, path)
     return cfg
 
 
@@ -214,10 +218,53 @@ def part_of(cfg: Any, place: Sequence[str]) -> Any:
 
 
 def resolved_hash(cfg: Any) -> str:
-    """SHA-256 of all values of a config, except the folder of its data."""
+    """SHA-256 of all values of a config, except the folder of its data and ``SWITCHES``."""
     roots = _data_roots(cfg)
     portable = _mapped(cfg._cfg_dict, lambda value: _rebased(value, roots, "<data_root>"))
+    for key in SWITCHES:  # said again in the datasets, or a mere confirmation
+        portable.pop(key, None)
     return hashlib.sha256(json.dumps(portable, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def has_label_maps(dataset: Any) -> bool:
+    """Whether a dataset dict is ``simmim_bench.SegLayoutDataset``."""
+    return str(dataset.get("type")).rpartition(".")[2] == "SegLayoutDataset"
+
+
+def _follow_zero_label(cfg: Any, path: str) -> None:
+    """Let all parts treat label 0 as the top-level ``reduce_zero_label`` says.
+
+    Raises:
+        BenchError: If there is no such key and they differ, or a value is not a bool.
+    """
+    switch = cfg.get(ZERO)
+    if switch is not None:
+        set_everywhere(cfg, ZERO, switch)
+        for _, dataset in datasets(cfg):
+            if has_label_maps(dataset):
+                dataset[ZERO] = switch
+    values = {key: value for key, value in stated(cfg, ZERO) if value is not None}
+    for loader, dataset in datasets(cfg):
+        if has_label_maps(dataset) and ZERO not in dataset:
+            values[f"{loader}.dataset.{ZERO} (not stated)"] = False
+    if {*map(str, values.values())} not in ({"True"}, {"False"}, set()):
+        shown = ", ".join(f"{key}={value!r}" for key, value in values.items())
+        raise BenchError(
+            f"{path}: all values of {ZERO} must be the same, True or False, got {shown}; set all "
+            f"with `--cfg-options {ZERO}=True` (label 0 is ignored, label 1 is the first class) or "
+            f"`{ZERO}=False` (label 0 is the first class)"
+        )
+
+
+def stated(node: Any, key: str, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Place and value of every ``key`` below ``node``."""
+    if isinstance(node, (list, tuple)):
+        node = dict(enumerate(node))
+    for name, child in node.items() if hasattr(node, "items") else ():
+        if name == key:
+            yield f"{place}{name}", child
+        else:
+            yield from stated(child, key, f"{place}{name}.")
 
 
 def set_everywhere(node: Any, key: str, value: Any) -> None:
@@ -289,6 +336,8 @@ def _current(cfg: Any, key: str) -> Any:
     Raises:
         BenchError: If the key does not exist.
     """
+    if key in SWITCHES:
+        return cfg.get(key)
     node = cfg
     parts = key.split(".")
     for depth, part in enumerate(parts):

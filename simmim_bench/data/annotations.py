@@ -32,6 +32,7 @@ LARGEST_SIDE = 2**15  # px of an image; masks have fewer than 2 ** 30 pixels
 LARGEST_ID = 2**63  # of the evaluation's C++
 SHOWN = 3  # ids of further problems of a kind
 KINDS_SHOWN = 4  # in the error that stops a run
+STATED = ("file_name", "width", "height")
 LISTS = ("images", "categories", "annotations")
 
 ODD = (TypeError, ValueError, OverflowError, RecursionError)
@@ -73,6 +74,8 @@ class Report:
     """Number of objects without a segmentation, and the first id of one; empty if all have one."""
     skipped: int
     """Objects that mmdet skips: smaller than a pixel, or of area 0."""
+    listed: list[Any]
+    """Id, file name, width and height of each image; empty if there are errors."""
 
 
 @dataclass
@@ -198,15 +201,19 @@ def validate(document: dict[str, Any]) -> Report:
     skipped = 0
     for each in document["annotations"]:
         skipped += _check_annotation(each, sizes, categories, found)
+    errors = list(found.sentences(ERRORS))
     return Report(
         images=len(document["images"]),
         annotations=len(document["annotations"]),
         categories=[categories[number] for number in sorted(categories)],
         count=sum(count for kind, count in found.count.items() if kind.split()[0] in ERRORS),
-        errors=list(found.sentences(ERRORS)),
+        errors=errors,
         warnings=list(found.sentences(WARNINGS)),
         no_mask=[found.count[NO_MASK], found.first[NO_MASK]] if found.count[NO_MASK] else [],
         skipped=skipped,
+        listed=[]
+        if errors
+        else [[number, *(image[key] for key in STATED)] for number, image in images.items()],
     )
 
 

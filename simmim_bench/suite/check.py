@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.config import added_arguments, check_start, load_config
+from simmim_bench.config import added_arguments, check_start, datasets, load_config
+from simmim_bench.data.content import content_mistakes
 from simmim_bench.data.layouts import data_root, missing_data
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.build import read_card
@@ -40,9 +41,14 @@ def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str
         if stage.config and not stage.problem
     }
     reported: set[Path] = {(data_root() / suite.data).resolve()} if suite.data else set()
+    seen: set[Any] = set()
     return [
         *reversed(unreadable.values()),
-        *(text for stage in runs.values() for text in _config_mistakes(plan, stage, reported)),
+        *(
+            text
+            for stage in runs.values()
+            for text in _config_mistakes(plan, stage, reported, seen)
+        ),
         *_weights_mistakes(plan, stages, suite),
         *_cost_mistakes(stages, suite),
         *_argument_mistakes(plan, runs.values()),
@@ -54,8 +60,17 @@ def estimated_gpu_hours(stages: Iterable[Stage]) -> float:
     return sum(stage.gpu_hours or 0.0 for stage in stages)
 
 
-def _config_mistakes(plan: Plan, stage: Stage, reported: set[Path]) -> Iterator[str]:
-    """Mistakes of one config; missing paths below one of ``reported`` are skipped."""
+def _config_mistakes(
+    plan: Plan, stage: Stage, reported: set[Path], seen: set[Any]
+) -> Iterator[str]:
+    """Mistakes of one config and its data.
+
+    Args:
+        plan: Of the suite.
+        stage: That runs the config.
+        reported: Missing paths below one of these are skipped.
+        seen: Data that were checked; what is checked now is added.
+    """
     try:
         cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
         check_start(cfg, "it")
@@ -71,7 +86,15 @@ def _config_mistakes(plan: Plan, stage: Stage, reported: set[Path]) -> Iterator[
             f"{stage.config}: the reference network's weights {weights} do not exist; get them as "
             f"docs/generation.md describes"
         )
-    for path, message in missing_data(cfg):
+    lacking = list(missing_data(cfg))
+    if not lacking and not any(
+        Path(dataset.get("data_root") or ".").resolve().is_relative_to(built)
+        for built in reported
+        for _, dataset in datasets(cfg)
+    ):
+        for message in content_mistakes(cfg, [], seen=seen):
+            yield f"{stage.config}: {message}"
+    for path, message in lacking:
         if not any(path.resolve().is_relative_to(folder) for folder in reported):
             reported.add(path.resolve())
             yield f"{stage.config}: {message}"

@@ -14,6 +14,7 @@ from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from prettytable import PrettyTable
 from torch import Tensor
 
+from simmim_bench.data.labels import check_range
 from simmim_bench.data.layouts import image_files
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS, METRICS
@@ -189,9 +190,5 @@ def check_labels(
     """
     unknown = labels[(labels >= classes) & (labels != ignored)]
     if unknown.numel():
-        raise BenchError(
-            f"the label map of {image} has label {int(unknown[0]) + reduced}, but there are "
-            f"{classes} classes, {int(reduced)} to {classes - 1 + reduced} "
-            f"({'0 and ' if reduced else ''}{ignored} ignored); set --num-classes, or "
-            "reduce_zero_label in the config"
-        )
+        found = [int(unknown[0]) + reduced]
+        check_range(found, f"of {image}", classes, reduced=reduced, ignored=ignored)

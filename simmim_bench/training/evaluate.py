@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.config import config_of
+from simmim_bench.data.content import check_content
 from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, check_output_folder, sha256_file
@@ -42,6 +43,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
         average_over_views(cfg, args.config)
     check_data(cfg)
     check_name(args)
+    check_content(cfg)
     from simmim_bench.training.adapt import use_cpu
     from simmim_bench.training.process import leave, prepare
     from simmim_bench.training.runner import configure

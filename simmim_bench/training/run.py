@@ -14,7 +14,8 @@ from simmim_bench.records.manifest import DataIdentity, Precision, Pretraining
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import validate
 
-METHOD_OVERRIDE = "pretraining.method="  # names an ablation; changes nothing of the recipe
+NO_CHANGE = ("pretraining.method=", "ignored_share=")
+"""Overrides that name an ablation, or confirm what the data contain; the recipe is the same."""
 DATA_ROOT = "--data-root="  # no deviation: other data have a column of their own
 
 
@@ -182,8 +183,8 @@ def make_run(
 
 
 def overrides_of(args: argparse.Namespace) -> list[str]:
-    """What the command line changes in the config, but for the name of the method."""
-    overrides = [item for item in args.cfg_options if not item.startswith(METHOD_OVERRIDE)]
+    """What the command line changes in the recipe."""
+    overrides = [item for item in args.cfg_options if not item.startswith(NO_CHANGE)]
     overrides += [f"{DATA_ROOT}{Path(args.data_root).name}"] if args.data_root else []
     overrides += [f"--num-classes={args.num_classes}"] if args.num_classes else []
     return overrides

@@ -8,10 +8,12 @@ the manifest at the end.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from simmim_bench.config import config_of
+from simmim_bench.data.content import check_content
 from simmim_bench.data.layouts import check_data
 from simmim_bench.io import check_output_folder
 from simmim_bench.training.data import check_name, data_of
@@ -38,18 +40,20 @@ def train(args: argparse.Namespace) -> None:
     check_data(cfg)
     check_origin(args, cfg)
     check_name(args)
+    notes = [] if args.try_iterations is not None else check_content(cfg)
     world_size = prepare(args.launcher, cfg.default_scope)
     data = None if args.try_iterations is not None else data_of(args, cfg)
-    start(cfg, make_run(args, cfg, world_size, data))
+    start(cfg, make_run(args, cfg, world_size, data), notes)
     leave()
 
 
-def start(cfg: Any, run: Run) -> None:
+def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
     """Adapt the config to the run, add its hooks, and train.
 
     Args:
         cfg: Config; changed in place.
         run: What to do.
+        notes: Sentences for the log.
 
     Raises:
         BenchError: If the work dir leads elsewhere, or holds another run.
@@ -69,7 +73,7 @@ def start(cfg: Any, run: Run) -> None:
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
     with explained(run.config):
         runner = BenchRunner.from_cfg(cfg)
-        for text in [*said, *damaged]:
+        for text in [*notes, *said, *damaged]:
             runner.logger.info(text)
         may_shrink = run.resume and not run.auto_scale_lr
         with stopping(runner, may_restart=run.resume, may_shrink=may_shrink):

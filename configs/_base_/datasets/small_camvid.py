@@ -1,5 +1,6 @@
 # CamVid in ADE20K's layout, 11 classes: data/camvid, 96 x 128 px.
 resize = dict(type="Resize", scale=(128, 96), keep_ratio=False)
+ignored_share = 0.15  # of the pixels, at most: label 0 is unlabelled
 train_dataloader = dict(
     batch_size=8,
     num_workers=0,

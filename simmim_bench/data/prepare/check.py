@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from simmim_bench.data.annotations import read_document, short, validate
+from simmim_bench.data.labels import read_labels
 from simmim_bench.data.layouts import LAYOUTS, image_files
 from simmim_bench.data.prepare.parallel import Advance, in_parallel
 from simmim_bench.errors import BenchError
@@ -155,12 +156,9 @@ def _part(entry: str, path: Path, full: int | None, seen: dict[Path, Seen]) -> P
 def _examine_map(path: Path, known: frozenset[int]) -> Seen:
     """Decode one label map; its values must be ``known``."""
     try:
-        with Image.open(path) as image:
-            values = np.asarray(image)
-    except BROKEN as error:
-        return Seen(f"{path}: cannot be read ({error})")
-    if values.ndim != 2:
-        return Seen(f"{path}: has {values.shape[2]} channels; a label map has one")
+        values = read_labels(path)
+    except BenchError as error:
+        return Seen(str(error).replace(f"label map {path}", f"{path}:", 1))
     size = (values.shape[1], values.shape[0])
     unknown = set(np.unique(values).tolist()) - known
     if unknown:
