@@ -16,6 +16,8 @@ from collections.abc import Mapping, Sequence
 from simmim_bench import cli
 from simmim_bench.errors import BenchError
 
+SECONDS_TO_SAVE = "SIMMIM_BENCH_SECONDS_TO_SAVE"
+"""Environment variable: how long a run that is asked to end has for its checkpoint."""
 USAGE = (
     "usage: python -m simmim_bench.launch torchrun GPUS TOOL ARGUMENTS... | "
     "srun PARTITION JOB_NAME TOOL ARGUMENTS..."
@@ -94,6 +96,31 @@ def srun(
     )
 
 
+def seconds_to_save() -> int:
+    """Seconds that a run has for its checkpoint after it was asked to end, 300 by default.
+
+    Raises:
+        BenchError: If the environment variable is not a valid number.
+    """
+    return _integer(os.environ, SECONDS_TO_SAVE, 300)
+
+
+def torchrun_environment() -> dict[str, str]:
+    """Variables for torchrun: patience, and the signals that it passes on.
+
+    By default it kills its processes 30 s after it was asked to end, and dies of SIGUSR1 itself.
+    What the user has set is kept.
+
+    Raises:
+        BenchError: See ``seconds_to_save``.
+    """
+    ours = {
+        "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(seconds_to_save()),
+        "PET_SIGNALS_TO_HANDLE": "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",
+    }
+    return {name: os.environ.get(name, value) for name, value in ours.items()}
+
+
 def nodes_of(environment: Mapping[str, str]) -> list[str]:
     """Options of torchrun from NNODES, NODE_RANK, MASTER_ADDR and PORT.
 
@@ -151,6 +178,7 @@ def _main() -> None:
     if kind == "torchrun" and len(arguments) >= 2:
         processes = check_processes(arguments[0])
         command = torchrun(arguments[1:], processes=processes, rendezvous=nodes_of(os.environ))
+        os.environ.update(torchrun_environment())
     elif kind == "srun" and len(arguments) >= 3:
         partition, name, *tool = arguments
         processes, threads, more = slurm_of(os.environ)

@@ -1,6 +1,7 @@
 """How many processes a machine takes, and the commands that start them."""
 
 import os
+from unittest import mock
 
 import pytest
 
@@ -90,3 +91,31 @@ def test_the_tool_and_its_arguments_follow_the_launcher():
     srun = launch.srun(["tools/test.py", "c.py"], processes=3, threads=4, more=["-p", "gpu"])
     assert srun[:4] == ("srun", "--ntasks=3", "--cpus-per-task=4", "--kill-on-bad-exit=1")
     assert srun[-4:] == ("tools/test.py", "c.py", "--launcher", "slurm")
+
+
+def test_torchrun_waits_for_the_checkpoint_and_passes_sigusr1_on(monkeypatch):
+    for name in (launch.SECONDS_TO_SAVE, "TORCH_ELASTIC_SHUTDOWN_TIMEOUT"):
+        monkeypatch.delenv(name, raising=False)
+    told = launch.torchrun_environment()
+    assert told["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] == "300"
+    assert told["PET_SIGNALS_TO_HANDLE"].split(",")[-1] == "SIGUSR1"
+    monkeypatch.setenv(launch.SECONDS_TO_SAVE, "900")
+    assert launch.torchrun_environment()["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] == "900"
+    monkeypatch.setenv("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", "20")  # of the user
+    assert launch.torchrun_environment()["TORCH_ELASTIC_SHUTDOWN_TIMEOUT"] == "20"
+    monkeypatch.setenv(launch.SECONDS_TO_SAVE, "soon")
+    with pytest.raises(BenchError, match=r"SECONDS_TO_SAVE must be an integer >= 1, got 'soon'"):
+        launch.seconds_to_save()
+
+
+def test_torchrun_knows_the_variables():
+    """They are torch's; another version may have renamed them."""
+    from torch.distributed.launcher.api import LaunchConfig
+    from torch.distributed.run import get_args_parser
+
+    environment = {**os.environ, **launch.torchrun_environment()}
+    with mock.patch.dict(os.environ, environment):
+        args = get_args_parser().parse_args(["tool.py"])
+        settings = LaunchConfig(min_nodes=1, max_nodes=1, nproc_per_node=1)
+    assert "SIGUSR1" in args.signals_to_handle
+    assert settings.shutdown_timeout == launch.seconds_to_save()

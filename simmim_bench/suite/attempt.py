@@ -22,7 +22,6 @@ from simmim_bench.suite import events, processes
 from simmim_bench.suite.state import BENCHMARK, read_attempts
 
 INTERRUPTED = 130
-_SECONDS_TO_SAVE = 30.0  # after being asked to end
 _SECONDS_BETWEEN_TRIES = 1.0  # to get GPUs
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
@@ -64,19 +63,20 @@ class Attempt:
             start_new_session=True,
             preexec_fn=processes.die_with_parent,  # noqa: PLW1509  # this process has one thread
         )
+        killed = False
         memory = processes.MemoryPeak(psutil.Process(process.pid))
         while process.poll() is None:
             self._check_time()
             if self.stopped or (self.watch_owner and not _owner_lives()):
                 self.stopped = True
-                _end(process)
+                killed = not _end(process)
                 break
             if memory.sample():
                 self._write(memory.mb, None)
             _wait(process, 0.5)
         largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
         code = process.wait()
-        if self.stopped and code:
+        if self.stopped and (code or killed):  # psutil may have taken the code of a killed one
             code = INTERRUPTED
         self._write(max(memory.mb, largest), None if code == INTERRUPTED else code)
         return code
@@ -135,15 +135,21 @@ def hold_gpus(folder: Path, count: int) -> Iterator[list[str]]:
         time.sleep(_SECONDS_BETWEEN_TRIES)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> bool:
     """Ask a command to save and end; then end whatever is left of it.
 
-    Only the command itself is asked: if a data worker ended, the run would fail.
+    It has ``launch.seconds_to_save()`` for that. Only the command itself is asked: if a data worker
+    ended, the run would fail.
+
+    Returns:
+        Whether it ended in time.
     """
     family = processes.family(psutil.Process(process.pid))
     process.terminate()
-    _wait(process, _SECONDS_TO_SAVE)
+    _wait(process, launch.seconds_to_save())
+    in_time = process.poll() is not None
     processes.end(family)
+    return in_time
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> None:

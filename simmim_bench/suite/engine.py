@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from simmim_bench import launch
 from simmim_bench.io import atomic_write_json
 from simmim_bench.suite import processes
 from simmim_bench.suite.events import OWNER_VARIABLE
@@ -24,8 +26,8 @@ SNAKEFILE = Path(__file__).with_name("Snakefile")
 LOG = "snakemake.log"
 JOBS = "jobs.json"  # also in the Snakefile
 MOST_REQUEUES = 5  # of a job that was preempted, cancelled or lost its node
-GRACE_MINUTES = 10  # from asking a stage to save until Slurm ends its job
-_PATIENCE = 40.0  # seconds; a stage gives its command 30
+_GRACE_MINUTES = 5  # after the time to save, until Slurm ends the job
+_SECONDS_TO_END = 10  # of a stage, after its command
 _SHARED = ("input-output", "persistence", "sources", "software-deployment")
 
 
@@ -74,7 +76,7 @@ class Engine:
         self.process.kill()
         self.process.wait()
         # Each stage ends its own command.
-        processes.end(stages, patience=_PATIENCE)
+        processes.end(stages, patience=launch.seconds_to_save() + _SECONDS_TO_END)
         processes.end(family)
 
 
@@ -153,7 +155,9 @@ def _resources(stage: Stage, profile: Profile) -> dict[str, int | str]:
         "disk_mb": 0,
     }
     # Slurm ends a job after its time; the stage is asked to save before that.
-    asked |= {"runtime": stage.minutes + GRACE_MINUTES} if stage.minutes else {}
+    if stage.minutes:
+        to_save = math.ceil(launch.seconds_to_save() / 60)
+        asked["runtime"] = stage.minutes + to_save + _GRACE_MINUTES
     if stage.gpus:
         # The number of tasks is a total, not one for each GPU.
         asked |= {"gpu": stage.gpus, "tasks_per_gpu": 0}

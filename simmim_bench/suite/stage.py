@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from simmim_bench import cli
+from simmim_bench import cli, launch
 from simmim_bench.io import atomic_write_text, check_output
 from simmim_bench.stop import AGAIN, Stop, take_stop
 from simmim_bench.suite import cache
@@ -91,7 +91,12 @@ def run_stage(plan: Plan, stage: Stage, threads: int, *, is_job: bool = False) -
     cache.begin(plan, stage)
     log = plan.log_of(stage)
     check_output(log)
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        **launch.torchrun_environment(),
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONUNBUFFERED": "1",
+    }
     message = ""
     for start in range(1, MOST_STARTS + 1):
         offset = log.stat().st_size if log.exists() else 0

@@ -5,9 +5,11 @@ A config is written for ``auto_scale_lr.base_batch_size`` images per optimiser s
 more devices each gets fewer images; ``--auto-scale-lr`` changes the learning rate by the linear
 scaling rule instead.
 
-After a run is out of memory, ``batch.json`` in its work dir states a smaller batch for the next
-start, which accumulates gradients to the same effective batch. That start trains from the
-beginning, because the schedule of the old checkpoints counts other iterations.
+After a run is out of memory, ``batch.json`` in its work dir states the batch of the next start. The
+first time it is the same: the run continues from its last checkpoint, because other processes may
+have used the memory. From then on it is at most half, with gradients accumulated to the same
+effective batch. That start trains from the beginning, because the schedule of the old checkpoints
+counts other iterations.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json
+from simmim_bench.io import atomic_write_json, read_json
 from simmim_bench.registry import class_of
 from simmim_bench.training.run import Note, Run
 
@@ -125,7 +127,7 @@ def use_smaller_batch(cfg: Any, run: Run) -> str | None:
     except FileNotFoundError:
         return None
     before = cfg.train_dataloader.batch_size
-    if chosen["from"] != before or chosen["processes"] != run.world_size:
+    if (chosen["from"], chosen["processes"]) != (before, run.world_size) or chosen["to"] == before:
         return None
     _state_base(cfg, run.world_size)
     cfg.train_dataloader.batch_size = chosen["to"]
@@ -133,6 +135,31 @@ def use_smaller_batch(cfg: Any, run: Run) -> str | None:
         f"memory ran out with {before} images per process: {chosen['to']} at a time, gradients "
         f"accumulated to the same batch"
     )
+
+
+def has_tried_again(cfg: Any, work_dir: Path, world_size: int) -> bool:
+    """Whether an earlier start of this run was out of memory with the same batch as this one.
+
+    Args:
+        cfg: As it runs.
+        work_dir: Folder of the run.
+        world_size: Number of processes.
+    """
+    chosen = read_json(work_dir / FILE) or {}
+    same = (cfg.train_dataloader.batch_size, world_size)
+    return (chosen.get("to"), chosen.get("processes")) == same
+
+
+def choose_same_batch(cfg: Any, work_dir: Path, world_size: int) -> None:
+    """Write ``batch.json``: the next start has the same batch.
+
+    Args:
+        cfg: As it ran when memory ran out.
+        work_dir: Folder of the run.
+        world_size: Number of processes.
+    """
+    now = cfg.train_dataloader.batch_size
+    atomic_write_json(work_dir / FILE, {"from": now, "to": now, "processes": world_size})
 
 
 def choose_smaller_batch(cfg: Any, work_dir: Path, world_size: int) -> int | None:

@@ -16,18 +16,19 @@ from types import FrameType
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, get_world_size, is_main_process
+from mmengine.dist import all_reduce, barrier, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop
 
+from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
 from simmim_bench.stop import AGAIN, Stop
-from simmim_bench.training.batch import choose_smaller_batch
+from simmim_bench.training.batch import choose_same_batch, choose_smaller_batch
 from simmim_bench.training.failures import out_of_memory
 from simmim_bench.training.hooks.manifest import ManifestHook
 from simmim_bench.training.hooks.steps import DivergedError
 from simmim_bench.training.process import leave
-from simmim_bench.training.runner import STOPPED
+from simmim_bench.training.runner import STOPPED, latest_checkpoint
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # Slurm sends one of them before it ends a job
 DEAD_WORKER = re.compile(r"DataLoader worker \(pid.*?(exited unexpectedly|is killed by signal)")
@@ -111,24 +112,33 @@ class PreemptionHook(Hook):
     def _exit(self, runner: Any, done: int) -> None:
         by = self.received.name if self.received else "a signal to another process"
         message = f"stopped by {by}; the checkpoint is from iteration {done}"
-        runner.logger.info(message)
         if is_main_process():
             Stop("preempted", message, done).write(Path(runner.work_dir))
+        # The first process saves. If another exits before, the launcher kills those that are left.
+        barrier()
+        runner.logger.info(message)
+        for number in SIGNALS:  # torchrun sends one when the first process has exited
+            signal.signal(number, signal.SIG_IGN)
         leave()
         raise SystemExit(AGAIN)
 
 
 @contextmanager
-def stopping(runner: Any, *, may_restart: bool, may_shrink: bool) -> Iterator[None]:
+def stopping(
+    runner: Any, *, may_restart: bool, may_shrink: bool, tried_again: bool
+) -> Iterator[None]:
     """Exit with code 75 if another start would continue; write the manifest of a diverged run.
 
     Args:
         runner: Runner of the training.
         may_restart: Whether the same command continues this run.
         may_shrink: Whether another start may use a smaller batch and accumulate gradients.
+        tried_again: Whether an earlier start was out of memory with this batch
+            (``batch.has_tried_again`` before the processes of this start trained).
 
     Raises:
         SystemExit: If the same command should be started again.
+        BenchError: If memory ran out in a validation.
     """
     try:
         yield
@@ -136,7 +146,10 @@ def stopping(runner: Any, *, may_restart: bool, may_shrink: bool) -> Iterator[No
         _mark_failed(runner, error)
         raise
     except RuntimeError as error:
-        stop = _stop_of(runner, error, may_shrink=may_shrink) if may_restart else None
+        if out_of_memory(str(error)) and not runner.model.training:
+            raise BenchError(_out_of_memory_in_validation(runner)) from error
+        shrink = may_shrink if tried_again else None
+        stop = _stop_of(runner, error, shrink=shrink) if may_restart else None
         if stop is None:
             raise
         runner.logger.error(stop.message)
@@ -153,21 +166,49 @@ def _save(runner: Any) -> None:
     runner.save_checkpoint(runner.work_dir, name, meta=meta, by_epoch=by_epoch)
 
 
-def _stop_of(runner: Any, error: RuntimeError, *, may_shrink: bool) -> Stop | None:
+def _stop_of(runner: Any, error: RuntimeError, *, shrink: bool | None) -> Stop | None:
+    """What the next start will do; None if it would fail like this one.
+
+    Args:
+        runner: Runner of the training.
+        error: Its error.
+        shrink: Whether it may use a smaller batch; None: it has the same batch.
+    """
     if found := DEAD_WORKER.search(str(error)):
         message = f"a data worker died ({found.group()}); the same command continues the run"
         return Stop("data worker died", message, runner.iter)
-    if not out_of_memory(str(error)) or not may_shrink:
+    if not out_of_memory(str(error)):
         return None
     before = runner.train_dataloader.batch_sampler.batch_size
-    images = choose_smaller_batch(runner.cfg, Path(runner.work_dir), runner.world_size)
-    if images is None:
+    when = f"iteration {runner.iter + 1} with {before} images per process"
+    place = (runner.cfg, Path(runner.work_dir), runner.world_size)
+    if shrink is None:
+        choose_same_batch(*place)
+        then = "continues from the last checkpoint with the same batch"
+    elif shrink and (images := choose_smaller_batch(*place)):
+        then = f"starts again with {images}, gradients accumulated to the same batch"
+    else:
         return None
-    message = (
-        f"out of memory at iteration {runner.iter + 1} with {before} images per process; the same "
-        f"command starts again with {images}, gradients accumulated to the same batch"
-    )
+    message = f"out of memory at {when}; the same command {then}"
     return Stop("out of memory", message, runner.iter)
+
+
+def _out_of_memory_in_validation(runner: Any) -> str:
+    """A smaller batch of training would not help, and one of validation is another config."""
+    last = latest_checkpoint(Path(runner.work_dir))
+    kept = f"; the training is kept in {last}" if last else ""
+    images = runner.val_dataloader.batch_sampler.batch_size
+    smaller = (
+        f", or start in another --work-dir with --cfg-options "
+        f"val_dataloader.batch_size={images // 2}"
+        if images > 1
+        else ""
+    )
+    return (
+        f"out of memory in the validation after iteration {runner.iter}, {images} images at a "
+        f"time{kept}; free memory of the device, or use one with more, and continue with --resume"
+        f"{smaller}"
+    )
 
 
 def _mark_failed(runner: Any, error: DivergedError) -> None:

@@ -60,6 +60,7 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
         SystemExit: With code 75 if the same command would continue the run.
     """
     from simmim_bench.training.adapt import adapt
+    from simmim_bench.training.batch import has_tried_again
     from simmim_bench.training.cost import peak_memory_mb
     from simmim_bench.training.failures import explained
     from simmim_bench.training.runner import BenchRunner, configure
@@ -71,12 +72,18 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
     configure(cfg, run.work_dir, run.launcher, run.seed, hooks_of(cfg, run, deviations))
     last, damaged = _checkpoint_to_continue(run, run.identity(cfg))
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
+    # Before the model is wrapped, which waits for all processes: one may run out of memory then.
+    tried_again = has_tried_again(cfg, run.work_dir, run.world_size)
     with explained(run.config):
         runner = BenchRunner.from_cfg(cfg)
         for text in [*notes, *said, *damaged]:
             runner.logger.info(text)
-        may_shrink = run.resume and not run.auto_scale_lr
-        with stopping(runner, may_restart=run.resume, may_shrink=may_shrink):
+        with stopping(
+            runner,
+            may_restart=run.resume,
+            may_shrink=not run.auto_scale_lr,
+            tried_again=tried_again,
+        ):
             runner.train()
         if run.is_try:
             runner.logger.info(

@@ -1,7 +1,9 @@
 """Hooks that make a run fail in a given way, and that keep what each process holds."""
 
+import atexit
 import os
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -30,6 +32,13 @@ class Fault(Hook):
         if images > 2:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
+    def before_val_iter(self, runner, batch_idx, data_batch=None):  # noqa: ARG002
+        if self.kind == "out_of_memory_in_validation" and self.once(runner):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    def out_of_memory_in_validation(self, runner):
+        """Not before the validation."""
+
     def nan(self, runner):
         next(runner.model.parameters()).data.fill_(float("nan"))
 
@@ -47,6 +56,22 @@ class Fault(Hook):
         first = not mark.exists()
         mark.touch()
         return first
+
+
+@HOOKS.register_module()
+class SlowDisk(Hook):
+    """A checkpoint takes 2 s, and each process writes which checkpoints there are when it exits."""
+
+    def before_train(self, runner):
+        atexit.register(self.note, Path(runner.work_dir), get_rank())
+
+    def before_save_checkpoint(self, runner, checkpoint):  # noqa: ARG002
+        time.sleep(2)
+
+    @staticmethod
+    def note(folder, rank):
+        names = sorted(path.name for path in folder.glob("*.pth"))
+        (folder / f"exit{rank}.txt").write_text(" ".join(names))
 
 
 @HOOKS.register_module()

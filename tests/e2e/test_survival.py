@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -20,6 +21,7 @@ custom_imports = dict(imports=["faults"], allow_failed_imports=False)
 custom_hooks = [
     dict(type="mmengine.Fault", kind="{kind}", at={at}),
     dict(type="mmengine.KeepRanks"),
+    *{more},
 ]
 """
 
@@ -30,10 +32,10 @@ def start(tools, tmp_path, monkeypatch):
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests" / "e2e")])
     monkeypatch.setitem(tools.env, "PYTHONPATH", path)
 
-    def run(kind, at, *options, base=PRETRAIN, origin=(), processes=1, folder="run"):
+    def run(kind, at, *options, base=PRETRAIN, origin=(), processes=1, folder="run", more=()):
         monkeypatch.setitem(tools.env, "PORT", str(free_ports(1)[0]))
         config = tmp_path / f"{kind}.py"
-        config.write_text(FAULT.format(base=base, kind=kind, at=at), "utf-8")
+        config.write_text(FAULT.format(base=base, kind=kind, at=at, more=more), "utf-8")
         launched = ["bash", "tools/dist_train.sh", config, str(processes)]
         return tools.run(
             *(launched if processes > 1 else ["tools/train.py", config]),
@@ -76,17 +78,22 @@ def test_preempted_inside_an_epoch_it_continues_with_the_next_batch(tools, start
 
 
 def test_of_two_processes_one_is_asked_and_both_leave_after_the_same_iteration(start, tmp_path):
+    """Saving takes a while: neither process exits before the checkpoint is complete."""
     options = ["train_cfg.max_epochs=4", "train_dataloader.batch_size=4"]
-    code, output = start("preempted", 5, *options, processes=2)
+    slow = [{"type": "mmengine.SlowDisk"}]
+    code, output = start("preempted", 5, *options, processes=2, more=slow)
     assert code == 1, output[-3000:]  # torchrun's
+    assert len(re.findall(rf"exitcode +: {AGAIN} ", output)) == 2, output[-3000:]
     run = tmp_path / "run"
+    for rank in (0, 1):
+        assert (run / f"exit{rank}.txt").read_text().endswith(" epoch_2_stopped.pth")
     assert json.loads((run / "stop.json").read_text())["iteration"] == 10
     assert (run / "epoch_2_stopped.pth").exists()
-    code, output = start("preempted", 5, *options, processes=2)
+    code, output = start("preempted", 5, *options, processes=2, more=slow)
     assert code == 0, output[-3000:]
     (tmp_path / "whole").mkdir()
     (tmp_path / "whole" / "fault").touch()  # which spares this run
-    code, output = start("preempted", 5, *options, processes=2, folder="whole")
+    code, output = start("preempted", 5, *options, processes=2, folder="whole", more=slow)
     assert code == 0, output[-3000:]
     assert_equal_weights(weights(run, "epoch_4.pth"), weights(tmp_path / "whole", "epoch_4.pth"))
     assert steps_of(run) == steps_of(tmp_path / "whole")
@@ -96,32 +103,59 @@ def test_of_two_processes_one_is_asked_and_both_leave_after_the_same_iteration(s
 
 def test_of_two_processes_both_run_out_of_memory_at_once(start, tmp_path):
     options = ["train_cfg.max_epochs=1", "train_dataloader.batch_size=4"]
-    code, output = start("out_of_memory", 1, *options, processes=2)
-    assert code == 1, output[-3000:]  # torchrun's
-    assert "FileNotFoundError" not in output
     run = tmp_path / "run"
-    assert json.loads((run / "stop.json").read_text())["reason"] == "out of memory"
+    for then in ("continues from the last checkpoint with the same batch", "starts again with 2"):
+        code, output = start("out_of_memory", 1, *options, processes=2)
+        assert code == 1, output[-3000:]  # torchrun's
+        assert "FileNotFoundError" not in output
+        stop = json.loads((run / "stop.json").read_text())
+        assert stop["reason"] == "out of memory"
+        assert then in stop["message"]
     code, output = start("out_of_memory", 1, *options, processes=2)
     assert code == 0, output[-3000:]
     assert "gradients accumulated over 2 iterations: 2 x 2 x 2 = 8 images" in output
     assert Manifest.read(run / "manifest.json").cost.device_count == 2
 
 
-def test_out_of_memory_it_begins_anew_with_half_the_images(start, tmp_path):
+def test_out_of_memory_it_continues_then_begins_anew_with_half_the_images(start, tmp_path):
     run = tmp_path / "run"
-    for images in (4, 2):
-        code, output = start("out_of_memory", 1, "train_cfg.max_epochs=1")
+    options = ["train_cfg.max_epochs=2", "train_dataloader.batch_size=4"]
+    at = 10  # in the second epoch
+    for then, kept in (
+        ("continues from the last checkpoint with the same batch", True),
+        ("starts again with 2, gradients accumulated to the same", False),
+    ):
+        code, output = start("out_of_memory", at, *options)
         assert code == AGAIN, output[-3000:]
-        assert f"starts again with {images}, gradients accumulated to the same" in output
+        assert f"out of memory at iteration {at + 1} with 4 images per process" in output
+        assert then in output
         assert json.loads((run / "stop.json").read_text())["reason"] == "out of memory"
-    code, output = start("out_of_memory", 1, "train_cfg.max_epochs=1")
+        assert (run / "epoch_1.pth").exists() == kept
+    code, output = start("out_of_memory", at, *options)
     assert code == 0, output[-3000:]
     assert "gradients accumulated over 4 iterations: 1 x 2 x 4 = 8 images" in output
     manifest = Manifest.read(run / "manifest.json")
     assert any(
-        "memory ran out with 8 images per process: 2 at a time" in text
+        "memory ran out with 4 images per process: 2 at a time" in text
         for text in manifest.deviations
     )
+
+
+def test_out_of_memory_in_the_validation_it_keeps_batch_and_checkpoint(start, tmp_path):
+    fault = ("out_of_memory_in_validation", 0, "train_cfg.max_epochs=1")
+    task = {"base": CONFIGS["classification"], "origin": ["--from-scratch"]}
+    code, output = start(*fault, **task)
+    assert code == 2, output[-3000:]
+    run = tmp_path / "run"
+    said = (
+        "out of memory in the validation after iteration 4, 100 images at a time; the training is "
+        f"kept in {run / 'epoch_1.pth'}; free memory of the device"
+    )
+    assert said in output
+    assert {path.name for path in run.glob("*.*")}.isdisjoint({"batch.json", "stop.json"})
+    code, output = start(*fault, **task)
+    assert code == 0, output[-3000:]
+    assert Manifest.read(run / "manifest.json").metrics
 
 
 def test_a_dead_data_worker_means_start_again(start, tmp_path):

@@ -2,7 +2,9 @@
 
 import sys
 import threading
+from functools import partial
 
+from simmim_bench.suite import processes
 from simmim_bench.suite.attempt import INTERRUPTED, Attempt, hold_gpus
 
 SAVES = """
@@ -24,6 +26,18 @@ def test_a_command_that_takes_too_long_is_asked_to_save(tmp_path):
     assert code == INTERRUPTED
     assert attempt.overtime
     assert (tmp_path / "log.txt").read_text().split() == ["ready", "saved"]
+
+
+def test_a_command_has_as_long_to_save_as_stated(tmp_path, monkeypatch):
+    slow = SAVES.replace("    print(", "    time.sleep(4)\n    print(")
+    monkeypatch.setattr(processes, "end", partial(processes.end, patience=0.1))
+    for seconds, printed in (("1", ["ready"]), ("30", ["ready", "saved"])):
+        monkeypatch.setenv("SIMMIM_BENCH_SECONDS_TO_SAVE", seconds)
+        attempt = Attempt(tmp_path, minutes=1)
+        attempt.seconds = 1.5
+        log = (tmp_path / "log.txt").open("wb")
+        assert attempt.run((sys.executable, "-c", slow), tmp_path, {}, log) == INTERRUPTED
+        assert (tmp_path / "log.txt").read_text().split() == printed
 
 
 def test_each_stage_holds_gpus_of_its_own(tmp_path, monkeypatch):
