@@ -1,7 +1,7 @@
 """Group records into rows and columns, and average over seeds.
 
-A column is a version of a protocol, a row a pretrained backbone from one origin. Records that
-differ in kind, provenance or deviations are never averaged.
+A column is a version of a protocol on one set of data, a row a pretrained backbone from one origin.
+Records that differ in kind, provenance, data, precision or deviations are never averaged.
 """
 
 from __future__ import annotations
@@ -10,25 +10,22 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
-from typing import TypeVar, get_args
+from typing import TypeVar
 
-from simmim_bench.errors import BenchError
+from simmim_bench.leaderboard.columns import ColumnKey, columns_of, place_records, tell_apart
 from simmim_bench.records import SCRATCH
-from simmim_bench.records.manifest import CPU, Cost, Kind, Pretraining
-from simmim_bench.records.protocols import Protocol, Task
+from simmim_bench.records.manifest import CPU, Cost, DataIdentity, Kind, Precision, Pretraining
+from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.record import Provenance, Record
 
-TASKS: tuple[Task, ...] = get_args(Task)
 TIMES = "\N{MULTIPLICATION SIGN}"
 KINDS: tuple[Kind, ...] = ("full", "smoke")
 AVERAGED = ("seed", "checkpoint_sha256")
 """Fields in which the pretrainings of one row may differ."""
 STATED = itemgetter(*(name for name in Pretraining.model_fields if name not in AVERAGED))
 
-ColumnKey = tuple[str, int]
-"""Protocol id and version."""
 Gains = dict[ColumnKey, dict[str, float]]
 """Points by column and metric."""
 Key = TypeVar("Key", bound=Hashable)
@@ -67,9 +64,15 @@ class Cell:
 
     metrics: dict[str, Stat]
     deviations: tuple[str, ...]
+    precision: Precision | None
     cost: MeanCost | None
     config_sha256: str | None
     records: tuple[Record, ...]
+
+    @property
+    def conditions(self) -> tuple[tuple[str, ...], Precision | None]:
+        """What must be equal for two cells of a column to be compared."""
+        return self.deviations, self.precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +85,8 @@ class Row:
     method: str
     backbone: str
     pretraining: Pretraining | None  # without seed and checkpoint: those are averaged over
+    pretraining_data: DataIdentity | None
+    pretraining_precision: Precision | None
     pretraining_deviations: tuple[str, ...]
     provenance: Provenance
     cells: dict[ColumnKey, Cell]
@@ -115,7 +120,7 @@ def check_protocols(records: Iterable[Record]) -> None:
         BenchError: Names two of them and what differs.
     """
     for members in _group(records, lambda record: record.kind).values():
-        _columns(members)
+        columns_of(members, place_records(members))
 
 
 def summarise(values: Sequence[float]) -> Stat:
@@ -154,7 +159,7 @@ def gains(row: Row, rows: Iterable[Row]) -> Gains:
 
 
 def comparable_cells(ours: Row, theirs: Row) -> dict[ColumnKey, tuple[Cell, Cell]]:
-    """Pairs of cells of the same backbone, provenance, protocol, config and deviations."""
+    """Pairs of cells of the same backbone, provenance, column, config and conditions."""
     if (ours.backbone, ours.provenance) != (theirs.backbone, theirs.provenance):
         return {}
     pairs = {
@@ -163,64 +168,64 @@ def comparable_cells(ours: Row, theirs: Row) -> dict[ColumnKey, tuple[Cell, Cell
     return {
         key: (one, other)
         for key, (one, other) in pairs.items()
-        if (one.config_sha256, one.deviations) == (other.config_sha256, other.deviations)
+        if (one.config_sha256, one.conditions) == (other.config_sha256, other.conditions)
     }
 
 
 def _table(kind: Kind, records: list[Record]) -> Table:
-    columns = _columns(records)
+    place = place_records(records)
+    columns = columns_of(records, place)
     rows: list[Row] = []
     kept = 0
     for members in _group(records, _row_key).values():
-        made, used = _rows(members)
+        made, used = _rows(members, place)
         rows += made
         kept += used
-    return Table(kind, columns, sorted(rows, key=_row_order), len(records) - kept)
+    return Table(kind, columns, sorted(_named(rows), key=_row_order), len(records) - kept)
 
 
-def _columns(records: list[Record]) -> dict[ColumnKey, Protocol]:
-    """Protocols in the order of tasks; a run that deviates does not define its protocol."""
-    defined: dict[ColumnKey, Record] = {}
-    for record in sorted(records, key=lambda record: bool(record.deviations)):
-        first = defined.setdefault(column_key(record), record)
-        if not record.deviations and record.protocol.__dict__ != first.protocol.__dict__:
-            raise BenchError(
-                f"protocol {record.protocol.id}@{record.protocol.version} differs between the "
-                f"records {first.run_id} and {record.run_id} ({_differing(first, record)}); raise "
-                f"the version in the config that changed"
-            )
-    protocols = {key: record.protocol for key, record in defined.items()}
-    order = sorted(protocols, key=lambda key: (TASKS.index(protocols[key].task), key))
-    return {key: protocols[key] for key in order}
+def _named(rows: list[Row]) -> list[Row]:
+    """Rows whose pretrainings name their data so that different ones have different names."""
+    known = {
+        (row.pretraining.dataset, row.pretraining_data and row.pretraining_data.sha256)
+        for row in rows
+        if row.pretraining and row.provenance.kind == "measured"
+    }
+    names = [name for name, _ in known]
+    if len(names) == len(set(names)):
+        return rows
+    return [_with_named_data(row, names) for row in rows]
 
 
-def _differing(one: Record, other: Record) -> str:
-    first, second = one.protocol.as_json(), other.protocol.as_json()
-    return "; ".join(
-        f"{name}: {first[name]} and {second[name]}" for name in first if first[name] != second[name]
-    )
+def _with_named_data(row: Row, names: Sequence[str]) -> Row:
+    if row.pretraining is None or row.provenance.kind != "measured":
+        return row
+    name = tell_apart(row.pretraining.dataset, row.pretraining_data, names)
+    return replace(row, pretraining=row.pretraining.model_copy(update={"dataset": name}))
 
 
-def _rows(records: list[Record]) -> tuple[list[Row], int]:
+def _rows(records: list[Record], place: Callable[[Record], ColumnKey]) -> tuple[list[Row], int]:
     """Rows of one origin, and the number of records in them.
 
-    A cell holds runs of the same deviations. So a protocol that was run with several sets of
-    deviations fills several rows: the first one with the runs without deviations, if there are any,
-    then one for each set in alphabetical order.
+    A cell holds runs of the same deviations and precision. So a protocol that was run with several
+    sets of deviations fills several rows: the first one with the runs without deviations, if there
+    are any, then one for each set in alphabetical order.
     """
     first = records[0]
     runs_of_rows: list[dict[ColumnKey, list[Record]]] = []
-    for key, members in _group(records, column_key).items():
-        variants = _group(members, lambda record: tuple(record.deviations))
-        for number, deviations in enumerate(sorted(variants)):  # () comes first
+    for key, members in _group(records, place).items():
+        variants = _group(members, lambda run: (tuple(run.deviations), run.precision or ""))
+        for number, conditions in enumerate(sorted(variants)):  # () comes first
             if number == len(runs_of_rows):
                 runs_of_rows.append({})
-            runs_of_rows[number][key] = _current(variants[deviations])
+            runs_of_rows[number][key] = _current(variants[conditions])
     rows = [
         Row(
             method=first.method,
             backbone=first.backbone,
             pretraining=_origin(first.pretraining),
+            pretraining_data=first.pretraining_data,
+            pretraining_precision=first.pretraining_precision,
             pretraining_deviations=tuple(first.pretraining_deviations),
             provenance=first.provenance,
             cells={key: _cell(members) for key, members in runs.items()},
@@ -254,6 +259,7 @@ def _cell(records: list[Record]) -> Cell:
             for name in names
         },
         deviations=tuple(records[0].deviations),
+        precision=records[0].precision,
         cost=_mean_cost([record.cost for record in records]),
         config_sha256=_config_sha256(records[0]),
         records=tuple(records),
@@ -308,11 +314,6 @@ def _origin(pretraining: Pretraining | None) -> Pretraining | None:
     return pretraining.model_copy(update=dict.fromkeys(AVERAGED))
 
 
-def column_key(record: Record) -> ColumnKey:
-    """Column of a record: its protocol and version."""
-    return record.protocol.id, record.protocol.version
-
-
 def _row_key(record: Record) -> Hashable:
     """Everything that distinguishes a row from others."""
     origin = record.pretraining
@@ -320,6 +321,8 @@ def _row_key(record: Record) -> Hashable:
         record.method,
         record.backbone,
         origin and STATED(origin.__dict__),
+        record.pretraining_data and record.pretraining_data.sha256,
+        record.pretraining_precision,
         tuple(record.pretraining_deviations),
         record.provenance,
     )

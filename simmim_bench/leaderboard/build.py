@@ -7,7 +7,8 @@ from pathlib import Path
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
-from simmim_bench.leaderboard.aggregate import aggregate, column_key
+from simmim_bench.leaderboard.aggregate import aggregate
+from simmim_bench.leaderboard.columns import protocol_key
 from simmim_bench.leaderboard.export import export
 from simmim_bench.leaderboard.grid import Page
 from simmim_bench.leaderboard.latex import render_latex
@@ -50,6 +51,7 @@ class Built:
             f"note: {path} repeats a recorded run with the same metrics; the first record is kept"
             for path in found["repeated"]
         ]
+        lines += self.page.remarks()
         lines += [f"note: {path} is left out, its run failed" for path in self.collected.skipped]
         return "\n".join([*lines, *(f"warning: {text}" for text in self.lost)])
 
@@ -117,5 +119,5 @@ def render(
 def cited_for(records: list[Record], published: Path | None, *, everything: bool) -> list[Record]:
     """Cited results to show with ``records``: those of the same protocols, or all."""
     cited = read_published(published) if published else []
-    protocols = {column_key(record) for record in records}
-    return [record for record in cited if everything or column_key(record) in protocols]
+    protocols = {protocol_key(record) for record in records}
+    return [record for record in cited if everything or protocol_key(record) in protocols]

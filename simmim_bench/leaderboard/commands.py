@@ -38,8 +38,9 @@ def build(args: argparse.Namespace) -> list[str]:
     """Collect a work dir and write tables; without one, write the tables of existing records."""
     if args.work_dir is None:
         out = args.out or args.results
-        print_page(render(out, published=args.published, everything_cited=True, readme=args.readme))
-        return [f"leaderboard: {out / 'leaderboard'}"]
+        page = render(out, published=args.published, everything_cited=True, readme=args.readme)
+        print_page(page)
+        return [f"leaderboard: {out / 'leaderboard'}", *page.remarks()]
     built = build_board(args.work_dir, args.out, published=args.published, readme=args.readme)
     print_page(built.page)
     return built.summary().splitlines()

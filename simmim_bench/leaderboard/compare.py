@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import Table, aggregate, comparable_cells
+from simmim_bench.leaderboard.columns import label_of
 from simmim_bench.leaderboard.grid import Entry, Grid, Page, Section, show_gain, show_stat
 from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.leaderboard.statistics import SIGNIFICANCE, Difference, difference, holm
@@ -68,14 +69,13 @@ def _lines(table: Table, ours: str, theirs: str) -> list[_Line]:
             if key not in cells:
                 continue
             mine, its = cells[key]
+            where = label_of(key, table.columns)
             for name in protocol.metrics:
                 if name in mine.metrics and name in its.metrics:
                     pair = mine.metrics[name], its.metrics[name]
                     shown = show_stat(pair[0]), show_stat(pair[1])
                     label = METRICS.get(name, name)
-                    found.append(
-                        _Line(row.backbone, f"{key[0]}@{key[1]}", label, *shown, difference(*pair))
-                    )
+                    found.append(_Line(row.backbone, where, label, *shown, difference(*pair)))
     return found
 
 

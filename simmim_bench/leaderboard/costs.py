@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from simmim_bench.leaderboard.aggregate import ColumnKey, MeanCost, Row, Table
+from simmim_bench.leaderboard.aggregate import MeanCost, Row, Table
+from simmim_bench.leaderboard.columns import ColumnKey
 from simmim_bench.leaderboard.grid import Entry, Grid, Notes, name_entry, show_minutes
 
 

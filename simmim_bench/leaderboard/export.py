@@ -99,14 +99,20 @@ def _columns(record: Record) -> dict[str, Any]:
         "pretraining_dataset": origin and origin.dataset,
         "pretraining_epochs": float(origin.epochs) if origin and origin.epochs else None,
         "pretraining_image_size": _size(origin.image_size) if origin else None,
+        "pretraining_data_sha256": record.pretraining_data and record.pretraining_data.sha256,
+        "pretraining_precision": record.pretraining_precision,
         "pretraining_seed": origin and origin.seed,
         "checkpoint_sha256": origin and origin.checkpoint_sha256,
+        "card_sealed": record.card_sealed,
         "protocol": protocol.id,
         "protocol_version": protocol.version,
         "task": protocol.task,
-        "dataset": protocol.dataset,
+        "dataset": _dataset(record),
+        "data_sha256": record.data and record.data.sha256,
+        "data_images": record.data and record.data.images,
         "split": protocol.split,
         "image_size": _size(protocol.image_size),
+        "precision": record.precision,
         "seed": record.seed,
         "metric": None,
         "value": None,
@@ -122,6 +128,11 @@ def _columns(record: Record) -> dict[str, Any]:
         "torch": environment and environment.torch,
         "date": record.date.isoformat(),
     }
+
+
+def _dataset(record: Record) -> str:
+    """Name of the data that a record was measured on."""
+    return record.data.name if record.data else record.protocol.dataset
 
 
 def _cost(cost: Cost | None, prefix: str) -> dict[str, Any]:
@@ -170,7 +181,7 @@ def _metafile(records: list[Record]) -> str:
 def _model(record: Record) -> dict[str, Any]:
     cost = record.cost
     metadata = {
-        "Training Data": record.protocol.dataset,
+        "Training Data": _dataset(record),
         "Epochs": record.protocol.epochs,
         "Iterations": record.protocol.iterations,
         "Parameters": cost.parameters if cost else None,
@@ -184,7 +195,7 @@ def _model(record: Record) -> dict[str, Any]:
         "Results": [
             {
                 "Task": TASKS.get(record.protocol.task, record.protocol.task),
-                "Dataset": record.protocol.dataset,
+                "Dataset": _dataset(record),
                 "Metrics": {METRICS.get(key, key): value for key, value in record.metrics.items()},
             }
         ],

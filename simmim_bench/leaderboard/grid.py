@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simmim_bench.leaderboard.aggregate import TIMES, ColumnKey, Row, Stat
+from simmim_bench.leaderboard.aggregate import TIMES, Row, Stat
+from simmim_bench.leaderboard.columns import ColumnKey, label_of
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import ImageSize
@@ -61,12 +62,22 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """A leaderboard."""
+    """A leaderboard; ``earlier`` of its ``count`` records state neither data nor precision."""
 
     title: str
     legend: str
     sections: list[Section]
     count: int
+    earlier: int = 0
+
+    def remarks(self) -> list[str]:
+        """What to say once about all records."""
+        if not self.earlier:
+            return []
+        return [
+            f"note: {self.earlier} of {self.count} records are from an earlier version, which did "
+            f"not state the fingerprint of the data and the precision"
+        ]
 
 
 class Notes:
@@ -93,9 +104,8 @@ class Notes:
     def listed(self) -> Iterator[Note]:
         """All notes: protocols, then the others."""
         for key, protocol in self._columns.items():
-            yield Note(
-                self.number(key), describe_protocol(protocol), f"{protocol.id}@{protocol.version}"
-            )
+            label = label_of(key, self._columns)
+            yield Note(self.number(key), describe_protocol(protocol), label)
         for (text, url), mark in self._symbols.items():
             yield Note(mark, text, url=url)
 

@@ -7,21 +7,19 @@ name in ``METRICS`` and, unless it is in percent, a unit in ``UNITS``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
 from simmim_bench.leaderboard.aggregate import (
-    TASKS,
     TIMES,
-    ColumnKey,
     Gains,
     Row,
     Table,
     aggregate,
-    column_key,
     gains,
 )
+from simmim_bench.leaderboard.columns import TASKS, ColumnKey, protocol_key
 from simmim_bench.leaderboard.costs import cost_grid
 from simmim_bench.leaderboard.grid import (
     Entry,
@@ -111,16 +109,17 @@ def make_page(
         BenchError: If records contradict each other.
     """
     known, cited = list(records), list(cited)
-    protocols = {column_key(record) for record in known if record.kind == "full"}
-    beside = [record for record in cited if column_key(record) in protocols]
-    others = [record for record in cited if column_key(record) not in protocols]
+    protocols = {protocol_key(record) for record in known if record.kind == "full"}
+    beside = [record for record in cited if protocol_key(record) in protocols]
+    others = [record for record in cited if protocol_key(record) not in protocols]
     if beside or tables is None:
         tables = aggregate([*known, *beside])
     sections = [_section(table, HEADINGS[table.kind]) for table in tables]
     for task in TASKS:
         of_task = [record for record in others if record.protocol.task == task]
         sections += [_section(table, f"Cited: {task}") for table in aggregate(of_task)]
-    return Page(TITLE, LEGEND, sections, len(known))
+    earlier = sum(record.data is None and record.precision is None for record in known)
+    return Page(TITLE, LEGEND, sections, len(known), earlier)
 
 
 def _section(table: Table, heading: str) -> Section:
@@ -168,7 +167,7 @@ def _columns(table: Table, notes: Notes) -> list[Column]:
             is_text=True,
         ),
         Column(Entry("backbone"), lambda row: Entry(row.backbone), is_text=True),
-        Column(Entry("pretraining"), lambda row: _pretraining(row, notes), is_text=True),
+        Column(Entry("pretraining"), partial(_pretraining, table, notes), is_text=True),
     ]
     for key, protocol in table.columns.items():
         for name in protocol.metrics:
@@ -193,6 +192,7 @@ def _columns(table: Table, notes: Notes) -> list[Column]:
 
 def _metric_column(table: Table, key: ColumnKey, name: str, notes: Notes) -> Column:
     place = Standing() if table.kind == "smoke" else standing(table, key, name)
+    precisions = {row.cells[key].precision for row in table.rows if key in row.cells} - {None}
 
     def show(row: Row) -> Entry:
         cell = row.cells.get(key)
@@ -201,6 +201,7 @@ def _metric_column(table: Table, key: ColumnKey, name: str, notes: Notes) -> Col
         mark = ""
         if cell.deviations:
             mark = notes.symbol(f"deviates from the protocol: {'; '.join(cell.deviations)}")
+        mark += _precision_mark(cell.precision, precisions, cell.deviations, "trained", notes)
         text = show_stat(cell.metrics[name], cited=row.provenance.kind != "measured")
         return Entry(text, mark=mark, bold=row in place.best, second=row in place.second)
 
@@ -223,9 +224,26 @@ def _finetuning_minutes(table: Table, row: Row) -> Entry:
     return Entry(show_minutes(sum(known)) if len(known) == len(costs) else "")
 
 
-def _pretraining(row: Row, notes: Notes) -> Entry:
+def _pretraining(table: Table, notes: Notes, row: Row) -> Entry:
     mark = ""
+    deviations, precision = row.pretraining_deviations, row.pretraining_precision
+    precisions = {other.pretraining_precision for other in table.rows} - {None}
     if row.pretraining_deviations:
         text = f"pretraining deviates from its config: {'; '.join(row.pretraining_deviations)}"
         mark = notes.symbol(text)
+    mark += _precision_mark(precision, precisions, deviations, "pretrained", notes)
     return Entry(show_origin(row.pretraining), mark=mark)
+
+
+def _precision_mark(
+    precision: str | None,
+    known: Set[str | None],
+    deviations: Sequence[str],
+    what: str,
+    notes: Notes,
+) -> str:
+    """Mark of a run's precision if others have another one and no deviation says it."""
+    said = any(text.startswith("precision ") for text in deviations)
+    if precision is None or said or len(known) < 2:
+        return ""
+    return notes.symbol(f"{what} in {precision}")

@@ -7,11 +7,12 @@ functions of SciPy and statsmodels.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from simmim_bench.leaderboard.aggregate import ColumnKey, Row, Stat, Table
+from simmim_bench.leaderboard.aggregate import Row, Stat, Table
+from simmim_bench.leaderboard.columns import ColumnKey
 
 LEVEL = 0.95
 SIGNIFICANCE = 0.05
@@ -134,15 +135,15 @@ class Standing:
 def standing(table: Table, key: ColumnKey, name: str) -> Standing:
     """Best and second rows of a metric.
 
-    Rows compete with rows of the same deviations; measured and cited ones compete separately. A row
-    without rivals is not ranked. Best are the rows with the largest mean as it is shown, and those
-    that differ from it by no more than the noise between seeds.
+    Rows compete with rows of the same deviations and precision; measured and cited ones compete
+    separately. A row without rivals is not ranked. Best are the rows with the largest mean as it is
+    shown, and those that differ from it by no more than the noise between seeds.
     """
-    rivals: dict[tuple[bool, tuple[str, ...]], dict[Row, Stat]] = {}
+    rivals: dict[Hashable, dict[Row, Stat]] = {}
     for row in table.rows:
         cell = row.cells.get(key)
         if cell and name in cell.metrics:
-            group = row.provenance.kind == "measured", cell.deviations
+            group = row.provenance.kind == "measured", cell.conditions
             rivals.setdefault(group, {})[row] = cell.metrics[name]
     best, second = set[Row](), set[Row]()
     for stats in rivals.values():

@@ -18,6 +18,7 @@ from rich.table import Table
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text, csv_text
 from simmim_bench.leaderboard.aggregate import Row, Stat, aggregate
+from simmim_bench.leaderboard.columns import ColumnKey
 from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.plots import new_figure, save_figure
 from simmim_bench.records.store import read_records
@@ -102,7 +103,7 @@ def _block(name: str, step: Pretrain, stats: dict[str, Stat]) -> Block:
     )
 
 
-def _stats(rows: list[Row], key: tuple[str, int], metric: str) -> dict[str, Stat]:
+def _stats(rows: list[Row], key: ColumnKey, metric: str) -> dict[str, Stat]:
     """One metric by method, under the protocol ``key``."""
     found: dict[str, Stat] = {}
     for row in rows:

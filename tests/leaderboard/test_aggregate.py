@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import aggregate, gains, summarise
+from simmim_bench.leaderboard.columns import ColumnKey
 
-KEY = ("toy-detection", 1)
+KEY = ColumnKey("toy-detection", 1)
 
 
 def metrics(box, mask=20.0):
@@ -54,7 +55,7 @@ def test_versions_of_a_protocol_are_columns_of_their_own(make_record, toy):
     new = make_record(metrics=metrics(30), protocol=toy.protocol(version=2, epochs=9))
     (table,) = aggregate([old, new])
     (row,) = table.rows
-    assert list(table.columns) == [KEY, ("toy-detection", 2)]
+    assert list(table.columns) == [KEY, ColumnKey("toy-detection", 2)]
     assert [cell.metrics["box_ap"].mean for cell in row.cells.values()] == [10, 30]
 
 
@@ -66,7 +67,7 @@ def test_a_missing_task_is_missing(make_record, make_simmim, toy):
     ]
     (table,) = aggregate(records)
     scratch, simmim = table.rows
-    assert list(table.columns) == [("toy-classification", 1), KEY]
+    assert list(table.columns) == [ColumnKey("toy-classification", 1), KEY]
     assert set(scratch.cells) == {KEY}
     assert set(simmim.cells) == set(table.columns)
 

@@ -8,6 +8,7 @@ import yaml
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard import commands
 from simmim_bench.leaderboard.build import build, render
+from simmim_bench.leaderboard.grid import Page
 from simmim_bench.leaderboard.markdown import BEGIN, END
 from simmim_bench.records.store import add_record
 from tests.calls import call
@@ -115,13 +116,15 @@ def test_a_readme_is_filled_from_a_work_dir_too(write_suite, tmp_path):
 def test_build_alone_is_of_the_projects_results(monkeypatch, tmp_path):
     """From any folder, as check and show."""
     monkeypatch.chdir(tmp_path)
-    seen = []
-    monkeypatch.setattr(commands, "render", lambda out, **_: seen.append(out))
+    seen, page = [], Page("", "", [], 3, earlier=2)
+    monkeypatch.setattr(commands, "render", lambda out, **_: seen.append(out) or page)
     monkeypatch.setattr(commands, "print_page", lambda _: None)
     given = argparse.Namespace(
         work_dir=None, out=None, results=ROOT / "results", published=None, readme=None
     )
-    assert commands.build(given) == [f"leaderboard: {ROOT / 'results' / 'leaderboard'}"]
+    told, once = commands.build(given)
+    assert told == f"leaderboard: {ROOT / 'results' / 'leaderboard'}"
+    assert once.startswith("note: 2 of 3 records are from an earlier version")
     assert seen == [ROOT / "results"]
 
 

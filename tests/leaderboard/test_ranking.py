@@ -3,10 +3,11 @@
 import pytest
 
 from simmim_bench.leaderboard.aggregate import aggregate
+from simmim_bench.leaderboard.columns import ColumnKey
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.leaderboard.statistics import mean_rank_of, standing
 
-KEY = ("toy-detection", 1)
+KEY = ColumnKey("toy-detection", 1)
 
 
 @pytest.fixture

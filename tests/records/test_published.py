@@ -5,6 +5,7 @@ import yaml
 
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import aggregate
+from simmim_bench.leaderboard.columns import ColumnKey
 from simmim_bench.leaderboard.markdown import render_markdown
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.records.published import read_published
@@ -59,7 +60,7 @@ def test_several_values_are_seeds(folder):
     records = read_published(folder({**RESULT, "metrics": values}))
     assert [(r.seed, r.metrics["box_ap"]) for r in records] == [(0, 46.0), (1, 47.0), (2, 48.0)]
     [row] = aggregate(records)[0].rows
-    assert row.cells["toy-detection", 1].metrics["box_ap"].sd == pytest.approx(1.0)
+    assert row.cells[ColumnKey("toy-detection", 1)].metrics["box_ap"].sd == pytest.approx(1.0)
 
 
 def test_cited_rows_stand_beside_measured_ones_and_are_not_averaged(folder, make_simmim):

@@ -76,6 +76,7 @@ def test_run_id_follows_inputs_and_nothing_else(make_simmim, toy):
         {"metrics": {"box_ap": 1.0, "mask_ap": 1.0}},
         {"date": "2026-01-01T00:00:00+00:00"},
         {"cost": {**toy.run_fields()["cost"], "wall_seconds": 1.0}},
+        {"pretraining_data": {"name": "Flowers", "sha256": toy.sha("flowers")}},
     ]
     other = [
         {"kind": "smoke"},
@@ -84,6 +85,9 @@ def test_run_id_follows_inputs_and_nothing_else(make_simmim, toy):
         {"seed": 1},
         {"protocol": toy.protocol(version=2)},
         {"protocol": toy.protocol(id="toy-2x")},
+        {"data": {"name": "Flowers", "sha256": toy.sha("flowers")}},
+        {"data": {"name": "Flowers", "sha256": toy.sha("other flowers")}},
+        {"precision": "bfloat16"},
         {"config": {"path": "configs/toy.py", "sha256": toy.sha("else")}},
         {"pretraining": toy.pretraining(checkpoint_sha256=toy.sha("else"))},
     ]

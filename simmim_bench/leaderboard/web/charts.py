@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from simmim_bench.leaderboard.aggregate import Cell, ColumnKey, Row, Stat, Table
+from simmim_bench.leaderboard.aggregate import Cell, Row, Stat, Table
+from simmim_bench.leaderboard.columns import ColumnKey, label_of
 from simmim_bench.leaderboard.page import METRICS, UNITS, with_unit
 from simmim_bench.leaderboard.statistics import half_width
 from simmim_bench.leaderboard.web.curves import learning_charts
@@ -181,7 +182,7 @@ def _heading(table: Table, key: ColumnKey) -> str:
         if (other.task, other.primary) == (protocol.task, protocol.primary)
     ]
     text = f"{protocol.task} {METRICS.get(protocol.primary, protocol.primary)}"
-    return text if len(alike) == 1 else f"{text}, {key[0]}@{key[1]}"
+    return text if len(alike) == 1 else f"{text}, {label_of(key, table.columns)}"
 
 
 def _axis(table: Table, key: ColumnKey) -> str:

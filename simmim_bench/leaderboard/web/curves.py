@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.errors import BenchError
-from simmim_bench.leaderboard.aggregate import ColumnKey, Row, Table
+from simmim_bench.leaderboard.aggregate import Row, Table
+from simmim_bench.leaderboard.columns import ColumnKey
 from simmim_bench.leaderboard.page import METRICS, with_unit
 from simmim_bench.leaderboard.web.drawing import COLOURS, WIDTH, Chart, as_svg, legend, styled
 from simmim_bench.plots import new_figure

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from simmim_bench.leaderboard.aggregate import Cell, ColumnKey, Row, Table
+from simmim_bench.leaderboard.aggregate import Cell, Row, Table
+from simmim_bench.leaderboard.columns import ColumnKey, label_of
 from simmim_bench.leaderboard.costs import MEMORY, PARAMETERS, describe_cost
 from simmim_bench.leaderboard.grid import describe_protocol, show_minutes, show_origin, show_stat
 from simmim_bench.leaderboard.page import DETAILS, METRICS, with_unit
 from simmim_bench.leaderboard.statistics import Standing, half_width, standing
-from simmim_bench.records.manifest import Environment
+from simmim_bench.records.manifest import DataIdentity, Environment
 from simmim_bench.records.record import Record
 
 MAX_OTHERS = 2
@@ -115,7 +116,7 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
     shown = [text for name, text in others.items() if name not in DETAILS][:MAX_OTHERS]
     return Line(
         group="smoke" if table.kind == "smoke" else "cited" if cited else "measured",
-        protocol=f"{key[0]}@{key[1]}",
+        protocol=label_of(key, table.columns),
         protocol_text=describe_protocol(protocol),
         task=protocol.task,
         method=row.method,
@@ -170,6 +171,16 @@ def _facts(row: Row, cell: Cell, primary: str, others: Sequence[str]) -> Iterato
 def _measured(row: Row, cell: Cell) -> Iterator[tuple[str, str]]:
     """Facts that only measured runs have."""
     first = cell.records[0]
+    if first.data:
+        yield "data", describe_data(first.data)
+    if first.pretraining_data:
+        yield "pretraining data", describe_data(first.pretraining_data)
+    precisions = {"pretraining": first.pretraining_precision, "fine-tuning": first.precision}
+    if any(precisions.values()):
+        known = [f"{value} ({stage})" for stage, value in precisions.items() if value]
+        yield "precision", ", ".join(known)
+    if first.card_sealed is False:
+        yield "backbone", "its card has no seal, so what it says of the weights was not checked"
     if first.config:
         yield "config", f"{first.config.path} ({first.config.sha256[:12]})"
     if cell.cost:
@@ -180,6 +191,12 @@ def _measured(row: Row, cell: Cell) -> Iterator[tuple[str, str]]:
     if first.environment:
         yield "environment", describe_environments(cell.records)
     yield "records", ", ".join(record.run_id for record in cell.records)
+
+
+def describe_data(data: DataIdentity) -> str:
+    """``Flowers, 1200 images, fingerprint 3fa2c1d0e4b5``."""
+    images = f", {data.images} images" if data.images else ""
+    return f"{data.name}{images}, fingerprint {data.sha256[:12]}"
 
 
 def describe_environment(where: Environment, packages: Collection[str] = ()) -> str:

@@ -17,7 +17,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.leaderboard.page import with_unit
 from simmim_bench.leaderboard.web.curves import run_charts
-from simmim_bench.leaderboard.web.lines import describe_environment
+from simmim_bench.leaderboard.web.lines import describe_data, describe_environment
 from simmim_bench.progress import progress_bar
 from simmim_bench.records.collect import read_manifests
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest
@@ -120,6 +120,10 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
         weights = manifest.pretraining.checkpoint_sha256
         known = f", weights {weights[:12]}" if weights else ""
         yield "pretraining", f"{manifest.pretraining.method}, {manifest.pretraining.dataset}{known}"
+    if manifest.data:
+        yield "data", describe_data(manifest.data)
+    if manifest.precision:
+        yield "precision", manifest.precision
     for text in manifest.deviations:
         yield "deviation", text
     yield from _cost_facts(manifest)
