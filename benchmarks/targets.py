@@ -152,7 +152,7 @@ def _batches(config: Any, steps: int) -> Iterator[Any]:
 def _config(args: argparse.Namespace) -> Any:
     from mmengine.config import Config
 
-    from simmim_bench.data.layouts import image_files
+    from simmim_bench.data.image_files import image_files
 
     found = len(image_files(args.images))
     if found < args.batch_size:

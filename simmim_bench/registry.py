@@ -103,7 +103,15 @@ MODELS = _child(
     "tasks",
 )
 TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking", "data.transforms", "tasks")
-DATASETS = _child("dataset", roots.DATASETS, "data.shards", "data.lmdb", "data.packed", "tasks")
+DATASETS = _child(
+    "dataset",
+    roots.DATASETS,
+    "data.image_folder",
+    "data.shards",
+    "data.lmdb",
+    "data.packed",
+    "tasks",
+)
 DATA_SAMPLERS = _child("data sampler", roots.DATA_SAMPLERS, "data.transforms")
 HOOKS = _child("hook", roots.HOOKS, "training.hooks", "training.cost", "training.stopping", "tasks")
 METRICS = _child("metric", roots.METRICS, "tasks")

@@ -14,7 +14,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from simmim_bench.analysis.models import Subject
-from simmim_bench.data.layouts import SUFFIXES, image_files
+from simmim_bench.data.image_files import required_images
+from simmim_bench.data.pixels import FORMATS, Pixels, UnreadableImageError, read_pixels
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path
 
@@ -23,17 +24,24 @@ LEAST_SIDE = 11  # pixels; the window of SSIM
 HALF = 128  # of 255; brighter greys are white, larger alphas are opaque
 MOST_DEEP = 2**16 - 1  # of the modes I and I;16, which Pillow uses for grey PNGs of 16 bits
 
-Pixels = NDArray[np.uint8]
 PixelMask = NDArray[np.bool_]
 
 
-def read_image(path: Path) -> Pixels:
-    """Read the image at ``path``: (H, W, 3), uint8, RGB, rotated by its orientation tag.
+def read_image(path: Path, *, upright: bool = False) -> Pixels:
+    """Read the image at ``path``: (H, W, 3), uint8, RGB.
+
+    Args:
+        path: File.
+        upright: Turn it as its orientation tag says, as a program does in which a mask is drawn
+            upon it. Images of data sets are not turned, as in training.
 
     Raises:
-        BenchError: If the file is missing, not an image, or smaller than 11 pixels.
+        BenchError: If the file is missing, cannot be read, or is smaller than 11 pixels.
     """
-    pixels = np.asarray(_open(path, "image").convert("RGB"))
+    try:
+        pixels = read_pixels(path, upright=upright)
+    except UnreadableImageError as error:
+        raise _unreadable("image", path, error) from error
     if min(pixels.shape[:2]) < LEAST_SIDE:
         height, width = pixels.shape[:2]
         raise BenchError(
@@ -44,12 +52,12 @@ def read_image(path: Path) -> Pixels:
 
 
 def read_mask(path: Path) -> PixelMask:
-    """Read the mask at ``path``: Bool, (H, W); True (white and opaque) = masked.
+    """Read the mask at ``path``, turned upright: Bool, (H, W); True (white and opaque) = masked.
 
     Raises:
         BenchError: If the file is missing or not an image.
     """
-    image = _open(path, "mask")
+    image = _open(path)
     white, opaque = (
         np.asarray(each) >= HALF for each in (image.convert("L"), image.getchannel("A"))
     )
@@ -97,10 +105,7 @@ def find_images(given: Sequence[Path]) -> list[Path]:
     for path in given:
         if not path.exists():
             raise BenchError(f"image {path} does not exist; give files or folders of images")
-        inside = image_files(path) if path.is_dir() else [path]
-        if not inside:
-            raise BenchError(f"{path} has no image ({', '.join(SUFFIXES)})")
-        found += inside
+        found += required_images(path) if path.is_dir() else [path]
     return found
 
 
@@ -160,18 +165,20 @@ def normalised(pixels: np.ndarray[Any, np.dtype[Any]], subject: Subject) -> Tens
     return (images - mean) / std
 
 
-def _open(path: Path, what: str) -> Image.Image:
-    """Open ``path`` as RGBA of 8 bits, rotated by its orientation tag."""
+def _unreadable(what: str, path: Path, error: Exception) -> BenchError:
+    return BenchError(f"{what} {path} cannot be read as an image ({error}); give a PNG or JPEG")
+
+
+def _open(path: Path) -> Image.Image:
+    """Open a mask as RGBA of 8 bits, turned upright."""
     if not path.is_file():
-        raise BenchError(f"{what} {path} does not exist or is a folder; give an image file")
+        raise BenchError(f"mask {path} does not exist or is not a file; give an image file")
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=FORMATS) as opened:
             upright = ImageOps.exif_transpose(opened)
             return _eight_bits(upright).convert("RGBA")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise BenchError(
-            f"{what} {path} cannot be read as an image ({error}); give a PNG or JPEG"
-        ) from error
+        raise _unreadable("mask", path, error) from error
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -18,7 +18,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from simmim_bench.config import DATALOADERS, datasets
-from simmim_bench.data.layouts import FILES, LAYOUTS, SUFFIXES, dataset_of
+from simmim_bench.data.image_files import SUFFIXES
+from simmim_bench.data.layouts import FILES, LAYOUTS, dataset_of
 from simmim_bench.io import atomic_write_json, read_json, sha256_file
 
 CARD = "fingerprint.json"

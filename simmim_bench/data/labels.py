@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from simmim_bench.config import ZERO, datasets, has_label_maps
-from simmim_bench.data.layouts import image_files
+from simmim_bench.data.image_files import image_files
 from simmim_bench.errors import BenchError
 
 SAMPLE = 64  # label maps of each set

@@ -14,10 +14,6 @@ from simmim_bench.errors import BenchError
 FILES = ("ann_file", "question_file", "image_file")  # keys of a dataset that name files
 
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-"""Suffixes of image files."""
-
-
 @dataclass(frozen=True)
 class Layout:
     """Folders and files of one dataset, in OpenMMLab's usual arrangement."""
@@ -205,11 +201,3 @@ def _missing_message(loader: str, path: Path, dataset: Any) -> str:
         f"{loader}: no data at {path.absolute()}{note}; {remedy}point SIMMIM_BENCH_DATA at the "
         "folder that holds your datasets, or --data-root at this dataset"
     )
-
-
-def image_files(folder: Path) -> list[Path]:
-    """Images anywhere below ``folder``, sorted; links are followed."""
-    found = []
-    for place, _, names in os.walk(folder, followlinks=True):
-        found += [Path(place, name) for name in names if name.lower().endswith(SUFFIXES)]
-    return sorted(found)

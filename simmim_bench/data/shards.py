@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from mmengine.fileio import BaseStorageBackend, register_backend
 
-from simmim_bench.data.layouts import SUFFIXES
+from simmim_bench.data.image_files import SUFFIXES
 from simmim_bench.data.packed import PackedImages
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.data.prepare.unpack import check_end, readable

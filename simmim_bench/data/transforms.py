@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from mmcv.transforms import BaseTransform, LoadImageFromFile
+from mmengine import fileio
 from mmengine.dataset import InfiniteSampler
 
+from simmim_bench.data.image_files import shown
+from simmim_bench.data.pixels import Header, Pixels, read_header, read_pixels
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATA_SAMPLERS, TRANSFORMS
+
+T = TypeVar("T")
 
 
 class PerSampleTransform(BaseTransform):
@@ -74,7 +79,8 @@ def seed_all(key: list[int]) -> None:
 class LoadImage(LoadImageFromFile):
     """Load an image with Pillow, as the original SimMIM does.
 
-    The orientation tag is ignored, as there, so that label maps stay aligned. Pillow raises for a
+    ``simmim_bench.data.pixels`` states how each kind of file is read. The orientation tag is
+    ignored, as in the original, so that label maps and boxes stay aligned. Pillow raises for a
     truncated JPEG; OpenCV would fill the missing part with grey.
     """
 
@@ -85,15 +91,57 @@ class LoadImage(LoadImageFromFile):
         """Load ``results['img_path']`` as (H, W, 3), uint8, BGR.
 
         Raises:
-            BenchError: If the file is missing, truncated or not an image.
+            BenchError: If the file cannot be read, or has another size than its annotation says.
         """
-        try:
-            return super().transform(results)
-        except Exception as error:
-            raise BenchError(
-                f"image {results['img_path']} cannot be read ({error}); restore or remove it, and "
-                "check all images with `python tools/prepare_data.py DATASET --verify`"
-            ) from error
+        pixels = load_pixels(results["img_path"])
+        check_size(results, pixels.shape[1], pixels.shape[0])
+        results["img"] = pixels[..., ::-1]  # BGR
+        results["img_shape"] = results["ori_shape"] = pixels.shape[:2]
+        return results
+
+
+def load_pixels(address: str) -> Pixels:
+    """Read the image at a path or address as (H, W, 3), uint8, RGB.
+
+    Raises:
+        BenchError: If it cannot be read.
+    """
+    return _read(read_pixels, address)
+
+
+def load_header(address: str) -> Header:
+    """Read the header of the image at a path or address.
+
+    Raises:
+        BenchError: If the image cannot be read.
+    """
+    return _read(read_header, address)
+
+
+def _read(reader: Callable[[str | bytes], T], address: str) -> T:
+    try:
+        return reader(fileio.get(address) if "://" in address else address)
+    except (OSError, ValueError) as error:
+        raise BenchError(
+            f"image {shown(address)} cannot be read ({error}); restore or remove it, and "
+            "check all images with `python tools/prepare_data.py DATASET --verify`"
+        ) from error
+
+
+def check_size(entry: Mapping[str, Any], width: int, height: int) -> None:
+    """Compare the stored size of an image with that of its annotation, if it states one.
+
+    Raises:
+        BenchError: If they differ: boxes and masks would be in other places.
+    """
+    stated = entry.get("width"), entry.get("height")
+    if None not in stated and stated != (width, height):
+        turned = stated == (height, width)
+        remedy = "turn the file upright and drop its orientation tag, which is not applied"
+        raise BenchError(
+            f"image {shown(entry['img_path'])} is {width} x {height} pixels, its annotation says "
+            f"{stated[0]} x {stated[1]}; {remedy if turned else 'correct one of them'}"
+        )
 
 
 class Draw(int):

@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torchvision.ops import box_iou
 
+from simmim_bench.data.pixels import UnreadableImageError, read_pixels
 from simmim_bench.io import atomic_write_text, csv_text
 from simmim_bench.plots import new_figure, save_figure
 
@@ -281,9 +282,8 @@ def _draw_worst(worst: list[ScoredImage], path: Path) -> None:
 def _thumbnail(path: Path) -> Any:
     """The image, scaled down; grey if it cannot be read."""
     try:
-        with Image.open(path) as image:
-            small = image.convert("RGB")
-            small.thumbnail((SIDE, SIDE))
-            return np.asarray(small)
-    except (OSError, UnidentifiedImageError):
+        small = Image.fromarray(read_pixels(path))
+    except UnreadableImageError:
         return np.full((SIDE, SIDE, 3), 200, np.uint8)
+    small.thumbnail((SIDE, SIDE))
+    return np.asarray(small)

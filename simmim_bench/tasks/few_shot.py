@@ -11,8 +11,8 @@ from typing import Any
 
 from mmengine.dist import master_only
 from mmengine.hooks import Hook
-from mmpretrain.datasets import CustomDataset
 
+from simmim_bench.data.image_folder import ImageFolder
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.registry import DATASETS, HOOKS
@@ -21,8 +21,8 @@ IMAGE_LIST = "training_images.txt"
 
 
 @DATASETS.register_module()
-class FewShotDataset(CustomDataset):
-    """``mmpretrain.CustomDataset`` with some images of each class.
+class FewShotDataset(ImageFolder):
+    """``simmim_bench.ImageFolder`` with some images of each class.
 
     The choice depends only on the SHA-256 of each image's path below the data root and the number
     of the list, so it is the same on any machine. A file can list the images instead, as
@@ -35,7 +35,7 @@ class FewShotDataset(CustomDataset):
         list_file: Alternatively, a text file with one image per line: its file name, or its path
             below ``data_prefix``.
         list_number: Each number gives another choice.
-        kwargs: See ``mmpretrain.CustomDataset``.
+        kwargs: See ``simmim_bench.ImageFolder``.
 
     Raises:
         BenchError: If not exactly one of ``share``, ``shots`` and ``list_file`` is given, it is out

@@ -14,8 +14,8 @@ from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from prettytable import PrettyTable
 from torch import Tensor
 
+from simmim_bench.data.image_files import image_files
 from simmim_bench.data.labels import check_range
-from simmim_bench.data.layouts import image_files
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS, METRICS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import logging
 import os
@@ -17,12 +18,14 @@ from typing import Any
 import torch
 from mmengine.device import get_device
 from mmengine.dist import broadcast, is_main_process
+from mmengine.logging import MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, autocast
 from torch import nn
 
 from simmim_bench.backbones import adapter_for
+from simmim_bench.data.image_folder import check_sample, use_image_folder
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import LOOPS, OPTIM_WRAPPERS
 from simmim_bench.tasks.box_precision import keep_boxes_in_float32
@@ -67,6 +70,23 @@ class BenchRunner(Runner):
             adapter_for(model.backbone).init_weights(pretraining=False)
             for parameter in model.backbone.parameters():
                 broadcast(parameter.data)
+
+    @staticmethod
+    def build_dataloader(
+        dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False
+    ) -> Any:
+        """Build a data loader; folders of images are read by ``ImageFolder``.
+
+        Raises:
+            BenchError: If one of a sample of its images cannot be used.
+        """
+        if isinstance(dataloader, dict):
+            dataloader = copy.deepcopy(dataloader)
+            use_image_folder(dataloader["dataset"])
+        built = Runner.build_dataloader(dataloader, seed, diff_rank_seed)
+        if isinstance(dataloader, dict) and (note := check_sample(built.dataset)):
+            MMLogger.get_current_instance().warning(note)
+        return built
 
     def wrap_model(self, model_wrapper_cfg: Any, model: Any) -> Any:
         """Wrap the model in DDP, unless it is going to be sharded."""

@@ -15,7 +15,7 @@ from rich.console import Console
 from torch.utils.data import DataLoader
 
 from simmim_bench.config import load_config
-from simmim_bench.data.lmdb import lmdb_package
+from simmim_bench.data.lmdb import lmdb_package, write_lmdb
 from simmim_bench.data.prepare.commands import pack
 from simmim_bench.data.shards import shard_files, shard_index, write_shards
 from simmim_bench.errors import BenchError
@@ -139,10 +139,10 @@ def test_a_corrupt_image_gets_the_sentence_of_any_other(tmp_path, images):
     broken = sorted(images.rglob("*.png"))[0]
     broken.write_bytes(broken.read_bytes()[:200])
     where = sorted(images.rglob("*.*")).index(broken)
-    console = Console(file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
-    for kind, name in (("shards", "UnlabelledShards"), ("lmdb", "UnlabelledLMDB")):
-        pack(kind, sources=[str(images)], out=tmp_path / kind, console=console)
-        dataset = build(name, tmp_path / kind)
+    for write, name in ((write_shards, "UnlabelledShards"), (write_lmdb, "UnlabelledLMDB")):
+        (tmp_path / name).mkdir()
+        write(sorted(images.rglob("*.*")), tmp_path / name, lambda _: None)
+        dataset = build(name, tmp_path / name)
         with pytest.raises(BenchError, match=rf"image \w+://.*{where:09d}.* cannot be read"):
             dataset[where]
         assert dataset[where - 1]["inputs"].shape == (3, 16, 24)
@@ -227,7 +227,7 @@ def test_packing_refuses_what_it_cannot_do(tmp_path, images):
         ([], tmp_path / "o", "one --source"),
         ([str(images)], None, "a new --out"),
         ([str(images)], images, "exists"),
-        ([str(tmp_path / "none")], tmp_path / "o", "has no image"),
+        ([str(tmp_path / "none")], tmp_path / "o", "none does not exist"),
     ):
         with pytest.raises(BenchError, match=said):
             pack("shards", sources=sources, out=out, console=console)

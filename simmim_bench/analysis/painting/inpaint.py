@@ -49,7 +49,7 @@ def run_inpaint(args: argparse.Namespace, console: Console) -> None:
         raise BenchError(f"--ratio must be between 0 and 1, got {args.ratio}; SimMIM uses 0.6")
     paths = find_images(args.images)
     targets = name_outputs(paths, args.out)
-    images = [read_image(path) for path in paths]
+    images = [read_image(path, upright=True) for path in paths]
     given = read_mask(args.mask) if args.mask else None
     predictor = load_predictor(args.config, args.checkpoint, args.cfg_options)
     name = f"mask {args.mask}" if args.mask else f"a random mask of --ratio {args.ratio}"

@@ -68,7 +68,7 @@ def run_super_resolve(args: argparse.Namespace, console: Console) -> None:
     """
     paths = find_images(args.images)
     targets = name_outputs(paths, args.out)
-    images = [read_image(path) for path in paths]
+    images = [read_image(path, upright=True) for path in paths]
     predictor = load_predictor(args.config, args.checkpoint, args.cfg_options)
     shown = track(images, "enlarging", console=console, disable=not console.is_terminal)
     large = [super_resolve(predictor, image, scale=args.scale, seed=args.seed) for image in shown]

@@ -20,7 +20,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.registry import DefaultScope
-from mmengine.runner import Runner
 
 from simmim_bench.analysis.models import build, load_pretraining
 from simmim_bench.analysis.representation.charts import checkpoint_charts
@@ -33,6 +32,7 @@ from simmim_bench.reconstruction import evaluation_pipeline, predicts_images
 from simmim_bench.records.manifest import SUPERSEDED
 from simmim_bench.registry import METRICS, imports
 from simmim_bench.suite.plan import Plan
+from simmim_bench.training.runner import BenchRunner
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.files import load_checkpoint, stored_config
 from simmim_bench.weights.pretrained import load_pretrained
@@ -182,7 +182,8 @@ def knn(checkpoint: Path, config: str) -> float:
     model.eval()
     with DefaultScope.overwrite_default_scope(cfg.default_scope), imports():
         memory, queries = (
-            Runner.build_dataloader(cfg[f"{name}_dataloader"], seed=0) for name in ("train", "val")
+            BenchRunner.build_dataloader(cfg[f"{name}_dataloader"], seed=0)
+            for name in ("train", "val")
         )
         # a metric without a prefix warns; the prefix is not used here
         evaluator = METRICS.build({**cfg.val_evaluator, "prefix": "knn"})

@@ -23,7 +23,7 @@ from simmim_bench.data.demo.files import (
 )
 from simmim_bench.data.demo.language import KINDS, documents, language_path
 from simmim_bench.data.demo.spec import CLASSES, VERSION, DemoSpec, Split
-from simmim_bench.data.layouts import image_files
+from simmim_bench.data.image_files import image_files
 from simmim_bench.data.prepare.check import Part, unreadable
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,16 @@ import numpy as np
 from PIL import Image
 
 from simmim_bench.data.annotations import read_document, short, validate
+from simmim_bench.data.image_files import Listing, list_images
 from simmim_bench.data.labels import read_labels
-from simmim_bench.data.layouts import LAYOUTS, image_files
+from simmim_bench.data.layouts import LAYOUTS
+from simmim_bench.data.pixels import (
+    Header,
+    UnreadableImageError,
+    read_header,
+    read_pixels,
+    unusual_headers,
+)
 from simmim_bench.data.prepare.parallel import Advance, in_parallel
 from simmim_bench.errors import BenchError
 
@@ -40,6 +48,8 @@ class Part:
     full: int | None = None
     """Number of images of the published dataset; fewer are a subset."""
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What is no problem, but may be unexpected."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +59,7 @@ class Seen:
     problem: str | None = None
     size: tuple[int, int] | None = None
     """Width and height."""
+    header: Header | None = None
 
 
 def unreadable(files: list[Path], advance: Advance) -> list[str]:
@@ -57,18 +68,22 @@ def unreadable(files: list[Path], advance: Advance) -> list[str]:
 
 
 def examine(path: Path) -> Seen:
-    """Decode one image completely."""
+    """Decode one image completely, as a training would."""
+    return decoded(path, f"{path}:")
+
+
+def decoded(source: Path | bytes, name: str) -> Seen:
+    """Decode an image completely; ``name`` begins the sentence of a problem."""
     try:
-        with Image.open(path) as image:
-            image.load()
-            return Seen(size=image.size)
-    except BROKEN as error:
-        return Seen(f"{path}: cannot be read ({error})")
+        height, width, _ = read_pixels(source).shape
+        return Seen(size=(width, height), header=read_header(source))
+    except UnreadableImageError as error:
+        return Seen(f"{name} cannot be read ({error})")
 
 
 def image_total(dataset: str, folder: Path) -> int:
     """Number of images that ``check_layout`` opens."""
-    return sum(len(image_files(folder / entry)) for entry in LAYOUTS[dataset].entries)
+    return sum(len(list_images(folder / entry).images) for entry in LAYOUTS[dataset].entries)
 
 
 def check_layout(dataset: str, folder: Path, advance: Advance = lambda _: None) -> list[Part]:
@@ -91,9 +106,10 @@ def check_layout(dataset: str, folder: Path, advance: Advance = lambda _: None) 
             parts.append(Part(entry, 0, full=layout.full.get(entry), problems=[f"{path}: missing"]))
         elif path.is_dir():
             look = partial(_examine_map, known=LABELS[dataset]) if _is_map(entry) else examine
-            files = image_files(path)
+            listing = list_images(path)
+            files = listing.paths()
             seen[entry] = dict(zip(files, in_parallel(look, files, advance), strict=True))
-            parts.append(_part(entry, path, layout.full.get(entry), seen[entry]))
+            parts.append(_part(entry, listing, layout.full.get(entry), seen[entry]))
         elif path.suffix == ".json":
             split = path.stem.removeprefix("instances_")
             sizes = {str(p.relative_to(folder / split)): s.size for p, s in seen[split].items()}
@@ -144,13 +160,21 @@ def _is_map(entry: str) -> bool:
     return entry.startswith("annotations/") and not entry.endswith(".json")
 
 
-def _part(entry: str, path: Path, full: int | None, seen: dict[Path, Seen]) -> Part:
-    problems = [each.problem for each in seen.values() if each.problem]
+def _part(entry: str, listing: Listing, full: int | None, seen: dict[Path, Seen]) -> Part:
+    problems = [*listing.problems, *(each.problem for each in seen.values() if each.problem)]
     if not seen:
-        problems.append(f"{path}: has no image")
+        problems.append(f"{listing.folder}: has no image")
     if full is not None and len(seen) > full:
-        problems.append(f"{path}: has {len(seen)} images, the full dataset has {full}")
-    return Part(entry, len(seen), full=full, problems=problems)
+        problems.append(f"{listing.folder}: has {len(seen)} images, the full dataset has {full}")
+    notes = notes_of(listing, seen.values())
+    return Part(entry, len(seen), full=full, problems=problems, notes=notes)
+
+
+def notes_of(listing: Listing, seen: Iterable[Seen]) -> list[str]:
+    """Sentences about skipped files, orientation tags, frames and depth."""
+    unusual = unusual_headers([each.header for each in seen if each.header])
+    notes = [listing.note(), f"{listing.folder}: {unusual}" if unusual else None]
+    return [note for note in notes if note]
 
 
 def _examine_map(path: Path, known: frozenset[int]) -> Seen:
@@ -188,7 +212,7 @@ def _times(size: tuple[int, int] | None) -> str:
 def _classes(folder: Path, splits: tuple[str, ...]) -> list[str]:
     """Problems of class folders; a missing one would shift the labels of later classes."""
     names = {
-        split: {entry.name for entry in (folder / split).glob("*") if entry.is_dir()}
+        split: set(list_images(folder / split).folders)
         for split in splits
         if (folder / split).is_dir()
     }
@@ -200,9 +224,9 @@ def _classes(folder: Path, splits: tuple[str, ...]) -> list[str]:
     ]
     for split, found in names.items():
         for name in sorted(found):
-            if not image_files(folder / split / name):
+            if not list_images(folder / split / name).images:
                 problems.append(f"{folder / split / name}: has no image")
-        loose = [path for path in (folder / split).glob("*.*") if path.is_file()]
+        loose = [path for path in (folder / split).glob("[!.]*.*") if path.is_file()]
         problems += [f"{path}: is not in a class folder" for path in sorted(loose)]
     return problems
 

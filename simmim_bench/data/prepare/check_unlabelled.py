@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image
-
-from simmim_bench.data.layouts import image_files
+from simmim_bench.data.image_files import list_images
 from simmim_bench.data.lmdb import lmdb_keys, open_lmdb
-from simmim_bench.data.prepare.check import BROKEN, Part, Seen, examine
+from simmim_bench.data.pixels import unusual_headers
+from simmim_bench.data.prepare.check import Part, Seen, decoded, examine
 from simmim_bench.data.prepare.parallel import Advance, in_parallel
 from simmim_bench.data.shards import shard_files, shard_index
 from simmim_bench.errors import BenchError
@@ -37,6 +35,7 @@ class Source:
     name: str
     pieces: list[Piece]
     problems: list[str]
+    notes: list[str] = field(default_factory=list)
 
 
 def list_sources(kind: str, place: Path) -> list[Source]:
@@ -57,7 +56,9 @@ def list_sources(kind: str, place: Path) -> list[Source]:
         keys = lmdb_keys(place)
         shown = [(key, key.decode("utf-8", "backslashreplace")) for key in keys]
         return [Source(place.name, [Piece(place, name, key=key) for key, name in shown], [])]
-    return [Source(place.name, [Piece(path) for path in image_files(place)], [])]
+    listing = list_images(place)
+    notes = [note] if (note := listing.note()) else []
+    return [Source(place.name, [Piece(path) for path in listing.paths()], listing.problems, notes)]
 
 
 def check_sources(sources: list[Source], advance: Advance) -> list[Part]:
@@ -74,7 +75,9 @@ def check_sources(sources: list[Source], advance: Advance) -> list[Part]:
         problems = [*source.problems, *(one.problem for one in results if one.problem)]
         if not problems and not results:
             problems.append(f"{source.name}: has no image")
-        parts.append(Part(source.name, len(results), problems=problems))
+        unusual = unusual_headers([one.header for one in results if one.header])
+        notes = [*source.notes, *([f"{source.name}: {unusual}"] if unusual else [])]
+        parts.append(Part(source.name, len(results), problems=problems, notes=notes))
     return parts
 
 
@@ -82,12 +85,7 @@ def decode(piece: Piece) -> Seen:
     """Decode one image completely."""
     if piece.byte_range is None and piece.key is None:
         return examine(piece.path)
-    try:
-        with Image.open(io.BytesIO(_content(piece))) as image:
-            image.load()
-            return Seen(size=image.size)
-    except BROKEN as error:
-        return Seen(f"{piece.path}: {piece.name} cannot be read ({error})")
+    return decoded(_content(piece), f"{piece.path}: {piece.name}")
 
 
 def _content(piece: Piece) -> bytes:

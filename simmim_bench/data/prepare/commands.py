@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from simmim_bench.data.fingerprint import fingerprint_folder, keep_fingerprint
-from simmim_bench.data.layouts import SUFFIXES, data_root, home, image_files, require
-from simmim_bench.data.prepare.check import Part
+from simmim_bench.data.image_files import list_images
+from simmim_bench.data.layouts import data_root, home, require
+from simmim_bench.data.prepare.check import Part, unreadable
 from simmim_bench.data.prepare.obtain import obtain
 from simmim_bench.data.prepare.unpack import check_space, unfinished
 from simmim_bench.errors import BenchError
@@ -101,11 +102,17 @@ def pack(kind: str, *, sources: list[str], out: Path | None, console: Console) -
         raise BenchError(f"{kind} needs one --source FOLDER with images and a new --out FOLDER")
     if os.path.lexists(out):
         raise BenchError(f"{out} exists; choose a new --out")
-    images = image_files(Path(sources[0]))
+    listing = list_images(Path(sources[0])).checked()
+    images = listing.paths()
     if not images:
-        raise BenchError(f"--source {sources[0]} has no image ({', '.join(SUFFIXES)})")
+        raise BenchError(f"--source {listing.nothing()}")
     if kind == "lmdb":
         lmdb_package()  # raises before anything is written
+    with progress_bar("checking", len(images)) as advance:
+        problems = unreadable(images, advance)
+    if problems:
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise BenchError(f"{problems[0]}{more}; restore or remove it, nothing was packed")
     size = sum(image.stat().st_size for image in images)
     source = fingerprint_folder(Path(sources[0]))
     with unfinished(out) as building, progress_bar("packing", len(images)) as advance:
@@ -113,6 +120,8 @@ def pack(kind: str, *, sources: list[str], out: Path | None, console: Console) -
         {"shards": write_shards, "lmdb": write_lmdb}[kind](images, building, advance)
         contents = {"shards": shard_contents, "lmdb": lmdb_contents}[kind](building)
         keep_fingerprint(building, source, contents)
+    if note := listing.note():
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
     console.print(
         f"{out}: {len(images)} images; read it with dataset type simmim_bench.{_DATASETS[kind]}",
         soft_wrap=True,
@@ -141,7 +150,7 @@ def _verify(dataset: str, root: Path, console: Console) -> int:
     if dataset == "demo":
         from simmim_bench.data.demo.verify import verify_demo
 
-        with progress_bar("verifying", len(image_files(folder))) as advance:
+        with progress_bar("verifying", len(list_images(folder).images)) as advance:
             parts = verify_demo(folder, advance)
     else:
         from simmim_bench.data.prepare.check import check_layout, image_total
@@ -157,6 +166,8 @@ def _report(title: str, parts: list[Part], console: Console) -> int:
     """Print a table and the first problems; the exit code."""
     problems = [problem for part in parts for problem in part.problems]
     console.print(_table(title, parts))
+    for note in (note for part in parts for note in part.notes):
+        console.print(note, soft_wrap=True, highlight=False, markup=False)
     for problem in problems[:_SHOWN]:
         console.print(problem, soft_wrap=True, highlight=False, markup=False)
     if len(problems) > _SHOWN:

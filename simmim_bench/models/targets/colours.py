@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from simmim_bench.data.layouts import image_files
+from simmim_bench.data.image_files import required_images
+from simmim_bench.data.pixels import UnreadableImageError, read_pixels
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 from simmim_bench.models.targets.base import Target
@@ -166,10 +167,7 @@ def chosen_images(folder: Path, generator: np.random.Generator) -> list[Path]:
     Raises:
         BenchError: If there are none.
     """
-    files = image_files(folder)
-    if not files:
-        what = "has no images" if folder.is_dir() else "does not exist"
-        raise BenchError(f"{folder} {what}; give a folder with images in it or below")
+    files = required_images(folder)
     if len(files) <= MAX_IMAGES:
         return files
     chosen = generator.choice(len(files), MAX_IMAGES, replace=False)
@@ -206,12 +204,9 @@ def _draw(
     file: Path, generator: np.random.Generator, advance: Callable[[int], None]
 ) -> NDArray[np.uint8]:
     """``PIXELS_PER_IMAGE`` pixels of an image, (n, 3) RGB."""
-    from PIL import Image
-
     try:
-        with Image.open(file) as image:
-            pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        pixels = read_pixels(file).reshape(-1, 3)
+    except UnreadableImageError as error:
         raise BenchError(f"image {file} cannot be read ({error}); restore or remove it") from error
     advance(1)
     return pixels[generator.integers(len(pixels), size=PIXELS_PER_IMAGE)]

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from simmim_bench.data.layouts import image_files
-from simmim_bench.data.lmdb import lmdb_package
+from simmim_bench.data.image_files import image_files
+from simmim_bench.data.lmdb import lmdb_package, write_lmdb
 from simmim_bench.data.prepare.check_unlabelled import KINDS
 from simmim_bench.data.prepare.commands import pack, verify_unlabelled
 from simmim_bench.data.shards import write_shards
@@ -48,7 +48,16 @@ def test_sound_sources_and_one_corrupt_image(kind, images, tmp_path):
     assert " 6 " in said
     victim = image_files(images)[4]
     victim.write_bytes(victim.read_bytes()[:60])
-    code, said = verify(kind, packed(kind, images, tmp_path / "packed"))
+    place = images
+    if kind != "images":  # pack refuses it
+        with pytest.raises(BenchError, match=rf"{victim}: cannot be read .* nothing was packed"):
+            packed(kind, images, tmp_path / "packed")
+        assert not (tmp_path / "packed").exists()
+        place = tmp_path / "of other tools"
+        place.mkdir()
+        write = {"shards": write_shards, "lmdb": write_lmdb}[kind]
+        write(image_files(images), place, lambda _: None)
+    code, said = verify(kind, place)
     assert code == 1
     [line] = [line for line in said.splitlines() if "cannot be read" in line]
     assert {"images": victim.name, "shards": "000000004.png", "lmdb": "000000004"}[kind] in line

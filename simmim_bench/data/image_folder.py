@@ -1,0 +1,116 @@
+"""A folder of images as a data set, and what is checked of images before a training starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.logging import MMLogger
+
+from simmim_bench.data.image_files import SUFFIXES, list_images, not_images
+from simmim_bench.data.pixels import unusual_headers
+from simmim_bench.data.transforms import check_size, load_header
+from simmim_bench.errors import BenchError
+from simmim_bench.registry import DATASETS, imports
+
+with imports():
+    from mmpretrain.datasets import CustomDataset
+
+FOLDER_TYPES = ("CustomDataset", "mmpretrain.CustomDataset")
+SAMPLE = 64  # images whose headers are read before a training
+
+
+@DATASETS.register_module()
+class ImageFolder(CustomDataset):
+    """``mmpretrain.CustomDataset`` that finds images as every part of simmim_bench does.
+
+    Hidden files and folders, and files that are not images, are skipped, counted and named in the
+    log. Trainings use it wherever a config says ``CustomDataset``.
+
+    Args:
+        extensions: Suffixes of images.
+        kwargs: See ``mmpretrain.CustomDataset``.
+
+    Raises:
+        BenchError: If there is no image, a link leads back to a folder above it, or an image is
+            not a regular file or has a name that cannot be written.
+    """
+
+    def __init__(self, *, extensions: Sequence[str] = SUFFIXES, **kwargs: Any) -> None:
+        super().__init__(extensions=extensions, **kwargs)
+
+    def _find_samples(self) -> list[Any]:
+        """Paths below ``data_prefix``; with labels, pairs of a path and its class."""
+        if "://" in self.img_prefix:
+            return list(super()._find_samples())
+        listing = list_images(Path(self.img_prefix), self.extensions).checked()
+        classes = sorted(listing.folders)
+        images = listing.images
+        if self.with_label:
+            images = [name for name in images if "/" in name]
+            listing.skipped += [name for name in listing.images if "/" not in name]
+        if not images:
+            raise BenchError(listing.nothing())
+        logger = MMLogger.get_current_instance()
+        if listing.skipped:
+            logger.warning(f"{self.img_prefix}: {not_images(listing.skipped)}")
+        if not self.with_label:
+            return sorted(images)
+        return self._labelled(images, classes)
+
+    def _labelled(self, images: Sequence[str], classes: list[str]) -> list[tuple[str, int]]:
+        stated = self.CLASSES
+        if stated is not None and len(stated) != len(classes):
+            raise BenchError(
+                f"{self.img_prefix} has {len(classes)} class folders, the config names "
+                f"{len(stated)} classes; make them equal"
+            )
+        if stated is None:
+            self._metainfo["classes"] = tuple(classes)
+        self.folder_to_idx = {name: number for number, name in enumerate(classes)}
+        pairs = sorted(tuple(name.split("/", 1)) for name in images)
+        if empty := sorted(set(classes) - {name for name, _ in pairs}):
+            MMLogger.get_current_instance().warning(
+                f"{self.img_prefix}: {len(empty)} class folders have no image: "
+                f"{', '.join(empty[:3])}{', ...' if len(empty) > 3 else ''}"
+            )
+        return [(f"{name}/{below}", self.folder_to_idx[name]) for name, below in pairs]
+
+
+def use_image_folder(dataset: Any) -> None:
+    """Let a dataset dict, or those inside it, build ``ImageFolder`` for ``CustomDataset``."""
+    if isinstance(dataset, (list, tuple)):
+        for each in dataset:
+            use_image_folder(each)
+    elif hasattr(dataset, "get"):
+        if dataset.get("type") in FOLDER_TYPES:
+            dataset["type"] = "simmim_bench.ImageFolder"
+        for key in ("dataset", "datasets"):
+            use_image_folder(dataset.get(key))
+
+
+def check_sample(dataset: Any, count: int = SAMPLE) -> str | None:
+    """Read the headers of ``count`` images, spread evenly over a dataset.
+
+    Args:
+        dataset: Dataset of mmengine.
+        count: Most images to open.
+
+    Returns:
+        A sentence about orientation tags, frames and depth; None if there is nothing to say.
+
+    Raises:
+        BenchError: If one is missing, damaged or of a kind without a rule, or has another size
+            than its annotation says.
+    """
+    places = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
+    entries = [dataset.get_data_info(int(place)) for place in places]
+    headers = []
+    for entry in entries:
+        if "img_path" in entry:
+            headers.append(load_header(entry["img_path"]))
+            check_size(entry, *headers[-1].size)
+    unusual = unusual_headers(headers)
+    return f"{unusual} (a sample of the {len(dataset)})" if unusual else None
