@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ class IdentityHook(Hook):
     """
 
     def __init__(self, *, run: dict[str, Any]) -> None:
-        self.run = {**run}  # a plain dict, which weights-only reading allows
+        self.run = json.loads(json.dumps(run))  # plain dicts, which weights-only reading allows
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Add the identity."""
