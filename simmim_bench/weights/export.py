@@ -63,6 +63,7 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     done = meta.get("epoch") if by_epoch else stated.get("epochs")
     run = read_identity(content, checkpoint)
     data = run.get("data")  # checkpoints of earlier versions lack it
+    initial = {name: run[name] for name in ("initial", "initial_sha256") if run.get(name)}
     card = make_card(
         adapter,
         state,
@@ -73,6 +74,7 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
             "dataset": data["name"] if data else stated["dataset"],
             "epochs": done,
             "seed": meta.get("seed"),
+            **initial,
         },
         epochs_planned=stated.get("epochs"),
         kind=run["kind"],

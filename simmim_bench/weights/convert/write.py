@@ -20,6 +20,8 @@ from simmim_bench.weights.export import make_card
 from simmim_bench.weights.files import save_whole
 
 UNKNOWN = "not stated"
+CONVERTED = "converted from "
+"""Start of the method in the card of a conversion without ``--method``."""
 
 
 def report_path(destination: Path) -> Path:
@@ -79,7 +81,7 @@ def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
         conversion.state,
         backbone_config=report.architecture,
         pretraining={
-            "method": method or f"converted from {report.layout}",
+            "method": method or CONVERTED + report.layout,
             "backbone": adapter.name,
             "dataset": UNKNOWN,
             "epochs": None,
