@@ -117,7 +117,7 @@ def test_any_other_override_is_stated_as_it_is(command_line):
 def test_facts_and_identity_of_a_pretraining_from_weights(command_line, export):
     files = export("seed0")
     cfg, run = command_line(PRETRAIN, "--init", files.weights)
-    facts, sha = run.facts(cfg, []), files.content["sha256"]
+    facts, sha = run.facts([], cfg), files.content["sha256"]
     name = f"{files.content['method']} {files.content['pretraining']['dataset']}"
     assert facts["pretraining"]["initial"] == name
     assert facts["pretraining"]["initial_sha256"] == sha
@@ -166,9 +166,9 @@ def test_a_name_of_initial_weights_is_a_name(command_line, tmp_path, name):
 def test_whether_the_card_was_sealed_is_in_the_manifest(command_line, export):
     files = export("seed0")
     cfg, run = command_line(FINETUNE, "--pretrained", files.weights)
-    assert run.facts(cfg, [])["card_sealed"] is True
+    assert run.facts([], cfg)["card_sealed"] is True
     unseal(files.weights)
     cfg, run = command_line(FINETUNE, "--pretrained", files.weights)
-    assert run.facts(cfg, [])["card_sealed"] is False
+    assert run.facts([], cfg)["card_sealed"] is False
     cfg, run = command_line(FINETUNE, "--from-scratch")
-    assert run.facts(cfg, []).get("card_sealed") is None
+    assert run.facts([], cfg).get("card_sealed") is None
