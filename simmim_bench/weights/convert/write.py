@@ -12,6 +12,7 @@ from typing import Any
 from simmim_bench.backbones import adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
+from simmim_bench.records.names import checked_name
 from simmim_bench.weights.card import save_backbone
 from simmim_bench.weights.convert.conversion import Conversion, convert_checkpoint
 from simmim_bench.weights.convert.libraries import loaded_backbone
@@ -113,6 +114,11 @@ def convert_file(
             written then.
     """
     check_free(destination)
+    if method is not None:
+        try:
+            method = checked_name(method)
+        except ValueError as error:
+            raise BenchError(f"--method {method!r} is not a name: {error}") from error
     given = read_source(source, sha256=sha256, trust_pickle=trust_pickle)
     conversion = convert_checkpoint(
         given, to=to, resize=resize, window=window, image_size=image_size
