@@ -74,6 +74,7 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         device = next(self.parameters()).device
         self.register_buffer("features", torch.zeros(images, self.channels, device=device))
         self.register_buffer("labels", torch.full((images,), EMPTY, device=device))
+        self.is_shared = False
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
@@ -82,6 +83,7 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         if f"{prefix}labels" in state_dict:
             self.reserve(len(state_dict[f"{prefix}labels"]))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+        self.is_shared = True  # a checkpoint has the rows of all processes
 
     def forward(
         self,
@@ -111,6 +113,7 @@ class KNNClassifier(FrozenBackbone, BaseModel):
             rows = [sample.sample_idx for sample in data_samples]
             self.features[rows] = features
             self.labels[rows] = torch.cat([sample.gt_label for sample in data_samples])
+            self.is_shared = False
             return {"loss": 0.0 * self.step}
         if mode == "predict":
             for sample, voted in zip(data_samples, self.vote(features), strict=True):
@@ -122,8 +125,14 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         """Exchange the rows of all processes before the first prediction."""
         super().train(mode)
         if not mode:
-            _share(self.features, self.labels)
+            self.share_between_processes()
         return self
+
+    def share_between_processes(self) -> None:
+        """Exchange the rows of all processes; all of them call it, also before a checkpoint."""
+        if not self.is_shared:
+            _share(self.features, self.labels)
+            self.is_shared = True
 
     def vote(self, features: Tensor) -> Tensor:
         """Labels voted for by the neighbours of unit features (B, C), (B, len(neighbours)).

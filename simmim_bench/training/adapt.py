@@ -70,7 +70,8 @@ def shard(cfg: Any, run: Run) -> None:
     """``--fsdp``: do not wrap the model in DDP; ``FullyShardHook`` shards it.
 
     Raises:
-        BenchError: If there is one process, or the precision is float16.
+        BenchError: If there is one process, or the precision, of the command line or the config,
+            is float16.
     """
     if not run.fsdp:
         return
@@ -79,8 +80,15 @@ def shard(cfg: Any, run: Run) -> None:
             "--fsdp shards a model over several processes, got 1; start more with "
             "tools/dist_train.sh CONFIG GPUS --fsdp"
         )
-    if run.precision == "float16":
-        raise BenchError("--fsdp works with --precision bfloat16 or float32, got float16")
+    precision = run.precision or precision_of(cfg.optim_wrapper)
+    if precision == "float16":
+        raise BenchError(
+            f"--fsdp works with --precision bfloat16 or float32, got {precision}"
+            f"{'' if run.precision else ' from the config'}; pass one of them"
+        )
+    if run.precision is None and precision == "bfloat16":
+        cfg.optim_wrapper.type = WRAPPERS[precision]  # mmengine's scales the loss of each process
+        cfg.optim_wrapper.pop("dtype", None)
     cfg.fsdp = True
 
 

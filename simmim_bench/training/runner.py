@@ -109,12 +109,17 @@ class BenchRunner(Runner):
     def save_checkpoint(self, out_dir: str, filename: str, *args: Any, **kwargs: Any) -> None:
         """Save to another file and rename it, so that a killed run leaves no damaged checkpoint.
 
+        All processes call it; the first one saves. If what each process holds differs, the model
+        has a method ``share_between_processes``, which is called before.
+
         Raises:
             BenchError: If the disk is full.
         """
         folder = Path(out_dir)
         partial = folder / f".{filename}.partial"
         self.gather_whole(self)
+        if share := getattr(model_of(self), "share_between_processes", None):
+            share()
         try:
             super().save_checkpoint(out_dir, partial.name, *args, **kwargs)
             if is_main_process():

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.runner import Runner
 from mmpretrain.structures import DataSample
 from torch import nn
 
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import METRICS, MODELS
 from simmim_bench.tasks import knn
+from simmim_bench.training import runner as runner_module
+from simmim_bench.training.runner import BenchRunner
 from simmim_bench.weights.strict import load_whole
 
 BACKBONE = {
@@ -162,6 +165,25 @@ def test_processes_share_their_memories(monkeypatch):
     knn._share(features, given)
     assert torch.allclose(features, rows)
     assert given.tolist() == [5, 6, 7]
+
+
+def test_a_checkpoint_holds_the_rows_of_all_processes(classifier, monkeypatch, tmp_path):
+    """Before, that of two processes held every second image, and the metric came from all."""
+    times = []
+    monkeypatch.setattr(knn, "_share", lambda _, labels: times.append(labels.fill_(7)))
+    saved = []
+    monkeypatch.setattr(Runner, "save_checkpoint", lambda self, *_: saved.append(self.model.labels))
+    monkeypatch.setattr(runner_module, "is_main_process", lambda: False)
+    runner = object.__new__(BenchRunner)
+    classifier.reserve(6)
+    runner.model = classifier
+    runner.save_checkpoint(str(tmp_path), "epoch_1.pth")
+    assert saved[0].tolist() == [7] * 6
+    classifier.eval()
+    assert len(times) == 1  # the same rows, not added up again
+    classifier(torch.rand(1, 3, 64, 64), samples([1]), mode="loss")
+    classifier.eval()
+    assert len(times) == 2
 
 
 def test_a_memory_of_any_size_is_taken_from_a_checkpoint(classifier):

@@ -96,7 +96,12 @@ def test_a_try_keeps_its_own_batch(command_line):
     ("flags", "world_size", "message"),
     [
         (["--fsdp"], 1, "over several processes, got 1; start more with"),
-        (["--fsdp", "--precision", "float16"], 2, "bfloat16 or float32, got float16"),
+        (["--fsdp", "--precision", "float16"], 2, "bfloat16 or float32, got float16; pass"),
+        (
+            ["--fsdp", "--cfg-options", "optim_wrapper.type=AmpOptimWrapper"],
+            2,
+            "bfloat16 or float32, got float16 from the config; pass one of them",
+        ),
     ],
 )
 def test_flags_that_cannot_be_combined(command_line, flags, world_size, message):

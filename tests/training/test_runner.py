@@ -52,6 +52,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Runner, "save_checkpoint", fail)
     runner = object.__new__(BenchRunner)
+    runner.model = torch.nn.Linear(1, 1)
     with pytest.raises(BenchError, match=r"the disk is full: epoch_2\.pth .* epoch_1\.pth is the"):
         runner.save_checkpoint(str(tmp_path), "epoch_2.pth")
     assert [path.name for path in tmp_path.iterdir()] == ["epoch_1.pth"]

@@ -8,7 +8,8 @@ from simmim_bench.training.train import hooks_of
 PRETRAIN = "configs/demo/simmim_swin-demo.py"
 FINETUNE = "configs/demo/classification_swin-demo.py"
 EVERY_RUN = [
-    *("SeedHook", "MeanLossHook", "FiniteLossHook", "IdentityHook", "PeakMemoryHook"),
+    *("SeedHook", "MeanLossHook", "SameStatisticsHook", "FiniteLossHook", "IdentityHook"),
+    "PeakMemoryHook",
     *("EnergyHook", "ProgressHook", "PreemptionHook"),
 ]
 REPORTS = ["ClassesHook", "ImageListHook", "ClassReportHook", "SamplePredictionsHook"]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.model import BaseAveragedModel
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils._pytree import tree_map
 from torch.utils.checkpoint import checkpoint
@@ -24,6 +24,13 @@ from simmim_bench.models.sparse_simmim import SparseSimMIM
 from simmim_bench.registry import HOOKS
 from simmim_bench.training.runner import model_of
 
+POLICY = MixedPrecisionPolicy(
+    param_dtype=None, reduce_dtype=torch.float32, output_dtype=None, cast_forward_inputs=False
+)
+"""Weights, moments and buffers are float32, also where they are gathered, and so is the sum of
+gradients: autocast chooses the precision of each operation, as with DDP, and not FSDP that of whole
+modules. Norms, tables of position biases and validation would else be rounded to bfloat16."""
+
 
 @HOOKS.register_module()
 class FullyShardHook(Hook):
@@ -32,7 +39,8 @@ class FullyShardHook(Hook):
     Each block of the backbone is gathered when it computes, the rest with the whole model. Weights
     are loaded, and a run is resumed, before the model is sharded, so each process must be able to
     hold the whole model. Checkpoints hold whole tensors and do not depend on the number of
-    processes.
+    processes. While gradients are accumulated, each process holds those of the whole model, and
+    they are summed over the processes once per optimiser step.
     """
 
     priority = "HIGH"  # after pretrained weights are loaded, before other hooks use the model
@@ -47,14 +55,19 @@ class FullyShardHook(Hook):
             BenchError: If a sharded model would give another result.
         """
         refuse_sharded(runner.model)
+        refuse_sharded_hooks(runner.hooks)
         old = {id(value): name for name, value in runner.model.named_parameters()}
         for block in repeated_blocks(runner.model.backbone).values():
-            fully_shard(block)
-        fully_shard(runner.model)
+            fully_shard(block, mp_policy=POLICY)
+        fully_shard(runner.model, mp_policy=POLICY)
         _use_sharded(runner.optim_wrapper.optimizer, old, dict(runner.model.named_parameters()))
         runner.gather_whole = self.gather
         units = sum(isinstance(module, FSDPModule) for module in runner.model.modules())
         runner.logger.info(f"{units} parts of the model are sharded over {runner.world_size}")
+
+    def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
+        """Sum gradients over the processes only in the last iteration before an optimiser step."""
+        runner.model.set_requires_gradient_sync(runner.optim_wrapper.should_sync())
 
     def gather(self, runner: Any) -> None:
         """Gather weights and optimizer state; all processes must call it."""
@@ -170,6 +183,23 @@ def refuse_sharded(model: nn.Module) -> None:
                 f"parameters; leave out --fsdp"
             )
     _refuse_constants(model, "--fsdp")
+
+
+def refuse_sharded_hooks(hooks: Iterable[Hook]) -> None:
+    """Refuse ``--fsdp`` beside hooks that average the weights of a run.
+
+    The hooks themselves are asked, wherever a config or the command line named them.
+
+    Raises:
+        BenchError: Names the hook.
+    """
+    for hook in hooks:
+        averages = (isinstance(part, BaseAveragedModel) for part in vars(hook).values())
+        if isinstance(hook, EMAHook) or any(averages):
+            raise BenchError(
+                f"--fsdp does not support {type(hook).__name__}, which averages whole parameters; "
+                f"leave out --fsdp, or the hook"
+            )
 
 
 def refuse_recomputed(model: nn.Module) -> None:

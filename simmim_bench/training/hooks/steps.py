@@ -1,4 +1,8 @@
-"""At every step: seed the random numbers, average the logged loss, stop if it is not finite."""
+"""What makes a run independent of its processes, and stops it if the loss is not finite.
+
+At every step random numbers are seeded and the logged loss is averaged; before a validation all
+processes get the batch-norm statistics of the first one.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce_dict, get_rank, get_world_size
+from mmengine.dist import all_reduce_dict, broadcast, get_rank, get_world_size
 from mmengine.hooks import Hook
 from torch import Tensor
+from torch.nn.modules.batchnorm import _NormBase
 
 from simmim_bench.data.transforms import seed_all
 from simmim_bench.errors import BenchError
@@ -113,6 +118,26 @@ class SeedHook(Hook):
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Seed the random numbers of the model (drop path, dropout, sampled regions, mixup)."""
         seed_all([runner.seed or 0, runner.iter, get_rank()])
+
+
+@HOOKS.register_module()
+class SameStatisticsHook(Hook):
+    """Before a validation, give the running statistics of the first process to all.
+
+    The statistics of a batch norm differ between processes, because each sees other images.
+    Checkpoints are those of the first process; so the metrics are those of the checkpoint.
+    PyTorch's DDP does the same before every step (``broadcast_buffers``); training does not
+    depend on it.
+    """
+
+    priority = "LOWEST"  # after EMA has put its model into place
+
+    def before_val_epoch(self, runner: Any) -> None:
+        """Broadcast them."""
+        for module in runner.model.modules():
+            if isinstance(module, _NormBase):
+                for statistics in module.buffers(recurse=False):
+                    broadcast(statistics)
 
 
 def transforms_of(dataset: Any) -> Iterator[Any]:
