@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
-from PIL import Image
-
 from simmim_bench.config import datasets, stated
 from simmim_bench.data.annotations import Report, check_annotations
-from simmim_bench.data.labels import BROKEN, SAMPLE, label_mistakes, spread
+from simmim_bench.data.image_files import required_images
+from simmim_bench.data.labels import SAMPLE, label_mistakes, spread
+from simmim_bench.data.pixels import UnreadableImageError, read_header, size_mistake, unusable
 from simmim_bench.errors import BenchError
 
 Notes = list[str]
+FOLDER_TYPES = ("CustomDataset", "ImageFolder", "FewShotDataset")
+"""Datasets that take all images of a folder."""
 
 
 def check_content(cfg: Any) -> Notes:
@@ -49,6 +51,7 @@ def content_mistakes(
     """
     seen = set() if seen is None else seen
     yield from label_mistakes(cfg, sample, seen)
+    yield from folder_mistakes(cfg, sample, seen)
     for loader, dataset in datasets(cfg):
         kind = str(dataset.get("type")).rpartition(".")[2]
         if kind not in ("CocoLayoutDataset", "CocoDataset") or not dataset.get("ann_file"):
@@ -70,6 +73,32 @@ def content_mistakes(
         notes += [f"{path}: {text}" for text in report.warnings]
         if report.skipped:
             notes.append(f"{path}: {report.skipped} objects are smaller than 1 px and are skipped")
+
+
+def folder_mistakes(cfg: Any, sample: int | None, seen: set[Any]) -> Iterator[str]:
+    """Yield a message about the first mistake in each folder of images.
+
+    Args:
+        cfg: Config; its folders exist.
+        sample: Number of images to open of each folder; None: all.
+        seen: Folders that were checked before; those that are checked now are added.
+    """
+    for _, dataset in datasets(cfg):
+        kind = str(dataset.get("type")).rpartition(".")[2]
+        prefix = dataset.get("data_prefix") or ""
+        prefix = prefix if isinstance(prefix, str) else prefix.get("img_path", "")
+        folder = Path(dataset.get("data_root") or ".") / prefix
+        if kind not in FOLDER_TYPES or dataset.get("ann_file") or folder in seen:
+            continue
+        seen.add(folder)
+        try:
+            paths = required_images(folder)
+            for path in paths if sample is None else spread(paths, sample):
+                read_header(path)
+        except UnreadableImageError as error:
+            yield str(unusable(path, error))
+        except BenchError as error:
+            yield str(error)
 
 
 def needs_masks(cfg: Any, loader: str, dataset: Any) -> bool:
@@ -116,15 +145,12 @@ def _check_images(
         )
     for number, name, width, height in listed if sample is None else spread(listed, sample):
         try:
-            with Image.open(folder / name) as opened:
-                size = opened.size
-        except BROKEN:  # told when the image is loaded
-            continue
-        if size != (width, height):
-            raise BenchError(
-                f"{path}: image {number} ({name}) is {size[0]} x {size[1]}, the file says "
-                f"{width} x {height}; correct the file"
-            )
+            size = read_header(folder / name).size
+        except UnreadableImageError as error:
+            raise unusable(folder / name, error) from error
+        stated = {"width": width, "height": height}
+        if mistake := size_mistake(stated, folder / name, size):
+            raise BenchError(f"{path}, image {number}: {mistake}")
 
 
 def _place(name: str) -> PurePath:

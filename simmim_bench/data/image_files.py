@@ -131,19 +131,27 @@ def shown(name: str | Path) -> str:
 
 
 def read_regular(path: str | Path) -> bytes:
-    """Content of a file; never waits, as opening a named pipe would.
+    """Content of a file; see ``open_regular``.
 
     Raises:
         OSError: If it is missing, unreadable or not a regular file.
     """
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        mode = os.fstat(handle).st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError(f"it is {kind(mode)}, expected a file")
-        return FileIO(handle, closefd=False).readall()
-    finally:
-        os.close(handle)
+    with open_regular(path) as stream:
+        return stream.readall()
+
+
+def open_regular(path: str | Path) -> FileIO:
+    """Open a file for reading; never waits, as opening a named pipe would.
+
+    Raises:
+        OSError: If it is missing, unreadable or not a regular file.
+    """
+    stream = FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+    mode = os.fstat(stream.fileno()).st_mode
+    if not stat.S_ISREG(mode):
+        stream.close()
+        raise OSError(f"it is {kind(mode)}, expected a file")
+    return stream
 
 
 def kind(mode: int) -> str:

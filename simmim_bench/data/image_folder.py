@@ -10,8 +10,8 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from simmim_bench.data.image_files import SUFFIXES, list_images, not_images
-from simmim_bench.data.pixels import unusual_headers
-from simmim_bench.data.transforms import check_size, load_header
+from simmim_bench.data.pixels import size_mistake, unusual_headers
+from simmim_bench.data.transforms import load_header
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS, imports
 
@@ -111,6 +111,7 @@ def check_sample(dataset: Any, count: int = SAMPLE) -> str | None:
     for entry in entries:
         if "img_path" in entry:
             headers.append(load_header(entry["img_path"]))
-            check_size(entry, *headers[-1].size)
+            if mistake := size_mistake(entry, entry["img_path"], headers[-1].size):
+                raise BenchError(mistake)
     unusual = unusual_headers(headers)
     return f"{unusual} (a sample of the {len(dataset)})" if unusual else None

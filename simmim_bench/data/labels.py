@@ -16,6 +16,7 @@ from PIL import Image
 
 from simmim_bench.config import ZERO, datasets, has_label_maps
 from simmim_bench.data.image_files import image_files
+from simmim_bench.data.pixels import UnreadableImageError, read_header, unusable
 from simmim_bench.errors import BenchError
 
 SAMPLE = 64  # label maps of each set
@@ -147,13 +148,12 @@ def check_size(image: Path, path: Path, labels: NDArray[np.uint8]) -> None:
     """Compare the size of a label map with that of its image.
 
     Raises:
-        BenchError: If they differ.
+        BenchError: If they differ, or the image cannot be used.
     """
     try:
-        with Image.open(image) as opened:
-            size = opened.size
-    except BROKEN:  # told when the image is loaded
-        return
+        size = read_header(image).size
+    except UnreadableImageError as error:
+        raise unusable(image, error) from error
     if size != labels.shape[::-1]:
         raise BenchError(
             f"label map {path} is {labels.shape[1]} x {labels.shape[0]}, its image {size[0]} x "

@@ -14,16 +14,18 @@ TIFF is, as it is part of the format: Pillow and OpenCV do so. Of several frames
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
-from simmim_bench.data.image_files import read_regular
+from simmim_bench.data.image_files import open_regular, read_regular, shown
+from simmim_bench.errors import BenchError
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
 """Formats of Pillow; of others, some start programs (EPS)."""
@@ -79,7 +81,7 @@ def read_pixels(source: str | Path | bytes, *, upright: bool = False) -> Pixels:
     """
     try:
         content = source if isinstance(source, bytes) else read_regular(source)
-        image = _identified(content)
+        image = _identified(io.BytesIO(content))
         if image is None:
             return _eight_bits(_floating_rgb(content), 1)
         with image:
@@ -97,19 +99,46 @@ def read_header(source: str | Path | bytes) -> Header:
         UnreadableImageError: If ``read_pixels`` would refuse the image for its kind.
     """
     try:
-        content = source if isinstance(source, bytes) else read_regular(source)
-        image = _identified(content)
-        if image is None:
-            height, width, _ = _eight_bits(_floating_rgb(content), 1).shape
-            return Header((width, height), 1, 1, scaled=True)
-        with image:
+        stream = io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
+        with stream, _identified(stream) or nullcontext() as image:
+            if image is None:
+                stream.seek(0)
+                height, width, _ = _eight_bits(_floating_rgb(stream.read()), 1).shape
+                return Header((width, height), 1, 1, scaled=True)
             deep = _is_deep(image)
             if image.mode == "F":
-                _scaled(image, content)
+                _scaled(image, b"")
             turned = image.getexif().get(ORIENTATION, 1) if image.format != "TIFF" else 1
             return Header(image.size, turned, getattr(image, "n_frames", 1), scaled=deep)
     except Exception as error:
         raise _explained(error) from error
+
+
+def unusable(path: str | Path, error: Exception) -> BenchError:
+    """Error for an image that cannot be read, with the remedy."""
+    return BenchError(
+        f"image {shown(path)} cannot be read ({error}); restore or remove it, and check all images "
+        "with `python tools/prepare_data.py DATASET --verify`"
+    )
+
+
+def size_mistake(entry: Mapping[str, Any], path: str | Path, size: tuple[int, int]) -> str | None:
+    """Sentence if an annotation states another size than the image has: boxes would be wrong.
+
+    Args:
+        entry: May have ``width`` and ``height``.
+        path: Image, for the message.
+        size: Width and height as stored.
+    """
+    stated = entry.get("width"), entry.get("height")
+    if None in stated or stated == size:
+        return None
+    turned = stated == size[::-1]
+    remedy = "turn the file upright and drop its orientation tag, which is not applied"
+    return (
+        f"image {shown(path)} is {size[0]} x {size[1]} pixels, its annotation says "
+        f"{stated[0]} x {stated[1]}; {remedy if turned else 'correct one of them'}"
+    )
 
 
 def unusual_headers(headers: Sequence[Header]) -> str | None:
@@ -134,15 +163,17 @@ def _explained(error: Exception) -> UnreadableImageError:
     return UnreadableImageError(" ".join(text.split()) or type(error).__name__)
 
 
-def _identified(content: bytes) -> Image.Image | None:
+def _identified(stream: IO[bytes]) -> Image.Image | None:
     """The opened image; None for a TIFF that Pillow does not know."""
-    if not content:
-        raise UnreadableImageError("the file is empty")
     try:
-        return Image.open(io.BytesIO(content), formats=FORMATS)
+        return Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError:
-        if content.startswith(tuple(TiffImagePlugin.PREFIXES)):
+        stream.seek(0)
+        start = stream.read(4)
+        if start in TiffImagePlugin.PREFIXES:
             return None
+        if not start:
+            raise UnreadableImageError("the file is empty") from None
         raise UnreadableImageError(f"it is not one of {', '.join(FORMATS)}") from None
 
 
@@ -205,10 +236,11 @@ def _scaled(image: Image.Image, content: bytes) -> Pixels:
 
 def _eight_bits(values: NDArray[Any], white: int) -> Pixels:
     """Scale ``values``, (H, W) or (H, W, 3), from 0 to ``white``: (H, W, 3)."""
-    if not (values.min() >= 0 and values.max() <= white):  # also for NaN
+    least, most = values.min(), values.max()
+    if not (least >= 0 and most <= white):  # also for NaN
+        found = "NaN" if np.isnan(least) else f"values from {least:g} to {most:g}"
         raise UnreadableImageError(
-            f"it has values from {values.min():g} to {values.max():g}, and there is a rule only "
-            f"for values from 0 to {white}; scale them"
+            f"it has {found}, and there is a rule only for values from 0 to {white}; scale them"
         )
     grey = np.rint(values.astype(np.float64) * (255 / white)).astype(np.uint8)
     return grey if grey.ndim == 3 else np.stack([grey] * 3, axis=2)

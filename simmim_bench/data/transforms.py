@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,8 +13,14 @@ from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmengine import fileio
 from mmengine.dataset import InfiniteSampler
 
-from simmim_bench.data.image_files import shown
-from simmim_bench.data.pixels import Header, Pixels, read_header, read_pixels
+from simmim_bench.data.pixels import (
+    Header,
+    Pixels,
+    read_header,
+    read_pixels,
+    size_mistake,
+    unusable,
+)
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATA_SAMPLERS, TRANSFORMS
 
@@ -94,13 +101,15 @@ class LoadImage(LoadImageFromFile):
             BenchError: If the file cannot be read, or has another size than its annotation says.
         """
         pixels = load_pixels(results["img_path"])
-        check_size(results, pixels.shape[1], pixels.shape[0])
+        height, width, _ = pixels.shape
+        if mistake := size_mistake(results, results["img_path"], (width, height)):
+            raise BenchError(mistake)
         results["img"] = pixels[..., ::-1]  # BGR
-        results["img_shape"] = results["ori_shape"] = pixels.shape[:2]
+        results["img_shape"] = results["ori_shape"] = (height, width)
         return results
 
 
-def load_pixels(address: str) -> Pixels:
+def load_pixels(address: str | Path) -> Pixels:
     """Read the image at a path or address as (H, W, 3), uint8, RGB.
 
     Raises:
@@ -109,7 +118,7 @@ def load_pixels(address: str) -> Pixels:
     return _read(read_pixels, address)
 
 
-def load_header(address: str) -> Header:
+def load_header(address: str | Path) -> Header:
     """Read the header of the image at a path or address.
 
     Raises:
@@ -118,30 +127,12 @@ def load_header(address: str) -> Header:
     return _read(read_header, address)
 
 
-def _read(reader: Callable[[str | bytes], T], address: str) -> T:
+def _read(reader: Callable[[str | bytes], T], address: str | Path) -> T:
+    address = str(address)
     try:
         return reader(fileio.get(address) if "://" in address else address)
     except (OSError, ValueError) as error:
-        raise BenchError(
-            f"image {shown(address)} cannot be read ({error}); restore or remove it, and "
-            "check all images with `python tools/prepare_data.py DATASET --verify`"
-        ) from error
-
-
-def check_size(entry: Mapping[str, Any], width: int, height: int) -> None:
-    """Compare the stored size of an image with that of its annotation, if it states one.
-
-    Raises:
-        BenchError: If they differ: boxes and masks would be in other places.
-    """
-    stated = entry.get("width"), entry.get("height")
-    if None not in stated and stated != (width, height):
-        turned = stated == (height, width)
-        remedy = "turn the file upright and drop its orientation tag, which is not applied"
-        raise BenchError(
-            f"image {shown(entry['img_path'])} is {width} x {height} pixels, its annotation says "
-            f"{stated[0]} x {stated[1]}; {remedy if turned else 'correct one of them'}"
-        )
+        raise unusable(address, error) from error
 
 
 class Draw(int):

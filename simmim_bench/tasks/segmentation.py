@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import mmseg.evaluation
@@ -14,7 +13,7 @@ from mmseg.datasets import ADE20KDataset, BaseSegDataset
 from prettytable import PrettyTable
 from torch import Tensor
 
-from simmim_bench.data.image_files import image_files
+from simmim_bench.data.image_files import list_images
 from simmim_bench.data.labels import check_range
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS, METRICS
@@ -35,12 +34,12 @@ class SegLayoutDataset(BaseSegDataset):
         data_root: Folder that prefixes and ``classes.txt`` are relative to.
         metainfo: Replaces names and palette.
         data_prefix: Folders ``img_path`` and ``seg_map_path`` below the data root.
-        kwargs: See ``mmseg.BaseSegDataset``; ``img_suffix`` is that of the image folder.
+        kwargs: See ``mmseg.BaseSegDataset``, which takes images of one suffix; this takes all.
 
     Raises:
-        BenchError: If ``classes.txt`` does not name ``num_classes`` classes, or the images have
-            several suffixes; for a sample, if its label map is missing or corrupt or has a label
-            that is not a class.
+        BenchError: If ``classes.txt`` does not name ``num_classes`` classes, there is no image, or
+            two have the same name without suffix; for a sample, if its label map is missing or
+            corrupt or has a label that is not a class.
     """
 
     def __init__(
@@ -56,10 +55,49 @@ class SegLayoutDataset(BaseSegDataset):
         super().__init__(
             data_root=data_root,
             data_prefix=data_prefix,
-            img_suffix=only_suffix(Path(data_root, data_prefix["img_path"])),
             metainfo={**names, **(metainfo or {})},
             **kwargs,
         )
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Each image with its label map, sorted by path; or those that ``ann_file`` lists."""
+        folder, maps = (Path(self.data_prefix[key]) for key in ("img_path", "seg_map_path"))
+        listing = list_images(folder).checked()
+        if not listing.images:
+            raise BenchError(listing.nothing())
+        if note := listing.note():
+            MMLogger.get_current_instance().warning(note)
+        named: dict[str, str] = {}
+        for image in sorted(listing.images):
+            stem = str(PurePath(image).with_suffix(""))
+            if stem in named:
+                raise BenchError(
+                    f"{folder}: {named[stem]} and {image} have the same label map; rename one"
+                )
+            named[stem] = image
+        return [
+            {
+                "img_path": str(folder / named[stem]),
+                "seg_map_path": str(maps / f"{stem}{self.seg_map_suffix}"),
+                "label_map": self.label_map,
+                "reduce_zero_label": self.reduce_zero_label,
+                "seg_fields": [],
+            }
+            for stem in self._chosen(named)
+        ]
+
+    def _chosen(self, named: dict[str, str]) -> list[str]:
+        """Names without suffix in the order of ``ann_file``, or all."""
+        if not self.ann_file:
+            return list(named)
+        lines = Path(self.ann_file).read_text("utf-8").splitlines()
+        chosen = [line.strip() for line in lines if line.strip()]
+        if lacking := [name for name in chosen if name not in named]:
+            raise BenchError(
+                f"{self.ann_file} lists {lacking[0]}, which {self.data_prefix['img_path']} does "
+                "not have; list names of images without their suffixes"
+            )
+        return chosen
 
     def prepare_data(self, idx: int) -> Any:
         """Sample ``idx`` after the pipeline; its labels are checked."""
@@ -80,22 +118,6 @@ class SegLayoutDataset(BaseSegDataset):
                 reduced=self.reduce_zero_label,
             )
         return sample
-
-
-def only_suffix(folder: Path) -> str:
-    """Suffix of all images below ``folder``; mmseg reads only one.
-
-    Raises:
-        BenchError: If there are no images, or images with several suffixes.
-    """
-    found = Counter(path.suffix for path in image_files(folder))
-    if len(found) != 1:
-        counts = ", ".join(f"{count} {suffix}" for suffix, count in found.most_common())
-        raise BenchError(
-            f"images of {folder} must have one suffix, got {len(found)} ({counts or 'none'}); "
-            "convert the others"
-        )
-    return next(iter(found))
 
 
 def class_names(data_root: Path, num_classes: int) -> dict[str, Any]:

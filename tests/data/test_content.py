@@ -100,7 +100,7 @@ def test_a_size_that_disagrees_with_the_image_is_refused(mistakes):
     said = mistakes(images=images, segmentation=None, bbox=[1, 1, 2, 2])
     assert "needs masks" in said[0]
     said = mistakes(images=images)[0]
-    assert "image 7 (sub/7.jpg) is 12 x 8, the file says 8 x 12; correct the file" in said
+    assert "sub/7.jpg is 12 x 8 pixels, its annotation says 8 x 12; turn the file upright" in said
 
 
 def test_another_number_of_categories_is_found_without_building_anything(mistakes):

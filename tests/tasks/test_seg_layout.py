@@ -81,16 +81,34 @@ def test_images_of_another_suffix_are_found(build, tmp_path):
     assert dataset.get_data_info(0)["img_path"].endswith("scene/a.png")
 
 
-def test_images_of_several_suffixes_are_not_dropped_in_silence(build, tmp_path):
+def test_images_of_several_suffixes_are_all_read(build, tmp_path):
     image = tmp_path / "images" / "scene" / "a.jpg"
-    image.rename(image.with_suffix(".jpeg"))
-    with pytest.raises(BenchError, match=r"one suffix, got 2 \(1 \.jpe?g, 1 \.jpe?g\)"):
+    image.rename(image.with_suffix(".JPEG"))
+    dataset = build()
+    found = [dataset.get_data_info(n) for n in range(len(dataset))]
+    assert [each["img_path"].rpartition("/")[2] for each in found] == ["a.JPEG", "b.jpg"]
+    assert [each["seg_map_path"].rpartition("/")[2] for each in found] == ["a.png", "b.png"]
+
+
+def test_two_images_of_one_label_map_are_refused(build, tmp_path):
+    folder = tmp_path / "images" / "scene"
+    (folder / "a.png").write_bytes((folder / "a.jpg").read_bytes())
+    with pytest.raises(BenchError, match=r"scene/a\.jpg and scene/a\.png have the same label map"):
         build()
+
+
+def test_a_list_chooses_images_and_names_what_is_missing(build, tmp_path):
+    (tmp_path / "few.txt").write_text("scene/b\n")
+    dataset = build(ann_file="few.txt")
+    assert [dataset.get_data_info(n)["img_path"][-5:] for n in range(len(dataset))] == ["b.jpg"]
+    (tmp_path / "few.txt").write_text("scene/b\nscene/c\n")
+    with pytest.raises(BenchError, match=r"few\.txt lists scene/c, which \S+ does not have"):
+        build(ann_file="few.txt")
 
 
 def test_a_folder_without_images(build, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(BenchError, match=r"empty must have one suffix, got 0 \(none\)"):
+    with pytest.raises(BenchError, match=r"empty has no images: found no files"):
         build(data_prefix={"img_path": "empty", "seg_map_path": "labels"})
 
 
