@@ -155,10 +155,10 @@ def load_stated_config(path: str) -> Any:
 
     inside = ROOT / path
     file = inside if inside.is_file() and not Path(path).is_file() else Path(path)
-    if is_of_project(file):
-        return load_config(str(file))
     if not file.is_file():
         raise BenchError(f"config {path} does not exist; {_nearest_config(path)}")
+    if is_of_project(file):
+        return load_config(str(file))
     try:
         values = read_config_text(file)
         if "_base_" in values:

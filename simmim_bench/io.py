@@ -117,11 +117,23 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from error
 
 
+def read_bytes(path: Path) -> bytes:
+    """Content of a file.
+
+    Raises:
+        BenchError: If it is a folder, device, named pipe or socket, whose reading may never end.
+        OSError: If it is missing or cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        raise BenchError(f"{path} is {kind_of(path)}, expected a file; remove it or give another")
+    return path.read_bytes()
+
+
 def read_json(path: Path) -> dict[str, Any] | None:
     """Content of a file with a JSON object; None if it is missing, damaged or something else."""
     try:
-        value = parse_json(path.read_bytes())
-    except (OSError, ValueError):
+        value = parse_json(read_bytes(path))
+    except (OSError, ValueError, BenchError):
         return None
     return value if isinstance(value, dict) else None
 

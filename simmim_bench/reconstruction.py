@@ -22,6 +22,7 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
+from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path
 from simmim_bench.masking.strategies import for_evaluation
 from simmim_bench.registry import TRANSFORMS
@@ -43,17 +44,25 @@ def evaluation_pipeline(cfg: Any, *, seed: int) -> Compose:
     Args:
         cfg: Config of a pretraining, whose image size and masks are used (``for_evaluation``).
         seed: Seed of the masks; a mask depends on it and on the number of the image.
+
+    Raises:
+        BenchError: If the config does not draw masks in one step.
     """
     stated = cfg.pretraining.image_size
     height, width = (stated, stated) if isinstance(stated, int) else stated
     steps = cfg.train_dataloader.dataset.pipeline
-    [mask] = [step for step in steps if step["type"] == MASK_STEP]
+    masks = [step for step in steps if step["type"] == MASK_STEP]
+    if len(masks) != 1:
+        raise BenchError(
+            f"the pipeline of the config has {len(masks)} steps {MASK_STEP}, expected one; give a "
+            f"pretraining that draws masks"
+        )
     bicubic = {"backend": "pillow", "interpolation": "bicubic"}
     pipeline = [
         {"type": "simmim_bench.LoadImage"},
         {"type": "mmpretrain.ResizeEdge", "scale": max(height, width), "edge": "short", **bicubic},
         {"type": "mmpretrain.CenterCrop", "crop_size": (width, height)},
-        {**for_evaluation(mask), "seed": seed},
+        {**for_evaluation(masks[0]), "seed": seed},
         {"type": "mmpretrain.PackInputs", "algorithm_keys": ["mask"]},
     ]
     return Compose([TRANSFORMS.build(step) for step in pipeline])

@@ -20,6 +20,16 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     origin.add_argument(
         "--from-scratch", action="store_true", help="start a downstream config from random weights"
     )
+    origin.add_argument(
+        "--init",
+        metavar="FILE",
+        help="exported backbone, or checkpoint of another library, to start a pretraining from",
+    )
+    parser.add_argument(
+        "--init-name",
+        metavar="NAME",
+        help="what the weights of --init are, if no card says it: 'supervised ImageNet-1k'",
+    )
     parser.add_argument(
         "--kind",
         choices=["full", "smoke"],

@@ -19,6 +19,7 @@ from simmim_bench.backbones import adapter_for
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.reconstruction import predicts_images
+from simmim_bench.records.manifest import label_of
 from simmim_bench.registry import MODELS
 from simmim_bench.training.failures import explained
 from simmim_bench.training.process import prepare
@@ -179,7 +180,8 @@ def _exported(name: str, path: Path) -> Subject:
     )
     load_pretrained(backbone, path)
     stated = card["pretraining"]
-    what = f"{stated['method']}, {stated['dataset']}, {stated.get('epochs')} epochs"
+    method = label_of(stated["method"], stated.get("initial"))
+    what = f"{method}, {stated['dataset']}, {stated.get('epochs')} epochs"
     return _subject(name, what, backbone, card)
 
 

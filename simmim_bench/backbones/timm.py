@@ -8,11 +8,12 @@ constructors).
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 from mmpretrain.models.backbones import TIMMBackbone
+from torch import Tensor
 
 from simmim_bench.backbones.base import FeatureSpec, register_adapter
 from simmim_bench.backbones.pixels import PixelAdapter
@@ -20,6 +21,8 @@ from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 
 PREFIX = "timm_model.model."
+OWN_OPTIONS = ("model_name", "out_indices", "in_channels")
+"""Options of ``TimmFeatures`` that timm's whole model does not have."""
 
 
 @MODELS.register_module()
@@ -149,6 +152,22 @@ class TimmAdapter(PixelAdapter):
         return param_name.removeprefix(PREFIX) in exempt or super().no_weight_decay(
             param_name, pretraining=pretraining
         )
+
+    def from_timm(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of timm's own file under the backbone's keys, without what follows the last map.
+
+        Args:
+            state: Weights under the keys of timm's whole model.
+        """
+        import timm
+
+        options = {key: v for key, v in self.backbone.config.items() if key not in OWN_OPTIONS}
+        channels = self.backbone.config["in_channels"]
+        whole = timm.create_model(
+            self.backbone.config["model_name"], pretrained=False, in_chans=channels, **options
+        )
+        after = whole.state_dict().keys() - self._model.state_dict().keys()
+        return {f"{PREFIX}{key}": value for key, value in state.items() if key not in after}
 
     def architecture(self) -> dict[str, Any]:
         """Name without its tag, and channels; keys and shapes show timm's options."""

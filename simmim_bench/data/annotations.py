@@ -19,7 +19,7 @@ from typing import Any
 
 from simmim_bench.data.rle import rle_problem
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json, read_json, sha256_file
+from simmim_bench.io import atomic_write_json, read_bytes, read_json, sha256_file
 
 VERSION = 1  # of the checks; a cached report of another version is not used
 
@@ -165,7 +165,7 @@ def read_document(path: Path) -> dict[str, Any]:
         BenchError: If it is not UTF-8, not JSON, nested too deeply, or has not COCO's lists.
     """
     try:
-        content = json.loads(path.read_bytes().decode("utf-8"))
+        content = json.loads(read_bytes(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise BenchError(f"{path} cannot be read as JSON ({error}); restore the file") from error
     if not isinstance(content, dict):

@@ -79,6 +79,7 @@ class Cell:
 class Row:
     """A pretrained backbone and its cells; a task that was not run has none.
 
+    ``method`` is that of the tables, with what the pretraining started from (``Record.label``).
     Rows are compared by identity, so that they can be keys.
     """
 
@@ -221,7 +222,7 @@ def _rows(records: list[Record], place: Callable[[Record], ColumnKey]) -> tuple[
             runs_of_rows[number][key] = _current(variants[conditions])
     rows = [
         Row(
-            method=first.method,
+            method=first.label,
             backbone=first.backbone,
             pretraining=_origin(first.pretraining),
             pretraining_data=first.pretraining_data,

@@ -38,11 +38,11 @@ def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
         BenchError: If a method has no record, or the two have nothing in common.
     """
     known = [record for record in records if record.kind == "full"]
-    methods = sorted({record.method for record in known})
+    methods = sorted({record.label for record in known})
     for method in (ours, theirs):
         if method not in methods:
-            raise BenchError(f"no records of method {method!r}; there are: {', '.join(methods)}")
-    both = [record for record in known if record.method in (ours, theirs)]
+            raise BenchError(f"no records of method {method!r}; there are: {'; '.join(methods)}")
+    both = [record for record in known if record.label in (ours, theirs)]
     lines = [line for table in aggregate(both) for line in _lines(table, ours, theirs)]
     if not lines:
         raise BenchError(

@@ -94,7 +94,7 @@ def _columns(record: Record) -> dict[str, Any]:
     return {
         "run_id": record.run_id,
         "kind": record.kind,
-        "method": record.method,
+        "method": record.label,
         "backbone": record.backbone,
         "pretraining_dataset": origin and origin.dataset,
         "pretraining_epochs": float(origin.epochs) if origin and origin.epochs else None,
@@ -102,6 +102,8 @@ def _columns(record: Record) -> dict[str, Any]:
         "pretraining_data_sha256": record.pretraining_data and record.pretraining_data.sha256,
         "pretraining_precision": record.pretraining_precision,
         "pretraining_seed": origin and origin.seed,
+        "pretraining_initial": origin and origin.initial,
+        "pretraining_initial_sha256": origin and origin.initial_sha256,
         "checkpoint_sha256": origin and origin.checkpoint_sha256,
         "card_sealed": record.card_sealed,
         "protocol": protocol.id,
@@ -169,7 +171,7 @@ def _metafile(records: list[Record]) -> str:
         for record in records
         if record.kind == "full" and record.provenance.kind == "measured"
     ]
-    methods = sorted({record.method for record in full})
+    methods = sorted({record.label for record in full})
     content = {
         "Collections": [{"Name": method} for method in methods],
         "Models": [_model(record) for record in full],
@@ -188,8 +190,8 @@ def _model(record: Record) -> dict[str, Any]:
         "FLOPs": cost.flops if cost else None,
     }
     return {
-        "Name": f"{record.method}_{record.backbone}_{record.run_id}",
-        "In Collection": record.method,
+        "Name": f"{record.label}_{record.backbone}_{record.run_id}",
+        "In Collection": record.label,
         "Metadata": {key: value for key, value in metadata.items() if value is not None},
         "Config": record.config.path if record.config else None,
         "Results": [

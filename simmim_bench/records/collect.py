@@ -92,11 +92,12 @@ def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Recor
                 f"--kind"
             )
     pretrainings = [maker for maker in lineage if maker.stage == "pretrain" and maker.cost]
-    first = pretrainings[0].model_dump(mode="json") if pretrainings else {}
+    # the last: what its initial weights cost belongs to them
+    last = pretrainings[-1].model_dump(mode="json") if pretrainings else {}
     body = {
         **run.model_dump(mode="json", include=COPIED),
-        "pretraining_cost": first.get("cost"),
-        "pretraining_curves": first.get("curves", {}),
+        "pretraining_cost": last.get("cost"),
+        "pretraining_curves": last.get("curves", {}),
         "pretraining_deviations": [text for maker in lineage for text in maker.deviations],
         "provenance": {"kind": "measured"},
         "date": run.finished.isoformat(),

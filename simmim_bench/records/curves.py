@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import parse_json
+from simmim_bench.io import parse_json, read_bytes
 from simmim_bench.plots import new_figure, save_figure
 from simmim_bench.records.protocols import in_percent
 from simmim_bench.records.schema import StrictModel
@@ -62,7 +62,7 @@ def read_scalars(work_dir: Path, key: str) -> tuple[list[int], list[float]]:
 
 def _read_lines(file: Path) -> Iterator[dict[str, Any]]:
     """Rows of a log; a line that was damaged when the machine stopped is skipped."""
-    for line in file.read_bytes().splitlines():
+    for line in read_bytes(file).splitlines():
         with suppress(ValueError):
             row = parse_json(line)
             if isinstance(row, dict):

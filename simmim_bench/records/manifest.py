@@ -93,6 +93,16 @@ class Pretraining(StrictModel):
     initial_sha256: Sha256 | None = None
 
 
+def label_of(method: str, initial: str | None) -> str:
+    """A method as tables show it: ``simmim, from supervised ImageNet-1k``.
+
+    Args:
+        method: Name of the method, or what else the weights are.
+        initial: What the pretraining started from; None: random weights.
+    """
+    return f"{method}, from {initial}" if initial else method
+
+
 class Cost(StrictModel):
     """Cost of a stage; memory is in MiB of one process, ``flops`` are of one forward pass.
 

@@ -18,6 +18,7 @@ from simmim_bench.records.manifest import (
     Precision,
     Pretraining,
     check_origin,
+    label_of,
 )
 from simmim_bench.records.protocols import Protocol, check_metrics
 from simmim_bench.records.schema import (
@@ -104,6 +105,11 @@ class RecordBody(StrictModel):
                 f"a {self.provenance.kind} record needs kind 'full' and metrics of its protocol"
             )
         return self
+
+    @property
+    def label(self) -> str:
+        """The method as tables show it; see ``label_of``."""
+        return label_of(self.method, self.pretraining.initial if self.pretraining else None)
 
     def make_run_id(self) -> str:
         """Name of the run, made of its inputs only: a repeated run has the same name."""

@@ -17,7 +17,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import LARGEST, parse_json
+from simmim_bench.io import LARGEST, parse_json, read_bytes
 from simmim_bench.records.names import checked_name
 
 CURRENT = 3
@@ -126,7 +126,7 @@ def read_model(model: type[Model], path: Path, *, remedy: str) -> Model:
         BenchError: If the file is missing, unreadable, not JSON or not valid.
     """
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except FileNotFoundError as error:
         raise BenchError(f"{path} does not exist; {remedy}") from error
     except OSError as error:

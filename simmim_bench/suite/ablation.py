@@ -110,13 +110,14 @@ def _stats(rows: list[Row], key: ColumnKey, metric: str) -> dict[str, Stat]:
         cell = row.cells.get(key)
         if cell is None:
             continue
-        if row.method in found:
+        method = cell.records[0].method  # without what its pretraining started from
+        if method in found:
             raise BenchError(
-                f"{row.method} has results under several settings, which must not be averaged; use "
+                f"{method} has results under several settings, which must not be averaged; use "
                 f"a separate work dir for each (--work-dir)"
             )
         if metric in cell.metrics:
-            found[row.method] = cell.metrics[metric]
+            found[method] = cell.metrics[metric]
     return found
 
 

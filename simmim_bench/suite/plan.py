@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import parse_json
+from simmim_bench.io import parse_json, read_bytes
 
 LOG = "log.txt"
 MANIFEST = "manifest.json"  # as in records.manifest, which is slow to import
@@ -129,7 +129,7 @@ class Plan:
             BenchError: If it is missing or damaged.
         """
         try:
-            raw = parse_json(path.read_bytes())
+            raw = parse_json(read_bytes(path))
             stages = tuple(
                 Stage(**{**stage, **{name: tuple(stage[name]) for name in _TUPLES}})
                 for stage in raw["stages"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.errors import BenchError
+from simmim_bench.io import read_bytes
 
 
 def read_entries(path: str | Path, key: str, fields: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -17,7 +18,7 @@ def read_entries(path: str | Path, key: str, fields: tuple[str, ...]) -> list[di
             field of an entry is missing.
     """
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        document = json.loads(read_bytes(Path(path)).decode("utf-8"))
     except (OSError, ValueError) as error:
         raise BenchError(f"{path} cannot be read as JSON ({error}); restore the file") from error
     entries = document.get(key) if isinstance(document, dict) else None

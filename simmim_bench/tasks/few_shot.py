@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 
 from simmim_bench.data.image_folder import ImageFolder
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_text
+from simmim_bench.io import atomic_write_text, read_bytes
 from simmim_bench.registry import DATASETS, HOOKS
 
 IMAGE_LIST = "training_images.txt"
@@ -156,7 +156,7 @@ def listed_images(path: Path, images: Sequence[str]) -> set[int]:
 
 def _read(path: Path) -> list[str]:
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = read_bytes(path).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BenchError(f"{path} cannot be read as a text file: {error}") from error
     names = [line.strip() for line in lines if line.strip()]

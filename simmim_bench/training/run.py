@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from simmim_bench.config import check_start, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.records import SCRATCH
-from simmim_bench.records.manifest import DataIdentity, Precision, Pretraining
+from simmim_bench.records.manifest import DataIdentity, Precision, Pretraining, label_of
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import validate
 
+if TYPE_CHECKING:
+    from simmim_bench.weights.initial import Initial
+
+INITIAL = ("initial", "initial_sha256")
 NO_CHANGE = ("pretraining.method=", "ignored_share=")
 """Overrides that name an ablation, or confirm what the data contain; the recipe is the same."""
 DATA_ROOT = "--data-root="  # no deviation: other data have a column of their own
@@ -48,6 +52,7 @@ class Run:
         backbone_facts: Data and precision of the pretraining, and whether its card is sealed.
         inputs: Files that the run reads besides its data, with their hashes.
         pretrained: Exported backbone that a downstream run starts from.
+        init: Weights that a pretraining starts from.
         resume: Continue from the last checkpoint in ``work_dir``.
         try_iterations: Length of a ``--try``; None for a real run.
 
@@ -72,6 +77,7 @@ class Run:
     backbone_facts: dict[str, Any]
     inputs: dict[str, Any]
     pretrained: str | None
+    init: str | None
     resume: bool
     try_iterations: int | None
     auto_scale_lr: bool
@@ -121,6 +127,7 @@ class Run:
             cfg: The config as it runs.
         """
         backbone = self.inputs.get("backbone")
+        own = self.pretraining if self.stage == "pretrain" else None
         return {
             "kind": self.kind,
             "method": self.method,
@@ -129,6 +136,8 @@ class Run:
             "data": self.data and self.data.as_json(),
             "precision": precision_of(cfg.optim_wrapper),
             "backbone": backbone["sha256"] if backbone else None,
+            "initial": own and own["initial"],
+            "initial_sha256": own and own["initial_sha256"],
             "processes": self.world_size,
             "images": cfg.train_dataloader.batch_size,
             "accumulation": cfg.optim_wrapper.get("accumulative_counts", 1),
@@ -163,8 +172,8 @@ def make_run(
     overrides = overrides_of(args)
     origin = _pretraining_of(args, cfg, data) if "pretraining" in cfg else _backbone_of(args, cfg)
     flags = (
-        *("kind", "seed", "launcher", "pretrained", "resume", "try_iterations", "auto_scale_lr"),
-        *("precision", "recompute", "compile", "fsdp", "paint_every", "config"),
+        *("kind", "seed", "launcher", "pretrained", "init", "resume", "try_iterations"),
+        *("auto_scale_lr", "precision", "recompute", "compile", "fsdp", "paint_every", "config"),
     )
     return Run(
         config_sha256=resolved_hash(cfg),
@@ -215,7 +224,19 @@ def check_origin(args: argparse.Namespace, cfg: Any) -> None:
     if pretraining and (args.pretrained or args.from_scratch):
         raise BenchError(
             f"{args.config} is a pretraining; --pretrained and --from-scratch are for downstream "
-            "configs, leave them out"
+            "configs, leave them out (--init FILE starts a pretraining from weights)"
+        )
+    if downstream and args.init:
+        raise BenchError(
+            f"{args.config} is a downstream config; --init is for pretrainings, pass --pretrained "
+            "BACKBONE.PTH"
+        )
+    if args.init_name and not args.init:
+        raise BenchError("--init-name says what the weights of --init are; pass --init FILE too")
+    if pretraining and any(cfg.pretraining.get(name) for name in INITIAL):
+        raise BenchError(
+            f"pretraining of {args.config} has initial or initial_sha256, which --init sets; "
+            "remove them, and pass --init FILE"
         )
     if downstream and bool(args.pretrained) == bool(args.from_scratch):
         raise BenchError(
@@ -236,28 +257,51 @@ def _portable(override: str) -> str:
         return override
     from simmim_bench.weights.card import read_card
 
-    return f"{key}=backbone of {read_card(Path(value))['method']}"
+    card = read_card(Path(value))
+    return f"{key}=backbone of {label_of(card['method'], card['pretraining'].get('initial'))}"
 
 
 def _pretraining_of(
     args: argparse.Namespace, cfg: Any, data: DataIdentity | None
 ) -> dict[str, Any]:
-    """Fields of a run that pretrains."""
-    stated = cfg.pretraining
+    """Fields of a run that pretrains: from random weights, or those of ``--init``."""
+    stated, initial = cfg.pretraining, _initial_of(args) if args.init else None
+    pretraining = {
+        **stated.to_dict(),
+        **({"dataset": data.name} if data else {}),
+        "epochs": cfg.train_cfg.get("max_epochs", stated.epochs),
+        "seed": args.seed,
+        "checkpoint_sha256": None,
+        "initial": initial and initial.name,
+        "initial_sha256": initial and initial.sha256,
+    }
+    if initial:
+        remedy = "give another --init-name"
+        validate(Pretraining, pretraining, source=f"--init {args.init}", remedy=remedy)
     return {
         "stage": "pretrain",
         "method": stated.method,
         "backbone": stated.backbone,
-        "pretraining": {
-            **stated.to_dict(),
-            **({"dataset": data.name} if data else {}),
-            "epochs": cfg.train_cfg.get("max_epochs", stated.epochs),
-            "seed": args.seed,
-            "checkpoint_sha256": None,
-        },
+        "pretraining": pretraining,
         "backbone_facts": {},
-        "inputs": {},
+        "inputs": {"initial": {"path": args.init, "sha256": initial.sha256}} if initial else {},
     }
+
+
+def _initial_of(args: argparse.Namespace) -> Initial:
+    from simmim_bench.weights.initial import read_initial
+
+    initial = read_initial(Path(args.init), args.init_name)
+    _check_kind(args, initial.kind, f"--init {args.init}")
+    return initial
+
+
+def _check_kind(args: argparse.Namespace, kind: str, what: str) -> None:
+    if kind == "smoke" and args.kind == "full" and args.try_iterations is None:
+        raise BenchError(
+            f"{what} comes from a smoke run, which cannot make a full result; pass --kind smoke, "
+            "or a backbone of a full pretraining"
+        )
 
 
 def _backbone_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
@@ -270,11 +314,7 @@ def _backbone_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
 
     checkpoint = Path(args.pretrained)
     card = read_card(checkpoint)
-    if card["kind"] == "smoke" and args.kind == "full" and args.try_iterations is None:
-        raise BenchError(
-            f"--pretrained {checkpoint} comes from a smoke run, which cannot make a full result; "
-            "pass --kind smoke, or a backbone of a full pretraining"
-        )
+    _check_kind(args, card["kind"], f"--pretrained {checkpoint}")
     sha = card["sha256"]
     return {
         **stage,

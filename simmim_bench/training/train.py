@@ -128,6 +128,11 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
         (reports, "ClassReportHook", {"task": task}),
         (reports, "SamplePredictionsHook", {"task": task}),
         (run.pretrained is not None, "PretrainedBackboneHook", {"checkpoint": run.pretrained}),
+        (
+            run.init is not None,
+            "PretrainedBackboneHook",
+            {"checkpoint": run.init, "initial": True},
+        ),
     ]
     return [{"type": f"simmim_bench.{name}", **values} for used, name, values in table if used]
 

@@ -14,7 +14,9 @@ from typing import Any
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json, sha256_file
+from simmim_bench.io import atomic_write_json, read_bytes, sha256_file
+from simmim_bench.records.manifest import Pretraining
+from simmim_bench.records.schema import validate
 from simmim_bench.weights.files import load_checkpoint, save_whole
 from simmim_bench.weights.seal import SEAL, STORED, differences, facts_of, problem_of, seal_of
 
@@ -49,7 +51,7 @@ def read_card(weights: Path) -> dict[str, Any]:
     """
     path = weights.with_suffix(".json")
     try:
-        card: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        card: dict[str, Any] = json.loads(read_bytes(path).decode("utf-8"))
     except FileNotFoundError as error:
         raise BenchError(
             f"{weights} has no {path.name} beside it, so it is not an exported backbone; "
@@ -66,6 +68,8 @@ def read_card(weights: Path) -> dict[str, Any]:
             f"the backbone again"
         )
     _check_keys(card, path)
+    again = "export the backbone again"
+    validate(Pretraining, card["pretraining"], source=f"pretraining in {path}", remedy=again)
     _check_seal(card, weights)
     return card
 

@@ -15,7 +15,8 @@ from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.records.environment import collect_environment, cpu_name, resident_memory_mb
-from simmim_bench.records.manifest import Cost, FileRef, Manifest
+from simmim_bench.records.manifest import Cost, FileRef, Manifest, Pretraining
+from simmim_bench.records.schema import validate
 from simmim_bench.weights.card import FORMAT, FORMAT_VERSION, save_backbone
 from simmim_bench.weights.files import (
     PREFIX,
@@ -63,6 +64,7 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     done = meta.get("epoch") if by_epoch else stated.get("epochs")
     run = read_identity(content, checkpoint)
     data = run.get("data")  # checkpoints of earlier versions lack it
+    initial = {name: run[name] for name in ("initial", "initial_sha256") if run.get(name)}
     card = make_card(
         adapter,
         state,
@@ -73,6 +75,7 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
             "dataset": data["name"] if data else stated["dataset"],
             "epochs": done,
             "seed": meta.get("seed"),
+            **initial,
         },
         epochs_planned=stated.get("epochs"),
         kind=run["kind"],
@@ -119,7 +122,12 @@ def make_card(
         pretraining: Fields of ``Pretraining`` that are known.
         epochs_planned: Epochs of the pretraining's config.
         kind: ``full`` or ``smoke``.
+
+    Raises:
+        BenchError: If ``pretraining`` is not valid, for example a name.
     """
+    remedy = "correct it in the config and train again, or give another --method"
+    validate(Pretraining, pretraining, source="pretraining of the card", remedy=remedy)
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,

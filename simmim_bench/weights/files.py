@@ -204,10 +204,18 @@ def _history_method(owner: Any, name: str) -> Any:
 
 
 def checkpoint_in(checkpoint: Path) -> Path:
-    """The file itself; for the folder of a finished run, the checkpoint that its manifest names."""
+    """The file itself; for the folder of a finished run, the checkpoint that its manifest names.
+
+    Raises:
+        BenchError: If the manifest is missing, not valid, or names no checkpoint.
+    """
     if not checkpoint.is_dir():
         return checkpoint
-    return checkpoint / Manifest.read(checkpoint / "manifest.json").outputs["checkpoint"].path
+    path = checkpoint / "manifest.json"
+    found = Manifest.read(path).outputs.get("checkpoint")
+    if found is None:
+        raise BenchError(f"{path} names no checkpoint; give an epoch_N.pth")
+    return checkpoint / found.path
 
 
 def stored_config(content: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -216,7 +224,8 @@ def stored_config(content: Mapping[str, Any]) -> dict[str, Any] | None:
     Raises:
         BenchError: If it holds more than plain values (see ``parse_config_text``).
     """
-    text = (content.get("meta") or {}).get("cfg")
+    meta = content.get("meta")
+    text = meta.get("cfg") if isinstance(meta, dict) else None
     return (
         parse_config_text(text, "the config inside the checkpoint")
         if isinstance(text, str)

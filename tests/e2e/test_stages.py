@@ -4,12 +4,14 @@ import json
 import os
 
 import pytest
+import torch
 from PIL import Image
 
+from simmim_bench.io import sha256_file
 from simmim_bench.records.manifest import Manifest
 from simmim_bench.records.record import Record
 from simmim_bench.records.schema import read_model
-from tests.e2e.conftest import CONFIGS
+from tests.e2e.conftest import CONFIGS, PRETRAIN, TINY
 
 pytestmark = pytest.mark.slow
 TABLES = ("per_class", "confusion", "worst")
@@ -26,6 +28,40 @@ def test_pretraining_writes_what_people_look_at(pretrained):
         assert picture.size == (4 * (64 + 4), 8 * (64 + 4))
     with Image.open(pretrained / "loss.png") as curve:
         assert curve.width > 300
+
+
+def test_a_pretraining_from_weights_is_told_in_record_and_table(tools, backbone, tmp_path):
+    """Of another library: converted, pretrained, exported, fine-tuned; beside random weights."""
+    tools.succeed("tools/convert_checkpoint.py", backbone, tmp_path / "timm.pth", "--to", "timm")
+    name, begun = "supervised ImageNet-1k", tmp_path / "pretrain" / "seed0"
+    words = ["--init", tmp_path / "timm.pth", "--init-name", name]
+    manifest = tools.train(PRETRAIN, begun, *words, options=ONE_EPOCH[:1])
+    state = torch.load(backbone, weights_only=True)
+    assert manifest.load_report["matched"] == len([k for k in state if "_index" not in k])
+    assert manifest.pretraining.initial == name
+    assert manifest.pretraining.initial_sha256 == sha256_file(tmp_path / "timm.pth")
+    exports = {"random": backbone, "begun": tmp_path / "export" / "backbone.pth"}
+    tools.succeed("tools/export_backbone.py", begun, "--out", exports["begun"].parent)
+    for start, weights in exports.items():
+        folder = tmp_path / "finetune" / start / "seed0"
+        config = CONFIGS["classification"]
+        run = tools.train(config, folder, "--pretrained", weights, options=ONE_EPOCH)
+        assert run.card_sealed is True
+        assert run.pretraining.initial == (name if start == "begun" else None)
+    tools.succeed("tools/leaderboard.py", "build", "--work-dir", tmp_path)
+    records = [
+        read_model(Record, path, remedy="")
+        for path in (tmp_path / "results" / "records").rglob("*.json")
+    ]
+    assert sorted(record.label for record in records) == ["simmim", f"simmim, from {name}"]
+    table = (tmp_path / "results" / "leaderboard" / "README.md").read_text("utf-8")
+    assert f"| simmim, from {name} " in table
+    code, output = tools.run(
+        "tools/train.py", PRETRAIN, "--work-dir", begun, "--resume", "--kind", "smoke",
+        "--cfg-options", *TINY, *ONE_EPOCH[:1],
+    )  # fmt: skip
+    assert code == 2
+    assert f"was written with initial {name}, this run has initial None" in output
 
 
 def test_three_tasks_become_records_and_a_table(tools, backbone, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from simmim_bench.errors import BenchError
 from simmim_bench.records.collect import collect
-from simmim_bench.records.manifest import Manifest
+from simmim_bench.records.manifest import FileRef, Manifest
 from simmim_bench.records.store import read_records
 
 
@@ -90,6 +90,26 @@ def test_deviations_of_all_stages_reach_the_record(write_suite, tmp_path):
     assert simmim.deviations == ["override in finetune/detection"]
     assert simmim.pretraining_deviations == ["override in pretrain", "override in export"]
     assert scratch.deviations == scratch.pretraining_deviations == []
+
+
+def test_the_cost_of_initial_weights_is_not_that_of_the_pretraining(write_suite, toy, tmp_path):
+    work = write_suite()
+    path = work / "pretrain" / "simmim__swin-toy" / "seed0" / "manifest.json"
+    run = Manifest.read(path)
+    earlier = run.model_copy(
+        update={
+            "cost": run.cost.model_copy(update={"wall_seconds": 9.0}),
+            "outputs": {"checkpoint": FileRef(path="epoch_9.pth", sha256=toy.sha("earlier"))},
+            "deviations": ["override earlier"],
+        }
+    )
+    earlier.write(work / "pretrain" / "earlier" / "manifest.json")
+    given = {"initial": FileRef(path="epoch_9.pth", sha256=toy.sha("earlier"))}
+    run.model_copy(update={"inputs": given}).write(path)
+    collect(work, tmp_path / "records")
+    records = {record.method: record for record in read_records(tmp_path / "records")}
+    assert records["simmim"].pretraining_cost.wall_seconds == 600.0
+    assert records["simmim"].pretraining_deviations == ["override earlier"]
 
 
 def test_unknown_pretraining_cost_stays_unknown(write_suite, tmp_path):

@@ -3,11 +3,14 @@
 import dataclasses
 
 import pytest
+import torch
 
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.errors import BenchError
+from simmim_bench.training.train import hooks_of
 from simmim_bench.weights.export import export_backbone
-from tests.weights.cards import reseal
+from simmim_bench.weights.identity import check_resumable
+from tests.weights.cards import reseal, unseal
 
 PRETRAIN = "configs/demo/simmim_swin-demo.py"
 RUNTIME = "configs/_base_/runtime/by_iteration.py"
@@ -80,6 +83,13 @@ def test_a_smoke_backbone_makes_no_full_result(command_line, export):
         ([PRETRAIN, "--from-scratch"], "is a pretraining; --pretrained and --from-scratch are for"),
         ([FINETUNE], "pass either --pretrained BACKBONE.PTH .* or, for the baseline, --from-scra"),
         ([FINETUNE, "--pretrained", "absent.pth"], "absent.pth does not exist; make it with"),
+        ([FINETUNE, "--init", "a.pth"], "is a downstream config; --init is for pretrainings, pass"),
+        ([PRETRAIN, "--init-name", "a"], "pass --init FILE too"),
+        ([PRETRAIN, "--init", "absent.pth"], "--init absent.pth does not exist; "),
+        (
+            [PRETRAIN, "--cfg-options", "pretraining.initial=supervised"],
+            "config key 'pretraining.initial'|has initial or initial_sha256, which --init sets",
+        ),
         ([RUNTIME], "must state either `pretraining` or `protocol`"),
     ],
 )
@@ -102,3 +112,63 @@ def test_any_other_override_is_stated_as_it_is(command_line):
     for override in ("train_cfg.max_epochs=2", "model.features.checkpoint=absent.pth"):
         _, run = command_line(PERCEPTUAL, "--cfg-options", override)
         assert run.deviations == (f"override {override}",)
+
+
+def test_facts_and_identity_of_a_pretraining_from_weights(command_line, export):
+    files = export("seed0")
+    cfg, run = command_line(PRETRAIN, "--init", files.weights)
+    facts, sha = run.facts([], cfg), files.content["sha256"]
+    name = f"{files.content['method']} {files.content['pretraining']['dataset']}"
+    assert facts["pretraining"]["initial"] == name
+    assert facts["pretraining"]["initial_sha256"] == sha
+    assert facts["inputs"] == {"initial": {"path": str(files.weights), "sha256": sha}}
+    identity = run.identity(cfg)
+    assert (identity["initial"], identity["initial_sha256"]) == (name, sha)
+    (hook,) = [item for item in hooks_of(cfg, run, []) if "Pretrained" in item["type"]]
+    assert hook == {
+        "type": "simmim_bench.PretrainedBackboneHook",
+        "checkpoint": str(files.weights),
+        "initial": True,
+    }
+    random = command_line(PRETRAIN)[1].identity(cfg)
+    assert (random["initial"], random["initial_sha256"]) == (None, None)
+
+
+def test_a_run_is_not_resumed_with_other_initial_weights(command_line, export, tmp_path):
+    cfg, run = command_line(PRETRAIN, "--init", export("seed0").weights)
+    identity = run.identity(cfg)
+    torch.save({"simmim_bench": {"run": identity}}, tmp_path / "epoch_1.pth")
+    check_resumable(tmp_path / "epoch_1.pth", identity)
+    random = command_line(PRETRAIN)[1].identity(cfg)
+    with pytest.raises(BenchError, match=r"was written with initial simmim .*, this run has"):
+        check_resumable(tmp_path / "epoch_1.pth", random)
+    other = {**identity, "initial_sha256": "0" * 64}
+    with pytest.raises(BenchError, match=r"was written with initial_sha256 \w{12}\.\.\., this run"):
+        check_resumable(tmp_path / "epoch_1.pth", other)
+
+
+def test_a_pretraining_from_smoke_weights_is_not_full(command_line, export):
+    files = export("seed0")
+    reseal(files.weights, change_card=lambda card: card.update(kind="smoke"))
+    with pytest.raises(BenchError, match=r"--init \S+ comes from a smoke run, which cannot make a"):
+        command_line(PRETRAIN, "--init", files.weights)
+    _, run = command_line(PRETRAIN, "--init", files.weights, "--kind", "smoke")
+    assert run.kind == "smoke"
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "x" * 101])
+def test_a_name_of_initial_weights_is_a_name(command_line, tmp_path, name):
+    torch.save({"a": torch.zeros(1)}, tmp_path / "given.pth")
+    with pytest.raises(BenchError, match=r"--init \S+"):
+        command_line(PRETRAIN, "--init", tmp_path / "given.pth", "--init-name", name)
+
+
+def test_whether_the_card_was_sealed_is_in_the_manifest(command_line, export):
+    files = export("seed0")
+    cfg, run = command_line(FINETUNE, "--pretrained", files.weights)
+    assert run.facts([], cfg)["card_sealed"] is True
+    unseal(files.weights)
+    cfg, run = command_line(FINETUNE, "--pretrained", files.weights)
+    assert run.facts([], cfg)["card_sealed"] is False
+    cfg, run = command_line(FINETUNE, "--from-scratch")
+    assert run.facts([], cfg).get("card_sealed") is None

@@ -256,9 +256,9 @@ def _config(checkpoint: Path) -> dict[str, Any]:
 def _pretraining(checkpoint: Path) -> Config:
     """Config inside a checkpoint of a pretraining, whose model is checked and can be built."""
     cfg = _config(checkpoint)
-    scope = cfg["default_scope"]
-    model = check_config(cfg["model"], source=checkpoint, entry="model", scope=scope)
-    return Config({**cfg, "model": model})
+    scope = cfg.get("default_scope", "mmpretrain")
+    model = check_config(cfg.get("model"), source=checkpoint, entry="model", scope=scope)
+    return Config({**cfg, "model": model, "default_scope": scope})
 
 
 def _is_knn(cfg: Any) -> bool:

@@ -70,7 +70,7 @@ def _pretrainings(best: Mapping[ColumnKey, list[Row]]) -> Iterator[tuple[str, Cu
             weights = record.pretraining.checkpoint_sha256 if record.pretraining else None
             if weights not in seen and LOSS in record.pretraining_curves:
                 seen.add(weights)
-                yield record.method, record.pretraining_curves[LOSS]
+                yield record.label, record.pretraining_curves[LOSS]
 
 
 def _draw(curves: list[tuple[str, Curve]], label: str, looks: Mapping[str, Any]) -> str:

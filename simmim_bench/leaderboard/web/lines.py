@@ -17,6 +17,7 @@ from simmim_bench.leaderboard.statistics import Standing, half_width, standing
 from simmim_bench.records.manifest import DataIdentity, Environment
 from simmim_bench.records.record import Record
 
+UNSEALED = "its card has no seal, so what it says of the weights was not checked"
 MAX_OTHERS = 2
 """Metrics in the table besides the primary one; the details show all."""
 
@@ -179,8 +180,8 @@ def _measured(row: Row, cell: Cell) -> Iterator[tuple[str, str]]:
     if any(precisions.values()):
         known = [f"{value} ({stage})" for stage, value in precisions.items() if value]
         yield "precision", ", ".join(known)
-    if first.card_sealed is False:
-        yield "backbone", "its card has no seal, so what it says of the weights was not checked"
+    if any(record.card_sealed is False for record in cell.records):
+        yield "backbone", UNSEALED
     if first.config:
         yield "config", f"{first.config.path} ({first.config.sha256[:12]})"
     if cell.cost:

@@ -17,10 +17,10 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.leaderboard.page import with_unit
 from simmim_bench.leaderboard.web.curves import run_charts
-from simmim_bench.leaderboard.web.lines import describe_data, describe_environment
+from simmim_bench.leaderboard.web.lines import UNSEALED, describe_data, describe_environment
 from simmim_bench.progress import progress_bar
 from simmim_bench.records.collect import read_manifests
-from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest
+from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest, label_of
 from simmim_bench.records.pictures import as_data_url, as_jpeg, last_reconstruction
 
 REPORT = "report.html"
@@ -106,7 +106,8 @@ def write_run_report(folder: Path, lost: list[str] | None = None) -> Path:
 
 
 def _title(manifest: Manifest) -> Iterator[str]:
-    yield f"{manifest.method}, {manifest.backbone}:"
+    initial = manifest.pretraining.initial if manifest.pretraining else None
+    yield f"{label_of(str(manifest.method), initial)}, {manifest.backbone}:"
     yield manifest.protocol.id if manifest.protocol else "pretraining"
     if manifest.seed is not None:
         yield f"(seed {manifest.seed})"
@@ -117,13 +118,16 @@ def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     if manifest.config:
         yield "config", f"{manifest.config.path} ({manifest.config.sha256[:12]})"
     if manifest.pretraining:
-        weights = manifest.pretraining.checkpoint_sha256
+        origin = manifest.pretraining
+        weights = origin.checkpoint_sha256
         known = f", weights {weights[:12]}" if weights else ""
-        yield "pretraining", f"{manifest.pretraining.method}, {manifest.pretraining.dataset}{known}"
+        yield "pretraining", f"{label_of(origin.method, origin.initial)}; {origin.dataset}{known}"
     if manifest.data:
         yield "data", describe_data(manifest.data)
     if manifest.precision:
         yield "precision", manifest.precision
+    if manifest.card_sealed is False:
+        yield "backbone", UNSEALED
     for text in manifest.deviations:
         yield "deviation", text
     yield from _cost_facts(manifest)

@@ -15,6 +15,7 @@ from simmim_bench.registry import HOOKS
 from simmim_bench.training.runner import model_of
 from simmim_bench.weights.files import check_finite
 from simmim_bench.weights.identity import BLOCK, KEY
+from simmim_bench.weights.initial import load_initial
 from simmim_bench.weights.pretrained import load_pretrained
 from simmim_bench.weights.strict import check_fits
 from simmim_bench.weights.tensors import check_tensors
@@ -91,27 +92,29 @@ def head_classes(model: nn.Module) -> dict[str, int]:
 
 @HOOKS.register_module()
 class PretrainedBackboneHook(Hook):
-    """Load an exported backbone into ``model.backbone``; a resumed run keeps its weights.
+    """Load a backbone into ``model.backbone``; a resumed run keeps its weights.
 
     Args:
         checkpoint: ``backbone.pth`` of an export.
+        initial: Whether a pretraining starts from it; other libraries' files are allowed then.
     """
 
     priority = "VERY_HIGH"
 
-    def __init__(self, *, checkpoint: str) -> None:
+    def __init__(self, *, checkpoint: str, initial: bool = False) -> None:
         self.checkpoint = Path(checkpoint)
+        self.load = load_initial if initial else load_pretrained
 
     def before_train(self, runner: Any) -> None:
         """Load the backbone and log one line.
 
         Raises:
-            BenchError: If the checkpoint does not fit (see ``load_pretrained``).
+            BenchError: If the checkpoint does not fit (``load_pretrained``, ``load_initial``).
         """
         model = model_of(runner)
         if runner.iter > 0:
             return
-        report = load_pretrained(model.backbone, self.checkpoint)
+        report = self.load(model.backbone, self.checkpoint)
         runner.message_hub.update_info("load_report", report.to_dict())
         runner.logger.info(report.summary())
 

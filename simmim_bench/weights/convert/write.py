@@ -12,6 +12,7 @@ from typing import Any
 from simmim_bench.backbones import adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
+from simmim_bench.records.names import checked_name
 from simmim_bench.weights.card import save_backbone
 from simmim_bench.weights.convert.conversion import Conversion, convert_checkpoint
 from simmim_bench.weights.convert.libraries import loaded_backbone
@@ -20,6 +21,8 @@ from simmim_bench.weights.export import make_card
 from simmim_bench.weights.files import save_whole
 
 UNKNOWN = "not stated"
+CONVERTED = "converted from "
+"""Start of the method in the card of a conversion without ``--method``."""
 
 
 def report_path(destination: Path) -> Path:
@@ -79,7 +82,7 @@ def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
         conversion.state,
         backbone_config=report.architecture,
         pretraining={
-            "method": method or f"converted from {report.layout}",
+            "method": method or CONVERTED + report.layout,
             "backbone": adapter.name,
             "dataset": UNKNOWN,
             "epochs": None,
@@ -111,6 +114,11 @@ def convert_file(
             written then.
     """
     check_free(destination)
+    if method is not None:
+        try:
+            method = checked_name(method)
+        except ValueError as error:
+            raise BenchError(f"--method {method!r} is not a name: {error}") from error
     given = read_source(source, sha256=sha256, trust_pickle=trust_pickle)
     conversion = convert_checkpoint(
         given, to=to, resize=resize, window=window, image_size=image_size
