@@ -11,12 +11,12 @@ from typing import Any
 from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.data.layouts import data_root
 from simmim_bench.errors import BenchError
-from simmim_bench.io import read_json
+from simmim_bench.io import read_json, sha256_file
 from simmim_bench.records import SCRATCH
 from simmim_bench.suite.matrix import group_cells, step_of
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
 from simmim_bench.suite.profile import Profile
-from simmim_bench.suite.schema import PRETRAIN, Cell, Step, Suite, repeated
+from simmim_bench.suite.schema import PRETRAIN, Cell, Pretrain, Step, Suite, repeated
 from simmim_bench.suite.sources import hash_sources
 
 # Raise the number of a tool that starts to compute something else from the same input; all its
@@ -117,7 +117,7 @@ class _Builder:
         config, seed, used = step.path(cell.backbone), str(cell.seed), self._used(step, cell)
         options = [*step.options(), *(f"{key}={path}" for key, (_, path) in used.items())]
         resources = step.resources or self.suite.resources
-        start_arguments, start = self._start(cell, export)
+        start_arguments, start = self._start(step, cell, export)
         hashes, problem = self._sources(config, cell)
         tool = _tool(
             *("train", config, "--work-dir", self._relative(self.folder / identifier)),
@@ -160,16 +160,28 @@ class _Builder:
             found[key] = (stage, self._relative(self.folder / stage / "backbone.pth"))
         return found
 
-    def _start(self, cell: Cell, export: Stage | None) -> tuple[list[str], dict[str, str]]:
+    def _start(
+        self, step: Step, cell: Cell, export: Stage | None
+    ) -> tuple[list[str], dict[str, str]]:
         """Arguments and inputs that say where the backbone comes from."""
         if export is not None:
             return ["--pretrained", self._relative(self.folder / export.id / "backbone.pth")], {}
-        if cell.task == PRETRAIN:
-            return [], {}
+        if isinstance(step, Pretrain):
+            return self._initial(step, cell.backbone)
         if weights := self.suite.weights_of(cell.method, cell.backbone):
             card = read_card(self.root, weights) or {}
             return ["--pretrained", weights], {"weights": str(card.get("sha256", "none"))}
         return ["--from-scratch"], {"start": SCRATCH}
+
+    def _initial(self, step: Pretrain, backbone: str) -> tuple[list[str], dict[str, str]]:
+        """Arguments and inputs of a pretraining that starts from weights; none for random ones."""
+        if step.init is None:
+            return [], {}
+        path = step.init.replace("{backbone}", backbone)
+        card, file = read_card(self.root, path), self.root / path
+        found = card.get("sha256") if card else sha256_file(file) if file.is_file() else "none"
+        name = ["--init-name", step.init_name] if step.init_name else []
+        return ["--init", path, *name], {"init": str(found), "init_name": step.init_name or ""}
 
     def _paint(self, identifier: str, cell: Cell, pretrain: Stage) -> Stage:
         """A run of ``tools/analyze.py painting`` with the whole model of ``pretrain``."""

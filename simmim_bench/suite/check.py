@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 import subprocess
@@ -19,7 +20,7 @@ from simmim_bench.suite.build import read_card
 from simmim_bench.suite.matrix import group_cells
 from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.suite.schema import Suite
-from simmim_bench.weights.seal import problem_of
+from simmim_bench.weights.seal import initial_name, problem_of
 
 PROTOCOL_TOOLS = {"train": "tools/train.py", "evaluate_painting": "tools/analyze.py painting"}
 
@@ -50,6 +51,7 @@ def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str
             for text in _config_mistakes(plan, stage, reported, seen)
         ),
         *_weights_mistakes(plan, stages, suite),
+        *dict.fromkeys(_initial_mistakes(plan, stages, suite)),
         *_cost_mistakes(stages, suite),
         *_argument_mistakes(plan, runs.values()),
     ]
@@ -158,6 +160,33 @@ def _weights_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> Iter
                 f"weights.{method}: {path} belongs to the method {card.get('method')!r}; use that "
                 f"name here, or create the file again with {remedy}"
             )
+
+
+def _initial_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> Iterator[str]:
+    """Weights from which pretrainings among ``stages`` start and that cannot be used."""
+    for stage in stages:
+        if "--init" in stage.command:
+            given = dict(itertools.pairwise(stage.command))
+            path, name = given["--init"], given.get("--init-name")
+            if problem := _initial_problem(plan, path, name, suite.kind):
+                yield f"{stage.config}: init: {problem}"
+
+
+def _initial_problem(plan: Plan, path: str, name: str | None, kind: str) -> str | None:
+    if not (plan.root / path).is_file():
+        return f"{path} does not exist"
+    card = read_card(plan.root, path)
+    if card is None:
+        return None if name else f"{path} has no card beside it; state in init_name what it is"
+    if changed := problem_of(card):
+        return f"the card of {path} was changed: {changed}; create both again"
+    if card.get("kind") == "smoke" and kind == "full":
+        return f"{path} comes from a smoke run, which cannot make a full result"
+    try:
+        initial_name(card, name, path)
+    except BenchError as error:
+        return str(error)
+    return None
 
 
 def _cost_mistakes(stages: list[Stage], suite: Suite) -> Iterator[str]:

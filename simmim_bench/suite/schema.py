@@ -195,9 +195,14 @@ class Pretrain(Step):
     Attributes:
         axes: Axis to its values: labels that fill `{axis}` in the name and in the config's path, or
             labels with the overrides of each.
+        init: Weights to start from instead of random ones: an existing `backbone.pth` or a
+            checkpoint of another library, by its path from the project's root, with `{backbone}`.
+        init_name: What these weights are, if no card beside them says it.
     """
 
     axes: dict[Name, Axis] = {}
+    init: str | None = None
+    init_name: str | None = None
 
     def variants(self, name: str) -> Iterator[Variant]:
         """Every combination of axis values, the last axis changing fastest.
@@ -212,13 +217,8 @@ class Pretrain(Step):
             for axis, label in values.items():
                 choice = self.axes[axis]
                 overrides.update(choice[label] if isinstance(choice, dict) else {})
-            step = Step(
-                config=_filled(self.config, values),
-                overrides=overrides,
-                uses=self.uses,
-                resources=self.resources,
-                gpu_hours=self.gpu_hours,
-            )
+            config = _filled(self.config, values)
+            step = self.model_copy(update={"config": config, "overrides": overrides, "axes": {}})
             yield Variant(method, values, step)
 
     def axis_mistakes(self, name: str) -> Iterator[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import nn
 
@@ -16,20 +15,16 @@ from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.backbones.timm import TimmAdapter
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
-from simmim_bench.records.manifest import label_of
 from simmim_bench.weights.card import EXPORT_FIRST, read_card
 from simmim_bench.weights.convert.conversion import convert_checkpoint
 from simmim_bench.weights.convert.libraries import loaded_backbone
 from simmim_bench.weights.convert.sniff import unwrap
 from simmim_bench.weights.convert.source import read_source
-from simmim_bench.weights.convert.write import CONVERTED, UNKNOWN
 from simmim_bench.weights.files import load_checkpoint, require_file
 from simmim_bench.weights.identity import BLOCK
 from simmim_bench.weights.pretrained import Fitted, LoadReport, load_pretrained
-from simmim_bench.weights.seal import STORED
+from simmim_bench.weights.seal import SAY_INITIAL, STORED, initial_name
 from simmim_bench.weights.tensors import check_tensors
-
-SAY = "say what the weights are, for example --init-name 'supervised ImageNet-1k'"
 
 
 @dataclass(frozen=True)
@@ -61,29 +56,15 @@ def read_initial(path: Path, name: str | None) -> Initial:
     require_file(path, "--init", "give an exported backbone.pth or a checkpoint of another library")
     if path.with_suffix(".json").is_file():
         card = read_card(path)
-        return Initial(_name_of(card, path, name), card["sha256"], card["kind"])
+        return Initial(initial_name(card, name, path), card["sha256"], card["kind"])
     content = load_checkpoint(path, mapped=True)
     if BLOCK in content:
         raise BenchError(f"--init {path} is a checkpoint of a run of this suite; {EXPORT_FIRST}")
     if hasattr(content, STORED):
         read_card(path)  # says that it is missing
     if not name:
-        raise BenchError(f"--init {path} has no card beside it; {SAY}")
+        raise BenchError(f"--init {path} has no card beside it; {SAY_INITIAL}")
     return Initial(name, sha256_file(path), "full")
-
-
-def _name_of(card: dict[str, Any], path: Path, name: str | None) -> str:
-    stated = card["pretraining"]
-    if stated["dataset"] != UNKNOWN:  # exported here
-        if name:
-            raise BenchError(
-                f"--init-name {name!r} is not used, since {path} has a card that says what its "
-                f"weights are; leave it out"
-            )
-        return label_of(f"{stated['method']} {stated['dataset']}", stated.get("initial"))
-    if name is None and card["method"].startswith(CONVERTED):
-        raise BenchError(f"the card of --init {path} does not say what the weights are; {SAY}")
-    return name or str(card["method"])
 
 
 def load_initial(backbone: nn.Module, path: Path) -> LoadReport:

@@ -1,4 +1,4 @@
-"""The seal of a card: what ``backbone.json`` says is also stored inside ``backbone.pth``.
+"""What a card says, and its seal: the same facts are stored inside ``backbone.pth``.
 
 The weights file holds the facts of its card, the card holds the hash of the weights file and a hash
 of its own content. There is no secret key: the seal shows that the pair was changed, by accident or
@@ -10,8 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from simmim_bench.errors import BenchError
 from simmim_bench.records.hash import content_sha256
+from simmim_bench.records.manifest import label_of
 
+UNKNOWN = "not stated"
+"""Data set in the card of a conversion."""
+CONVERTED = "converted from "
+"""Start of the method in the card of a conversion without ``--method``."""
+SAY_INITIAL = "say what the weights are, for example --init-name 'supervised ImageNet-1k'"
 SEAL = "seal"
 STORED = "_simmim_bench_card"
 """Attribute of the state dict in ``backbone.pth``: the facts as JSON. Its keys are the weights'."""
@@ -54,3 +61,27 @@ def differences(
             yield from differences(one, other, f"{place}{key}.")
         elif one != other or type(one) is not type(other):
             yield f"{place}{key}", one, other
+
+
+def initial_name(card: Mapping[str, Any], name: str | None, path: object) -> str:
+    """What the weights of a card are, for a pretraining that starts from them.
+
+    Args:
+        card: The card.
+        name: What the user says that they are (``--init-name``).
+        path: Of the weights, for errors.
+
+    Raises:
+        BenchError: If the card says it and ``name`` is given, or the card does not and it is not.
+    """
+    stated = card["pretraining"]
+    if stated["dataset"] != UNKNOWN:
+        if name:
+            raise BenchError(
+                f"--init-name {name!r} is not used, since {path} has a card that says what its "
+                f"weights are; leave it out"
+            )
+        return label_of(f"{stated['method']} {stated['dataset']}", stated.get("initial"))
+    if name is None and card["method"].startswith(CONVERTED):
+        raise BenchError(f"the card of --init {path} does not say it; {SAY_INITIAL}")
+    return name or str(card["method"])

@@ -44,6 +44,8 @@ def train(arguments):
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--from-scratch", action="store_true")
     parser.add_argument("--pretrained", type=Path)
+    parser.add_argument("--init", type=Path)
+    parser.add_argument("--init-name")
     parser.add_argument("--cfg-options", nargs="+", default=[])
     parser.add_argument("--launcher", default="none")
     args = parser.parse_args(arguments)

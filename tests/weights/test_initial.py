@@ -142,7 +142,7 @@ def test_a_name_is_needed_where_no_card_says_it(other_library, tmp_path):
         read_initial(given, None)
     assert read_initial(given, NAME).name == NAME
     convert_file(source=str(given), destination=tmp_path / "unnamed")
-    with pytest.raises(BenchError, match=r"the card of .* does not say what the weights are"):
+    with pytest.raises(BenchError, match=r"the card of .* does not say it; say what"):
         read_initial(tmp_path / "unnamed" / "backbone.pth", None)
     assert read_initial(tmp_path / "unnamed" / "backbone.pth", NAME).name == NAME
     convert_file(source=str(given), destination=tmp_path / "named", method="supervised")

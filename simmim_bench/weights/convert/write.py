@@ -19,10 +19,7 @@ from simmim_bench.weights.convert.libraries import loaded_backbone
 from simmim_bench.weights.convert.source import read_source
 from simmim_bench.weights.export import make_card
 from simmim_bench.weights.files import save_whole
-
-UNKNOWN = "not stated"
-CONVERTED = "converted from "
-"""Start of the method in the card of a conversion without ``--method``."""
+from simmim_bench.weights.seal import CONVERTED, UNKNOWN
 
 
 def report_path(destination: Path) -> Path:
