@@ -76,8 +76,9 @@ def load_config(
     try:
         with _without_announcements():
             cfg = Config.fromfile(path)
-    except Exception as error:
-        raise BenchError(f"config {path} cannot be read: {error}") from error
+    except (Exception, SystemExit) as error:
+        reason = str(error) or type(error).__name__
+        raise BenchError(f"config {path} cannot be read: {reason}") from error
     changes = dict(_parse_override(item) for item in overrides or [])
     cfg.merge_from_dict(
         {key: _converted(key, _current(cfg, key), new) for key, new in changes.items()}
@@ -185,13 +186,16 @@ def _without_announcements() -> Iterator[None]:
 def datasets(cfg: Any) -> Iterator[tuple[str, Any]]:
     """Yield (dataloader name, innermost dataset dict) for every dataloader of ``cfg``."""
     for name in DATALOADERS:
-        loader = cfg.get(name)
-        if loader is None:
+        place, part = name, cfg.get(name)
+        if part is None:
             continue
-        dataset = loader["dataset"]
-        while "dataset" in dataset:
-            dataset = dataset["dataset"]
-        yield name, dataset
+        while True:
+            if not hasattr(part, "items"):
+                raise BenchError(f"{place} in the config must be a dict, got {part!r:.80}")
+            if place != name and "dataset" not in part:
+                break
+            place, part = f"{place}.dataset", part.get("dataset")
+        yield name, part
 
 
 def added_arguments(path: str, overrides: list[str]) -> list[str]:

@@ -34,7 +34,7 @@ LINES = [
     "\t\tx = 1", "x = '\\ud800'", "x = (", "'", "filename = 1", "text = 1", "custom_imports = dict(imports=['no_such'])",
     "pretraining = dict()", "pretraining = []", "_delete_ = True", "x = {{ fileBasename }}", "x = '{{ _base_.y }}'",
     "x = _base_.nothing", "# -*- coding: ascii -*-", "from x import y", "lambda: 0", "x: int = 3", "x = y = 2", "raise SystemExit(0)",
-    "import sys; sys.exit(3)", "raise KeyboardInterrupt", "default_scope = 5", "model = dict(type='os.system', command='id')",
+    "import sys; sys.exit(3)", "default_scope = 5", "model = dict(type='os.system', command='id')",
 ]  # fmt: skip
 KEYS = [
     "train_cfg.max_epochs", "train_dataloader.batch_size", "optim_wrapper.optimizer.lr", "model.backbone.drop_path_rate",

@@ -119,7 +119,12 @@ def _work(case: Case, inputs: int, start: int, skip: int, send: Any) -> None:
     with tempfile.TemporaryDirectory() as name, Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
-        strategy, read = case.prepare(Path(name))
+        try:
+            strategy, read = case.prepare(Path(name))
+        except BaseException as error:
+            send.send(("traceback", 0.0, f"the class cannot be prepared: {error!r}", ""))
+            send.send(None)
+            raise
         number = 0
 
         @seed(start)

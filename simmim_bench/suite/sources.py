@@ -45,7 +45,7 @@ def hash_sources(config: str, *, root: Path) -> dict[str, str]:
             hashes[name] = _hash_tokens(text)
         except (SyntaxError, tokenize.TokenError) as error:
             raise BenchError(f"config {name} is not valid Python: {error}") from None
-        except ValueError as error:
+        except (ValueError, RecursionError, MemoryError) as error:  # the last two: deep nesting
             raise BenchError(
                 f"config {name} cannot be read without running it: {error}; expected Python in "
                 f"UTF-8 with a plain list of paths as _base_"
@@ -71,7 +71,9 @@ def _bases(text: str, name: str) -> list[str]:
             continue
         if any(isinstance(target, ast.Name) and target.id == "_base_" for target in node.targets):
             value = ast.literal_eval(node.value)
-            bases = [value] if isinstance(value, str) else list(value)
+            bases = [value] if isinstance(value, str) else value
+            if not isinstance(bases, list | tuple) or not all(isinstance(x, str) for x in bases):
+                raise ValueError(f"_base_ is {value!r:.80}")
             return [base for base in bases if "::" not in base]
     return []
 

@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import shutil
-import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -29,6 +28,7 @@ from simmim_bench.data.image_folder import check_sample, use_image_folder
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import LOOPS, OPTIM_WRAPPERS
 from simmim_bench.tasks.box_precision import keep_boxes_in_float32
+from simmim_bench.weights.files import is_intact
 
 # Lines that mmengine logs at every run and that users can do nothing about.
 NOISE = ('"FileClient" will be', '"HardDiskBackend" is the alias', "`save_param_scheduler` is True")
@@ -173,19 +173,11 @@ def latest_checkpoint(work_dir: Path, damaged: list[Path] | None = None) -> Path
         if (match := CHECKPOINT.fullmatch(path.name))
     )
     for _, _, path in reversed(numbered):
-        if _is_undamaged(path):
+        if is_intact(path):
             return path
         if damaged is not None:
             damaged.append(path)
     return None
-
-
-def _is_undamaged(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None
-    except (OSError, zipfile.BadZipFile, EOFError, NotImplementedError):
-        return False
 
 
 def _rename_on_disk(partial: Path, target: Path) -> None:

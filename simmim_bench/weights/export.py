@@ -28,6 +28,7 @@ from simmim_bench.weights.files import (
 from simmim_bench.weights.identity import read_identity
 from simmim_bench.weights.strict import load_trained_backbone
 
+CHANGED = "the file was changed after training, use the original"
 PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmpretrain", "simmim_bench")
 
 
@@ -60,9 +61,9 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     state = backbone_state(content)
     weights = out / "backbone.pth"
     stated, meta = config["pretraining"], content["meta"]
-    by_epoch = "max_epochs" in config.get("train_cfg", {})
+    by_epoch = "max_epochs" in (config.get("train_cfg") or {})
     done = meta.get("epoch") if by_epoch else stated.get("epochs")
-    run = read_identity(content, checkpoint)
+    run = _run(content, checkpoint)
     data = run.get("data")  # checkpoints of earlier versions lack it
     initial = {name: run[name] for name in ("initial", "initial_sha256") if run.get(name)}
     card = make_card(
@@ -70,13 +71,16 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
         state,
         backbone_config=config["model"]["backbone"],
         # the epochs that were trained, not those that the config planned
-        pretraining={
-            **stated,
-            "dataset": data["name"] if data else stated["dataset"],
-            "epochs": done,
-            "seed": meta.get("seed"),
-            **initial,
-        },
+        pretraining=_checked_pretraining(
+            {
+                **stated,
+                "dataset": data["name"] if data else stated.get("dataset"),
+                "epochs": done,
+                "seed": meta.get("seed"),
+                **initial,
+            },
+            checkpoint,
+        ),
         epochs_planned=stated.get("epochs"),
         kind=run["kind"],
     )
@@ -101,7 +105,30 @@ def _pretraining_config(content: dict[str, Any], path: Path) -> dict[str, Any]:
             f"the config inside {path} has no `pretraining`, so it is not a checkpoint of a "
             f"pretraining run; give an epoch_N.pth of a config under configs/simmim"
         )
+    model = config.get("model")
+    if not isinstance(model, dict) or not isinstance(model.get("backbone"), dict):
+        raise BenchError(
+            f"the config inside {path} has no `model.backbone`, so it is not a checkpoint of a "
+            f"pretraining run; give an epoch_N.pth of a config under configs/simmim"
+        )
     return config
+
+
+def _run(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Identity of the run, with the fields that a card needs."""
+    run = read_identity(content, path)
+    data = run.get("data")
+    if run.get("kind") not in ("full", "smoke"):
+        raise BenchError(f"the run's kind in {path} is {run.get('kind')!r:.80}; {CHANGED}")
+    if data is not None and not (isinstance(data, dict) and isinstance(data.get("name"), str)):
+        raise BenchError(f"the run's data in {path} is {data!r:.80}; {CHANGED}")
+    return run
+
+
+def _checked_pretraining(fields: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Fields of ``Pretraining`` as they are, if they are valid."""
+    validate(Pretraining, fields, source=f"pretraining in {path}", remedy=CHANGED)
+    return fields
 
 
 def make_card(
@@ -164,7 +191,8 @@ def run_export(checkpoint: Path, out: Path) -> Path:
     pretraining = card["pretraining"]
     planned = card["epochs_planned"]
     unfinished = pretraining["epochs"] != planned
-    Manifest.model_validate(
+    validate(
+        Manifest,
         {
             "stage": "export",
             "status": "complete",
@@ -193,6 +221,8 @@ def run_export(checkpoint: Path, out: Path) -> Path:
             "deviations": [f"{pretraining['epochs']} of {planned} epochs"] if unfinished else [],
             "started": started,
             "finished": datetime.now(timezone.utc),
-        }
+        },
+        source=f"the manifest of {checkpoint}",
+        remedy=CHANGED,
     ).write(out / "manifest.json")
     return files.weights

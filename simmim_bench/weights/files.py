@@ -8,9 +8,12 @@ numpy values, the original SimMIM and timm their settings).
 from __future__ import annotations
 
 import difflib
+import lzma
 import pickle
 import re
+import struct
 import zipfile
+import zlib
 from argparse import Namespace
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -34,6 +37,17 @@ STATE_DICTS = ("state_dict", "model", "module", "ema_state_dict")
 """Keys of a checkpoint under which libraries keep state dicts."""
 ATTRIBUTES = {"_metadata", STORED}
 """Of a state dict: torch's versions of modules, and the facts of our card."""
+UNREADABLE_ZIP = (
+    zipfile.BadZipFile,
+    EOFError,
+    OSError,
+    NotImplementedError,  # an unknown compression
+    RuntimeError,  # encrypted
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+)
 NUMPY_TYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64"
 
 
@@ -79,6 +93,8 @@ def load_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:
     if path.suffix == ".safetensors":
         return _load_safetensors(path)
     _check_archive(path)
+    if zipfile.is_zipfile(path) and not mapped and not is_intact(path):
+        raise BenchError(_damaged(path))  # torch does not compare checksums
     try:
         with torch.serialization.safe_globals(_plain_types()):
             mapped = mapped and zipfile.is_zipfile(path)
@@ -90,7 +106,7 @@ def load_checkpoint(path: Path, *, mapped: bool = False) -> dict[str, Any]:
             f"{path} holds more than weights and plain values ({what}) and was not read, because "
             f"that could run code; save it again with tensors only"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged pickle may raise any
         raise BenchError(_damaged(path)) from error
     if not isinstance(content, dict):
         raise BenchError(
@@ -157,6 +173,15 @@ def _check_archive(path: Path) -> None:
         raise BenchError(_damaged(path))
     if not start.startswith(b"\x80"):  # pickles of torch before 1.6 start with this byte
         raise BenchError(f"{path} is not a torch checkpoint; give the path of a .pth file")
+
+
+def is_intact(path: Path) -> bool:
+    """Whether a zip archive can be read and every entry has the checksum that it states."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except UNREADABLE_ZIP:
+        return False
 
 
 def _damaged(path: Path) -> str:

@@ -47,7 +47,8 @@ def check_resumable(path: Path, own: dict[str, Any]) -> None:
     """
     content = load_checkpoint(path)
     written = read_identity(content, path)
-    if "config" in (content.get("meta") or {}):
+    meta = content.get("meta")
+    if isinstance(meta, dict) and "config" in meta:
         raise BenchError(
             f"meta.config in {path} is a config that mmengine would execute, which tools/train.py "
             f"never writes; do not use the file if it is not yours, or remove it and start again"

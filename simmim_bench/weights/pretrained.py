@@ -157,6 +157,12 @@ class Fitted:
             raise BenchError(
                 f"sizes.{name} in {path.with_suffix('.json')} is missing; export the backbone again"
             ) from error
+        except (TypeError, ValueError, IndexError, RuntimeError, OverflowError) as error:
+            raise BenchError(
+                f"{source}: its position parameters are not those of the sizes in "
+                f"{path.with_suffix('.json')}, {card['sizes']!r:.100} ({error!s:.200}); export the "
+                f"backbone again"
+            ) from error
         recomputed = tuple(key for key in own if matches(key, adapter.recomputed))
         differing = compare_states(
             {key: value for key, value in own.items() if key not in recomputed},

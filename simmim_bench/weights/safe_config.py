@@ -64,7 +64,13 @@ def build_from_file(config: Mapping[str, Any], *, source: Path, entry: str, scop
         BenchError: As ``check_config``.
     """
     checked = check_config(config, source=source, entry=entry, scope=scope)
-    return MODELS.build({**checked, "_scope_": scope})
+    try:
+        return MODELS.build({**checked, "_scope_": scope})
+    except Exception as error:  # whatever a class says about odd arguments
+        raise BenchError(
+            f"{entry} in {source} cannot be built ({type(error).__name__}: {error!s:.200}); the "
+            f"file was changed after it was written, use the original"
+        ) from error
 
 
 def check_config(
