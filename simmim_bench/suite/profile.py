@@ -83,11 +83,13 @@ def choose_profile(
         keep_going: Whether stages start after one has failed.
 
     Raises:
-        BenchError: If a limit is below 1, or this machine lacks what the launcher needs.
+        BenchError: If a limit, or the time to save, is below 1, or this machine lacks what the
+            launcher needs.
     """
     for name, value in (("cores", cores), ("jobs", jobs), ("gpus", gpus)):
         if value is not None and value < 1:
             raise BenchError(f"--{name} must be an integer >= 1, got {value}")
+    launch.seconds_to_save()  # raises now instead of when the first stage is asked to end
     own_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     on_gpus = False
     if launcher == "slurm":

@@ -89,14 +89,14 @@ def _run(cfg: Any, args: argparse.Namespace) -> dict[str, float]:
     from mmengine.dist import is_main_process
     from mmengine.model import BaseTTAModel
 
-    from simmim_bench.training.failures import explained
+    from simmim_bench.training.failures import TEST_WITH_LESS, explained
     from simmim_bench.training.runner import BenchRunner, model_of
     from simmim_bench.weights.files import load_checkpoint
     from simmim_bench.weights.strict import load_whole
 
     checkpoint = Path(args.checkpoint)
     content = load_checkpoint(checkpoint)
-    with explained(args.config):
+    with explained(args.config, less_memory=TEST_WITH_LESS):
         runner = BenchRunner.from_cfg(cfg)
         model = model_of(runner)
         model = model.module if isinstance(model, BaseTTAModel) else model

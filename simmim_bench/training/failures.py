@@ -18,28 +18,42 @@ OUT_OF_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memo
 NO_IMAGES = re.compile(r"Found 0 files in subfolders of: (.+)\. Supported extensions are: (\S+)")
 BAD_ARGUMENT = re.compile(r"got an unexpected keyword argument '(?P<name>\w+)'")
 
+LESS_MEMORY = "use fewer or smaller images, or a device with more memory"
+TRAIN_WITH_LESS = (
+    "lower train_dataloader.batch_size with --cfg-options (gradients are then accumulated to the "
+    "same batch)"
+)
+TEST_WITH_LESS = (
+    "lower test_dataloader.batch_size with --cfg-options, or use a device with more memory"
+)
+
 
 @contextmanager
-def explained(config: str) -> Iterator[None]:
-    """Raise a ``BenchError`` instead of an error whose cause is known."""
+def explained(config: str, *, less_memory: str = LESS_MEMORY) -> Iterator[None]:
+    """Raise a ``BenchError`` instead of an error whose cause is known.
+
+    Args:
+        config: Config or other file that was given.
+        less_memory: What to do when memory runs out.
+    """
     try:
         yield
     except BenchError as error:
         raise BenchError(_last_line(str(error))) from None
     except Exception as error:
-        sentence = _sentence(error)
+        sentence = _sentence(error, less_memory)
         if sentence is None:
             raise
         raise BenchError(f"{config}: {sentence}") from error
 
 
-def _sentence(error: Exception) -> str | None:
+def _sentence(error: Exception, less_memory: str) -> str | None:
     """What to tell the user, or None if the cause is not known."""
     message = str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full ({message}); free some space and run the same command again"
     if isinstance(error, KeyError | RuntimeError):
-        return unknown_type(message) or _memory(message) or _no_images(message)
+        return unknown_type(message) or _memory(message, less_memory) or _no_images(message)
     if isinstance(error, ValueError) and _raised_here(error):
         return _last_line(message)
     if isinstance(error, TypeError) and BAD_ARGUMENT.search(message):
@@ -54,13 +68,10 @@ def out_of_memory(message: str) -> bool:
     return bool(OUT_OF_MEMORY.search(message))
 
 
-def _memory(message: str) -> str | None:
+def _memory(message: str, less_memory: str) -> str | None:
     if not out_of_memory(message):
         return None
-    return (
-        f"out of memory: {_last_line(message)}; lower train_dataloader.batch_size with "
-        "--cfg-options (gradients are then accumulated to the same batch)"
-    )
+    return f"out of memory: {_last_line(message)}; {less_memory}"
 
 
 def _no_images(message: str) -> str | None:

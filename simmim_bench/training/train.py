@@ -62,7 +62,7 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
     from simmim_bench.training.adapt import adapt
     from simmim_bench.training.batch import has_tried_again
     from simmim_bench.training.cost import peak_memory_mb
-    from simmim_bench.training.failures import explained
+    from simmim_bench.training.failures import TRAIN_WITH_LESS, explained
     from simmim_bench.training.runner import BenchRunner, configure
     from simmim_bench.training.stopping import stopping
 
@@ -74,7 +74,7 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
     # Before the model is wrapped, which waits for all processes: one may run out of memory then.
     tried_again = has_tried_again(cfg, run.work_dir, run.world_size)
-    with explained(run.config):
+    with explained(run.config, less_memory=TRAIN_WITH_LESS):
         runner = BenchRunner.from_cfg(cfg)
         for text in [*notes, *said, *damaged]:
             runner.logger.info(text)

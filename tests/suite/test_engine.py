@@ -5,10 +5,11 @@ import subprocess
 
 import pytest
 
+from simmim_bench.errors import BenchError
 from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.engine import _amounts, _resources, _rule
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.profile import Profile
+from simmim_bench.suite.profile import Profile, choose_profile
 
 PRETRAIN = "pretrain/simmim__net/seed0"
 
@@ -30,6 +31,19 @@ def test_a_job_asks_slurm_for_what_its_stage_states(project):
     # No memory is stated: the cluster's default, not Snakemake's 1 GB.
     assert _resources(export, profile) == {"cpus_per_task": 3, "mem_mb": 0, "disk_mb": 0}
     assert _amounts(profile)[:2] == ["--jobs", "7"]
+
+
+def test_a_job_lasts_until_its_checkpoint_is_saved(project, monkeypatch):
+    profile = Profile(launcher="slurm", on_gpus=True)
+    train, _ = stages(project, profile, time="2 h")
+    monkeypatch.setenv("SIMMIM_BENCH_SECONDS_TO_SAVE", "1230")
+    assert _resources(train, profile)["runtime"] == 120 + 21 + 5
+
+
+def test_a_time_to_save_that_is_no_number_is_refused_before_anything_starts(monkeypatch):
+    monkeypatch.setenv("SIMMIM_BENCH_SECONDS_TO_SAVE", "0")
+    with pytest.raises(BenchError, match=r"SECONDS_TO_SAVE must be an integer >= 1, got '0'"):
+        choose_profile("local")
 
 
 def test_here_gpus_memory_and_stages_are_counted(project):
