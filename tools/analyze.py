@@ -170,6 +170,11 @@ def _add_painting(commands: Subparsers) -> None:
     add("config", help="config of the pretraining")
     add("run", type=Path, help="folder of the finished pretraining")
     add("--protocol", required=True, help="one of configs/generation/*.py")
+    add(
+        "--dataset-name",
+        metavar="NAME",
+        help="what tables call the images",
+    )
     add("--out", type=cli.folder, required=True, metavar="DIR", help="folder of record and gallery")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="as for the pretraining")
     add("--rows", type=int, default=8, help="images of the gallery (default: 8)")

@@ -123,6 +123,7 @@ class _Builder:
             *("train", config, "--work-dir", self._relative(self.folder / identifier)),
             *("--seed", seed, "--kind", self.suite.kind, *start_arguments, "--resume"),
             *resources.flags(self.profile.processes(resources)),
+            *(["--dataset-name", step.dataset_name] if step.dataset_name else []),
             *(["--cfg-options", *options] if options else []),
         )
         processes = self.profile.processes(resources)
@@ -139,6 +140,7 @@ class _Builder:
                 **{"tool": _version("train"), "kind": self.suite.kind, "seed": seed, **start},
                 **{"config": config, "overrides": " ".join(options)},
                 **({"precision": resources.precision} if resources.precision else {}),
+                **({"dataset name": step.dataset_name} if step.dataset_name else {}),
                 **hashes,
             },
             threads=resources.threads,
@@ -194,6 +196,7 @@ class _Builder:
             command=_tool(
                 *("analyze", "painting", pretrain.config, self._relative(source)),
                 *("--protocol", protocol, "--out", self._relative(target)),
+                *(["--dataset-name", step.dataset_name] if step.dataset_name else []),
                 *(["--cfg-options", *pretrain.options] if pretrain.options else []),
             ),
             result=self._manifest(identifier),

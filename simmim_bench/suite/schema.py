@@ -22,6 +22,8 @@ from pydantic import (
 )
 from typing_extensions import Self
 
+from simmim_bench.records.names import checked_name
+
 PRETRAIN = "pretrain"  # stands for a pretraining where tasks are named
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _MB = {"mb": 1.0, "gb": 1024.0, "tb": 1024.0**2}
@@ -144,6 +146,7 @@ class Step(Strict):
         overrides: Dotted config key to value, as `--cfg-options` takes them.
         uses: Dotted config key to a method; the key is set to the exported backbone of that method,
             with the same backbone and seed. The method must be listed earlier.
+        dataset_name: What tables call the data, if they are not those that the config names.
         resources: Instead of the suite's.
         gpu_hours: Estimated cost of one run, GPUs times hours; for the plan.
     """
@@ -151,6 +154,7 @@ class Step(Strict):
     config: str
     overrides: Overrides = {}
     uses: dict[str, Name] = {}
+    dataset_name: Annotated[str, AfterValidator(checked_name)] | None = None
     resources: Resources | None = None
     gpu_hours: float | None = Field(default=None, ge=0)
 

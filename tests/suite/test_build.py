@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from simmim_bench.errors import BenchError
 from simmim_bench.records import manifest
@@ -183,3 +184,31 @@ def test_speed_reaches_trainings_and_only_precision_is_an_input(project):
     for name, stage in trainings({"gpus": 2, "precision": "bfloat16"}).items():
         assert ("--precision", "bfloat16") in zip(stage.command, stage.command[1:], strict=False)
         assert stage.inputs == {**plain[name].inputs, "precision": "bfloat16"}
+
+
+NAMED = "My 1000 photos"
+
+
+def test_the_name_of_own_data_reaches_trainings(project):
+    def stages(**changes):
+        project.write_suite(data=None, **changes)
+        return {stage.id: stage for stage in project.plan().stages}
+
+    plain = stages()
+    raw = yaml.safe_load(project.suite.read_text("utf-8"))
+    named = {
+        name: {**(step if isinstance(step, dict) else {"config": step}), "dataset_name": NAMED}
+        for name, step in raw["tasks"].items()
+    }
+    for name, stage in stages(tasks=named).items():
+        pair = ("--dataset-name", NAMED)
+        is_task = name.startswith("finetune/")
+        assert (pair in zip(stage.command, stage.command[1:], strict=False)) == is_task
+        assert stage.inputs == {
+            **plain[name].inputs,
+            **({"dataset name": NAMED} if is_task else {}),
+        }
+    for step in named.values():
+        step["dataset_name"] = "a/b"
+    with pytest.raises(BenchError, match=r"dataset_name.*a name holds letters"):
+        stages(tasks=named)

@@ -32,7 +32,7 @@ from simmim_bench.records.environment import collect_environment
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Cost, Manifest
 from simmim_bench.records.protocols import protocol_metrics
 from simmim_bench.training.cost import cost_of
-from simmim_bench.training.data import identify
+from simmim_bench.training.data import check_name, identify
 
 RECORD, GALLERY = "record.json", "gallery.png"
 REQUIRED = ("count", "square", "ratio", "scale", "seed")
@@ -52,8 +52,10 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
     started, begin = datetime.now(timezone.utc), time.monotonic()
     if args.rows < 1:
         raise BenchError(f"--rows must be an integer >= 1, got {args.rows}")
+    check_name(args)
     protocol, run = _read_protocol(args.protocol), _read_run(args.run)
     reference, images = load_reference(protocol, args.protocol), held_out(protocol)
+    data = identify(args.protocol, protocol, args.dataset_name)
     predictor = load_predictor(args.config, args.run, overrides=args.cfg_options)
     stated = protocol.protocol.image_size
     if predictor.image_size != (stated, stated):
@@ -67,7 +69,7 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
     facts = {"metrics": protocol_metrics(protocol.protocol, measured), "started": started}
     facts["cost"] = _cost(predictor, time.monotonic() - begin, len(images))
     facts["config"] = ConfigRef(path=args.protocol, sha256=protocol_hash(protocol, reference))
-    facts["data"] = identify(args.protocol, protocol)
+    facts["data"] = data
     manifest = _manifest(protocol, run, reference, facts)
     save_png(gallery(results, rows=args.rows), args.out / GALLERY, scale=2, titles=COLUMNS)
     manifest.write(args.out / FILE_NAME)
