@@ -20,6 +20,7 @@ from simmim_bench.suite.build import read_card
 from simmim_bench.suite.matrix import group_cells
 from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.suite.schema import Suite
+from simmim_bench.training.mistakes import config_mistakes, data_mistakes
 from simmim_bench.weights.seal import initial_name, problem_of
 
 PROTOCOL_TOOLS = {"train": "tools/train.py", "evaluate_painting": "tools/analyze.py painting"}
@@ -81,6 +82,8 @@ def _config_mistakes(
         yield f"{stage.config}: {message}"
         return
     yield from _role_mistakes(stage, cfg)
+    for message in config_mistakes(cfg):
+        yield f"{stage.config}: {message}"
     network = cfg.get("painting", {}).get("judge")
     weights = network.get("checkpoint") if isinstance(network, dict) else None
     if isinstance(weights, str) and not (plan.root / weights).is_file():
@@ -94,7 +97,7 @@ def _config_mistakes(
         for built in reported
         for _, dataset in datasets(cfg)
     ):
-        for message in content_mistakes(cfg, [], seen=seen):
+        for message in (*data_mistakes(cfg), *content_mistakes(cfg, [], seen=seen)):
             yield f"{stage.config}: {message}"
     for path, message in lacking:
         if not any(path.resolve().is_relative_to(folder) for folder in reported):

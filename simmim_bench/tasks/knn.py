@@ -200,8 +200,17 @@ class ReserveMemoryHook(Hook):
     """Reserve a row for each training image in a k-NN classifier, unless a checkpoint did."""
 
     def before_train(self, runner: Any) -> None:
-        """Call ``model.reserve``."""
+        """Call ``model.reserve``.
+
+        Raises:
+            BenchError: If there are fewer images than neighbours.
+        """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         images = len(runner.train_dataloader.dataset)
+        if images < max(model.neighbours):
+            raise BenchError(
+                f"k-NN with {max(model.neighbours)} neighbours needs as many training images, got "
+                f"{images}; lower model.neighbours and those of the evaluators"
+            )
         if len(model.labels) != images:
             model.reserve(images)

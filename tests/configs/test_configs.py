@@ -14,6 +14,7 @@ from simmim_bench.config import datasets
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.registry import MODELS
+from simmim_bench.training.mistakes import config_mistakes
 from simmim_bench.weights.safe_config import check_config
 from tests.configs.expected import (
     ARCHITECTURES,
@@ -94,6 +95,10 @@ def test_it_states_its_pretraining_or_its_protocol(cfg):
     assert set(protocol.metrics.values()) <= EVALUATED[cfg.val_evaluator.type]
     assert cfg.backbone_name
     assert not cfg.model.backbone.get("init_cfg")
+
+
+def test_it_has_no_mistake(cfg):
+    assert list(config_mistakes(cfg)) == []
 
 
 def test_validation_and_test_are_the_same(cfg):

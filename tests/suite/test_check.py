@@ -229,3 +229,38 @@ def test_the_json_schema_takes_ready_suites_and_refuses_mistakes():
     assert checker.is_valid({**good, "resources": {"memory": "16 GB", "time": "2 h"}})
     assert checker.is_valid({"base": "demo.yaml", "name": "mine"})
     assert not checker.is_valid({"name": "mine", "backbones": ["swin-demo"]})
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("train_dataloader = dict(batch_size=0, dataset=dict(data_root='.'))\n",
+         "train_dataloader.batch_size must be an integer >= 1, got 0"),
+        ("optim_wrapper = dict(optimizer=dict(lr=float('nan')))\n",
+         "optim_wrapper.optimizer.lr must be a finite number >= 0, got nan"),
+        ("val_evaluator = dict(type='Accuracy', topk=(5,))\n"
+         "protocol['metrics'] = dict(top1='accuracy/top1')\n",
+         "protocol.metrics.top1 asks for 'accuracy/top1', which val_evaluator does not measure"),
+    ],
+)  # fmt: skip
+def test_a_dry_run_finds_mistakes_of_configs_that_a_run_would_find(project, config, said):
+    path = project.root / "configs" / "det_net.py"
+    path.write_text(path.read_text("utf-8") + config, "utf-8")
+    with pytest.raises(BenchError) as caught:
+        project.run(dry_run=True)
+    assert f"configs/det_net.py: {said}" in str(caught.value)
+
+
+def test_a_dry_run_finds_wrong_annotations_that_a_run_would_find(project, tmp_path):
+    content = {
+        "images": [{"id": 1, "file_name": "1.jpg", "width": 9, "height": 9}],
+        "annotations": [{"id": 1, "image_id": 2, "category_id": 1, "bbox": [1, 1, 2, 2]}],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    (tmp_path / "file.json").write_text(json.dumps(content), "utf-8")
+    dataset = f"dict(type='CocoLayoutDataset', data_root={str(tmp_path)!r}, ann_file='file.json')"
+    path = project.root / "configs" / "det_net.py"
+    loader = f"val_dataloader = dict(dataset={dataset})\n"
+    path.write_text(path.read_text("utf-8") + loader, "utf-8")
+    with pytest.raises(BenchError, match="annotation 1 refers to image 2, which is not listed"):
+        project.run(dry_run=True)

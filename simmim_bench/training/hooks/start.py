@@ -51,6 +51,30 @@ class ClassesHook(Hook):
         _check_heads(runner, _classes(runner.test_dataloader), "test_dataloader")
 
 
+@HOOKS.register_module()
+class LoadersHook(Hook):
+    """Check that an epoch has iterations, and that there is something to validate on."""
+
+    priority = "VERY_HIGH"
+
+    def before_train(self, runner: Any) -> None:
+        """Look at the lengths of the loaders.
+
+        Raises:
+            BenchError: If one is empty.
+        """
+        loader = runner.train_dataloader
+        if len(loader) == 0:
+            images = len(loader.dataset)
+            raise BenchError(
+                f"train_dataloader has {images} images, fewer than a batch of this process, so "
+                "that an epoch has no iteration; lower train_dataloader.batch_size, or set "
+                "train_dataloader.drop_last=False"
+            )
+        if runner.val_dataloader is not None and len(runner.val_dataloader.dataset) == 0:
+            raise BenchError("val_dataloader has no images, so nothing can be measured; add some")
+
+
 def _classes(loader: Any) -> tuple[str, ...]:
     return tuple((getattr(loader.dataset, "metainfo", None) or {}).get("classes") or ())
 
