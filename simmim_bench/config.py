@@ -252,7 +252,8 @@ def _follow_zero_label(cfg: Any, path: str) -> None:
         if has_label_maps(dataset) and ZERO not in dataset:
             values[f"{loader}.dataset.{ZERO} (not stated)"] = False
     if {*map(str, values.values())} not in ({"True"}, {"False"}, set()):
-        shown = ", ".join(f"{key}={value!r}" for key, value in values.items())
+        last = {str(value): f"{key}={value!r}" for key, value in reversed(values.items())}
+        shown = ", ".join(last.values())
         raise BenchError(
             f"{path}: all values of {ZERO} must be the same, True or False, got {shown}; set all "
             f"with `--cfg-options {ZERO}=True` (label 0 is ignored, label 1 is the first class) or "

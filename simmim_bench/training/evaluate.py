@@ -18,7 +18,7 @@ from simmim_bench.records.hash import content_sha256
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest
 from simmim_bench.records.protocols import Protocol, protocol_metrics
 from simmim_bench.training.data import check_name, data_of_test
-from simmim_bench.training.mistakes import check_config
+from simmim_bench.training.mistakes import check_mistakes
 
 RECORD = "record.json"
 
@@ -44,7 +44,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
         average_over_views(cfg, args.config)
     check_data(cfg)
     check_name(args)
-    check_config(cfg, args.config, data=False)
+    check_mistakes(cfg, args.config, data=False)
     check_content(cfg)
     from simmim_bench.training.adapt import use_cpu
     from simmim_bench.training.process import leave, prepare

@@ -56,7 +56,7 @@ METRICS: dict[str, str] = {
 DEFAULTS = {"topk": (1,), "metric": "bbox", "neighbours": (10, 20, 100, 200), "ranks": (1, 5, 10)}
 
 
-def check_config(cfg: Any, name: str, *, data: bool = True) -> None:
+def check_mistakes(cfg: Any, name: str, *, data: bool = True) -> None:
     """Raise for the first mistake.
 
     Args:

@@ -17,7 +17,7 @@ from simmim_bench.data.content import check_content
 from simmim_bench.data.layouts import check_data
 from simmim_bench.io import check_output_folder
 from simmim_bench.training.data import check_name, data_of
-from simmim_bench.training.mistakes import check_config
+from simmim_bench.training.mistakes import check_mistakes
 from simmim_bench.training.process import leave, prepare
 from simmim_bench.training.run import Note, Run, check_origin, make_run
 
@@ -42,7 +42,7 @@ def train(args: argparse.Namespace) -> None:
     check_origin(args, cfg)
     check_name(args)
     is_try = args.try_iterations is not None
-    check_config(cfg, args.config, data=not is_try)
+    check_mistakes(cfg, args.config, data=not is_try)
     notes = [] if is_try else check_content(cfg)
     world_size = prepare(args.launcher, cfg.default_scope)
     data = None if is_try else data_of(args, cfg)
@@ -115,8 +115,8 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
     table: list[tuple[bool, str, dict[str, Any]]] = [
         (run.recompute or run.compile, "SpeedHook", flags),
         (run.fsdp, "FullyShardHook", {}),
-        (True, "LoadersHook", {}),
         (True, "SeedHook", {}),
+        (True, "LoadersHook", {}),
         (True, "MeanLossHook", {}),
         (True, "SameStatisticsHook", {}),
         (True, "FiniteLossHook", {}),

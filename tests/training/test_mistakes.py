@@ -10,7 +10,7 @@ from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
 from simmim_bench.training.mistakes import (
-    check_config,
+    check_mistakes,
     config_mistakes,
     data_mistakes,
     output_size,
@@ -88,7 +88,7 @@ def test_a_value_that_cannot_work_is_told(config, override, said):
 
 def test_the_name_of_the_config_is_told():
     with pytest.raises(BenchError, match=r"^my\.py: train_dataloader\.batch_size must be"):
-        check_config(load(CLASSES, "train_dataloader.batch_size=0"), "my.py", data=False)
+        check_mistakes(load(CLASSES, "train_dataloader.batch_size=0"), "my.py", data=False)
 
 
 @pytest.mark.parametrize(

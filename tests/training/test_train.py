@@ -8,9 +8,8 @@ from simmim_bench.training.train import hooks_of
 PRETRAIN = "configs/demo/simmim_swin-demo.py"
 FINETUNE = "configs/demo/classification_swin-demo.py"
 EVERY_RUN = [
-    *("SeedHook", "MeanLossHook", "SameStatisticsHook", "FiniteLossHook", "IdentityHook"),
-    "PeakMemoryHook",
-    *("EnergyHook", "ProgressHook", "PreemptionHook"),
+    *("SeedHook", "LoadersHook", "MeanLossHook", "SameStatisticsHook", "FiniteLossHook"),
+    *("IdentityHook", "PeakMemoryHook", "EnergyHook", "ProgressHook", "PreemptionHook"),
 ]
 REPORTS = ["ClassesHook", "ImageListHook", "ClassReportHook", "SamplePredictionsHook"]
 
