@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.config_text import read_config_text
+from simmim_bench.config_text import read_as_data, read_config_text
 from simmim_bench.errors import BenchError
 
 ROOT = Path(__file__).parents[1]
@@ -71,6 +71,7 @@ def load_config(
     """
     from mmengine.config import Config
 
+    read_as_data()
     if not Path(path).is_file():
         raise BenchError(f"config {path} does not exist; {_nearest_config(path)}")
     try:
@@ -212,6 +213,11 @@ def added_arguments(path: str, overrides: list[str]) -> list[str]:
         if name not in part_of(plain, place) and "type" in part_of(cfg, place):
             added.append(key)
     return added
+
+
+def names_class(override: str) -> bool:
+    """Whether a ``KEY=VALUE`` names a class, which mmengine may import."""
+    return override.partition("=")[0].rpartition(".")[2] in ("type", "constructor")
 
 
 def part_of(cfg: Any, place: Sequence[str]) -> Any:

@@ -1,18 +1,43 @@
-"""Read the config text that mmengine writes into checkpoints and run folders, without running it.
+"""Read the files that mmengine writes or reads, without running them.
 
-mmengine's own reader executes the text as Python, which is not safe for a stranger's file.
+mmengine executes the config text in checkpoints and run folders as Python, unpickles annotation
+files, and calls the functions that tags of YAML name, which is not safe for a stranger's file.
 """
 
 from __future__ import annotations
 
 import ast
 import math
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from simmim_bench.errors import BenchError
 
 NUMBERS = {"inf": math.inf, "nan": math.nan}
+
+
+@cache
+def read_as_data() -> None:
+    """Let mmengine read no pickles, and YAML without tags: annotations, and configs in YAML."""
+    import yaml
+    from mmengine.fileio import PickleHandler, YamlHandler, register_handler
+
+    @register_handler(["yaml", "yml"])
+    class PlainYaml(YamlHandler):
+        def load_from_fileobj(self, file: Any, **_: Any) -> Any:
+            try:
+                return yaml.safe_load(file)
+            except yaml.YAMLError as error:
+                raise BenchError(f"a YAML file cannot be read as plain values: {error}") from error
+
+    @register_handler(["pkl", "pickle"])
+    class NoPickle(PickleHandler):
+        def load_from_fileobj(self, file: Any, **_: Any) -> Any:  # noqa: ARG002
+            raise BenchError(
+                "an annotation file that ends in .pkl or .pickle can run code when it is read; "
+                "convert it to JSON"
+            )
 
 
 def read_config_text(path: Path) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """Files of strangers are data, and docs/security.md names a test for each kind of them."""
 
 import os
+import pickle
 
 import pytest
 import torch
+from mmengine.dataset import BaseDataset
 
 from simmim_bench.analysis.representation.over_checkpoints import has_error
 from simmim_bench.config import load_config
+from simmim_bench.config_text import read_as_data
 from simmim_bench.data.annotations import read_document
 from simmim_bench.errors import BenchError
 from simmim_bench.io import read_json
@@ -91,3 +94,27 @@ def test_a_checkpoint_whose_config_has_no_model_is_refused(save_pretraining):
         BenchError, match=r"model in .* is None, which is refused: it is not a dict"
     ):
         has_error(path)
+
+
+@pytest.mark.parametrize("suffix", ["pkl", "pickle", "yaml", "yml"])
+def test_an_annotation_file_that_mmengine_reads_runs_nothing(suffix, tmp_path):
+    """mmengine unpickles annotations, and reads YAML with tags that call functions."""
+    read_as_data()
+    marker, path = tmp_path / "marker", tmp_path / f"train.{suffix}"
+    if suffix.startswith("p"):
+        path.write_bytes(pickle.dumps(Touch(str(marker))))
+        said = "annotation file that ends in .pkl or .pickle can run code .* convert it to JSON"
+    else:
+        path.write_text(f"!!python/object/apply:os.mkdir ['{marker}']")
+        said = "a YAML file cannot be read as plain values: could not determine a constructor"
+    with pytest.raises(BenchError, match=said):
+        BaseDataset(ann_file=str(path), data_root=str(tmp_path))
+    assert not marker.exists()
+
+
+class Touch:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)

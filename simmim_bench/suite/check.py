@@ -12,7 +12,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.config import added_arguments, check_start, datasets, load_config
+from simmim_bench.config import (
+    added_arguments,
+    check_start,
+    datasets,
+    load_config,
+    names_class,
+)
 from simmim_bench.data.content import content_mistakes
 from simmim_bench.data.layouts import data_root, missing_data
 from simmim_bench.errors import BenchError
@@ -118,14 +124,15 @@ def _role_mistakes(stage: Stage, cfg: Any) -> Iterator[str]:
 
 
 def _argument_mistakes(plan: Plan, stages: Iterable[Stage]) -> list[str]:
-    """Overrides that add an argument which the class of that part does not have.
+    """Overrides with an argument that the class does not have, or a class that is not registered.
 
-    Looking at classes imports torch, so another process does it, and only if an argument is added.
+    Looking at classes imports torch, so another process does it, and only if one is needed.
     """
     added = []
     for config, options in dict.fromkeys((stage.config, stage.options) for stage in stages):
         with suppress(BenchError):  # reported with the config
-            if options and added_arguments(str(plan.root / config), list(options)):
+            classes = any(map(names_class, options))
+            if classes or (options and added_arguments(str(plan.root / config), list(options))):
                 added.append([str(plan.root / config), list(options)])
     if not added:
         return []

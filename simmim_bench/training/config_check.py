@@ -1,4 +1,4 @@
-"""Check overrides that add an argument to a part of a config against the part's class.
+"""Check overrides of a suite: classes must be registered, and have the arguments that are added.
 
 ``python -m simmim_bench.training.config_check`` reads ``[[CONFIG, [KEY=VALUE, ...]], ...]`` from
 stdin and prints a JSON list of messages. Suites run it as a process, since it imports torch.
@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from simmim_bench.config import added_arguments, load_config, part_of
+from mmengine import registry as roots
+
+from simmim_bench.config import added_arguments, load_config, names_class, part_of
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import class_of, imports
 from simmim_bench.training.process import prepare
@@ -74,6 +76,44 @@ def unknown_arguments(path: str, overrides: list[str]) -> Iterator[str]:
         yield f"config key {key!r}: {part['type']} has no argument {name!r}; {hint}"
 
 
+def unregistered_classes(path: str, overrides: list[str]) -> Iterator[str]:
+    """Yield a message for each override that names a class which no registry has.
+
+    mmengine imports and calls any dotted name, such as ``os.system``, and a suite file is data.
+
+    Args:
+        path: Config file.
+        overrides: ``KEY=VALUE``, which ``load_config`` has accepted.
+    """
+    named = [item for item in overrides if names_class(item)]
+    if not named:
+        return
+    scope = load_config(path).get("default_scope", "mmengine")
+    prepare("none", scope)
+    for key, _, name in (item.partition("=") for item in named):
+        if not _is_registered(name, scope):
+            yield (
+                f"config key {key!r}: {name!r} is not a registered class, and a suite names no "
+                f"others; put it into a config"
+            )
+
+
+def _is_registered(name: str, scope: str) -> bool:
+    from simmim_bench.weights.safe_config import FROZEN_NETWORKS  # after ``prepare``
+
+    prefix, _, bare = name.rpartition(".")
+    if prefix == "timm" or name in FROZEN_NETWORKS:
+        return True
+    for root in (found for found in vars(roots).values() if isinstance(found, roots.Registry)):
+        near = root.children.get(prefix or scope)
+        if near is not None:
+            near.import_from_location()
+        known = (root, near) if prefix in ("", "mmengine", *root.children) else ()
+        if any(registry is not None and bare in registry.module_dict for registry in known):
+            return True
+    return False
+
+
 def _arguments(place: list[str], name: str, scope: str) -> list[str]:
     """Names of all arguments of the class of a part; empty if they are not known."""
     found = _registered(place, name, scope)
@@ -103,7 +143,9 @@ def _main() -> None:
     found = []
     for path, overrides in json.load(sys.stdin):
         with suppress(BenchError):  # the config itself is wrong, which the caller has reported
-            found += [[path, message] for message in unknown_arguments(path, overrides)]
+            unregistered = list(unregistered_classes(path, overrides))
+            messages = unregistered or unknown_arguments(path, overrides)
+            found += [[path, message] for message in messages]
     sys.stdout.write(json.dumps(found))
 
 

@@ -173,7 +173,7 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
         }
     )
     target = Path(cfg.work_dir) / RECORD
-    makers = makers_of(_origins(run, source.parent))
+    makers = makers_of(_origins(run, source.parent, set()))
     atomic_write_json(target, make_record(evaluated, source, makers).as_json())
     return f"record: {target}"
 
@@ -189,15 +189,18 @@ def _evaluated_config(trained: ConfigRef | None, more: list[str]) -> ConfigRef |
     )
 
 
-def _origins(run: Manifest, folder: Path) -> Iterator[Manifest]:
+def _origins(run: Manifest, folder: Path, seen: set[str]) -> Iterator[Manifest]:
     """Manifests of the export and the pretraining of ``run``, as far as they still exist."""
     for given in run.inputs.values():
+        if given.sha256 in seen:
+            continue
+        seen.add(given.sha256)
         beside = (folder / given.path).parent
         if (beside / FILE_NAME).is_file():
             made = Manifest.read(beside / FILE_NAME)
             if given.sha256 in {output.sha256 for output in made.outputs.values()}:
                 yield made
-                yield from _origins(made, beside)
+                yield from _origins(made, beside, seen)
 
 
 def _mismatch(checkpoint: Path, source: Path, protocol: dict[str, Any]) -> str | None:
@@ -210,9 +213,10 @@ def _mismatch(checkpoint: Path, source: Path, protocol: dict[str, Any]) -> str |
         return str(error)
     if run.stage != "finetune" or run.status != "complete":
         return f"{source} is of stage {run.stage}, {run.status}; expected a complete finetune"
-    final = run.outputs["checkpoint"]
-    if final.sha256 != sha256_file(checkpoint):
-        return f"{checkpoint} is not the {final.path} that the run ended with"
+    final = run.outputs.get("checkpoint")
+    if final is None or final.sha256 != sha256_file(checkpoint):
+        last = final.path if final else "checkpoint"
+        return f"{checkpoint} is not the {last} that the run ended with"
     if run.protocol != Protocol(**protocol):
         return f"{source} does not have protocol {protocol['id']}@{protocol['version']}"
     return None

@@ -140,3 +140,17 @@ def test_a_checkpoint_of_unknown_origin(evaluation, content):
     said, record = evaluation.record()
     assert record is None
     assert str(manifest) in said
+
+
+def test_a_run_that_says_it_made_its_own_input_ends(evaluation):
+    """A manifest of a stranger may lead in a circle."""
+    given = {"path": "epoch_3.pth", "sha256": sha256_file(evaluation.checkpoint)}
+    evaluation.finish(inputs={"backbone": given})
+    said, record = evaluation.record()
+    assert said.startswith("record: ")
+    assert record.metrics == {"box_ap": 50.0, "mask_ap": 25.0}
+    evaluation.finish(outputs={})
+    assert (
+        evaluation.record()[0]
+        == f"no record: {evaluation.folder}/manifest.json names no checkpoint"
+    )
