@@ -123,6 +123,29 @@ def test_the_original(prefix):
     assert_equal(back, {k: v for k, v in given.items() if not k.endswith("attn_mask")})
 
 
+@pytest.mark.parametrize("prefix", ["", "encoder."])
+def test_the_original_as_released_with_another_name_of_the_bias_network(prefix):
+    """https://github.com/microsoft/Swin-Transformer/blob/main/utils_simmim.py renames rpe_mlp."""
+    state = randomise(MODELS.build(OURS)).state_dict()
+    given = {f"{prefix}{key}": value for key, value in as_original(state).items()}
+    given["encoder.mask_token" if prefix else "head.weight"] = torch.zeros(1, 1, 32)
+    released = {key.replace("cpb_mlp", "rpe_mlp"): value for key, value in given.items()}
+    assert released.keys() != given.keys()
+    converted = convert({"model": released}, "simmim_bench")
+    assert_equal(converted.state, state)
+    away = convert({"model": released}, "mmpretrain").state
+    back = convert({"state_dict": away}, "simmim").state
+    assert_equal(back, given)
+
+
+def test_a_file_with_both_names_of_a_bias_network_is_refused():
+    state = as_original(MODELS.build(OURS).state_dict())
+    key = "layers.1.blocks.0.attn.cpb_mlp.0.bias"
+    state[key.replace("cpb", "rpe")] = state[key] + 1
+    with pytest.raises(BenchError, match=r"1 unexpected .*rpe_mlp\.0\.bias"):
+        convert({"model": state}, "simmim_bench")
+
+
 def test_the_original_to_timm():
     """Its merging ends a stage, timm's begins the next; outputs of both libraries agree."""
     pytest.importorskip("timm")
@@ -172,7 +195,7 @@ def test_coordinates_that_another_window_scales():
 
 def test_one_renamed_key_is_named():
     state = as_original(MODELS.build(OURS).state_dict())
-    old, new = "layers.1.blocks.0.attn.cpb_mlp.0.bias", "layers.1.blocks.0.attn.rpe_mlp.0.bias"
+    old, new = "layers.1.blocks.0.attn.cpb_mlp.0.bias", "layers.1.blocks.0.attn.cpb_mpl.0.bias"
     state[new] = state.pop(old)
     said = rf"1 of \d+ keys missing \({old}\), 1 unexpected \({new}\); perhaps {old} was renamed to"
     with pytest.raises(BenchError, match=said):

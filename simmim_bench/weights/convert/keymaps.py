@@ -55,8 +55,12 @@ TIMM_SWINV2_RULES: tuple[Rule, ...] = (
 SWINV2_RULES: tuple[Rule, ...] = (
     *((f"layers.{stage}.downsample.", f"stages.{stage + 1}.downsample.") for stage in range(3)),
     *(rule for rule in TIMM_SWINV2_RULES if "downsample" not in rule[0]),
+    ("layers.{}.blocks.{}.attn.rpe_mlp.", "stages.{}.blocks.{}.attn.w_msa.cpb_mlp."),
 )
-"""Backbone keys of microsoft/Swin-Transformer's Swin V2 (its stages end by merging) and ours."""
+"""Backbone keys of microsoft/Swin-Transformer's Swin V2 (its stages end by merging) and ours.
+
+Its released files have the older name ``rpe_mlp``, which its utils_simmim.py renames on loading.
+"""
 
 VIT_RULES: tuple[Rule, ...] = (
     ("patch_embed.proj.", "patch_embed.projection."),
