@@ -101,8 +101,11 @@ MODELS = _child(
     "models.losses",
     "models.targets",
     "tasks",
+    "data.augment",  # mixes the batches of classifiers
 )
-TRANSFORMS = _child("transform", roots.TRANSFORMS, "masking", "data.transforms", "tasks")
+TRANSFORMS = _child(
+    "transform", roots.TRANSFORMS, "masking", "data.transforms", "data.augment", "tasks"
+)
 DATASETS = _child(
     "dataset",
     roots.DATASETS,

@@ -189,6 +189,7 @@ def _classes(scope: str, name: str) -> list[Any]:
     """The class ``scope.name``: of the scope or its parent."""
     registries = _registries()
     near = (registries[scope], ROOT) if scope in registries else ()
+    near += tuple(r for name, r in BATCH_AUGMENTS.children.items() if name == scope)
     return [registry.module_dict[name] for registry in near if name in registry.module_dict][:1]
 
 

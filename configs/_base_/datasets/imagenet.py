@@ -5,16 +5,8 @@ bicubic = dict(backend="pillow", interpolation="bicubic")  # DATA.INTERPOLATION
 # What follows the crop. Colour jitter 0.4 of the original has no effect: RandAugment replaces it.
 augmentation = [
     dict(type="RandomFlip", prob=0.5, direction="horizontal"),
-    # AUG.AUTO_AUGMENT: rand-m9-mstd0.5-inc1
-    dict(
-        type="RandAugment",
-        policies="timm_increasing",
-        num_policies=2,
-        magnitude_level=9,
-        magnitude_std=0.5,
-        total_level=10,
-        hparams=dict(pad_val=[104, 116, 124], interpolation="bicubic"),  # the mean, BGR
-    ),
+    # AUG.AUTO_AUGMENT
+    dict(type="simmim_bench.RandAugment", policy="rand-m9-mstd0.5-inc1", interpolation="bicubic"),
     # AUG.REPROB: 0.25, AUG.REMODE: pixel, AUG.RECOUNT: 1; areas and ratios of timm 0.4.12
     dict(
         type="RandomErasing",

@@ -11,7 +11,11 @@ model = dict(
     ),
     # AUG.MIXUP: 0.8, AUG.CUTMIX: 1.0, AUG.MIXUP_PROB: 1.0, AUG.MIXUP_SWITCH_PROB: 0.5
     train_cfg=dict(
-        augments=[dict(type="Mixup", alpha=0.8), dict(type="CutMix", alpha=1.0)],
+        # with the reversed batch
+        augments=[
+            dict(type="simmim_bench.Mixup", alpha=0.8),
+            dict(type="simmim_bench.CutMix", alpha=1.0),
+        ],
         probs=[0.5, 0.5],
     ),
     data_preprocessor=dict(
