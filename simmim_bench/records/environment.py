@@ -5,12 +5,13 @@ from __future__ import annotations
 import platform
 import resource
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import simmim_bench
-from simmim_bench.records.manifest import CPU, Environment
+from simmim_bench.records.manifest import CPU, Environment, Precision
 
 PACKAGES = (
     "torch", "torchvision", "numpy", "opencv-python", "onedl-mmengine", "onedl-mmcv",
@@ -76,3 +77,14 @@ def _git(folder: Path, *arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def precision_of(wrapper: Mapping[str, Any]) -> Precision:
+    """Precision of the forward pass that the ``optim_wrapper`` of a config trains with."""
+    kind = str(wrapper.get("type") or "OptimWrapper").rpartition(".")[2]
+    if kind == "Bfloat16OptimWrapper":
+        return "bfloat16"
+    if kind != "AmpOptimWrapper":
+        return "float32"
+    stated = str(wrapper.get("dtype") or "float16").removeprefix("torch.")
+    return "bfloat16" if stated == "bfloat16" else "float16"

@@ -15,8 +15,9 @@ import torch
 
 from simmim_bench.config import datasets
 from simmim_bench.errors import BenchError
+from simmim_bench.records.environment import precision_of
 from simmim_bench.training.batch import keep_batch, use_smaller_batch
-from simmim_bench.training.run import Run, precision_of
+from simmim_bench.training.run import Note, Run
 from simmim_bench.training.try_out import shrink
 
 WRAPPERS = {
@@ -87,25 +88,32 @@ def shard(cfg: Any, run: Run) -> None:
             f"{'' if run.precision else ' from the config'}; pass one of them"
         )
     if run.precision is None and precision == "bfloat16":
-        cfg.optim_wrapper.type = WRAPPERS[precision]  # mmengine's scales the loss of each process
-        cfg.optim_wrapper.pop("dtype", None)
+        _use_precision(cfg, precision)  # mmengine's scales the loss of each process
     cfg.fsdp = True
 
 
 def set_precision(cfg: Any, run: Run) -> str | None:
-    """``--precision``: of the forward pass.
+    """``--precision`` of the forward pass; without a GPU float32 instead of a recipe's float16.
 
     Raises:
-        BenchError: If it is float16 and there is no GPU.
+        BenchError: If the flag asks for float16 and there is no GPU.
     """
-    if run.precision is None:
-        return None
-    if run.precision == "float16" and not torch.cuda.is_available():
+    recipe, without_gpu = precision_of(cfg.optim_wrapper), not torch.cuda.is_available()
+    if run.precision == "float16" and without_gpu:
         raise BenchError("--precision float16 needs a GPU, found none; use bfloat16")
-    recipe = precision_of(cfg.optim_wrapper)
-    cfg.optim_wrapper.type = WRAPPERS[run.precision]
-    cfg.optim_wrapper.pop("dtype", None)
-    return None if run.precision == recipe else f"precision {run.precision} instead of {recipe}"
+    if run.precision is not None:
+        _use_precision(cfg, run.precision)
+        return None if run.precision == recipe else f"precision {run.precision} instead of {recipe}"
+    if recipe == "float16" and without_gpu:
+        _use_precision(cfg, "float32")
+        return Note("no GPU: float32 instead of the recipe's float16")
+    return None
+
+
+def _use_precision(cfg: Any, precision: str) -> None:
+    cfg.optim_wrapper.type = WRAPPERS[precision]
+    for option in ("dtype", "loss_scale"):  # of AmpOptimWrapper
+        cfg.optim_wrapper.pop(option, None)
 
 
 def use_cpu(cfg: Any, run: Run | None = None) -> None:  # noqa: ARG001  (as every adaptation)

@@ -1,9 +1,10 @@
 """Keep a recipe's effective batch on another number of devices, or with less memory.
 
-A config is written for ``auto_scale_lr.base_batch_size`` images per optimiser step
-(``8xb128`` = 1024). With fewer devices gradients are accumulated over several iterations; with
-more devices each gets fewer images; ``--auto-scale-lr`` changes the learning rate by the linear
-scaling rule instead.
+A config is written for ``auto_scale_lr.base_batch_size`` images per optimiser step: devices x
+images per device (``8xb128`` in its name) x ``optim_wrapper.accumulative_counts`` iterations whose
+gradients are accumulated, for example 8 x 128 x 2 = 2048. With fewer devices gradients are
+accumulated over more iterations, with more devices over fewer, and then each device gets fewer
+images; ``--auto-scale-lr`` changes the learning rate by the linear scaling rule instead.
 
 After a run is out of memory, ``batch.json`` in its work dir states the batch of the next start. The
 first time it is the same: the run continues from its last checkpoint, because other processes may
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +37,14 @@ def keep_batch(cfg: Any, run: Run) -> str | None:
     """Keep the recipe's batch; a deviation if the result is not that of the recipe all the same."""
     if run.is_try:
         return None
+    stated = accumulated(cfg)
     text = keep_recipe(cfg, run.world_size, auto_scale_lr=run.auto_scale_lr)
     if text is None:
         return None
     if has_batch_norm(cfg.model):
-        return f"{text}; batch norm sees fewer images at a time than in the recipe"
-    accumulates = cfg.optim_wrapper.get("accumulative_counts", 1) > 1
-    if accumulates and has_in_batch_negatives(cfg):
+        other = "more" if accumulated(cfg) < stated else "fewer"
+        return f"{text}; batch norm sees {other} images at a time than in the recipe"
+    if accumulated(cfg) > stated and has_in_batch_negatives(cfg):
         return f"{text}; the contrastive loss has fewer negatives than in the recipe"
     return text if run.auto_scale_lr else Note(text)
 
@@ -61,18 +64,21 @@ def keep_recipe(cfg: Any, world_size: int, *, auto_scale_lr: bool) -> str | None
         BenchError: If the batch of the recipe is not divisible by that of the processes.
     """
     base = cfg.get("auto_scale_lr", {}).get("base_batch_size")
-    batch = cfg.train_dataloader.batch_size
+    batch, stated = cfg.train_dataloader.batch_size, accumulated(cfg)
     seen = batch * world_size
-    if base is None or seen == base:
+    if base is None or seen * stated == base:
         return None
     if auto_scale_lr:
         cfg.auto_scale_lr.enable = True
+        cfg.auto_scale_lr.base_batch_size = base // stated  # mmengine compares one iteration
+        steps = f" x {stated}" if stated > 1 else ""
         return (
-            f"learning rate x {seen / base:g} by the linear scaling rule: batch {seen} "
-            f"({world_size} x {batch}) instead of {base}"
+            f"learning rate x {seen * stated / base:g} by the linear scaling rule: batch "
+            f"{seen * stated} ({world_size} x {batch}{steps}) instead of {base}"
         )
     if seen > base and base % world_size == 0:
         cfg.train_dataloader.batch_size = base // world_size
+        _accumulate(cfg, 1)
         return (
             f"{base // world_size} images per process instead of {batch}: {world_size} x "
             f"{base // world_size} = {base} images per optimiser step, as in the recipe"
@@ -86,10 +92,20 @@ def keep_recipe(cfg: Any, world_size: int, *, auto_scale_lr: bool) -> str | None
         )
     count = base // seen
     _accumulate(cfg, count)
+    if count == 1:
+        return (
+            f"no accumulation of gradients: {world_size} x {batch} = {base} images per optimiser "
+            f"step, as in the recipe"
+        )
     return (
         f"gradients accumulated over {count} iterations: {world_size} x {batch} x {count} = "
         f"{base} images per optimiser step, as in the recipe"
     )
+
+
+def accumulated(cfg: Any) -> int:
+    """Iterations whose gradients make one optimiser step."""
+    return int(cfg.optim_wrapper.get("accumulative_counts", 1))
 
 
 def has_batch_norm(node: Any) -> bool:
@@ -189,30 +205,33 @@ def choose_smaller_batch(cfg: Any, work_dir: Path, world_size: int) -> int | Non
 
 
 def _accumulate(cfg: Any, count: int) -> None:
-    """Accumulate over ``count`` iterations, and multiply all settings that count iterations."""
-    wrapper = cfg.optim_wrapper
-    wrapper.accumulative_counts = wrapper.get("accumulative_counts", 1) * count
+    """Accumulate over ``count`` iterations, and rescale all settings that count iterations."""
+    stated = accumulated(cfg)
+    if count == stated:
+        return
+    cfg.optim_wrapper.accumulative_counts = count
+    ratio = Fraction(count, stated)
     schedulers = cfg.get("param_scheduler") or []
     for scheduler in [schedulers] if isinstance(schedulers, dict) else schedulers:
         if not scheduler.get("by_epoch", True):
-            _multiply(scheduler, COUNTED, count)
+            _rescale(scheduler, COUNTED, ratio)
     if "max_iters" in cfg.train_cfg:
-        _multiply(cfg.train_cfg, ("max_iters", "val_interval", "val_begin"), count)
+        _rescale(cfg.train_cfg, ("max_iters", "val_interval", "val_begin"), ratio)
         checkpoint = cfg.get("default_hooks", {}).get("checkpoint", {})
         if not checkpoint.get("by_epoch", True):
-            _multiply(checkpoint, ("interval",), count)
+            _rescale(checkpoint, ("interval",), ratio)
 
 
-def _multiply(node: Any, keys: tuple[str, ...], count: int) -> None:
+def _rescale(node: Any, keys: tuple[str, ...], ratio: Fraction) -> None:
     for key in keys:
         if key in node:
             value = node[key]
             many = isinstance(value, (list, tuple))
-            node[key] = [step * count for step in value] if many else value * count
+            node[key] = [int(step * ratio) for step in value] if many else int(value * ratio)
 
 
 def _state_base(cfg: Any, world_size: int) -> None:
     """State the batch of an optimiser step if the config leaves it to the data loader."""
     if cfg.get("auto_scale_lr", {}).get("base_batch_size") is None:
-        base = cfg.train_dataloader.batch_size * world_size
+        base = cfg.train_dataloader.batch_size * world_size * accumulated(cfg)
         cfg.auto_scale_lr = {"enable": False, "base_batch_size": base}

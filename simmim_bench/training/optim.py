@@ -3,9 +3,11 @@
 References: https://github.com/microsoft/SimMIM/blob/main/lr_scheduler.py and
 https://github.com/microsoft/SimMIM/blob/main/optimizer.py
 
-The schedules are in closed form. They differ from mmengine's schedulers in four ways:
+The schedules are in closed form. They differ from mmengine's schedulers in five ways:
 
-- the warm-up counts as a part of the cosine, which starts at its value for the end of the warm-up;
+- the warm-up counts as a part of the cosine, which starts at its value for the end of the warm-up,
+  unless ``warmup_prefix`` is set;
+- gradients accumulated over several iterations do not change the learning rate of an update;
 - all parameter groups start the warm-up, and end the cosine, with the same learning rate,
   whatever their layer-wise factor;
 - an iteration uses the value of the iteration before, because the original updates the learning
@@ -66,6 +68,9 @@ class WarmupSchedule(_ParamScheduler):
             raise ValueError(f"warmup must be from 0 to end={end}, got {warmup}")
         self.warmup = warmup
         self.warmup_factor = warmup_factor
+        # mmengine steps a schedule at every iteration, the original once for 2048 images.
+        accumulated = getattr(optimizer, "_accumulative_counts", 1)
+        self.iterations_per_update = 1 if by_epoch else accumulated
         # mmengine's wrapper appends a group for logging, which linear scaling ignores.
         self.real_groups = len(getattr(optimizer, "optimizer", optimizer).param_groups)
         super().__init__(
@@ -93,7 +98,8 @@ class WarmupSchedule(_ParamScheduler):
         """
 
     def _get_value(self) -> list[float]:
-        step = max(self.last_step - 1, 0)
+        updates = self.last_step // self.iterations_per_update
+        step = max(updates - 1, 0) * self.iterations_per_update
         highest = max(self.base_values[: self.real_groups])
         if step >= self.warmup:
             return [self.value(step, base, highest) for base in self.base_values]
@@ -103,21 +109,29 @@ class WarmupSchedule(_ParamScheduler):
 
 @PARAM_SCHEDULERS.register_module()
 class WarmupCosineLR(WarmupSchedule):
-    """Warm-up, then the rest of a cosine that starts with the warm-up.
+    """Warm-up, then a cosine.
 
     Args:
         min_factor: Final learning rate of every group, relative to the highest group.
+        warmup_prefix: The cosine starts after the warm-up, as in
+            https://github.com/microsoft/Swin-Transformer/blob/main/lr_scheduler.py#L23-L33. By
+            default it starts with the warm-up, and its rest follows.
         kwargs: See ``WarmupSchedule``.
     """
 
-    def __init__(self, optimizer: Any, *, min_factor: float, **kwargs: Any) -> None:
+    def __init__(
+        self, optimizer: Any, *, min_factor: float, warmup_prefix: bool = False, **kwargs: Any
+    ) -> None:
         self.min_factor = min_factor
+        self.warmup_prefix = warmup_prefix
         super().__init__(optimizer, **kwargs)
 
     def value(self, step: int, base: float, highest: float) -> float:
         """See ``WarmupSchedule.value``."""
         low = self.min_factor * highest
-        return low + (base - low) * (1 + math.cos(math.pi * step / self.end)) / 2
+        start = self.warmup if self.warmup_prefix else 0
+        phase = (step - start) / (self.end - start)
+        return low + (base - low) * (1 + math.cos(math.pi * phase)) / 2
 
 
 @PARAM_SCHEDULERS.register_module()

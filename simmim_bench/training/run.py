@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from simmim_bench.config import check_start, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.records import SCRATCH
+from simmim_bench.records.environment import precision_of
 from simmim_bench.records.manifest import DataIdentity, Precision, Pretraining, label_of
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import validate
@@ -142,17 +143,6 @@ class Run:
             "images": cfg.train_dataloader.batch_size,
             "accumulation": cfg.optim_wrapper.get("accumulative_counts", 1),
         }
-
-
-def precision_of(wrapper: Any) -> Precision:
-    """Precision of the forward pass that the ``optim_wrapper`` of a config trains with."""
-    kind = str(wrapper.get("type") or "OptimWrapper").rpartition(".")[2]
-    if kind == "Bfloat16OptimWrapper":
-        return "bfloat16"
-    if kind != "AmpOptimWrapper":
-        return "float32"
-    stated = str(wrapper.get("dtype") or "float16").removeprefix("torch.")
-    return "bfloat16" if stated == "bfloat16" else "float16"
 
 
 def make_run(

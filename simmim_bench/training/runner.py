@@ -49,6 +49,13 @@ class BenchRunner(Runner):
             f"config and log in {self.log_dir}"
         )
 
+    def setup_env(self, env_cfg: Any) -> None:
+        """Set up the process; ``env_cfg.tf32`` allows TF32 where a GPU computes in float32."""
+        super().setup_env(env_cfg)
+        allowed = bool(env_cfg.get("tf32", False))
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+        torch.backends.cudnn.allow_tf32 = allowed
+
     def get_hooks_info(self) -> str:
         """Names of the hooks; mmengine lists them under each of 20 stages."""
         return ", ".join(type(hook).__name__ for hook in self.hooks)
@@ -212,9 +219,21 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
     Samples are seeded by (seed, epoch, index) and the model by (seed, iteration), so that the
     result equals that of an uninterrupted run.
+
+    If gradients are accumulated, an epoch ends with its last complete optimiser step: as with
+    ``drop_last`` and a larger batch, and its checkpoint lacks no gradients.
     """
 
     skipped = 0
+
+    def __init__(self, runner: Runner, dataloader: Any, **options: Any) -> None:
+        super().__init__(runner, dataloader, **options)
+        count = runner.cfg.optim_wrapper.get("accumulative_counts", 1)
+        whole = len(self.dataloader) // count * count
+        if 0 < whole < len(self.dataloader):
+            kept = FirstBatches(self.dataloader.batch_sampler, whole)
+            self.dataloader.__dict__["batch_sampler"] = kept
+            self._max_iters = self._max_epochs * whole
 
     def run_epoch(self) -> None:
         """Iterate over the remaining batches of the epoch."""
@@ -228,6 +247,30 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     def run_iter(self, idx: int, data_batch: Sequence[dict[str, Any]]) -> None:
         """Run one batch with its index in the whole epoch."""
         super().run_iter(idx + self.skipped, data_batch)
+
+
+class FirstBatches:
+    """The first batches of a batch sampler.
+
+    Args:
+        sampler: The batch sampler.
+        count: Number of batches.
+    """
+
+    def __init__(self, sampler: Any, count: int) -> None:
+        self._inner = sampler
+        self._count = count
+
+    def __iter__(self) -> Iterator[Any]:
+        return islice(iter(self._inner), self._count)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._inner, name)
 
 
 class RemainingBatches:

@@ -106,6 +106,7 @@ def shrink(cfg: Any, run: Run) -> None:
         cfg.train_cfg.max_epochs = 1
         if "val_interval" in cfg.train_cfg:
             cfg.train_cfg.val_interval = 1
+    cfg.optim_wrapper.pop("accumulative_counts", None)  # each iteration is an optimiser step
     cfg.default_hooks.logger.interval = 1
     cfg.default_hooks.checkpoint.update(interval=-1, save_last=False)  # nothing to export
     for name in ("model", "val_evaluator", "test_evaluator"):

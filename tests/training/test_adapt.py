@@ -2,11 +2,13 @@
 
 from types import SimpleNamespace
 
+import mmengine.visualization  # noqa: F401  (registers its back ends)
 import pytest
 from mmengine.config import Config
 from mmengine.registry import VISBACKENDS
 
 from simmim_bench.errors import BenchError
+from simmim_bench.records.environment import precision_of
 from simmim_bench.training.adapt import ADAPTATIONS, TRACKERS, adapt, add_trackers, has_tracker
 from simmim_bench.training.run import Note
 
@@ -83,6 +85,52 @@ def test_deviations_come_in_the_order_of_the_adaptations(command_line):
     assert precision == "precision bfloat16 instead of float32"
     assert rate.startswith("learning rate x 0.5 by the linear scaling rule")
     assert cfg.optim_wrapper.type == "simmim_bench.Bfloat16OptimWrapper"
+
+
+FULL_SIZE = "configs/simmim/swin-b_8xb128.py"
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+
+
+def test_without_a_gpu_a_recipe_in_float16_runs_in_float32_and_says_so(command_line):
+    cfg, run = command_line(FULL_SIZE, world_size=8)
+    assert precision_of(cfg.optim_wrapper) == "float16"
+    (said,) = adapt(cfg, run)
+    assert isinstance(said, Note)
+    assert said == "no GPU: float32 instead of the recipe's float16"
+    assert (cfg.optim_wrapper.type, precision_of(cfg.optim_wrapper)) == ("OptimWrapper", "float32")
+    assert cfg.optim_wrapper.accumulative_counts == 2
+
+
+def test_on_a_gpu_a_recipe_in_float16_is_followed(command_line, gpu):
+    cfg, run = command_line(FULL_SIZE, world_size=8)
+    assert adapt(cfg, run) == []
+    assert cfg.optim_wrapper.type == "AmpOptimWrapper"
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_another_precision_than_the_recipes_is_a_deviation(command_line, gpu, precision):
+    flags = ["--precision", precision, "--cfg-options", "optim_wrapper.loss_scale=512."]
+    cfg, run = command_line(FULL_SIZE, *flags, world_size=8)
+    (said,) = adapt(cfg, run)
+    assert not isinstance(said, Note)
+    assert said == f"precision {precision} instead of float16"
+    assert "loss_scale" not in cfg.optim_wrapper
+
+
+def test_sharding_a_recipe_in_float16_names_the_flag_that_helps(command_line):
+    cfg, run = command_line(FULL_SIZE, "--fsdp", world_size=8)
+    with pytest.raises(BenchError, match="bfloat16 or float32, got float16 from the config"):
+        adapt(cfg, run)
+
+
+def test_a_try_makes_an_optimiser_step_of_each_iteration(command_line):
+    cfg, run = command_line(FULL_SIZE, "--try", 3, world_size=1)
+    adapt(cfg, run)
+    assert "accumulative_counts" not in cfg.optim_wrapper
 
 
 def test_a_try_keeps_its_own_batch(command_line):

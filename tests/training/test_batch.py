@@ -88,6 +88,56 @@ def test_steps_given_as_a_tuple_are_stretched_too():
     assert cfg.param_scheduler.warmup == 20
 
 
+ACCUMULATED = {  # 8 devices x 4 images x 2 iterations = 64
+    "optim_wrapper": {"type": "OptimWrapper", "accumulative_counts": 2},
+    "auto_scale_lr": {"base_batch_size": 64},
+}
+
+
+@pytest.mark.parametrize(
+    ("devices", "batch", "count", "said"),
+    [
+        (8, 4, 2, None),
+        (4, 4, 4, "accumulated over 4 iterations: 4 x 4 x 4 = 64"),
+        (1, 4, 16, "accumulated over 16 iterations: 1 x 4 x 16 = 64"),
+        (16, 4, 1, "no accumulation of gradients: 16 x 4 = 64"),
+        (32, 2, 1, "2 images per process instead of 4: 32 x 2 = 64"),
+    ],
+)
+def test_a_recipe_that_accumulates_keeps_its_batch_on_any_devices(devices, batch, count, said):
+    cfg = recipe(**ACCUMULATED, train_cfg={"max_iters": 100, "val_interval": 20})
+    note = keep_recipe(cfg, devices, auto_scale_lr=False)
+    assert (said in note) if said else note is None
+    assert (cfg.train_dataloader.batch_size, cfg.optim_wrapper.accumulative_counts) == (
+        batch,
+        count,
+    )
+    assert devices * batch * count == 64
+    # iterations of the recipe come in pairs
+    assert (cfg.train_cfg.max_iters, cfg.train_cfg.val_interval) == (50 * count, 10 * count)
+    assert cfg.param_scheduler[0].end == 5 * count
+    assert cfg.default_hooks.checkpoint.interval == int(5 * count / 2)
+
+
+def test_linear_scaling_counts_what_is_accumulated():
+    """mmengine compares the images of one iteration with ``base_batch_size``."""
+    cfg = recipe(**ACCUMULATED)
+    note = keep_recipe(cfg, 4, auto_scale_lr=True)
+    assert "learning rate x 0.5" in note
+    assert "batch 32 (4 x 4 x 2) instead of 64" in note
+    assert 4 * 4 / cfg.auto_scale_lr.base_batch_size == 0.5
+    assert cfg.optim_wrapper.accumulative_counts == 2
+
+
+def test_after_memory_ran_out_a_recipe_that_accumulates_keeps_its_batch(tmp_path):
+    cfg = recipe(**ACCUMULATED)
+    assert choose_smaller_batch(cfg, tmp_path, 8) == 2
+    cfg = recipe(**ACCUMULATED)
+    use_smaller_batch(cfg, resumed(tmp_path, 8))
+    keep_recipe(cfg, 8, auto_scale_lr=False)
+    assert (cfg.train_dataloader.batch_size, cfg.optim_wrapper.accumulative_counts) == (2, 4)
+
+
 def test_batch_norm_is_found_at_any_depth():
     assert has_batch_norm({"head": [{"norm_cfg": {"type": "SyncBN"}}]})
     assert not has_batch_norm({"head": [{"norm_cfg": {"type": "LN"}}], "type": "BNHead"})

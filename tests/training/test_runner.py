@@ -1,13 +1,20 @@
 """Which checkpoint a run continues from, and what is left when the disk is full."""
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.runner import Runner
 
 from simmim_bench.errors import BenchError
-from simmim_bench.training.runner import BenchRunner, RemainingBatches, latest_checkpoint
+from simmim_bench.training.runner import (
+    BenchRunner,
+    RemainingBatches,
+    ResumableEpochLoop,
+    latest_checkpoint,
+)
 
 
 def save(path):
@@ -87,3 +94,37 @@ def test_an_absolute_last_checkpoint_of_another_folder_is_ignored(tmp_path):
 def test_half_written_names_do_not_count(tmp_path):
     torch.save({}, tmp_path / ".epoch_3.pth.partial")
     assert latest_checkpoint(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("images", "count", "batches"),
+    [
+        (1251, 2, 1250),  # ImageNet: 1251 x 1024 images are 625 steps of 2048
+        (1251, 1, 1251),
+        (12, 5, 10),
+        (3, 5, 3),  # less than a step: accumulated over epochs
+    ],
+)
+def test_an_epoch_ends_with_its_last_complete_step(images, count, batches):
+    loader = torch.utils.data.DataLoader(range(images), batch_size=1)
+    cfg = ConfigDict(optim_wrapper={"accumulative_counts": count})
+    loop = ResumableEpochLoop(SimpleNamespace(cfg=cfg), loader, max_epochs=3)
+    assert loop.max_iters == 3 * batches
+    for _ in range(2):
+        assert [int(each) for each in loop.dataloader] == list(range(batches))
+    assert len(loop.dataloader) == batches
+    # it continues inside such an epoch
+    rest = RemainingBatches(loop.dataloader.batch_sampler, 2)
+    assert len(list(rest)) == batches - 2
+
+
+@pytest.mark.parametrize("stated", [{}, {"tf32": True}, {"tf32": False}])
+def test_products_are_in_tf32_only_if_the_config_says_so(stated, monkeypatch):
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    monkeypatch.setattr(Runner, "setup_env", lambda *_: None)
+    try:
+        object.__new__(BenchRunner).setup_env({"cudnn_benchmark": False, **stated})
+        assert torch.backends.cuda.matmul.allow_tf32 is stated.get("tf32", False)
+        assert torch.backends.cudnn.allow_tf32 is stated.get("tf32", False)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
