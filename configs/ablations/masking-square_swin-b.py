@@ -1,7 +1,7 @@
 # One movable square is masked instead of random patches
 # (https://arxiv.org/abs/2111.09886, sections 3.2 and 4.1.2).
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-192.py",
@@ -20,7 +20,7 @@ model = dict(
     backbone=dict(_base_.swin_b, img_size=192, window_size=6, drop_path_rate=0.0),
 )
 train_dataloader = dict(
-    batch_size=128,  # x 8 devices = 1024
+    batch_size=128,  # x 8 devices x 2 iterations = 2048
     dataset=dict(
         pipeline=[
             *_base_.train_dataloader.dataset.pipeline[:3],  # read, crop and flip as SimMIM

@@ -1,7 +1,7 @@
 # The loss is taken over all pixels, not only the masked ones
 # (https://arxiv.org/abs/2111.09886, section 4.1.4).
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-192.py",
@@ -16,4 +16,4 @@ model = dict(
     backbone=dict(_base_.swin_b, img_size=192, window_size=6, drop_path_rate=0.0),
     loss=dict(region="all"),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048

@@ -1,7 +1,7 @@
 # Images of 96 instead of 192 px are predicted
 # (https://arxiv.org/abs/2111.09886, sections 3.4 and 4.1.4).
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-192.py",
@@ -20,4 +20,4 @@ model = dict(
     backbone=dict(_base_.swin_b, img_size=192, window_size=6, drop_path_rate=0.0),
     target=dict(type="simmim_bench.DownsampledRGB", stride=2),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048

@@ -1,6 +1,6 @@
 # 256 bins a channel are classified (https://arxiv.org/abs/2111.09886, sections 3.4 and 4.1.4).
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-192.py",
@@ -22,4 +22,4 @@ model = dict(
     decoder=dict(type="simmim_bench.ConvDecoder"),
     loss=dict(type="simmim_bench.MaskedCrossEntropyLoss"),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048

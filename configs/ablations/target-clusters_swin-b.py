@@ -2,7 +2,7 @@
 # and 4.1.4). The palette is made by
 # python tools/prepare_data.py palette data/imagenet/train --out data/imagenet/palette.json
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-192.py",
@@ -27,4 +27,4 @@ model = dict(
     decoder=dict(type="simmim_bench.ConvDecoder"),
     loss=dict(type="simmim_bench.MaskedCrossEntropyLoss"),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048

@@ -1,7 +1,7 @@
 # Features of a frozen teacher are predicted, whitened as in https://arxiv.org/abs/2205.14141.
 # Another teacher: --cfg-options model.target.checkpoint=FILE model.target.model.type=timm.NAME
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-192.py",
@@ -25,4 +25,4 @@ model = dict(
     ),
     loss=dict(type="simmim_bench.MaskedSmoothL1Loss"),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048

@@ -36,6 +36,7 @@ model = dict(
 train_dataloader = dict(batch_size=2)  # x 8 devices = 16
 
 optim_wrapper = dict(
+    type="AmpOptimWrapper",  # float16: "amp" in the name of its config
     paramwise_cfg=dict(layer_decay=0.65),
     optimizer=dict(lr=1e-4, weight_decay=0.05),
 )

@@ -5,7 +5,7 @@
 # beit/run_beit_pretraining.py; mmpretrain 1.2,
 # configs/beit/beit_beit-base-p16_8xb256-amp-coslr-300e_in1k.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/beit.py",
     "../_base_/datasets/imagenet_beit-224.py",
     "../_base_/schedules/beit_300e.py",

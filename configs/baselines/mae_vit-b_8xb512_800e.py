@@ -2,7 +2,7 @@
 # Values: https://arxiv.org/abs/2111.06377, table 8; https://github.com/facebookresearch/mae,
 # main_pretrain.py; mmpretrain 1.2, configs/mae/mae_vit-base-p16_8xb512-amp-coslr-800e_in1k.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/mae.py",
     "../_base_/datasets/imagenet_unlabelled.py",
     "../_base_/schedules/mae_800e.py",

@@ -3,7 +3,7 @@
 # https://github.com/facebookresearch/moco-v3, CONFIG.md; mmpretrain 1.2,
 # configs/mocov3/mocov3_vit-base-p16_16xb256-amp-coslr-300e_in1k.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/mocov3.py",
     "../_base_/datasets/imagenet_unlabelled.py",
     "../_base_/schedules/mocov3_300e.py",

@@ -3,7 +3,7 @@
 # cascade_mask_rcnn_swin_base_patch4_window7_mstrain_480-800_giou_4conv1f_adamw_3x_coco.py, with
 # mmdetection's plain box heads: configs/_base_/models/cascade-mask-rcnn_r50_fpn.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/cascade-mask-rcnn.py",
     "../_base_/datasets/coco.py",
@@ -13,7 +13,7 @@ default_scope = "mmdet"
 backbone_name = "swin-b"
 protocol = dict(
     id="coco-cascade-mask-rcnn-3x",
-    version=1,
+    version=2,
     task="detection",
     dataset="COCO 2017",
     split="val",
@@ -35,6 +35,7 @@ model = dict(
     neck=dict(type="FPN", in_channels=[128, 256, 512, 1024], out_channels=256, num_outs=5),
 )
 
+env_cfg = dict(cudnn_benchmark=False)  # images differ in size
 train_dataloader = dict(
     batch_size=2,  # x 8 devices = 16
     dataset=dict(pipeline=_base_.multi_scale),

@@ -4,7 +4,7 @@
 # The backbone is the pretrained one: unlike ViTDet it keeps the class token and has no relative
 # position biases.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/plain-vit-b.py",
     "../_base_/models/mask-rcnn.py",
     "../_base_/datasets/coco.py",
@@ -15,7 +15,7 @@ default_scope = "mmdet"
 backbone_name = "plain-vit-b"
 protocol = dict(
     id="coco-mask-rcnn-vitdet-100e",
-    version=1,
+    version=2,
     task="detection",
     dataset="COCO 2017",
     split="val",
@@ -48,6 +48,7 @@ model = dict(
     ),
 )
 
+env_cfg = dict(cudnn_benchmark=False)  # images differ in size
 train_dataloader = dict(
     # x 8 devices x 4 accumulation steps = 64; the backbone needs 6 GiB an image in float32
     batch_size=2,

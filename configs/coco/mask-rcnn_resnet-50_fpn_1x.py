@@ -3,7 +3,7 @@
 # evaluation (https://arxiv.org/abs/1911.05722, section 4.2), nothing is frozen, and batch norms are
 # synchronised and also in the pyramid.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/resnet-50.py",
     "../_base_/models/mask-rcnn.py",
     "../_base_/datasets/coco.py",
@@ -13,7 +13,7 @@ default_scope = "mmdet"
 backbone_name = "resnet-50"
 protocol = dict(
     id="coco-mask-rcnn-1x",
-    version=1,
+    version=2,
     task="detection",
     dataset="COCO 2017",
     split="val",
@@ -33,6 +33,7 @@ model = dict(
         num_outs=5,
     ),
 )
+env_cfg = dict(cudnn_benchmark=False)  # images differ in size
 train_dataloader = dict(batch_size=2)  # x 8 devices = 16
 
 # configs/_base_/schedules/schedule_1x.py

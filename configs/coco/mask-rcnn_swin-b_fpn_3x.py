@@ -2,7 +2,7 @@
 # Values: Swin-Transformer-Object-Detection, configs/swin/mask_rcnn_swin_small_*_3x_coco.py and,
 # for Swin-B, cascade_mask_rcnn_swin_base_*_3x_coco.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/mask-rcnn.py",
     "../_base_/datasets/coco.py",
@@ -12,7 +12,7 @@ default_scope = "mmdet"
 backbone_name = "swin-b"
 protocol = dict(
     id="coco-mask-rcnn-3x",
-    version=1,
+    version=2,
     task="detection",
     dataset="COCO 2017",
     split="val",
@@ -34,6 +34,7 @@ model = dict(
     neck=dict(type="FPN", in_channels=[128, 256, 512, 1024], out_channels=256, num_outs=5),
 )
 
+env_cfg = dict(cudnn_benchmark=False)  # images differ in size
 train_dataloader = dict(
     batch_size=2,  # x 8 devices = 16
     dataset=dict(pipeline=_base_.multi_scale),

@@ -3,7 +3,7 @@
 # for Swin-B, cascade_mask_rcnn_swin_base_*_3x_coco.py.
 # Windows are those of the ImageNet fine-tuning; no detector of Swin V2 is published with SimMIM.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swinv2-b.py",
     "../_base_/models/mask-rcnn.py",
     "../_base_/datasets/coco.py",
@@ -13,7 +13,7 @@ default_scope = "mmdet"
 backbone_name = "swinv2-b"
 protocol = dict(
     id="coco-mask-rcnn-3x",
-    version=1,
+    version=2,
     task="detection",
     dataset="COCO 2017",
     split="val",
@@ -36,6 +36,7 @@ model = dict(
     neck=dict(type="FPN", in_channels=[128, 256, 512, 1024], out_channels=256, num_outs=5),
 )
 
+env_cfg = dict(cudnn_benchmark=False)  # images differ in size
 train_dataloader = dict(
     batch_size=2,  # x 8 devices = 16
     dataset=dict(pipeline=_base_.multi_scale),

@@ -3,7 +3,7 @@
 # mask_rcnn_vitdet_b_100ep.py; mmdetection 3.3, projects/ViTDet/configs/lsj-100e_coco-instance.py.
 # Unlike ViTDet it keeps the class token and has BEiT's position biases instead of decomposed ones.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/vit-b.py",
     "../_base_/models/mask-rcnn.py",
     "../_base_/datasets/coco.py",
@@ -14,7 +14,7 @@ default_scope = "mmdet"
 backbone_name = "vit-b"
 protocol = dict(
     id="coco-mask-rcnn-vitdet-100e",
-    version=1,
+    version=2,
     task="detection",
     dataset="COCO 2017",
     split="val",
@@ -48,6 +48,7 @@ model = dict(
     ),
 )
 
+env_cfg = dict(cudnn_benchmark=False)  # images differ in size
 train_dataloader = dict(
     # x 8 devices x 4 accumulation steps = 64; the backbone needs 6 GiB an image in float32
     batch_size=2,

@@ -1,9 +1,8 @@
-# SimMIM's fine-tuning of Swin-B at 192 px, batch 1024.
-# Values: https://github.com/microsoft/SimMIM, configs/swin_base__100ep/
-# simmim_finetune__swin_base__img192_window6__100ep.yaml (batch 2048);
-# config.py, data/data_finetune.py.
+# SimMIM's fine-tuning of Swin-B at 192 px, batch 2048.
+# Values: https://github.com/microsoft/SimMIM/blob/main/configs/swin_base__100ep/
+# simmim_finetune__swin_base__img192_window6__100ep.yaml; config.py, data/data_finetune.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/classifier.py",
     "../_base_/datasets/imagenet.py",
@@ -24,7 +23,7 @@ model = dict(
     head=dict(in_channels=1024),
 )
 train_dataloader = dict(
-    batch_size=128,  # x 8 devices = 1024
+    batch_size=128,  # x 8 devices x 2 iterations = 2048
     dataset=dict(
         pipeline=[
             dict(type="simmim_bench.LoadImage"),

@@ -5,7 +5,7 @@
 # Values: https://arxiv.org/abs/2111.06377, table 10; https://github.com/facebookresearch/mae,
 # main_linprobe.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/linear-probe.py",
     "../_base_/datasets/imagenet.py",

@@ -1,9 +1,8 @@
-# SimMIM's fine-tuning of Swin-L at 224 px after 800 epochs of pretraining, batch 1024.
-# Values: https://github.com/microsoft/Swin-Transformer, configs/simmim/
-# simmim_finetune__swin_large__img224_window14__800ep.yaml (batch 2048); the rest as
-# https://github.com/microsoft/SimMIM, config.py, data/data_finetune.py.
+# SimMIM's fine-tuning of Swin-L at 224 px after 800 epochs of pretraining, batch 2048.
+# Values: https://github.com/microsoft/SimMIM/blob/main/configs/swin_large__800ep/
+# simmim_finetune__swin_large__img224_window14__800ep.yaml; config.py, data/data_finetune.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-l.py",
     "../_base_/models/classifier.py",
     "../_base_/datasets/imagenet.py",
@@ -24,6 +23,6 @@ model = dict(
     ),
     head=dict(in_channels=1536),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048
 
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.7))  # LAYER_DECAY

@@ -1,9 +1,9 @@
-# SimMIM's fine-tuning of Swin V2-B at 224 px after 800 epochs of pretraining, batch 1024.
-# Values: https://github.com/microsoft/Swin-Transformer, configs/simmim/
-# simmim_finetune__swinv2_base__img224_window14__800ep.yaml (batch 2048); the rest as
-# https://github.com/microsoft/SimMIM, config.py, data/data_finetune.py.
+# SimMIM's fine-tuning of Swin V2-B at 224 px after 800 epochs of pretraining, batch 2048.
+# Values: https://github.com/microsoft/Swin-Transformer/blob/main/configs/simmim/
+# simmim_finetune__swinv2_base__img224_window14__800ep.yaml; config.py,
+# data/data_simmim_ft.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swinv2-b.py",
     "../_base_/models/classifier.py",
     "../_base_/datasets/imagenet.py",
@@ -24,6 +24,10 @@ model = dict(
     ),
     head=dict(in_channels=1024),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048
 
-optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.75))  # LAYER_DECAY
+optim_wrapper = dict(
+    type="OptimWrapper",  # float32: main_simmim_ft.py scales gradients, but casts nothing
+    paramwise_cfg=dict(layer_decay=0.75),  # LAYER_DECAY
+)
+param_scheduler = dict(warmup_prefix=True)  # TRAIN.LR_SCHEDULER.WARMUP_PREFIX in config.py

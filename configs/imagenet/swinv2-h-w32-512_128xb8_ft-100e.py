@@ -1,10 +1,10 @@
-# Fine-tuning of Swin V2-H at 512 px after 800 epochs of pretraining, batch 1024.
+# Fine-tuning of Swin V2-H at 512 px after 800 epochs of pretraining, batch 2048.
 # The paper reports this model (https://arxiv.org/abs/2111.09886, section 4.3) and publishes no
 # config for it. Drop path and layer decay are Swin-L's, the largest with a config:
-# https://github.com/microsoft/Swin-Transformer, configs/simmim/
-# simmim_finetune__swin_large__img224_window14__800ep.yaml (batch 2048); all else as for Swin V2-B.
+# https://github.com/microsoft/SimMIM/blob/main/configs/swin_large__800ep/
+# simmim_finetune__swin_large__img224_window14__800ep.yaml; all else as for Swin V2-B.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swinv2-h.py",
     "../_base_/models/classifier.py",
     "../_base_/datasets/imagenet.py",
@@ -29,7 +29,7 @@ model = dict(
     head=dict(in_channels=2816),
 )
 train_dataloader = dict(
-    batch_size=8,  # x 128 devices = 1024
+    batch_size=8,  # x 128 devices x 2 iterations = 2048
     dataset=dict(
         pipeline=[
             dict(type="simmim_bench.LoadImage"),
@@ -52,4 +52,8 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.7))  # LAYER_DECAY of Swin-L
+optim_wrapper = dict(
+    type="OptimWrapper",  # float32: main_simmim_ft.py scales gradients, but casts nothing
+    paramwise_cfg=dict(layer_decay=0.7),  # LAYER_DECAY of Swin-L
+)
+param_scheduler = dict(warmup_prefix=True)  # TRAIN.LR_SCHEDULER.WARMUP_PREFIX in config.py

@@ -1,9 +1,8 @@
-# SimMIM's fine-tuning of ViT-B at 224 px, batch 1024.
-# Values: https://github.com/microsoft/SimMIM, configs/vit_base__800ep/
-# simmim_finetune__vit_base__img224__800ep.yaml (batch 2048);
-# config.py, data/data_finetune.py.
+# SimMIM's fine-tuning of ViT-B at 224 px, batch 2048.
+# Values: https://github.com/microsoft/SimMIM/blob/main/configs/vit_base__800ep/
+# simmim_finetune__vit_base__img224__800ep.yaml; config.py, data/data_finetune.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/vit-b.py",
     "../_base_/models/classifier.py",
     "../_base_/datasets/imagenet.py",
@@ -30,6 +29,6 @@ model = dict(
         init_cfg=dict(std=2e-5),
     ),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048
 
 optim_wrapper = dict(paramwise_cfg=dict(layer_decay=0.65))  # LAYER_DECAY

@@ -1,9 +1,9 @@
-# SimMIM, ConvNeXt-B, 100 epochs at 192 px, batch 1024: masked pixels are a learned colour, as in
+# SimMIM, ConvNeXt-B, 100 epochs at 192 px, batch 2048: masked pixels are a learned colour, as in
 # https://arxiv.org/abs/2205.13943. The original has no such model; the recipe is its Swin-B's:
-# https://github.com/microsoft/SimMIM, configs/swin_base__100ep/
-# simmim_pretrain__swin_base__img192_window6__100ep.yaml (batch 2048).
+# https://github.com/microsoft/SimMIM/blob/main/configs/swin_base__100ep/
+# simmim_pretrain__swin_base__img192_window6__100ep.yaml.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/convnext-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-192.py",
@@ -20,4 +20,4 @@ model = dict(
         drop_path_rate=0.0,  # Swin-B's
     ),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048

@@ -1,10 +1,9 @@
-# SimMIM, plain ViT-B, 800 epochs at 224 px, batch 1024. The recipe is that of SimMIM's own ViT-B, a
+# SimMIM, plain ViT-B, 800 epochs at 224 px, batch 2048. The recipe is that of SimMIM's own ViT-B, a
 # ViT in BEiT's style, so that methods are compared on one backbone.
-# Values: https://github.com/microsoft/SimMIM, configs/vit_base__800ep/
-# simmim_pretrain__vit_base__img224__800ep.yaml (batch 2048);
-# config.py, data/data_simmim.py.
+# Values: https://github.com/microsoft/SimMIM/blob/main/configs/vit_base__800ep/
+# simmim_pretrain__vit_base__img224__800ep.yaml; config.py, data/data_simmim.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/plain-vit-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-224.py",
@@ -24,4 +23,4 @@ model = dict(
         out_type="featmap",
     ),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048

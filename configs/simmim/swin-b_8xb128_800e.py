@@ -1,9 +1,8 @@
-# SimMIM, Swin-B, 800 epochs at 192 px, batch 1024.
-# Values: https://github.com/microsoft/Swin-Transformer, configs/simmim/
-# simmim_pretrain__swin_base__img192_window6__800ep.yaml (batch 2048); the rest as
-# https://github.com/microsoft/SimMIM, config.py, data/data_simmim.py.
+# SimMIM, Swin-B, 800 epochs at 192 px, batch 2048.
+# Values: https://github.com/microsoft/SimMIM/blob/main/configs/swin_base__800ep/
+# simmim_pretrain__swin_base__img192_window6__800ep.yaml; config.py, data/data_simmim.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-192.py",
@@ -22,4 +21,4 @@ model = dict(
         drop_path_rate=0.0,  # MODEL.DROP_PATH_RATE
     ),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048

@@ -1,9 +1,9 @@
-# SimMIM, Swin V2-B, 800 epochs at 192 px, batch 1024.
-# Values: https://github.com/microsoft/Swin-Transformer, configs/simmim/
-# simmim_pretrain__swinv2_base__img192_window12__800ep.yaml (batch 2048); the rest as
-# https://github.com/microsoft/SimMIM, config.py, data/data_simmim.py.
+# SimMIM, Swin V2-B, 800 epochs at 192 px, batch 2048.
+# Values: https://github.com/microsoft/Swin-Transformer/blob/main/configs/simmim/
+# simmim_pretrain__swinv2_base__img192_window12__800ep.yaml; config.py,
+# data/data_simmim_pt.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swinv2-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-192.py",
@@ -25,4 +25,4 @@ model = dict(
     # MODEL.SIMMIM.NORM_TARGET
     target=dict(type="simmim_bench.WindowNormalisedRGB", window_size=47),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048

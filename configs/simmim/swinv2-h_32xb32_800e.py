@@ -1,10 +1,10 @@
-# SimMIM, Swin V2-H, 800 epochs at 192 px, batch 1024.
+# SimMIM, Swin V2-H, 800 epochs at 192 px, batch 2048.
 # The paper reports this model (https://arxiv.org/abs/2111.09886, section 4.3) and publishes no
 # config for it: epochs, image and mask are the paper's, all else is that of Swin V2-B:
-# https://github.com/microsoft/Swin-Transformer, configs/simmim/
-# simmim_pretrain__swinv2_base__img192_window12__800ep.yaml (batch 2048).
+# https://github.com/microsoft/Swin-Transformer/blob/main/configs/simmim/
+# simmim_pretrain__swinv2_base__img192_window12__800ep.yaml.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swinv2-h.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-192.py",
@@ -27,4 +27,4 @@ model = dict(
     # MODEL.SIMMIM.NORM_TARGET of Swin V2-B
     target=dict(type="simmim_bench.WindowNormalisedRGB", window_size=47),
 )
-train_dataloader = dict(batch_size=32)  # x 32 devices = 1024
+train_dataloader = dict(batch_size=32)  # x 32 devices x 2 iterations = 2048

@@ -1,8 +1,8 @@
-# Fine-tuning of Swin-B on CIFAR-100, enlarged to 224 px, batch 1024.
+# Fine-tuning of Swin-B on CIFAR-100, enlarged to 224 px, batch 2048.
 # The recipe is that of imagenet/swin-b_8xb128_ft-100e.py, values
 # from https://github.com/microsoft/SimMIM; it was not tuned for this dataset.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/classifier.py",
     "../_base_/datasets/imagenet.py",
@@ -24,7 +24,7 @@ model = dict(
     data_preprocessor=dict(num_classes=100),
 )
 train_dataloader = dict(
-    batch_size=128,  # x 8 devices = 1024
+    batch_size=128,  # x 8 devices x 2 iterations = 2048
     dataset=dict(data_root="{{$SIMMIM_BENCH_DATA:data}}/cifar100/"),
 )
 val_dataloader = dict(dataset=dict(data_root="{{$SIMMIM_BENCH_DATA:data}}/cifar100/"))

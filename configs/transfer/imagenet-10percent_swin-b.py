@@ -1,9 +1,9 @@
-# Fine-tuning of Swin-B on 10 % of ImageNet's labels at 224 px, batch 1024.
+# Fine-tuning of Swin-B on 10 % of ImageNet's labels at 224 px, batch 2048.
 # The same images for everyone. The recipe is that of all labels,
 # imagenet/swin-b_8xb128_ft-100e.py, values from https://github.com/microsoft/SimMIM; it was not
 # tuned for few labels.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/classifier.py",
     "../_base_/datasets/imagenet.py",
@@ -26,7 +26,7 @@ model = dict(
     head=dict(in_channels=1024),
 )
 train_dataloader = dict(
-    batch_size=128,  # x 8 devices = 1024
+    batch_size=128,  # x 8 devices x 2 iterations = 2048
     dataset=dict(type="simmim_bench.FewShotDataset", share=0.1, list_number=0),
 )
 

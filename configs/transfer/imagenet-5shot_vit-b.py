@@ -1,11 +1,11 @@
-# Fine-tuning of ViT-B on five labelled images of each class of ImageNet at 224 px, batch 1024.
+# Fine-tuning of ViT-B on five labelled images of each class of ImageNet at 224 px, batch 2048.
 # The same images for everyone. The recipe is that of all labels,
 # imagenet/vit-b_8xb128_ft-100e.py, values from https://github.com/microsoft/SimMIM; it was not
 # tuned for few labels.
 # Another number of images: --cfg-options train_dataloader.dataset.shots=10
 # Other images: --cfg-options train_dataloader.dataset.list_number=1
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/vit-b.py",
     "../_base_/models/classifier.py",
     "../_base_/datasets/imagenet.py",
@@ -31,7 +31,7 @@ model = dict(
     head=dict(in_channels=768, init_cfg=dict(std=2e-5)),
 )
 train_dataloader = dict(
-    batch_size=128,  # x 8 devices = 1024
+    batch_size=128,  # x 8 devices x 2 iterations = 2048
     dataset=dict(type="simmim_bench.FewShotDataset", shots=5, list_number=0),
 )
 

@@ -1,7 +1,7 @@
 # Sparse SimMIM after MAE (https://arxiv.org/abs/2111.06377): a plain ViT-B encodes visible tokens
 # only. Recipe, target and mask (32 px, 0.6) are SimMIM's: simmim/plain-vit-b_8xb128.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/plain-vit-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-224.py",
@@ -32,4 +32,4 @@ model = dict(
         heads=16,
     ),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048

@@ -2,7 +2,7 @@
 # only, and the images of a device share one mask. Recipe, target and mask (32 px, 0.6) are
 # SimMIM's: simmim/swin-b_8xb128.py.
 _base_ = [
-    "../_base_/runtime/default.py",
+    "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",
     "../_base_/models/simmim.py",
     "../_base_/datasets/imagenet_simmim-192.py",
@@ -24,4 +24,4 @@ model = dict(
         heads=16,  # GreenMIM, modeling/base_green_model.py
     ),
 )
-train_dataloader = dict(batch_size=128)  # x 8 devices = 1024
+train_dataloader = dict(batch_size=128)  # x 8 devices x 2 iterations = 2048

@@ -9,6 +9,7 @@ from typing import Any
 from simmim_bench.config import load_config
 from simmim_bench.leaderboard.grid import Entry, Grid, show_size
 from simmim_bench.leaderboard.markdown import escape, render_grid
+from simmim_bench.records.environment import precision_of
 
 TITLES = {
     "pretraining": "Pretraining",
@@ -22,7 +23,9 @@ TITLES = {
 HEADER = (
     "# Recipes and protocols\n\n"
     "Made by `python tools/leaderboard.py protocols --out docs/protocols.md` from `configs/`; "
-    "changes by hand are lost. Learning rates are those of the stated batch."
+    "changes by hand are lost. Learning rates are those of the stated batch: devices x images x "
+    "accumulated iterations. Precision is that of the forward pass on a GPU; without one, float16 "
+    "becomes float32."
 )
 Column = tuple[str, Callable[[Any], str]]
 
@@ -87,6 +90,14 @@ def _length(cfg: Any) -> str:
     if "max_epochs" in loop:
         return f"{loop.max_epochs} ep"
     return f"{loop.max_iters // 1000}k it"
+
+
+def _batch(cfg: Any) -> str:
+    """Images of an optimiser step; devices x images x accumulated iterations if accumulated."""
+    base, images = cfg.auto_scale_lr.base_batch_size, cfg.train_dataloader.batch_size
+    count = cfg.optim_wrapper.get("accumulative_counts", 1)
+    devices = base // (images * count)
+    return f"{base} = {devices} x {images} x {count}" if count > 1 else str(base)
 
 
 def _schedule(cfg: Any) -> str:
@@ -155,7 +166,8 @@ def _optimiser(key: str) -> Callable[[Any], str]:
 
 SHARED: tuple[Column, ...] = (
     ("length", _length),
-    ("batch", lambda cfg: str(cfg.auto_scale_lr.base_batch_size)),
+    ("batch", _batch),
+    ("precision", lambda cfg: precision_of(cfg.optim_wrapper)),
     ("lr", _optimiser("lr")),
     ("schedule", _schedule),
     ("weight decay", _optimiser("weight_decay")),

@@ -5,6 +5,7 @@ from simmim_bench.tasks.detection import METRIC_NAMES
 FULL_SIZE = {
     "transfer/simmim-coco_swin-b_8xb128_800e.py",
     "ade20k/upernet_plain-vit-b_160k.py",
+    "ade20k/upernet-beit_vit-b_160k.py",
     "baselines/beit_vit-b_8xb256_300e.py",
     "coco/retrieval_swin-b_30e.py",
     "coco/mask-rcnn_plain-vit-b_fpn_100e.py",
@@ -155,4 +156,9 @@ EVALUATED = {
 }
 EPOCHS = {"1x": 12, "3x": 36}
 # height and width of what segmentation is trained on
-CROPS = {"upernet": [512, 512], "camvid": [360, 480], "cityscapes": [512, 1024]}
+CROPS = {
+    "upernet": [512, 512],
+    "upernet-beit": [512, 512],
+    "camvid": [360, 480],
+    "cityscapes": [512, 1024],
+}

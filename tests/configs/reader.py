@@ -4,8 +4,12 @@ import copy
 import functools
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+
+from simmim_bench.training.adapt import set_precision
 
 
 @functools.cache
@@ -16,3 +20,9 @@ def _read(path, data_folder):
 def read_config(path):
     """The config in ``path``, a copy that a test may change."""
     return copy.deepcopy(_read(Path(path).resolve(), os.environ.get("SIMMIM_BENCH_DATA")))
+
+
+def wrapper_of(cfg, model):
+    """Optimiser wrapper of a config and a model, in float32 without a GPU."""
+    set_precision(cfg, SimpleNamespace(precision=None))
+    return build_optim_wrapper(model, cfg.optim_wrapper)

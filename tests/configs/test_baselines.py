@@ -14,11 +14,10 @@ from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.matrix import group_cells
-from simmim_bench.training.optim import LayerDecayOptimWrapperConstructor
 from simmim_bench.weights.card import read_card
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.pretrained import load_pretrained
-from tests.configs.reader import read_config
+from tests.configs.reader import read_config, wrapper_of
 
 ROOT = Path(__file__).parents[2] / "configs"
 NARROW = {"embed_dims": 24, "num_layers": 3, "num_heads": 2, "feedforward_channels": 48}
@@ -157,10 +156,7 @@ def test_beit_trains_and_its_tokenizer_does_not(batch, tmp_path):
     save_tokenizer(tmp_path / "tokenizer.pth")
     model = beit(tmp_path / "tokenizer.pth")
     model.init_weights()
-    wrapper = read_config(ROOT / "baselines" / BEIT).optim_wrapper
-    del wrapper["constructor"]
-    paramwise = wrapper.pop("paramwise_cfg")
-    optim_wrapper = LayerDecayOptimWrapperConstructor(wrapper, paramwise)(model)
+    optim_wrapper = wrapper_of(read_config(ROOT / "baselines" / BEIT), model)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     first = model.train_step(batch[0], optim_wrapper)["loss"]
     after = model.state_dict()

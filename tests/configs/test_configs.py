@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, METRICS, PARAM_SCHEDULERS, TRANSFORMS, DefaultScope
 
 from simmim_bench.config import datasets
@@ -31,7 +30,7 @@ from tests.configs.expected import (
     PUBLISHED,
     RATES,
 )
-from tests.configs.reader import read_config
+from tests.configs.reader import read_config, wrapper_of
 
 ROOT = Path(__file__).parents[2] / "configs"
 ALL = sorted(  # ablations and variants have tests of their own
@@ -141,7 +140,7 @@ def test_every_part_of_the_data_side_can_be_built(cfg):
 
 def test_the_model_builds_and_every_parameter_is_optimised(name, cfg, model):
     parameters = list(model.parameters())
-    optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+    optimizer = wrapper_of(cfg, model).optimizer
     optimised = [id(p) for group in optimizer.param_groups for p in group["params"]]
     assert len(optimised) == len(set(optimised))
     assert {id(p) for p in parameters if p.requires_grad} <= set(optimised)
@@ -174,11 +173,12 @@ def test_the_name_says_what_the_values_are(name, cfg):
     if found := re.search(r"(\d+)xb(\d+)", stem):
         devices = int(found.group(1))
         assert batch == int(found.group(2))
-        assert devices * batch == (16384 if "linear" in stem else 1024)
-        assert cfg.auto_scale_lr.base_batch_size == devices * batch
+        images = devices * batch * cfg.optim_wrapper.get("accumulative_counts", 1)
+        assert images == (16384 if "linear" in stem else 2048)
+        assert cfg.auto_scale_lr.base_batch_size == images
         pretraining = "pretraining" in cfg
         base = RATES[cfg.train_cfg.max_epochs] if pretraining else FINE_TUNING_RATE
-        rate = LINEAR_RATE if "linear" in stem else base * devices * batch / 512
+        rate = LINEAR_RATE if "linear" in stem else base * images / 512
         assert cfg.optim_wrapper.optimizer.lr == pytest.approx(rate, rel=1e-12)
     assert cfg.auto_scale_lr.base_batch_size % (devices * batch) == 0
     if found := re.search(r"_(1x|3x)$", stem):

@@ -20,8 +20,9 @@ def test_a_row_says_what_its_config_says():
     [row] = [line for line in lines if line.startswith("| imagenet/swinv2-b-w14-224")]
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells == [
-        "imagenet/swinv2-b-w14-224_8xb128_ft-100e", "imagenet-finetune-224-100e@1", "swinv2-b",
-        "224 px", "14, 7", "100 ep", "1024", "0.0025", "cosine", "0.05", "0.1", "0.75",
+        "imagenet/swinv2-b-w14-224_8xb128_ft-100e", "imagenet-finetune-224-100e@2", "swinv2-b",
+        "224 px", "14, 7", "100 ep", "2048 = 8 x 128 x 2", "float32", "0.005",
+        "cosine", "0.05", "0.1", "0.75",
     ]  # fmt: skip
 
 

@@ -99,7 +99,7 @@ def test_the_leaf_in_the_readme_loads(tmp_path):
     file.write_text(leaf.replace('"../_base_/', f'"{BASES}/'), "utf-8")
     cfg = load_config(str(file))
     assert cfg.model.backbone.arch.depths == [2, 2, 18, 2]
-    assert cfg.optim_wrapper.optimizer.lr == 4e-4
+    assert cfg.optim_wrapper.optimizer.lr == 8e-4
 
 
 def test_the_keys_in_the_readme_exist():

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from mmpretrain.structures import DataSample
 
 from simmim_bench.config import load_config
 from simmim_bench.registry import MODELS
+from tests.configs.reader import wrapper_of
 
 PROBES = {
     "swin-b": ["model.backbone.out_indices=[2]", "model.head.in_channels=512"],
@@ -20,7 +20,7 @@ def built(path, *overrides):
     cfg = load_config(path, overrides=list(overrides))
     with DefaultScope.overwrite_default_scope("mmpretrain"):
         model = MODELS.build(cfg.model)
-        return model, build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+        return model, wrapper_of(cfg, model).optimizer
 
 
 @pytest.mark.parametrize("backbone", sorted(PROBES))

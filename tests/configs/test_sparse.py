@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.optim import build_optim_wrapper
 from mmengine.registry import TRANSFORMS, DefaultScope
 from mmpretrain.structures import DataSample
 
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
-from tests.configs.reader import read_config
+from tests.configs.reader import read_config, wrapper_of
 
 ROOT = Path(__file__).parents[2] / "configs"
 FILES = sorted(path.name for path in (ROOT / "variants").glob("sparse_*.py"))
@@ -74,7 +73,7 @@ def test_the_mask_hides_whole_tokens_of_the_last_stage(name, cfg, monkeypatch):
     assert step.token_size == model.adapter.token_size
     assert step.mask_patch_size % model.adapter.feature_spec.strides[-1] == 0
     assert cfg.pretraining.image_size % step.mask_patch_size == 0
-    optimizer = build_optim_wrapper(model, cfg.optim_wrapper).optimizer
+    optimizer = wrapper_of(cfg, model).optimizer
     optimised = {id(p) for group in optimizer.param_groups for p in group["params"]}
     assert optimised == {id(p) for p in model.parameters()}
 
@@ -87,7 +86,7 @@ def test_the_demo_trains(demo):
         model = MODELS.build(cfg.model)
         transform = TRANSFORMS.build(mask_step(cfg))
         model.init_weights()
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    wrapper = wrapper_of(cfg, model)
     images = torch.randint(256, (4, 3, 64, 64), dtype=torch.uint8)
     empty = np.zeros((64, 64, 3), np.uint8)
     masks = [transform({"sample_idx": index, "img": empty})["mask"] for index in range(4)]

@@ -73,6 +73,7 @@ RESIZED = {
     "imagenet/vit-b_8xb128_ft-100e.py": 0,
     "coco/mask-rcnn_vit-b_fpn_100e.py": 1,
     "ade20k/upernet_vit-b_160k.py": 3,
+    "ade20k/upernet-beit_vit-b_160k.py": 3,
 }
 PRETRAINING = {
     "convnext-b": "convnext-b_8xb128",

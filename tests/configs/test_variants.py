@@ -5,13 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DATASETS, TRANSFORMS, DefaultScope
 from mmpretrain.datasets.transforms import PackInputs
 
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
-from tests.configs.reader import read_config
+from tests.configs.reader import read_config, wrapper_of
 from tests.configs.test_similarity_configs import METHODS
 
 ROOT = Path(__file__).parents[2] / "configs"
@@ -111,7 +110,7 @@ def test_it_trains(cfg):
     model.init_weights()
     keys = next(s for s in cfg.train_dataloader.dataset.pipeline if s.type == "PackInputs")
     assert mask_step(cfg).token_size == model.mask_size
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
+    wrapper = wrapper_of(cfg, model)
     generator = np.random.default_rng(0)
     classes = np.repeat(np.repeat(generator.integers(0, 3, (4, 4)), 16, 0), 16, 1)
     packed = []

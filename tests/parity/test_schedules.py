@@ -35,34 +35,44 @@ def run(optimizer, scheduler, count):
     return used
 
 
-def rates(schedule, group_rates, epoch_length, iterations):
-    """Learning rates of all groups, as mmengine's hook would set them."""
+def rates(schedule, group_rates, epoch_length, updates, accumulated=1):
+    """Learning rates of all groups at each update, as mmengine's hook would set them."""
     parameters = [torch.nn.Parameter(torch.zeros(1)) for _ in group_rates]
     groups = [{"params": [p], "lr": lr} for p, lr in zip(parameters, group_rates, strict=True)]
-    optimizer = torch.optim.SGD(groups, lr=1.0)
-    scheduler = PARAM_SCHEDULERS.build(
-        dict(schedule), default_args={"optimizer": optimizer, "epoch_length": epoch_length}
-    )
+    wrapper = OptimWrapper(torch.optim.SGD(groups, lr=1.0), accumulative_counts=accumulated)
+    defaults = {"optimizer": wrapper, "epoch_length": epoch_length * accumulated}
+    scheduler = PARAM_SCHEDULERS.build(dict(schedule), default_args=defaults)
     used = []
-    for _ in range(iterations):
-        used.append([group["lr"] for group in optimizer.param_groups])
-        optimizer.step()
+    for iteration in range(1, updates * accumulated + 1):
+        if iteration % accumulated == 0:
+            used.append([group["lr"] for group in wrapper.param_groups][: len(group_rates)])
+            wrapper.optimizer.step()
         scheduler.step()
     return used
 
 
 @pytest.mark.parametrize(("name", "path"), CASES)
-def test_every_iteration_equals_the_original(name, path, equal):
+def test_every_update_of_2048_images_equals_the_original(name, path, equal):
     golden = GOLDEN[name]
     cfg = read_config(ROOT / path)
     expected = golden["lr_used_at_iter"]
     assert cfg.train_cfg.max_epochs == golden["epochs"]
-    base = cfg.optim_wrapper.optimizer.lr
-    # golden: batch 2048; the config: 1024, scaled linearly by the original's own rule
-    assert base == pytest.approx(golden["base_lr"] / 2, rel=1e-12)
-    used = rates(cfg.param_scheduler, [base], golden["iters_per_epoch"], len(expected))
-    errors = [abs(2 * lr - wanted) / wanted for (lr,), wanted in zip(used, expected, strict=True)]
+    base, count = cfg.optim_wrapper.optimizer.lr, cfg.optim_wrapper.accumulative_counts
+    assert cfg.train_dataloader.batch_size * 8 * count == 2048
+    assert base == pytest.approx(golden["base_lr"], rel=1e-12)
+    used = rates(cfg.param_scheduler, [base], golden["iters_per_epoch"], len(expected), count)
+    errors = [abs(lr - wanted) / wanted for (lr,), wanted in zip(used, expected, strict=True)]
     equal(f"schedules.json: {name}", f"learning rates of {path}", errors, bound=1e-10)
+
+
+@pytest.mark.parametrize("path", [path for _, path in CASES[:5]])
+def test_accumulation_does_not_change_the_rate_of_an_update(path):
+    cfg = read_config(ROOT / path)
+    base = cfg.optim_wrapper.optimizer.lr
+    wanted = rates(cfg.param_scheduler, [base, base / 4], 3, 300)
+    for count in (2, 16):
+        used = rates(cfg.param_scheduler, [base, base / 4], 3, 300, count)
+        assert used == [pytest.approx(values, rel=1e-12) for values in wanted]
 
 
 def test_lower_groups_start_and_end_at_the_same_rate_as_the_highest():
@@ -81,7 +91,7 @@ def test_scaled_rates_keep_the_shape(ratio):
 
     def build(scale):
         parameter = torch.nn.Parameter(torch.zeros(1))
-        wrapper = OptimWrapper(torch.optim.AdamW([parameter], lr=4e-4))
+        wrapper = OptimWrapper(torch.optim.AdamW([parameter], lr=8e-4))
         for group in wrapper.optimizer.param_groups:
             group["lr"] *= scale
         schedule = read_config(ROOT / "configs/simmim/swin-b_8xb128.py").param_scheduler

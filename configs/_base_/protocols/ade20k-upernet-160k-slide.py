@@ -1,7 +1,7 @@
 # UperNet on ADE20K for 160 000 iterations at 512 px; mIoU on val, predicted by a sliding window.
 protocol = dict(
     id="ade20k-upernet-160k-slide",
-    version=1,
+    version=2,
     task="segmentation",
     dataset="ADE20K",
     split="val",

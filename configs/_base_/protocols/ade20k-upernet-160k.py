@@ -1,7 +1,7 @@
 # UperNet on ADE20K for 160 000 iterations at 512 px; mIoU on val, the whole image at once.
 protocol = dict(
     id="ade20k-upernet-160k",
-    version=1,
+    version=2,
     task="segmentation",
     dataset="ADE20K",
     split="val",

@@ -1,7 +1,7 @@
 # Linear probe on ImageNet-1k for 90 epochs at 224 px; top-1 and top-5 accuracy on val.
 protocol = dict(
     id="imagenet-linear-224-90e",
-    version=1,
+    version=2,
     task="classification",
     dataset="ImageNet-1k",
     split="val",

@@ -1,4 +1,4 @@
-# Logs, checkpoints and processes: the same for every run that counts iterations.
+# Logs, checkpoints and processes of full-size recipes that count iterations.
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=50, log_metric_by_epoch=False),
@@ -9,7 +9,8 @@ default_hooks = dict(
     sampler_seed=dict(type="DistSamplerSeedHook"),
 )
 env_cfg = dict(
-    cudnn_benchmark=False,
+    cudnn_benchmark=True,  # mmsegmentation 1.2, configs/_base_/default_runtime.py
+    tf32=True,  # PyTorch's default when the originals appeared
     mp_cfg=dict(mp_start_method="fork", opencv_num_threads=0),
     dist_cfg=dict(backend="nccl"),
 )

@@ -2,7 +2,7 @@
 # https://github.com/microsoft/unilm, beit/run_beit_pretraining.py.
 # One-dimensional parameters, biases and the class token do not decay: optim_factory.py.
 optim_wrapper = dict(
-    type="OptimWrapper",
+    type="AmpOptimWrapper",  # beit/engine_for_pretraining.py: autocast
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
     paramwise_cfg=dict(layer_decay=1.0),
     optimizer=dict(type="AdamW", lr=1.5e-3, weight_decay=0.05, betas=(0.9, 0.999)),

@@ -2,7 +2,7 @@
 # (Swin-Transformer-Object-Detection warms up for 500 iterations.)
 # Biases and norms do not decay, as in SimMIM's code; mmdetection lets biases decay.
 optim_wrapper = dict(
-    type="OptimWrapper",
+    type="AmpOptimWrapper",  # Swin-Transformer-Object-Detection: use_fp16
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
     paramwise_cfg=dict(layer_decay=1.0),
     optimizer=dict(type="AdamW", lr=1e-4, weight_decay=0.05, betas=(0.9, 0.999), eps=1e-8),

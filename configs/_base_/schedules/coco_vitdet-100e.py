@@ -2,7 +2,7 @@
 # projects/ViTDet/configs/COCO/mask_rcnn_vitdet_b_100ep.py. Biases do not decay, as in SimMIM's
 # code; in detectron2 they do.
 optim_wrapper = dict(
-    type="OptimWrapper",
+    type="AmpOptimWrapper",  # train.amp.enabled
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
     paramwise_cfg=dict(layer_decay=0.7),
     optimizer=dict(type="AdamW", lr=1e-4, weight_decay=0.1, betas=(0.9, 0.999), eps=1e-8),

@@ -1,7 +1,7 @@
 # MAE's linear probe, batch 16384: https://arxiv.org/abs/2111.06377, table 10;
 # https://github.com/facebookresearch/mae, main_linprobe.py (blr 0.1 x 16384 / 256 = 6.4).
 optim_wrapper = dict(
-    type="OptimWrapper",
+    type="AmpOptimWrapper",  # MAE, engine_finetune.py#L53: autocast
     optimizer=dict(type="LARS", lr=6.4, weight_decay=0.0, momentum=0.9),
     # util/lars.py: the rate of a parameter of one dimension is not scaled
     paramwise_cfg=dict(custom_keys={"bias": dict(lars_exclude=True)}),

@@ -3,7 +3,7 @@
 # Biases and norms do not decay, as in MAE (timm's add_weight_decay), nor does the class token,
 # which does there; the mask token decays in both, and position embeddings are constants.
 optim_wrapper = dict(
-    type="OptimWrapper",
+    type="AmpOptimWrapper",  # engine_pretrain.py: autocast
     constructor="simmim_bench.LayerDecayOptimWrapperConstructor",
     paramwise_cfg=dict(layer_decay=1.0),
     optimizer=dict(
