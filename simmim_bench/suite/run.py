@@ -18,6 +18,7 @@ import psutil
 from filelock import FileLock, Timeout
 from rich.console import Console
 
+from simmim_bench import launch
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, check_output_folder, read_json
 from simmim_bench.suite import report
@@ -157,10 +158,18 @@ def _watch(board: Board, pending: list[Stage], profile: Profile, console: Consol
     memory = MemoryPeak(psutil.Process())
     with Engine(board.plan, pending, profile) as engine, open_view(console, board) as view:
         running = True
-        while running:
-            running = engine.wait(SECONDS_BETWEEN_UPDATES)
-            memory.sample()
-            view.update(board.refresh())
+        try:
+            while running:
+                running = engine.wait(SECONDS_BETWEEN_UPDATES)
+                memory.sample()
+                view.update(board.refresh())
+        except KeyboardInterrupt:
+            report.say(
+                console,
+                f"waiting at most {launch.seconds_to_save()} s until the running stages have "
+                f"saved; a second Ctrl-C does not wait",
+            )
+            raise
     untouched = [stage.id for stage in pending if board.rows[stage.id].state == "waiting"]
     if untouched and not board.failed():
         raise BenchError(

@@ -29,7 +29,7 @@ from simmim_bench.suite.plan import Plan, Stage
 LOCKS = "locks"
 GIVEN_UP = "given_up"
 MOST_STARTS = 6  # of a command by one process: a run may halve its batch several times
-_SECONDS_FOR_PREDECESSOR = 60.0
+_SECONDS_FOR_PREDECESSOR = 30.0  # besides its time to save
 _ERROR_LINE = re.compile(r"^(error: |[\w.]*(Error|Exception|Interrupt|Exit)\b)")
 
 
@@ -68,7 +68,8 @@ def main() -> int:
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
         # A stage of a suite that was just killed needs a moment to end; a job ends by itself.
-        with FileLock(lock, timeout=-1 if args.job else _SECONDS_FOR_PREDECESSOR):
+        patience = launch.seconds_to_save() + _SECONDS_FOR_PREDECESSOR
+        with FileLock(lock, timeout=-1 if args.job else patience):
             return run_stage(plan, stage, args.threads, is_job=args.job)
     except Timeout:
         message = f"another process runs this stage; it holds {lock}"

@@ -94,6 +94,7 @@ def test_signals_end_the_suite_and_its_stages(slow, number):
     suite.send_signal(number)
     printed, _ = suite.communicate(timeout=60)
     assert suite.returncode == 130, printed
+    assert "waiting at most 300 s until the running stages have saved" in printed
     assert find(slow, "snakemake") == find(slow, "train.py") == []
     assert steps_done(slow) < 1000
 
