@@ -14,7 +14,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from simmim_bench.config import DATALOADERS, datasets
@@ -168,8 +168,8 @@ def _prefixes(dataset: Any) -> list[tuple[str, str]]:
 def _folders(top: Path, *, content: bool) -> Iterator[tuple[str, str, int]]:
     """Path of each folder below ``top``, hash of its images, and their number.
 
-    Names are in Unicode's form NFC, since some file systems store others. Hidden folders without
-    images do not count.
+    Names are in Unicode's form NFC, since some file systems store others. Hidden files and
+    folders do not count, as no data set reads them.
     """
     waiting = [("", str(top))]
     while waiting:
@@ -179,15 +179,16 @@ def _folders(top: Path, *, content: bool) -> Iterator[tuple[str, str, int]]:
             for entry in entries:
                 name = entry.name
                 name = name if name.isascii() else unicodedata.normalize("NFC", name)
+                if name.startswith("."):
+                    continue
                 if entry.is_dir():
                     if not (entry.is_symlink() and _is_above(entry.path, place)):
                         waiting.append((f"{below}{name}/", entry.path))
                 elif name.lower().endswith(SUFFIXES) and entry.is_file():
                     last = sha256_file(Path(entry.path)) if content else entry.stat().st_size
                     lines.append(f"{name}\0{last}\n")
-        if lines or not PurePath(below).name.startswith("."):
-            text = "".join(sorted(lines)).encode("utf-8", "surrogateescape")
-            yield below, hashlib.sha256(text).hexdigest(), len(lines)
+        text = "".join(sorted(lines)).encode("utf-8", "surrogateescape")
+        yield below, hashlib.sha256(text).hexdigest(), len(lines)
 
 
 def _is_above(link: str, place: str) -> bool:

@@ -12,6 +12,7 @@ from io import FileIO
 from pathlib import Path
 
 from simmim_bench.errors import BenchError
+from simmim_bench.io import kind_of
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".ppm", ".pgm",
@@ -147,20 +148,10 @@ def open_regular(path: str | Path) -> FileIO:
         OSError: If it is missing, unreadable or not a regular file.
     """
     stream = FileIO(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-    mode = os.fstat(stream.fileno()).st_mode
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
-        raise OSError(f"it is {kind(mode)}, expected a file")
+        raise OSError(f"it is {kind_of(Path(path))}, expected a file")
     return stream
-
-
-def kind(mode: int) -> str:
-    """What a path of the mode ``st_mode`` is, if it is not a regular file."""
-    if stat.S_ISDIR(mode):
-        return "a folder"
-    if stat.S_ISFIFO(mode):
-        return "a named pipe"
-    return "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 
 def _walk(place: str, below: str, above: tuple[tuple[int, int], ...], listing: Listing) -> None:
@@ -186,7 +177,7 @@ def _add(
         listing.skipped.append(name)
     elif UNUSABLE.search(entry.name):
         listing.problems.append(
-            f"the name {shown(entry.path)!r} is not UTF-8 or has a control character; rename it"
+            f"the name '{shown(entry.path)}' is not UTF-8 or has a control character; rename it"
         )
     elif is_folder:
         if "/" not in name:
@@ -195,7 +186,8 @@ def _add(
     elif _is(entry.is_file):
         listing.images.append(name)
     else:
-        listing.problems.append(f"{entry.path} is {_kind(entry.path)}, not an image; remove it")
+        what = kind_of(Path(entry.path))
+        listing.problems.append(f"{shown(entry.path)} is {what}, not an image; remove it")
 
 
 def _is(test: object) -> bool:
@@ -203,10 +195,3 @@ def _is(test: object) -> bool:
         return bool(test())  # type: ignore[operator]
     except OSError:  # a link that leads to itself
         return False
-
-
-def _kind(path: str) -> str:
-    try:
-        return kind(os.stat(path).st_mode)  # noqa: PTH116
-    except OSError:
-        return "a link to nothing"

@@ -10,6 +10,7 @@ from typing import Any
 
 from simmim_bench.config import datasets
 from simmim_bench.errors import BenchError
+from simmim_bench.io import kind_of
 
 FILES = ("ann_file", "question_file", "image_file")  # keys of a dataset that name files
 
@@ -180,6 +181,10 @@ def missing_data(cfg: Any) -> Iterator[tuple[Path, str]]:
         for path in expected_paths(dataset):
             if not path.exists():
                 yield path, _missing_message(loader, path, dataset)
+        for path in _files(dataset):
+            if path.exists() and not path.is_file():
+                what = f"{loader}: {path} is {kind_of(path)}, expected an annotation file"
+                yield path, f"{what}; give another path"
 
 
 def expected_paths(dataset: Any) -> list[Path]:
@@ -187,8 +192,12 @@ def expected_paths(dataset: Any) -> list[Path]:
     root = Path(dataset.get("data_root") or ".")
     prefix = dataset.get("data_prefix") or {}
     parts = [prefix] if isinstance(prefix, str) else list(prefix.values())
-    parts += [dataset.get(key) or "" for key in FILES]
-    return [root, *(root / part for part in parts if part)]
+    return [root, *(root / part for part in parts if part), *_files(dataset)]
+
+
+def _files(dataset: Any) -> list[Path]:
+    root = Path(dataset.get("data_root") or ".")
+    return [root / dataset[key] for key in FILES if dataset.get(key)]
 
 
 def _missing_message(loader: str, path: Path, dataset: Any) -> str:

@@ -15,6 +15,7 @@ from mmengine.fileio import BaseStorageBackend, register_backend
 from simmim_bench.data.packed import PackedImages
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
+from simmim_bench.io import kind_of
 from simmim_bench.registry import DATASETS
 
 PREFIX = "lmdb"
@@ -44,6 +45,9 @@ def open_lmdb(path: Path) -> Any:
         BenchError: If it is not an LMDB.
     """
     lmdb = lmdb_package()
+    file = path / "data.mdb" if path.is_dir() else path
+    if file.exists() and not file.is_file():
+        raise BenchError(f"{file} is {kind_of(file)}, not an LMDB; give another path")
     try:
         return lmdb.open(
             str(path), subdir=path.is_dir(), readonly=True, lock=False, readahead=False

@@ -23,7 +23,7 @@ from simmim_bench.data.packed import PackedImages
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.data.prepare.unpack import check_end, readable
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_text
+from simmim_bench.io import atomic_write_text, kind_of, read_bytes
 from simmim_bench.registry import DATASETS
 
 SHARD_BYTES = 1 << 30
@@ -42,7 +42,10 @@ def shard_files(folder: Path) -> list[Path]:
     Raises:
         BenchError: If there is none.
     """
-    found = sorted(folder.glob("*.tar"))
+    found = sorted(folder.glob("[!.]*.tar"))
+    for path in found:
+        if not path.is_file():
+            raise BenchError(f"{path} is {kind_of(path)}, not a shard; remove it")
     if not found:
         raise BenchError(
             f"{folder} has no *.tar (compressed tars cannot be read by index); write shards with "
@@ -61,10 +64,10 @@ def shard_index(shard: Path) -> list[Entry]:
     cache = shard.with_name(f"{shard.name}.index.json")
     of = {"size": state.st_size, "modified_ns": state.st_mtime_ns}
     try:
-        kept = json.loads(cache.read_text("utf-8"))
+        kept = json.loads(read_bytes(cache))
         if kept["of"] == of:
             return [(name, offset, size) for name, offset, size in kept["entries"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, BenchError):
         pass  # no index, or one of another shard
     with readable(shard), tarfile.open(shard, "r:") as tar:
         entries = [

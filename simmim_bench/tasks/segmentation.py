@@ -16,6 +16,7 @@ from torch import Tensor
 from simmim_bench.data.image_files import list_images
 from simmim_bench.data.labels import check_range
 from simmim_bench.errors import BenchError
+from simmim_bench.io import read_bytes
 from simmim_bench.registry import DATASETS, METRICS
 
 CLASS_LIST = "classes.txt"
@@ -90,7 +91,7 @@ class SegLayoutDataset(BaseSegDataset):
         """Names without suffix in the order of ``ann_file``, or all."""
         if not self.ann_file:
             return list(named)
-        lines = Path(self.ann_file).read_text("utf-8").splitlines()
+        lines = read_bytes(Path(self.ann_file)).decode("utf-8").splitlines()
         chosen = [line.strip() for line in lines if line.strip()]
         if lacking := [name for name in chosen if name not in named]:
             raise BenchError(

@@ -45,6 +45,7 @@ def test_a_copy_at_another_place_made_in_another_order_has_the_same_fingerprint(
         os.utime(target, (1, 1))
     (copy / "notes.txt").write_text("other files do not count")
     (copy / ".git").mkdir()
+    (copy / "._1.png").write_bytes(b"of macOS")
     link = tmp_path / "link"
     link.symlink_to(copy)
     expected = fingerprint_folder(folder)

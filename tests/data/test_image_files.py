@@ -16,7 +16,10 @@ from simmim_bench.data.image_files import (
     required_images,
     shown,
 )
+from simmim_bench.data.layouts import check_data
+from simmim_bench.data.lmdb import open_lmdb
 from simmim_bench.data.pixels import UnreadableImageError, read_pixels
+from simmim_bench.data.shards import shard_files
 from simmim_bench.data.transforms import LoadImage
 from simmim_bench.errors import BenchError
 
@@ -145,3 +148,19 @@ def test_names_of_any_script_are_fine(tmp_path):
         IMAGE.save(tmp_path / name)
     assert len(image_files(tmp_path)) == 3
     assert shown("größer\n\udcff") == r"größer\n\udcff"
+
+
+def test_pipes_in_the_place_of_shards_and_annotations_are_named(tmp_path):
+    os.mkfifo(tmp_path / "0.tar")
+    with pytest.raises(BenchError, match=r"0\.tar is a named pipe, not a shard; remove it"):
+        shard_files(tmp_path)
+    os.mkfifo(tmp_path / "data.mdb")
+    with pytest.raises(BenchError, match=r"data\.mdb is a named pipe, not an LMDB"):
+        open_lmdb(tmp_path)
+    (tmp_path / "train2017").mkdir()
+    os.mkfifo(tmp_path / "a.json")
+    cfg = {
+        "train_dataloader": {"dataset": {"data_root": str(tmp_path), "ann_file": "a.json"}},
+    }
+    with pytest.raises(BenchError, match=r"a\.json is a named pipe, expected an annotation file"):
+        check_data(cfg)
