@@ -73,9 +73,7 @@ def build_from_file(config: Mapping[str, Any], *, source: Path, entry: str, scop
         ) from error
 
 
-def check_config(
-    config: Mapping[str, Any], *, source: Path, entry: str, scope: Any
-) -> dict[str, Any]:
+def check_config(config: Any, *, source: Path, entry: str, scope: Any) -> dict[str, Any]:
     """Check each ``type`` of a config that a file contains.
 
     Args:
