@@ -1,6 +1,8 @@
 """Which checkpoint a run continues from, and what is left when the disk is full."""
 
 import errno
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -128,3 +130,13 @@ def test_products_are_in_tf32_only_if_the_config_says_so(stated, monkeypatch):
         assert torch.backends.cudnn.allow_tf32 is stated.get("tf32", False)
     finally:
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+
+
+def test_a_runner_alone_finds_what_mixes_batches():
+    """mmengine builds a classifier before anything else of ours is imported."""
+    code = (
+        "import simmim_bench.training.runner; from mmpretrain.registry import BATCH_AUGMENTS; "
+        "print(BATCH_AUGMENTS.get('simmim_bench.Mixup'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "simmim_bench.data.augment.Mixup" in done.stdout, done.stderr
