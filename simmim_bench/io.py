@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from typing import Any
 
 from simmim_bench.errors import BenchError
 
+USER = re.compile(r"[^\s/@'\"(<>]*:[^\s/@'\"]*@")
+"""``user:password@`` in an address."""
+QUERY = re.compile(r"\?[^\s#'\")]*=[^\s#'\")]*")
 LARGEST, MOST_DIGITS = 2**64 - 1, 21
 """Integer that JSON files may hold, and its length with a sign."""
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -94,6 +98,14 @@ def atomic_write_json(path: Path, value: Any) -> None:
     atomic_write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def without_secrets(text: str) -> str:
+    """``text`` without passwords and tokens in addresses, which may be on the command line.
+
+    ``https://me:secret@host/x.pth?token=secret`` becomes ``https://host/x.pth?...``.
+    """
+    return QUERY.sub("?...", USER.sub("", text))
+
+
 def csv_text(rows: Iterable[Iterable[Any]]) -> str:
     """Rows as CSV; text that a spreadsheet would compute gets an apostrophe in front."""
     text = io.StringIO()
@@ -127,6 +139,20 @@ def read_bytes(path: Path) -> bytes:
     if path.exists() and not path.is_file():
         raise BenchError(f"{path} is {kind_of(path)}, expected a file; remove it or give another")
     return path.read_bytes()
+
+
+def read_text(path: Path) -> str:
+    """Content of a text file.
+
+    Raises:
+        BenchError: If it is not UTF-8 text, or not an ordinary file.
+    """
+    try:
+        return read_bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BenchError(
+            f"{path} is not UTF-8 text (byte {error.start} is wrong); save it as UTF-8"
+        ) from error
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

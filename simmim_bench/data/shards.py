@@ -8,12 +8,13 @@ Positions of the images in a shard are read from its headers once and saved besi
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import tarfile
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from mmengine.fileio import BaseStorageBackend, register_backend
@@ -23,7 +24,7 @@ from simmim_bench.data.packed import PackedImages
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.data.prepare.unpack import check_end, readable
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_text, kind_of, read_bytes
+from simmim_bench.io import atomic_write_text, kind_of, parse_json, read_bytes
 from simmim_bench.registry import DATASETS
 
 SHARD_BYTES = 1 << 30
@@ -64,11 +65,11 @@ def shard_index(shard: Path) -> list[Entry]:
     cache = shard.with_name(f"{shard.name}.index.json")
     of = {"size": state.st_size, "modified_ns": state.st_mtime_ns}
     try:
-        kept = json.loads(read_bytes(cache))
-        if kept["of"] == of:
+        kept = parse_json(read_bytes(cache))
+        if kept["of"] == of and kept["sha256"] == _sha256(kept["entries"]):
             return [(name, offset, size) for name, offset, size in kept["entries"]]
     except (OSError, ValueError, KeyError, TypeError, BenchError):
-        pass  # no index, or one of another shard
+        pass  # no index, a damaged one, or one of another shard
     with readable(shard), tarfile.open(shard, "r:") as tar:
         entries = [
             (member.name, member.offset_data, member.size)
@@ -77,8 +78,15 @@ def shard_index(shard: Path) -> list[Entry]:
         ]
         check_end(tar, str(shard))
     with contextlib.suppress(OSError):  # the folder may be read-only
-        atomic_write_text(cache, json.dumps({"of": of, "entries": entries}))
+        atomic_write_text(
+            cache, json.dumps({"of": of, "entries": entries, "sha256": _sha256(entries)})
+        )
     return entries
+
+
+def _sha256(entries: Any) -> str:
+    """Hash of an index, to notice damage."""
+    return hashlib.sha256(json.dumps(entries).encode()).hexdigest()
 
 
 def shard_contents(folder: Path) -> list[tuple[str, int]]:

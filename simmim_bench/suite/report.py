@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simmim_bench.errors import BenchError
+from simmim_bench.io import without_secrets
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.leaderboard.terminal import print_page
 from simmim_bench.records.store import read_records
@@ -128,10 +129,16 @@ def check_webhook(url: str) -> None:
     """
     from urllib.parse import urlsplit
 
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and url.isprintable()
+        _ = parts.port  # raises if it is no number
+    except ValueError:
+        valid = False
+    if not valid:
         raise BenchError(
-            f"--webhook must be an http or https URL, e.g. https://example.org/hook, got {url!r}"
+            f"--webhook must be an http or https URL, e.g. https://example.org/hook, got "
+            f"{without_secrets(url)!r:.100}"
         )
 
 
@@ -144,7 +151,7 @@ def post_webhook(url: str, board: Board) -> str | None:
 
     try:
         answer = requests.post(url, json=_summary(board), timeout=WEBHOOK_SECONDS)
-    except requests.RequestException as error:
+    except (requests.RequestException, ValueError) as error:  # ValueError: an odd host
         return (
             f"the webhook could not be reached ({type(error).__name__}); the suite is not affected"
         )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import read_bytes
+from simmim_bench.io import parse_json, read_bytes
 
 
 def read_entries(path: str | Path, key: str, fields: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -18,13 +17,15 @@ def read_entries(path: str | Path, key: str, fields: tuple[str, ...]) -> list[di
             field of an entry is missing.
     """
     try:
-        document = json.loads(read_bytes(Path(path)).decode("utf-8"))
+        document = parse_json(read_bytes(Path(path)))
     except (OSError, ValueError) as error:
         raise BenchError(f"{path} cannot be read as JSON ({error}); restore the file") from error
     entries = document.get(key) if isinstance(document, dict) else None
     if not isinstance(entries, list) or not entries:
         raise BenchError(f"{path} has no list {key!r}, or an empty one")
     for number, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            raise BenchError(f"{path}: entry {number} of {key!r} is {entry!r:.80}, not an object")
         lacking = [field for field in fields if field not in entry]
         if lacking:
             raise BenchError(

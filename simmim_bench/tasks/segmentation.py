@@ -16,7 +16,7 @@ from torch import Tensor
 from simmim_bench.data.image_files import list_images
 from simmim_bench.data.labels import check_range
 from simmim_bench.errors import BenchError
-from simmim_bench.io import read_bytes
+from simmim_bench.io import read_text
 from simmim_bench.registry import DATASETS, METRICS
 
 CLASS_LIST = "classes.txt"
@@ -91,7 +91,7 @@ class SegLayoutDataset(BaseSegDataset):
         """Names without suffix in the order of ``ann_file``, or all."""
         if not self.ann_file:
             return list(named)
-        lines = read_bytes(Path(self.ann_file)).decode("utf-8").splitlines()
+        lines = read_text(Path(self.ann_file)).splitlines()
         chosen = [line.strip() for line in lines if line.strip()]
         if lacking := [name for name in chosen if name not in named]:
             raise BenchError(
@@ -125,7 +125,7 @@ def class_names(data_root: Path, num_classes: int) -> dict[str, Any]:
     """Metainfo with ``classes``, and a palette for ADE20K."""
     path = data_root / CLASS_LIST
     if path.is_file():
-        names = [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+        names = [line.strip() for line in read_text(path).splitlines() if line.strip()]
         if len(names) != num_classes:
             raise BenchError(
                 f"{path} names {len(names)} classes, the config has num_classes={num_classes}; "

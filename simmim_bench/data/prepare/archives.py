@@ -20,6 +20,7 @@ from simmim_bench.data.prepare.download import (
     parse_checksum,
 )
 from simmim_bench.errors import BenchError
+from simmim_bench.io import without_secrets
 from simmim_bench.progress import progress_bar
 
 _COCO = "http://images.cocodataset.org"  # no https: the certificate is that of S3
@@ -186,7 +187,7 @@ def check_local(path: Path, checksum: Checksum | None) -> None:
         BenchError: If the file is missing or its checksum differs.
     """
     if not path.is_file():
-        raise BenchError(f"--source {path} is not a file; check the path")
+        raise BenchError(f"--source {without_secrets(str(path))} is not a file; check the path")
     if checksum is None:
         return
     with progress_bar(f"checking {path.name}", path.stat().st_size, data=True) as advance:
@@ -201,13 +202,18 @@ def check_local(path: Path, checksum: Checksum | None) -> None:
 def _named(dataset: str, source: str) -> tuple[str, str]:
     """Official name of the archive ``source``, by the last part of its path, and ``source``."""
     address, _ = _split(source)
-    path = unquote(urlsplit(address).path) if "://" in address else address
+    try:
+        path = unquote(urlsplit(address).path) if "://" in address else address
+    except ValueError as error:
+        raise BenchError(
+            f"--source {without_secrets(source)} is not an address ({error}); check it"
+        ) from error
     name = path.rpartition("/")[2]
     known = archives_of(dataset)
     if name not in known:
         raise BenchError(
-            f"--source {source} is not an archive of {dataset}; expected {' or '.join(known)}, or "
-            "the folder of a copy"
+            f"--source {without_secrets(source)} is not an archive of {dataset}; expected "
+            f"{' or '.join(known)}, or the folder of a copy"
         )
     return name, source
 

@@ -22,13 +22,20 @@ from filelock import FileLock
 
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json, check_output
+from simmim_bench.io import atomic_write_json, check_output, without_secrets
 
 ALGORITHMS = {"md5": 32, "sha1": 40, "sha256": 64}
 """Name in ``hashlib``: number of hex digits."""
 
+FIRST_ATTEMPTS = 3  # to reach a host from which nothing was received yet
 ATTEMPTS = 6  # in a row without progress; about half a minute with the waits
 TIMEOUT = (20, 60)  # seconds to connect, and between two packets
+NO_ADDRESS = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.InvalidSchema,
+    urllib3.exceptions.LocationValueError,
+    UnicodeError,
+)
 _CHUNK = 1 << 18
 _RETRIED = (408, 429, 500, 502, 503, 504)
 
@@ -66,6 +73,10 @@ def download(
     Raises:
         BenchError: If the download fails, the disk is too small, or the checksum differs.
     """
+    if not url.startswith(("http://", "https://")):
+        raise BenchError(
+            f"{without_secrets(url)} cannot be downloaded; give an address with http:// or https://"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):
         if target.is_file():
@@ -144,11 +155,15 @@ class _InterruptedError(Exception):
     """The transfer failed; another attempt may succeed."""
 
 
+class _UnreachableError(_InterruptedError):
+    """There is no such host, or it refuses connections."""
+
+
 def _check(path: Path, url: str, checksum: Checksum | None) -> None:
     if checksum is not None and (found := mismatch(path, checksum)):
         raise BenchError(
-            f"{path}, downloaded from {url}, has {checksum.algorithm} {found}, expected "
-            f"{checksum.digest}; remove it if it still exists and run the command again"
+            f"{path}, downloaded from {without_secrets(url)}, has {checksum.algorithm} {found}, "
+            f"expected {checksum.digest}; remove it if it still exists and run the command again"
         )
 
 
@@ -173,11 +188,12 @@ def _complete(
         except _InterruptedError as error:
             failures = 0 if _length(part) > max(before, furthest) else failures + 1
             furthest = max(furthest, _length(part))
-            if failures >= ATTEMPTS:
+            unreachable = isinstance(error, _UnreachableError) and not furthest
+            if failures >= (FIRST_ATTEMPTS if unreachable else ATTEMPTS):
                 raise BenchError(
-                    f"{url} cannot be downloaded ({error}); {_length(part)} bytes are kept in "
-                    f"{part}. Check the network and run the command again, or give the file with "
-                    "--source"
+                    f"{without_secrets(url)} cannot be downloaded ({error}); {_length(part)} bytes "
+                    f"are kept in {part}. Check the network and run the command again, or give "
+                    "the file with --source"
                 ) from error
             time.sleep(wait * 2**failures)
 
@@ -194,12 +210,16 @@ def _opened(url: str, part: Path, may_resume_unseen: bool) -> Iterator[tuple[Any
     try:
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
             yield response, _start(url, part, response, start, known)
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+    except NO_ADDRESS as error:
         raise BenchError(
-            f"{url} cannot be downloaded; give an address with http:// or https://"
+            f"{without_secrets(url)} cannot be downloaded; give an address with http:// or https://"
         ) from error
+    except requests.exceptions.ConnectionError as error:
+        reason = without_secrets(str(error))
+        raise _UnreachableError(f"{type(error).__name__}: {reason}") from error
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _InterruptedError(f"{type(error).__name__}: {error}") from error
+        reason = without_secrets(str(error))
+        raise _InterruptedError(f"{type(error).__name__}: {reason}") from error
 
 
 def _start(
@@ -216,8 +236,8 @@ def _start(
         raise _InterruptedError(f"HTTP {code}")
     if code not in {200, 206}:
         raise BenchError(
-            f"{url} returned HTTP {code} ({response.reason}); check the address, or give the file "
-            "with --source"
+            f"{without_secrets(url)} returned HTTP {code} ({response.reason}); check the address, "
+            "or give the file with --source"
         )
     now = _Version.of(url, response)
     start = 0
@@ -252,8 +272,8 @@ def _check_space(part: Path, url: str, needed: int) -> None:
     free = shutil.disk_usage(part.parent).free
     if needed > free:
         raise BenchError(
-            f"{url} needs {needed / 1e9:.1f} GB more, {part.parent.absolute()} has "
-            f"{free / 1e9:.1f} GB free; choose another disk with --out"
+            f"{without_secrets(url)} needs {needed / 1e9:.1f} GB more, {part.parent.absolute()} "
+            f"has {free / 1e9:.1f} GB free; choose another disk with --out"
         )
 
 

@@ -7,8 +7,6 @@ centres of the colours of an image collection.
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from torch import Tensor
 from simmim_bench.data.image_files import required_images
 from simmim_bench.data.pixels import UnreadableImageError, read_pixels
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json
+from simmim_bench.io import atomic_write_json, parse_json
 from simmim_bench.models.targets.base import Target
 from simmim_bench.progress import progress_bar
 from simmim_bench.registry import MODELS
@@ -183,7 +181,7 @@ def read_palette(path: str) -> list[list[float]]:
     file = Path(path)
     require_file(file, "palette", f"write one with `{FIT}`")
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = parse_json(file.read_bytes())
     except ValueError as error:
         raise BenchError(f"palette {file} is not JSON ({error}); write it with `{FIT}`") from error
     centres = content.get("centres") if isinstance(content, dict) else None
@@ -196,7 +194,7 @@ def _is_colour(centre: object) -> bool:
     return (
         isinstance(centre, list)
         and len(centre) == 3
-        and all(isinstance(value, int | float) and math.isfinite(value) for value in centre)
+        and all(isinstance(x, int | float) and x is not True and 0 <= x <= 255 for x in centre)
     )
 
 

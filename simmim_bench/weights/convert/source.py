@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import re
+import socket
 import tempfile
-import urllib.error
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from urllib.parse import urlsplit
 import torch
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import sha256_file
+from simmim_bench.io import sha256_file, without_secrets
 from simmim_bench.weights.files import UnsafePickleError, load_checkpoint
 
 SCHEMES = ("http", "https", "file")
+TIMEOUT = 60  # seconds to connect, and between two packets
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def read_source(where: str, *, sha256: str | None = None, trust_pickle: bool = F
         raise BenchError(f"--sha256 must be 64 hexadecimal digits, got {sha256!r}")
     with tempfile.TemporaryDirectory() as folder:
         path = _local(where, Path(folder))
+        where = without_secrets(where)
         if not path.is_file():
             raise BenchError(f"checkpoint {where} is not a file; give a file or its URL")
         found = sha256_file(path)
@@ -64,16 +67,25 @@ def read_source(where: str, *, sha256: str | None = None, trust_pickle: bool = F
 
 
 def _local(where: str, folder: Path) -> Path:
-    parts = urlsplit(where)
     if "://" not in where:
         return Path(where)
-    if parts.scheme not in SCHEMES:
-        raise BenchError(f"the scheme of a URL must be one of {', '.join(SCHEMES)}, got {where}")
-    path = folder / (Path(parts.path).name or "checkpoint")
+    before = socket.getdefaulttimeout()
     try:
+        parts = urlsplit(where)
+        if parts.scheme not in SCHEMES:
+            raise BenchError(
+                f"the scheme of a URL must be one of {', '.join(SCHEMES)}, got "
+                f"{without_secrets(where)}"
+            )
+        path = folder / (Path(parts.path).name or "checkpoint")
+        socket.setdefaulttimeout(TIMEOUT)  # torch waits forever
         torch.hub.download_url_to_file(where, str(path), progress=True)
-    except (urllib.error.URLError, OSError) as error:
-        raise BenchError(f"cannot download {where} ({error}); check the address") from error
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise BenchError(
+            without_secrets(f"cannot download {where} ({error}); check the address")
+        ) from error
+    finally:
+        socket.setdefaulttimeout(before)
     return path
 
 
