@@ -25,7 +25,7 @@ def test_there_are_tools():
 
 SUBCOMMANDS = {
     "analyze": "representation reconstruct masks inpaint super-resolve page painting",
-    "prepare_data": "demo shards palette",
+    "prepare_data": "demo shards config palette",
 }
 COMMANDS = [[tool] for tool in TOOLS] + [
     [ROOT / "tools" / f"{tool}.py", name]

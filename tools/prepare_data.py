@@ -33,6 +33,9 @@ def parse() -> argparse.Namespace:
     for name in PACKS:
         add(name, _pack, f"pack a folder of images as {name}: --source FOLDER --out FOLDER")
     add("images", _images, "check a folder of images, unlabelled: --source FOLDER --verify")
+    text = "check all images, label maps and annotations that a config reads"
+    check = datasets.add_parser("config", help=text, parents=[cli.config_arguments()])
+    check.set_defaults(command=_config)
     _add_palette(datasets)
     return parser.parse_args()
 
@@ -104,6 +107,15 @@ def _images(args: argparse.Namespace) -> int:
     from simmim_bench.data.prepare.commands import verify_unlabelled
 
     return verify_unlabelled(args.dataset, sources=args.source, console=Console())
+
+
+def _config(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from simmim_bench.config import config_of
+    from simmim_bench.data.prepare.commands import verify_config
+
+    return verify_config(config_of(args), console=Console())
 
 
 def _add_palette(datasets: Subparsers) -> None:

@@ -1,14 +1,17 @@
 """Label maps are compared with the classes of a config before training."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from simmim_bench.config import load_config, resolved_hash
 from simmim_bench.data.content import check_content, content_mistakes
 from simmim_bench.data.labels import SAMPLE, spread
+from simmim_bench.data.prepare.commands import verify_config
 from simmim_bench.errors import BenchError
 
 ROOT = Path(__file__).parents[2]
@@ -210,3 +213,20 @@ def test_a_confirmation_does_not_change_the_hash_of_a_config():
     assert resolved_hash(load_config(CONFIG, overrides=["ignored_share=0.5"])) == plain
     assert resolved_hash(load_config(CONFIG, overrides=["reduce_zero_label=True"])) == plain
     assert resolved_hash(load_config(CONFIG, overrides=["reduce_zero_label=False"])) != plain
+
+
+def test_verify_reads_every_label_map_of_a_config(save):
+    root = save(*[[1]] * 100)
+    cfg = load_config(CONFIG, data_root=root, num_classes=3)
+    names = sorted(path.name for path in Path(root, "annotations/training").iterdir())
+    [unread, *_] = sorted(set(names) - set(spread(names, SAMPLE)))
+    labels = np.full((8, 12), 9, np.uint8)
+    Image.fromarray(labels).save(Path(root, "annotations/training", unread))
+    assert list(content_mistakes(cfg, [])) == []
+    console = Console(file=io.StringIO(), width=80)
+    assert verify_config(cfg, console=console) == 1
+    printed = console.file.getvalue()
+    assert f"{unread} has label 9, but there are 3 classes" in printed
+    assert "mistakes: 1, in 2 sets" in printed
+    accepted = load_config(CONFIG, data_root=root, num_classes=9)
+    assert verify_config(accepted, console=console) == 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from simmim_bench.data.fingerprint import fingerprint_folder, keep_fingerprint
 from simmim_bench.data.image_files import list_images
-from simmim_bench.data.layouts import data_root, home, require
+from simmim_bench.data.layouts import check_data, data_root, home, require
 from simmim_bench.data.prepare.check import Part, unreadable
 from simmim_bench.data.prepare.obtain import obtain
 from simmim_bench.data.prepare.unpack import check_space, unfinished
@@ -81,6 +82,31 @@ def verify_unlabelled(kind: str, *, sources: list[str], console: Console) -> int
     with progress_bar("verifying", sum(len(each.pieces) for each in listed)) as advance:
         parts = check_sources(listed, advance)
     return _report(sources[0], parts, console)
+
+
+def verify_config(cfg: Any, *, console: Console) -> int:
+    """Read all label maps and annotations of a config, and the headers of all images.
+
+    Args:
+        cfg: Config.
+        console: Where to write.
+
+    Returns:
+        The exit code, 1 if something is wrong.
+
+    Raises:
+        BenchError: If a folder or file is missing.
+    """
+    from simmim_bench.data.content import content_mistakes
+
+    check_data(cfg)
+    notes: list[str] = []
+    seen: set[Any] = set()
+    wrong = list(content_mistakes(cfg, notes, None, seen))
+    for text in (*wrong, *notes):
+        console.print(text, soft_wrap=True, highlight=False, markup=False)
+    console.print(f"mistakes: {len(wrong)}, in {len(seen)} sets")
+    return 1 if wrong else 0
 
 
 def pack(kind: str, *, sources: list[str], out: Path | None, console: Console) -> int:
