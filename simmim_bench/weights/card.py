@@ -15,8 +15,8 @@ from torch import Tensor
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, read_bytes, sha256_file
-from simmim_bench.records.manifest import Pretraining
-from simmim_bench.records.schema import validate
+from simmim_bench.records.manifest import DataIdentity, Kind, Precision, Pretraining
+from simmim_bench.records.schema import StrictModel, validate
 from simmim_bench.weights.files import load_checkpoint, save_whole
 from simmim_bench.weights.seal import SEAL, STORED, differences, facts_of, problem_of, seal_of
 
@@ -40,6 +40,14 @@ EXPORT_FIRST = (
     "export it with `python tools/export_backbone.py CHECKPOINT --out DIR` (own runs), or convert "
     "it with `python tools/convert_checkpoint.py CHECKPOINT DIR` (other libraries)"
 )
+
+
+class Stated(StrictModel):
+    """What a card says besides ``pretraining`` and manifests repeat."""
+
+    kind: Kind
+    data: DataIdentity | None = None
+    precision: Precision | None = None
 
 
 def read_card(weights: Path) -> dict[str, Any]:
@@ -70,6 +78,8 @@ def read_card(weights: Path) -> dict[str, Any]:
     _check_keys(card, path)
     again = "export the backbone again"
     validate(Pretraining, card["pretraining"], source=f"pretraining in {path}", remedy=again)
+    stated = {name: card[name] for name in Stated.model_fields if name in card}
+    validate(Stated, stated, source=str(path), remedy=again)
     _check_seal(card, weights)
     return card
 

@@ -15,7 +15,7 @@ from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.records.environment import collect_environment, cpu_name, resident_memory_mb
-from simmim_bench.records.manifest import Cost, FileRef, Manifest, Pretraining
+from simmim_bench.records.manifest import Cost, DataIdentity, FileRef, Manifest, Pretraining
 from simmim_bench.records.schema import validate
 from simmim_bench.weights.card import FORMAT, FORMAT_VERSION, save_backbone
 from simmim_bench.weights.files import (
@@ -65,6 +65,9 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     done = meta.get("epoch") if by_epoch else stated.get("epochs")
     run = _run(content, checkpoint)
     data = run.get("data")  # checkpoints of earlier versions lack it
+    if data is not None:
+        again = "the file was changed after training, use the original"
+        validate(DataIdentity, data, source=f"data in the identity in {checkpoint}", remedy=again)
     initial = {name: run[name] for name in ("initial", "initial_sha256") if run.get(name)}
     card = make_card(
         adapter,

@@ -126,11 +126,12 @@ def check_keys(content: dict[Any, Any], source: object) -> None:
     Raises:
         BenchError: Names the first key that is not a string, or attribute that is not known.
     """
-    if not isinstance(content.get("state_dict", {}), dict):
-        raise BenchError(
-            f"state_dict in {source} is a {type(content['state_dict']).__name__}, not a "
-            f"dictionary; {SAVE_FLOATS}"
-        )
+    for key in ("state_dict", "ema_state_dict"):
+        if not isinstance(content.get(key) or {}, dict):
+            raise BenchError(
+                f"{key} in {source} is a {type(content[key]).__name__}, not a dictionary; "
+                f"{SAVE_FLOATS}"
+            )
     inner = [content.get(key) for key in STATE_DICTS]
     for found in (content, *(item for item in inner if isinstance(item, dict))):
         unknown = sorted(vars(found).keys() - ATTRIBUTES) if hasattr(found, "__dict__") else []

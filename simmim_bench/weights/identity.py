@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from simmim_bench.errors import BenchError
+from simmim_bench.records.manifest import Kind
 from simmim_bench.weights.files import load_checkpoint
 
 BLOCK = "simmim_bench"
@@ -27,7 +28,7 @@ def read_identity(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
     """Identity of the run that wrote ``checkpoint``.
 
     Raises:
-        BenchError: If the checkpoint has no identity.
+        BenchError: If the checkpoint has no identity, or its kind is unknown.
     """
     block = checkpoint.get(BLOCK)
     if not isinstance(block, dict) or not isinstance(block.get(KEY), dict):
@@ -36,6 +37,11 @@ def read_identity(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
             f"that tools/train.py wrote"
         )
     run: dict[str, Any] = block[KEY]
+    if run.get("kind") not in get_args(Kind):
+        raise BenchError(
+            f"kind in the identity in {path} is {run.get('kind')!r:.80}, expected "
+            f"{' or '.join(get_args(Kind))}; the file was changed after training, use the original"
+        )
     return run
 
 

@@ -4,10 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from tests.e2e.conftest import CONFIGS, PRETRAIN, TINY, Tools
+from tests.weights.cards import reseal
 
 MASK = "train_dataloader.dataset.pipeline.2"
 
@@ -52,8 +52,11 @@ def test_a_window_that_does_not_fit(tools, export, tmp_path):
 
 
 def test_renamed_keys(tools, export, tmp_path):
-    state = torch.load(export, weights_only=True)
-    torch.save({f"encoder.{key}": value for key, value in state.items()}, export)
+    def rename(state):
+        for key in list(state):
+            state[f"encoder.{key}"] = state.pop(key)
+
+    reseal(export, rename)
     assert "missing" in finetune(tools, tmp_path / "run", export)
     assert not (tmp_path / "run" / "manifest.json").exists()
 

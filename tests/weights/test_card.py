@@ -85,6 +85,21 @@ def test_an_added_or_removed_field_is_refused(weights):
         read_card(weights)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("kind", "ful", "kind is 'ful'"),
+        ("data", {"name": "a"}, r"data\.sha256 is missing"),
+        ("precision", "int8", "precision is 'int8'"),
+    ],
+)
+def test_facts_that_a_manifest_would_refuse_after_training(weights, field, value, said):
+    unseal(weights)
+    edit(weights, set_field(field, value))
+    with pytest.raises(BenchError, match=rf"backbone\.json: {said}.*; export the backbone again"):
+        read_card(weights)
+
+
 def test_a_removed_seal_is_noticed(weights):
     edit(weights, lambda card: card.pop(SEAL))
     with pytest.raises(BenchError, match="it has no seal, but its weights do"):

@@ -13,6 +13,8 @@ from simmim_bench.weights.identity import check_resumable, check_unused
 
 RUN = {
     "kind": "full",
+    "stage": "pretrain",
+    "pretraining": {"initial": None, "initial_sha256": None},
     "method": "simmim",
     "seed": 1,
     "config_sha256": "c" * 64,
@@ -56,6 +58,7 @@ def test_a_config_that_mmengine_would_execute_is_refused(own, write):
         ("kind", "smoke", "kind smoke, this run has kind full; resume with"),
         ("method", "scratch", "method scratch, this run has method simmim"),
         ("seed", 0, "seed 0, this run has seed 1"),
+        ("initial", "supervised", "initial supervised, this run has initial None; resume with"),
         ("config", "d" * 64, "config dddddddddddd..., this run has config cccccccccccc..."),
         ("backbone", None, "backbone None, this run has backbone bbbbbbbbbbbb..."),
         (
@@ -100,8 +103,8 @@ def test_a_checkpoint_of_an_earlier_version_continues(own, write):
 
 def test_every_value_is_compared(own):
     assert set(own) == {
-        "kind", "method", "seed", "config", "data", "precision", "backbone", "processes", "images",
-        "accumulation",
+        "kind", "method", "seed", "config", "data", "precision", "backbone", "initial",
+        "initial_sha256", "processes", "images", "accumulation",
     }  # fmt: skip
 
 
@@ -120,3 +123,10 @@ def test_a_used_folder_is_refused(tmp_path, name):
 def test_an_empty_or_missing_folder_is_not(tmp_path):
     check_unused(tmp_path)
     check_unused(tmp_path / "new")
+
+
+@pytest.mark.parametrize("kind", [None, 3, "ful"])
+def test_an_identity_of_no_kind_is_refused(own, write, kind):
+    path = write({"state_dict": {}, "simmim_bench": {"run": {**own, "kind": kind}}})
+    with pytest.raises(BenchError, match="kind in the identity in .* expected full or smoke"):
+        check_resumable(path, own)

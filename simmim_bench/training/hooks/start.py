@@ -169,6 +169,6 @@ class IdentityHook(Hook):
         remedy = "remove it to continue from the checkpoint before, or give another --work-dir"
         fits = f"{source} does not fit the model"
         check_fits(model_of(runner), checkpoint["state_dict"], source=fits, remedy=remedy)
-        average = checkpoint.get("ema_state_dict", {})
+        average = checkpoint.get("ema_state_dict") or {}
         check_tensors(average, source)
         check_finite(average, source)

@@ -27,7 +27,7 @@ from simmim_bench.weights.convert.translate import (
 )
 from simmim_bench.weights.convert.verify import Side, Verification, verify
 from simmim_bench.weights.files import check_finite
-from simmim_bench.weights.identity import BLOCK, KEY
+from simmim_bench.weights.identity import BLOCK, read_identity
 from simmim_bench.weights.tensors import check_tensors, check_values
 
 WITH_NORMS = ("swin", "swinv2", "convnext")
@@ -182,7 +182,7 @@ def convert_checkpoint(
         verification=verification,
         ran_code=source.ran_code,
     )
-    return Conversion(state, layout, written, report, _kind(source.content))
+    return Conversion(state, layout, written, report, _kind(source))
 
 
 def _read(source: Source) -> tuple[Sniffed, dict[str, Tensor]]:
@@ -197,10 +197,11 @@ def _read(source: Source) -> tuple[Sniffed, dict[str, Tensor]]:
     return found, _complete(found)
 
 
-def _kind(content: Mapping[str, Any]) -> str:
+def _kind(source: Source) -> str:
     """Converted weights of a smoke run stay those of a smoke run."""
-    run = (content.get(BLOCK) or {}).get(KEY) or {}
-    return str(run.get("kind", "full"))
+    if BLOCK not in source.content:
+        return "full"
+    return str(read_identity(source.content, Path(source.name))["kind"])
 
 
 def _weights(ours: Mapping[str, Tensor]) -> dict[str, Tensor]:
