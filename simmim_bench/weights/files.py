@@ -126,11 +126,11 @@ def check_keys(content: dict[Any, Any], source: object) -> None:
     Raises:
         BenchError: Names the first key that is not a string, or attribute that is not known.
     """
-    for key in ("state_dict", "ema_state_dict"):
-        if not isinstance(content.get(key) or {}, dict):
+    average = content.get("ema_state_dict") or {}
+    for key, value in (("state_dict", content.get("state_dict", {})), ("ema_state_dict", average)):
+        if not isinstance(value, dict):
             raise BenchError(
-                f"{key} in {source} is a {type(content[key]).__name__}, not a dictionary; "
-                f"{SAVE_FLOATS}"
+                f"{key} in {source} is a {type(value).__name__}, not a dictionary; {SAVE_FLOATS}"
             )
     inner = [content.get(key) for key in STATE_DICTS]
     for found in (content, *(item for item in inner if isinstance(item, dict))):

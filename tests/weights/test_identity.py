@@ -128,5 +128,5 @@ def test_an_empty_or_missing_folder_is_not(tmp_path):
 @pytest.mark.parametrize("kind", [None, 3, "ful"])
 def test_an_identity_of_no_kind_is_refused(own, write, kind):
     path = write({"state_dict": {}, "simmim_bench": {"run": {**own, "kind": kind}}})
-    with pytest.raises(BenchError, match="kind in the identity in .* expected full or smoke"):
+    with pytest.raises(BenchError, match=r"kind in the identity in .* expected full or smoke"):
         check_resumable(path, own)

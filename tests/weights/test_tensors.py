@@ -154,6 +154,7 @@ def test_a_resumed_checkpoint_must_be_finite():
         ({3: torch.zeros(1)}, "has the key 3 of type int; keys of a checkpoint must be strings"),
         ({"state_dict": {("a",): torch.zeros(1)}}, r"has the key \('a',\) of type tuple"),
         ({"state_dict": [1]}, "state_dict in .* is a list, not a dictionary"),
+        ({"state_dict": None}, "state_dict in .* is a NoneType, not a dictionary"),
         ({"ema_state_dict": [1]}, "ema_state_dict in .* is a list, not a dictionary"),
     ],
 )
