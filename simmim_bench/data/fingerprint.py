@@ -58,17 +58,22 @@ class ConfigData:
     is_published: bool | None
 
 
-def fingerprint_config(cfg: Any, loaders: Collection[str] = DATALOADERS) -> ConfigData:
+def fingerprint_config(
+    cfg: Any,
+    loaders: Collection[str] = DATALOADERS,
+    known: dict[Path, Fingerprint] | None = None,
+) -> ConfigData:
     """Fingerprints of everything that the dataloaders of ``cfg`` read.
 
     Args:
         cfg: Config.
         loaders: Names of the dataloaders that count.
+        known: Fingerprints of folders that are not listed again; new ones are added.
 
     Raises:
         OSError: If a file or folder cannot be read.
     """
-    found: dict[Path, Fingerprint] = {}
+    found: dict[Path, Fingerprint] = {} if known is None else known
     counted: dict[Path, bool | None] = {}
     parts = {}
     for loader, dataset in datasets(cfg):
@@ -76,7 +81,7 @@ def fingerprint_config(cfg: Any, loaders: Collection[str] = DATALOADERS) -> Conf
             continue
         root = Path(dataset.get("data_root") or ".")
         layout = LAYOUTS.get(dataset_of(root) or "")
-        kind = str(dataset.get("type", "")).rpartition(".")[2]
+        kind = _type_of(dataset)
         seen = {key: sha256_file(path) for key, path in _files(dataset, root)}
         for key, part in _prefixes(dataset):
             place = (root / part).resolve()
@@ -89,10 +94,15 @@ def fingerprint_config(cfg: Any, loaders: Collection[str] = DATALOADERS) -> Conf
         parts[loader.removesuffix("_dataloader")] = sha256_of(seen)
     if "val" in parts and parts.get("test") == parts["val"]:
         del parts["test"]
-    known = [same for same in counted.values() if same is not None]
+    same = [equal for equal in counted.values() if equal is not None]
     return ConfigData(
-        parts, sum(found[place].images for place in counted), all(known) if known else None
+        parts, sum(found[place].images for place in counted), all(same) if same else None
     )
+
+
+def is_packed(cfg: Any) -> bool:
+    """Whether a dataset of ``cfg`` is packed; its fingerprint needs torch."""
+    return any(_type_of(dataset) in PACKED for _, dataset in datasets(cfg))
 
 
 def sha256_of(value: Any) -> str:
@@ -148,6 +158,10 @@ def _files(dataset: Any, root: Path) -> Iterator[tuple[str, Path]]:
             yield key, root / name
     if chosen := dataset.get("list_file"):  # of FewShotDataset
         yield "list_file", Path(chosen)
+
+
+def _type_of(dataset: Any) -> str:
+    return str(dataset.get("type", "")).rpartition(".")[2]
 
 
 def _listed(kind: str, place: Path) -> Fingerprint:

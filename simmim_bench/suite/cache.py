@@ -3,7 +3,8 @@
 ``stage.json`` in a stage's folder holds the inputs of its content: hashes of the config and its
 bases, overrides, seed, version of the tool, and hashes of the outputs of the stages that it reads.
 File times do not matter, so a copied folder stays done. Neither do changes of config files that
-resolve to the config that the stage ran with.
+resolve to the config that the stage ran with. The data of a finished training are compared with the
+fingerprint in its manifest.
 """
 
 from __future__ import annotations
@@ -15,10 +16,22 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.config import load_config, resolved_hash
+from simmim_bench.data.fingerprint import (
+    Fingerprint,
+    fingerprint_config,
+    is_packed,
+    sha256_of,
+)
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, read_json, sha256_file
 from simmim_bench.suite.plan import MANIFEST, SUPERSEDED, Plan, Stage
-from simmim_bench.suite.state import read_attempts, read_config_hash, read_inputs, read_outputs
+from simmim_bench.suite.state import (
+    read_attempts,
+    read_config_hash,
+    read_data_hash,
+    read_inputs,
+    read_outputs,
+)
 
 TRACE = "stage.json"
 
@@ -34,18 +47,25 @@ class Check:
 def check_plan(plan: Plan) -> dict[str, Check]:
     """Check every stage; a stage that needs one which runs again is not done either."""
     checks: dict[str, Check] = {}
+    known: dict[Path, Fingerprint] = {}
     for stage in plan.stages:
         running = [need for need in stage.needs if not checks[need].cached]
         checks[stage.id] = (
             Check(False, _reason_of_dependant(plan, stage, running))
             if running
-            else check_stage(plan, stage)
+            else check_stage(plan, stage, known)
         )
     return checks
 
 
-def check_stage(plan: Plan, stage: Stage) -> Check:
-    """Check one stage, with the results of its needs as they are."""
+def check_stage(plan: Plan, stage: Stage, known: dict[Path, Fingerprint] | None = None) -> Check:
+    """Check one stage, with the results of its needs as they are.
+
+    Args:
+        plan: The suite.
+        stage: One of its stages.
+        known: Fingerprints of folders that other stages read; new ones are added.
+    """
     if stage.problem:
         return Check(False, "its config cannot be read")
     trace = read_trace(plan, stage)
@@ -59,8 +79,10 @@ def check_stage(plan: Plan, stage: Stage) -> Check:
         return Check(False, _shortened(changed))
     if not is_complete(plan.result_of(stage)) or not _is_of_this_run(plan, stage, trace):
         return Check(False, _unfinished(plan.folder_of(stage)))
-    damage = _damage(plan, stage, trace.get("files", {}))
-    return Check(False, damage) if damage else Check(True)
+    reason = _damage(plan, stage, trace.get("files", {}))
+    if not reason and _has_other_data(plan, stage, {} if known is None else known):
+        reason = "its data changed"
+    return Check(not reason, reason)
 
 
 def current_inputs(plan: Plan, stage: Stage) -> dict[str, str] | None:
@@ -91,7 +113,7 @@ def begin(plan: Plan, stage: Stage) -> None:
     folder = plan.folder_of(stage)
     if plan.result_of(stage).is_relative_to(folder):
         trace = read_trace(plan, stage)
-        if trace is None or trace["inputs"] != inputs:
+        if trace is None or trace["inputs"] != inputs or _has_other_data(plan, stage, {}):
             _move_away(plan, stage)
         plan.result_of(stage).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,6 +168,25 @@ def explain(plan: Plan, stage: Stage, check: Check) -> list[str]:
         for name in _changed(before, now)
     ]
     return [check.reason, *changes]
+
+
+def _has_other_data(plan: Plan, stage: Stage, known: dict[Path, Fingerprint]) -> bool:
+    """Whether the data of a finished training are no longer those that it read.
+
+    False if this cannot be told: the manifest is of an earlier version, or the data are not here,
+    as in a folder that was copied, or they are packed.
+    """
+    stated = read_data_hash(plan.result_of(stage))
+    if stated is None or not stage.config:
+        return False
+    try:
+        cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
+        if is_packed(cfg):
+            return False
+        parts = fingerprint_config(cfg, known=known).parts
+    except (BenchError, OSError):
+        return False
+    return sha256_of(parts) != stated
 
 
 def _is_of_this_run(plan: Plan, stage: Stage, trace: dict[str, Any]) -> bool:

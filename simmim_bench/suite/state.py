@@ -54,6 +54,13 @@ def read_config_hash(result: Path) -> str | None:
     return stated if isinstance(stated, str) else None
 
 
+def read_data_hash(result: Path) -> str | None:
+    """Fingerprint of the data in a manifest; manifests of earlier versions have none."""
+    data = (read_json(result) or {}).get("data")
+    stated = data.get("sha256") if isinstance(data, dict) else None
+    return stated if isinstance(stated, str) else None
+
+
 def read_inputs(path: Path) -> dict[str, Any] | None:
     """Content of ``stage.json``: ``inputs`` and, of a finished stage, stamps of its ``files``."""
     trace = read_json(path) or {}

@@ -4,8 +4,10 @@ import json
 import shutil
 
 import pytest
+from PIL import Image
 
 from simmim_bench.config import load_config, resolved_hash
+from simmim_bench.data.fingerprint import fingerprint_config, sha256_of
 from simmim_bench.suite import cache
 
 PRETRAINED = {
@@ -175,3 +177,51 @@ def test_tables_of_a_killed_run_are_rebuilt(finished):
     assert code == 0, printed
     assert finished.table() == "cells: 4\n"
     assert pending(finished) == {}
+
+
+@pytest.fixture
+def with_data(finished, tmp_path):
+    """Function: a finished stage that read a folder, whose manifest says so."""
+    stage, folder = "finetune/classification/scratch__net/seed0", tmp_path / "photos"
+    for split in ("train", "val"):
+        (folder / split / "a").mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(folder / split / "a" / "1.png")
+    config = finished.root / "configs" / "cls_net.py"
+    lines = [
+        f"{loader}_dataloader = dict(dataset=dict(type='CustomDataset', "
+        f"data_root={str(folder)!r}, data_prefix={loader!r}))\n"
+        for loader in ("train", "val")
+    ]
+    config.write_text(config.read_text("utf-8") + "".join(lines), "utf-8")
+    assert finished.run()[0] == 0
+    cfg = load_config(str(config), overrides=["train_cfg.max_epochs=1"])
+    data = {"sha256": sha256_of(fingerprint_config(cfg).parts)}
+    path = finished.folder / stage / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), "data": data}), "utf-8")
+    assert set(pending(finished)) == {"leaderboard"}  # whose table shows the manifest
+    return stage, folder
+
+
+def test_other_data_are_not_a_finished_run(finished, with_data):
+    stage, folder = with_data
+    (folder / "val" / "a" / "2.png").write_bytes(b"y")
+    assert pending(finished)[stage] == "its data changed"
+    plan = finished.plan()
+    cache.begin(plan, plan.stage(stage))  # the results on the earlier data are kept
+    assert (finished.folder / "superseded" / stage / "1" / "manifest.json").exists()
+
+
+def test_a_finished_run_without_its_data_stays_done(finished, with_data):
+    stage, folder = with_data
+    shutil.rmtree(folder)
+    assert stage not in pending(finished)
+
+
+def test_a_manifest_of_an_earlier_version_stays_done(finished, with_data):
+    stage, folder = with_data
+    path = finished.folder / stage / "manifest.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    del manifest["data"]
+    path.write_text(json.dumps(manifest), "utf-8")
+    (folder / "val" / "a" / "2.png").write_bytes(b"y")
+    assert stage not in pending(finished)
