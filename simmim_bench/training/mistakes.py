@@ -155,52 +155,61 @@ def _described(evaluator: Any) -> str:
 
 
 def _size_mistakes(cfg: Any) -> Iterator[str]:
-    loaders = dict(datasets(cfg))
-    training = loaders.get("train_dataloader")
-    size = output_size((training or {}).get("pipeline") or [])
-    if size is None:
+    pipelines = {name: dataset.get("pipeline") or [] for name, dataset in datasets(cfg)}
+    size = output_size(pipelines.get("train_dataloader", []))
+    if size is None or "painting" in cfg:
         return
+    yield from _patch_mistakes(pipelines["train_dataloader"], size)
+    yield from _window_mistakes(cfg.get("model") or {}, size)
     for key, loader in (("pretraining", "train_dataloader"), ("protocol", "val_dataloader")):
-        made = output_size((loaders.get(loader) or {}).get("pipeline") or [])
+        made = output_size(pipelines.get(loader, []))
         given = _sides(_at(cfg, f"{key}.image_size"))
-        if given and made and given != made and "painting" not in cfg:
+        if given and made and given != made:
             yield (
                 f"{key}.image_size is {_times(given)}, but the pipeline of {loader} makes images "
                 f"of {_times(made)} (height x width); give both the same size"
             )
-    for step in (training or {}).get("pipeline") or []:
-        side, token = step.get("mask_patch_size"), step.get("token_size")
-        if not (_is_number(side) and _is_number(token) and side > 0 and token > 0):
+
+
+def _patch_mistakes(pipeline: Any, size: Size) -> Iterator[str]:
+    """As ``masking.base.MaskStrategy`` raises for the first image."""
+    for step in pipeline:
+        patch, token = step.get("mask_patch_size"), step.get("token_size")
+        if type(patch) is not int or type(token) is not int:
             continue
-        if any(edge % side for edge in size):
-            yield (
-                f"images of {_times(size)} are not divisible by mask_patch_size={side}; use a "
-                f"multiple of it as image size, or another mask_patch_size"
-            )
-        if side % token:
-            yield f"mask_patch_size={side} is not a multiple of token_size={token}"
-    yield from _window_mistakes(cfg.get("model") or {}, size)
+        if token < 1 or patch < 1 or patch % token:
+            yield f"mask_patch_size must be a positive multiple of token_size {token}, got {patch}"
+        else:
+            yield from _indivisible(size, patch, "mask patch size")
+
+
+def _indivisible(size: Size, patch: int, what: str) -> Iterator[str]:
+    for side in size:
+        if side % patch:
+            below = side // patch * patch
+            near = f"{below} or {below + patch}" if below else f"{patch}"
+            yield f"image size {side} is not divisible by {what} {patch}; use {near}"
+            return
 
 
 def _window_mistakes(model: Any, size: Size) -> Iterator[str]:
     """Windows of a Swin that are larger than a stage, and patches that do not fill the image."""
     backbone = model.get("backbone") or {}
     patch, kind = backbone.get("patch_size"), _kind(backbone)
-    if type(patch) is int and patch > 0 and any(side % patch for side in size):
-        yield f"images of {_times(size)} are not divisible by model.backbone.patch_size={patch}"
+    if type(patch) is int and patch > 0:
+        yield from _indivisible(size, patch, "patch size")
     window = backbone.get("window_size", 7)
     if not kind.startswith("SwinTransformer") or backbone.get("pad_small_map"):
         return
     if "stage_cfgs" in backbone:
         return
-    windows = [window] * 4 if type(window) is int else list(window)
-    for stage, side in enumerate(windows):
-        tokens = [math.ceil(edge / (4 * 2**stage)) for edge in size]
-        if _is_number(side) and min(tokens) < side:
+    for stage, side in enumerate([window] * 4 if type(window) is int else window):
+        rows, columns = (math.ceil(edge / (4 * 2**stage)) for edge in size)
+        if type(side) is int and min(rows, columns) < side:
             yield (
-                f"window_size {side} does not fit a stage of {_times((tokens[0], tokens[1]))} "
-                f"tokens (stage {stage + 1}, images of {_times(size)}); set a window of at most "
-                f"{min(tokens)}, or model.backbone.pad_small_map=True"
+                f"window_size {side} does not fit a stage of {rows} x {columns} tokens; give that "
+                f"stage a window of at most {min(rows, columns)} in stage_cfgs, or set "
+                "pad_small_map=True"
             )
             return
 

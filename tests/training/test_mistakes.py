@@ -71,13 +71,13 @@ def load(name, *overrides, root=None, classes=None):
         ),
         (CLASSES, "val_dataloader.dataset.pipeline.1.scale=32", "protocol.image_size is 64 x 64"),
         (PRETRAIN, "train_dataloader.dataset.pipeline.2.mask_patch_size=24",
-         "images of 64 x 64 are not divisible by mask_patch_size=24"),
+         "image size 64 is not divisible by mask patch size 24; use 48 or 72"),
         (PRETRAIN, "train_dataloader.dataset.pipeline.2.token_size=7",
-         "mask_patch_size=16 is not a multiple of token_size=7"),
+         "mask_patch_size must be a positive multiple of token_size 7, got 16"),
         ("demo/simmim_swin-demo", "model.backbone.pad_small_map=False",
-         "window_size 4 does not fit a stage of 2 x 2 tokens (stage 4, images of 64 x 64)"),
+         "window_size 4 does not fit a stage of 2 x 2 tokens; give that stage a window of at most 2"),
         ("imagenet/vit-b_8xb128_ft-100e", "model.backbone.patch_size=15",
-         "images of 224 x 224 are not divisible by model.backbone.patch_size=15"),
+         "image size 224 is not divisible by patch size 15; use 210 or 225"),
         (KNN, "model.neighbours=[5]", "model.neighbours is [5], val_evaluator.neighbours [10, 20]"),
     ],
 )  # fmt: skip
@@ -180,10 +180,11 @@ def test_an_empty_loader_is_refused_before_the_first_iteration(batches, validati
 
     hook = HOOKS.build({"type": "simmim_bench.LoadersHook"})
     runner = SimpleNamespace(
+        val_loop="any",
         train_dataloader=Loader(batches=batches, dataset=range(7)),
         val_dataloader=Loader(batches=1, dataset=range(validation)),
     )
     with pytest.raises(BenchError, match=said):
         hook.before_train(runner)
-    runner.val_dataloader, runner.train_dataloader.batches = None, 1
+    runner.val_loop, runner.train_dataloader.batches = None, 1  # of a pretraining
     hook.before_train(runner)

@@ -71,7 +71,7 @@ class LoadersHook(Hook):
                 "that an epoch has no iteration; lower train_dataloader.batch_size, or set "
                 "train_dataloader.drop_last=False"
             )
-        if runner.val_dataloader is not None and len(runner.val_dataloader.dataset) == 0:
+        if runner.val_loop is not None and len(runner.val_dataloader.dataset) == 0:
             raise BenchError("val_dataloader has no images, so nothing can be measured; add some")
 
 
