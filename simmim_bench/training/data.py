@@ -33,10 +33,9 @@ def data_of(args: argparse.Namespace, cfg: Any) -> DataIdentity:
     if args.launcher == "none":
         return identify(args.config, cfg, args.dataset_name)
     import torch.distributed as dist
-    from mmengine.dist import init_dist
 
     if not dist.is_initialized():
-        init_dist(args.launcher, **cfg.env_cfg.dist_cfg)
+        _init_dist(args.launcher, cfg.get("env_cfg", {}))
     answer: list[Any] = [None]
     if dist.get_rank() == 0:
         try:
@@ -50,6 +49,15 @@ def data_of(args: argparse.Namespace, cfg: Any) -> DataIdentity:
         raise answer[0]
     found: DataIdentity = answer[0]
     return found
+
+
+def _init_dist(launcher: str, stated: Any) -> None:
+    """Start the processes' group as mmengine's runner would do a little later."""
+    from mmengine.dist import init_dist
+    from mmengine.utils.dl_utils import set_multi_processing
+
+    set_multi_processing(**stated.get("mp_cfg", {}), distributed=True)
+    init_dist(launcher, **stated.get("dist_cfg", {}))
 
 
 def identify(config: str, cfg: Any, given: str | None = None) -> DataIdentity:

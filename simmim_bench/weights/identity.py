@@ -85,16 +85,21 @@ def check_resumable(path: Path, own: dict[str, Any]) -> None:
 
 def _check_data(path: Path, before: Any, now: Any) -> None:
     """Raise if the data differ; their name may."""
-    if before is None or now is None or before["sha256"] == now["sha256"]:
+    if before is None or now is None:
         return
-    shown = [
-        f"{data['name']} ({data['images']} images, {data['sha256'][:12]}...)"
-        for data in (before, now)
-    ]
+    if isinstance(before, dict) and before.get("sha256") == now["sha256"]:
+        return
+    shown = [_shown_data(data) for data in (before, now)]
     raise BenchError(
         f"{path} was written with the data {shown[0]}, this run reads {shown[1]}; use the same "
         f"data as before, or give another --work-dir"
     )
+
+
+def _shown_data(data: Any) -> str:
+    if not isinstance(data, dict):
+        return f"{data!r:.80}"
+    return f"{data.get('name')} ({data.get('images')} images, {_short(data.get('sha256'))})"
 
 
 def check_unused(work_dir: Path) -> None:

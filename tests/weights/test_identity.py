@@ -78,6 +78,8 @@ def test_a_config_that_mmengine_would_execute_is_refused(own, write):
             r"with the data Flowers \(9 images, ffffffffffff...\), this run reads Flowers "
             r"\(7 images, eeeeeeeeeeee...\); use the same data as before, or give another --work",
         ),
+        ("data", "damaged", r"with the data 'damaged', this run reads Flowers"),
+        ("data", {}, r"with the data None \(None images, None\), this run reads Flowers"),
         (
             "precision",
             "bfloat16",
