@@ -33,6 +33,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
 ORIENTATION = 0x0112  # tag of EXIF and TIFF
 BITS, PHOTOMETRIC, SAMPLES, EXTRA, SAMPLE_FORMAT = 258, 262, 277, 338, 339  # tags of TIFF
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB = 0, 1, 2
+MOST_COLOURS = 8  # L*a*b*; Pillow converts up to it
 UNSIGNED, FLOATING = 1, 3
 ALPHA = (2, 999)  # unassociated; 999 by Corel Draw
 TURNS = {
@@ -199,6 +200,11 @@ def _check_tiff(tags: Any) -> bool:
     bits, colour = max(tags.get(BITS, (1,))), tags.get(PHOTOMETRIC, BLACK_IS_ZERO)
     bands, extra = tags.get(SAMPLES, 1), tuple(tags.get(EXTRA, ()))
     kinds = set(tags.get(SAMPLE_FORMAT, (UNSIGNED,)))
+    if colour > MOST_COLOURS:
+        raise UnreadableImageError(
+            f"it is a TIFF of photometric kind {colour}, for which there is no rule; "
+            "save it as PNG, or as TIFF in RGB"
+        )
     colours = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3}.get(colour, bands - len(extra))
     if bands > colours and not (bands == colours + 1 == colours + len(extra) and extra[0] in ALPHA):
         raise UnreadableImageError(

@@ -128,6 +128,7 @@ REFUSED = {
     "signed 8": (tiff(RGB8[..., 0].astype(np.int8)), "signed values of 8 bits"),
     "signed 16": (tiff(RGB8[..., 0].astype(np.int16)), "signed values of 16 bits"),
     "signed 32": (tiff(RGB8[..., 0].astype(np.int32)), "signed values of 32 bits"),
+    "LogLuv": (tiff(RGB16.astype(np.int16), photometric=32845), "photometric kind 32845"),
     "inverted": (tiff(RGB16[..., 0], photometric=0), "zero is black"),
     "deep cmyk": (tiff(np.dstack([RGB16] * 2)[..., :4], photometric=5), "zero is black"),
     "float of 64 bits": (tiff(FLOAT.astype(np.float64)), "3 x 64 bits that Pillow cannot read"),
