@@ -1,13 +1,16 @@
 """Several scales and flips in a test: what ``--tta`` does to a config."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from mmengine.registry import TRANSFORMS, DefaultScope
 
 from simmim_bench.errors import BenchError
+from simmim_bench.training import evaluate, process
 from simmim_bench.training.evaluate import average_over_views
 from tests.configs.reader import read_config
+from tools.test import parse
 
 ROOT = Path(__file__).parents[2] / "configs"
 ADE20K = sorted(path.name for path in (ROOT / "ade20k").glob("*.py"))
@@ -32,3 +35,18 @@ def test_a_config_without_views():
     cfg = read_config(ROOT / "demo" / "upernet_swin-demo.py")
     with pytest.raises(BenchError, match="needs a tta_pipeline and a tta_model in upernet"):
         average_over_views(cfg, "upernet")
+
+
+def test_the_checkpoint_of_the_command_line_is_evaluated(monkeypatch, tmp_path):
+    """mmengine would load ``load_from`` of the config over it."""
+    config = tmp_path / "config.py"
+    config.write_text(f"_base_ = ['{ROOT}/demo/classification_swin-demo.py']\nload_from = 'a.pth'")
+    seen = {}
+    for name in ("check_data", "check_content", "check_mistakes", "data_of_test"):
+        monkeypatch.setattr(evaluate, name, lambda *_, **__: None)
+    monkeypatch.setattr(evaluate, "_run", lambda cfg, *_: seen.update(cfg))
+    monkeypatch.setattr(process, "leave", lambda: None)
+    words = [str(config), "b.pth", "--work-dir", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", ["tools/test.py", *words])
+    evaluate.test(parse())
+    assert (seen["load_from"], seen["resume"]) == (None, False)
