@@ -1,5 +1,6 @@
 """Fingerprints of data: the same for every copy, another for every change."""
 
+import io
 import json
 import os
 import shutil
@@ -8,12 +9,13 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from rich.console import Console
 
 from simmim_bench.config import load_config
 from simmim_bench.data.fingerprint import CARD, fingerprint_config, fingerprint_folder
 from simmim_bench.data.prepare import commands
-from simmim_bench.data.prepare.commands import pack
+from simmim_bench.data.prepare.commands import pack, verify_unlabelled
 from simmim_bench.errors import BenchError
 from simmim_bench.training.data import check_name, data_of, data_of_test, identify
 
@@ -239,3 +241,18 @@ def test_a_test_on_other_data_says_so(cifar):
     assert (other.name, set(other.parts)) == ("Trees", {"train", "val", "test"})
     assert other.sha256 != trained.sha256
     assert data_of_test(args_of(), cfg, None) is None  # the training's data are unknown
+
+
+def test_verify_prints_what_copies_have_in_common(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "a").mkdir(parents=True)
+    Image.new("RGB", (8, 8)).save(folder / "a" / "1.png")
+    shutil.copytree(folder, tmp_path / "copy")
+    said = []
+    for place in (folder, tmp_path / "copy"):
+        console = Console(file=io.StringIO(), width=200)
+        assert verify_unlabelled("images", sources=[str(place)], console=console) == 0
+        said.append(console.file.getvalue().splitlines()[-1].removeprefix(f"{place}: "))
+    assert said[0] == said[1]
+    assert fingerprint_folder(folder).sha256 in said[0]
+    assert fingerprint_folder(folder, content=True).sha256 in said[0]

@@ -11,11 +11,12 @@ from rich.table import Table
 
 from simmim_bench.data.fingerprint import fingerprint_folder, keep_fingerprint
 from simmim_bench.data.image_files import list_images
-from simmim_bench.data.layouts import check_data, data_root, home, require
+from simmim_bench.data.layouts import LAYOUTS, check_data, data_root, home, require
 from simmim_bench.data.prepare.check import Part, unreadable
 from simmim_bench.data.prepare.obtain import obtain
 from simmim_bench.data.prepare.unpack import check_space, unfinished
 from simmim_bench.errors import BenchError
+from simmim_bench.io import sha256_file
 from simmim_bench.progress import progress_bar
 
 _SHOWN = 20  # problems to print
@@ -81,7 +82,10 @@ def verify_unlabelled(kind: str, *, sources: list[str], console: Console) -> int
     listed = list_sources(kind, Path(sources[0]))
     with progress_bar("verifying", sum(len(each.pieces) for each in listed)) as advance:
         parts = check_sources(listed, advance)
-    return _report(sources[0], parts, console)
+    code = _report(sources[0], parts, console)
+    if kind == "images":
+        _print_fingerprints([Path(sources[0])], console)
+    return code
 
 
 def verify_config(cfg: Any, *, console: Console) -> int:
@@ -185,7 +189,21 @@ def _verify(dataset: str, root: Path, console: Console) -> int:
             require(dataset, root)  # raises with the command to run
         with progress_bar("verifying", image_total(dataset, folder)) as advance:
             parts = check_layout(dataset, folder, advance)
-    return _report(str(folder), parts, console)
+    code = _report(str(folder), parts, console)
+    entries = [folder / entry for entry in LAYOUTS[dataset].entries]
+    _print_fingerprints([path for path in entries if path.exists()], console)
+    return code
+
+
+def _print_fingerprints(paths: list[Path], console: Console) -> None:
+    """Print what two copies of the same data have in common."""
+    for path in paths:
+        if path.is_file():
+            text = f"content {sha256_file(path)}"
+        else:
+            names, content = (fingerprint_folder(path, content=full) for full in (False, True))
+            text = f"names and sizes {names.sha256}, content {content.sha256}"
+        console.print(f"{path}: {text}", soft_wrap=True, highlight=False, markup=False)
 
 
 def _report(title: str, parts: list[Part], console: Console) -> int:
