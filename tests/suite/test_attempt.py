@@ -29,7 +29,7 @@ def test_a_command_that_takes_too_long_is_asked_to_save(tmp_path):
 
 
 def test_a_command_has_as_long_to_save_as_stated(tmp_path, monkeypatch):
-    slow = SAVES.replace("    print(", "    time.sleep(4)\n    print(")
+    slow = SAVES.replace("    print(", "    time.sleep(2)\n    print(")
     monkeypatch.setattr(processes, "end", partial(processes.end, patience=0.1))
     for seconds, printed in (("1", ["ready"]), ("30", ["ready", "saved"])):
         monkeypatch.setenv("SIMMIM_BENCH_SECONDS_TO_SAVE", seconds)
