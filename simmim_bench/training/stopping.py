@@ -28,7 +28,7 @@ from simmim_bench.training.failures import out_of_memory
 from simmim_bench.training.hooks.manifest import ManifestHook
 from simmim_bench.training.hooks.steps import DivergedError
 from simmim_bench.training.process import leave
-from simmim_bench.training.runner import STOPPED, latest_checkpoint
+from simmim_bench.training.runner import STOPPED, latest_checkpoint, model_of
 
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1)  # Slurm sends one of them before it ends a job
 DEAD_WORKER = re.compile(r"DataLoader worker \(pid.*?(exited unexpectedly|is killed by signal)")
@@ -138,7 +138,7 @@ def stopping(
 
     Raises:
         SystemExit: If the same command should be started again.
-        BenchError: If memory ran out in a validation.
+        BenchError: If memory ran out in a validation, or while reconstructions were drawn.
     """
     try:
         yield
@@ -146,8 +146,8 @@ def stopping(
         _mark_failed(runner, error)
         raise
     except RuntimeError as error:
-        if out_of_memory(str(error)) and not runner.model.training:
-            raise BenchError(_out_of_memory_in_validation(runner)) from error
+        if out_of_memory(str(error)) and not model_of(runner).training:
+            raise BenchError(_out_of_memory_in_evaluation(runner)) from error
         shrink = may_shrink if tried_again else None
         stop = _stop_of(runner, error, shrink=shrink) if may_restart else None
         if stop is None:
@@ -193,10 +193,15 @@ def _stop_of(runner: Any, error: RuntimeError, *, shrink: bool | None) -> Stop |
     return Stop("out of memory", message, runner.iter)
 
 
-def _out_of_memory_in_validation(runner: Any) -> str:
+def _out_of_memory_in_evaluation(runner: Any) -> str:
     """A smaller batch of training would not help, and one of validation is another config."""
     last = latest_checkpoint(Path(runner.work_dir))
     kept = f"; the training is kept in {last}" if last else ""
+    if runner.val_loop is None:
+        return (
+            f"out of memory while reconstructions were drawn after iteration {runner.iter}{kept}; "
+            f"free memory of the device, or use one with more, and continue with --resume"
+        )
     images = runner.val_dataloader.batch_sampler.batch_size
     smaller = (
         f", or start in another --work-dir with --cfg-options "

@@ -87,6 +87,7 @@ def runner(tmp_path):
         work_dir=str(tmp_path),
         model=torch.nn.Linear(1, 1),
         train_dataloader=batches,
+        val_loop=True,
         val_dataloader=batches,
         logger=SimpleNamespace(error=lambda _: None),
     )
@@ -143,3 +144,13 @@ def test_out_of_memory_in_validation_the_batch_of_training_stays(runner, tmp_pat
         with pytest.raises(BenchError, match=said):
             run_out_of_memory(runner, tmp_path, may_restart=may_restart)
     assert [path.name for path in tmp_path.iterdir()] == ["epoch_1.pth"]
+
+
+def test_out_of_memory_in_a_reconstruction_the_batch_stays(runner, tmp_path):
+    """A pretraining has no validation, and asking mmengine's runner for its loader is an error."""
+    runner.model.eval()
+    runner.val_loop = None
+    del runner.val_dataloader
+    with pytest.raises(BenchError, match="reconstructions were drawn after iteration 6; free"):
+        run_out_of_memory(runner, tmp_path)
+    assert not list(tmp_path.iterdir())
