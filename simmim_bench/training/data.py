@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from simmim_bench.config import datasets, load_config
-from simmim_bench.data.fingerprint import fingerprint_config, sha256_of
+from simmim_bench.data.fingerprint import ConfigData, fingerprint_config, sha256_of
 from simmim_bench.errors import BenchError
 from simmim_bench.records.manifest import DataIdentity
 from simmim_bench.records.names import checked_name
 
 UNNAMED = ", own subset"
 """Ending of the data's name in configs that anyone runs on data of their own."""
+KEY = "simmim_bench/data"
 PATIENCE = timedelta(hours=12)
 """Listing a million files on a slow network disk takes longer than NCCL waits."""
 
@@ -36,19 +38,21 @@ def data_of(args: argparse.Namespace, cfg: Any) -> DataIdentity:
 
     if not dist.is_initialized():
         _init_dist(args.launcher, cfg.get("env_cfg", {}))
-    answer: list[Any] = [None]
+    # The store is reached from every node, and waits longer than a collective of NCCL.
+    store = dist.distributed_c10d._get_default_store()
     if dist.get_rank() == 0:
         try:
-            answer = [identify(args.config, cfg, args.dataset_name)]
+            answer: dict[str, Any] = {
+                "data": identify(args.config, cfg, args.dataset_name).as_json()
+            }
         except (BenchError, OSError) as error:
-            answer = [error]
-    waiting = dist.new_group(backend="gloo", timeout=PATIENCE)
-    dist.broadcast_object_list(answer, src=0, group=waiting)
-    dist.destroy_process_group(waiting)
-    if isinstance(answer[0], Exception):
-        raise answer[0]
-    found: DataIdentity = answer[0]
-    return found
+            answer = {"error": str(error)}
+        store.set(KEY, json.dumps(answer))
+    store.wait([KEY], PATIENCE)
+    answer = json.loads(store.get(KEY))
+    if "error" in answer:
+        raise BenchError(answer["error"])
+    return DataIdentity.model_validate(answer["data"])
 
 
 def _init_dist(launcher: str, stated: Any) -> None:
@@ -74,7 +78,7 @@ def identify(config: str, cfg: Any, given: str | None = None) -> DataIdentity:
     """
     found = fingerprint_config(cfg)
     return DataIdentity(
-        name=_name(config, cfg, given, found.is_published),
+        name=_name(config, cfg, given, found),
         sha256=sha256_of(found.parts),
         images=found.images or None,
         parts=found.parts,
@@ -102,7 +106,7 @@ def data_of_test(
     if found.parts["test"] in (known.get("test"), known.get("val")):
         return trained
     parts = {**known, **found.parts}
-    name = _name(args.config, cfg, args.dataset_name, found.is_published)
+    name = _name(args.config, cfg, args.dataset_name, found)
     return DataIdentity(name=name, sha256=sha256_of(parts), parts=parts)
 
 
@@ -116,20 +120,28 @@ def check_name(args: argparse.Namespace) -> None:
         _checked(args.dataset_name, f"--dataset-name {args.dataset_name!r}", "give another name")
 
 
-def _name(config: str, cfg: Any, given: str | None, is_published: bool | None) -> str:
+def _name(config: str, cfg: Any, given: str | None, found: ConfigData) -> str:
     """Name of the data: as given, else as the config says, else that of their folder.
 
     The config's name is used for the config's own folder, unless it has fewer or more images than
     the published dataset, and if the name is given by ``--cfg-options``.
+
+    Args:
+        config: Path of the config.
+        cfg: Config with the changes of the command line.
+        given: Name on the command line.
+        found: What the config reads.
     """
     if given is not None:
         return checked_name(given)
     stated, original = _stated(cfg), load_config(config)
     if stated != _stated(original):
         return stated
-    if _roots(cfg) == _roots(original) and is_published is not False:
-        return stated.removesuffix(UNNAMED)
-    folder = Path(_roots(cfg)[0]).absolute().name
+    folder = Path(_roots(cfg)[0]).resolve().name
+    if _roots(cfg) == _roots(original):
+        if found.is_published is not False:
+            return stated.removesuffix(UNNAMED)
+        folder += f", {found.images} images"
     return _checked(folder, f"the folder's name {folder!r}", "pass --dataset-name NAME")
 
 

@@ -204,11 +204,10 @@ def test_own_data_have_their_own_name(cifar, monkeypatch):
     assert data_of(args_of(), load_config(CIFAR, overrides=options)).name == "Flowers"
     # in the place of CIFAR-10, but with another number of images
     place = cifar.parent / "data" / "cifar10"
-    place.parent.mkdir()
-    place.symlink_to(cifar)
+    shutil.copytree(cifar, place)
     monkeypatch.chdir(cifar.parent)
     config = Path(__file__).parents[2] / CIFAR
-    assert data_of(args_of(str(config)), load_config(str(config))).name == "cifar10"
+    assert data_of(args_of(str(config)), load_config(str(config))).name == "cifar10, 5 images"
 
 
 def test_the_published_number_of_images_has_the_name_in_the_config(cifar, monkeypatch):
