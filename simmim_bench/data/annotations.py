@@ -14,14 +14,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from simmim_bench.data.rle import rle_problem
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, read_bytes, read_json, sha256_file
 
-VERSION = 1  # of the checks; a cached report of another version is not used
+VERSION = 2  # of the checks; a cached report of another version is not used
 
 KNOWN_FLAWS = frozenset({918, 2206849})
 """Boxes of height 0 in the published train2017 (images 200365 and 550395,
@@ -32,6 +32,7 @@ LARGEST_SIDE = 2**15  # px of an image; masks have fewer than 2 ** 30 pixels
 LARGEST_ID = 2**63  # of the evaluation's C++
 SHOWN = 3  # ids of further problems of a kind
 KINDS_SHOWN = 4  # in the error that stops a run
+INSIDE = "a path in the folder of the images"
 STATED = ("file_name", "width", "height")
 LISTS = ("images", "categories", "annotations")
 
@@ -238,10 +239,21 @@ def _check_names(images: Any, found: _Found) -> None:
     names: dict[str, int] = {}
     for image in images:
         name, who = image.get("file_name"), f"image {image['id']}"
-        if not isinstance(name, str) or not name or "\0" in name:
-            found.add("type", who, f"has the file_name {short(name)}, expected a path")
+        if not is_inside(name):
+            found.add("type", who, f"has the file_name {short(name)}, expected {INSIDE}")
         elif names.setdefault(name, image["id"]) != image["id"]:
             found.add("name", who, f"has the file_name {short(name)} of image {names[name]}")
+
+
+def is_inside(name: Any) -> bool:
+    """Whether a file name is a path that stays in the folder of the images."""
+    return (
+        isinstance(name, str)
+        and bool(name)
+        and not any(part in name for part in ("\0", "://"))
+        and not PurePath(name).is_absolute()
+        and ".." not in PurePath(name).parts
+    )
 
 
 def _name_of(category: dict[str, Any], found: _Found) -> str:

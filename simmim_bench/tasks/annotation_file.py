@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from simmim_bench.data.annotations import INSIDE, is_inside
 from simmim_bench.errors import BenchError
 from simmim_bench.io import parse_json, read_bytes
 
@@ -13,8 +14,8 @@ def read_entries(path: str | Path, key: str, fields: tuple[str, ...]) -> list[di
     """Entries of the list ``key`` of a JSON file, each of which has ``fields``.
 
     Raises:
-        BenchError: If the file is missing or not JSON, has no such list or an empty one, or a
-            field of an entry is missing.
+        BenchError: If the file is missing or not JSON, has no such list or an empty one, or an
+            entry lacks a field or names a file outside the folder of the images.
     """
     try:
         document = parse_json(read_bytes(Path(path)))
@@ -31,6 +32,11 @@ def read_entries(path: str | Path, key: str, fields: tuple[str, ...]) -> list[di
             raise BenchError(
                 f"{path}: entry {number} of {key!r} has no {lacking[0]!r}; required fields: "
                 f"{', '.join(fields)}"
+            )
+        if "file_name" in fields and not is_inside(entry["file_name"]):
+            raise BenchError(
+                f"{path}: entry {number} of {key!r} has the file_name {entry['file_name']!r:.100}, "
+                f"expected {INSIDE}"
             )
     return entries
 

@@ -152,12 +152,7 @@ def make_card(
         pretraining: Fields of ``Pretraining`` that are known.
         epochs_planned: Epochs of the pretraining's config.
         kind: ``full`` or ``smoke``.
-
-    Raises:
-        BenchError: If ``pretraining`` is not valid, for example a name.
     """
-    remedy = "correct it in the config and train again, or give another --method"
-    validate(Pretraining, pretraining, source="pretraining of the card", remedy=remedy)
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,

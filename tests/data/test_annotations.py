@@ -110,7 +110,10 @@ def test_an_object_that_would_crash_or_train_wrongly_is_refused(write, changes, 
         ({"width": 0}, "image 7 is stated as 0 x 8"),
         ({"height": 8.5}, "12 x 8.5"),
         ({"height": 10**6}, "12 x 1000000"),
-        ({"file_name": None}, "has the file_name None, expected a path"),
+        ({"file_name": None}, "has the file_name None, expected a path in the folder of the"),
+        ({"file_name": "../7.jpg"}, "has the file_name ../7.jpg, expected a path in the folder"),
+        ({"file_name": "/dev/zero"}, "has the file_name /dev/zero, expected a path in the folder"),
+        ({"file_name": "http://a/7.jpg"}, "has the file_name http://a/7.jpg, expected a path in"),
     ],
 )
 def test_an_image_without_name_or_size_is_refused(write, changes, said):
