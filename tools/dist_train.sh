@@ -3,6 +3,7 @@
 #   bash tools/dist_train.sh CONFIG GPUS [arguments of tools/train.py]
 # Environment: PYTHON (python), PORT (a free one); for several machines NNODES and NODE_RANK, and
 # the same MASTER_ADDR and PORT (29500) on all of them.
+# SIMMIM_BENCH_SECONDS_TO_SAVE (300) is the time for a checkpoint after SIGTERM or SIGUSR1.
 # Without a GPU, GPUS processes run on the CPU (gloo).
 set -euo pipefail
 if [ $# -lt 2 ]; then
