@@ -215,11 +215,6 @@ def added_arguments(path: str, overrides: list[str]) -> list[str]:
     return added
 
 
-def names_class(override: str) -> bool:
-    """Whether a ``KEY=VALUE`` names a class, which mmengine may import."""
-    return override.partition("=")[0].rpartition(".")[2] in ("type", "constructor")
-
-
 def part_of(cfg: Any, place: Sequence[str]) -> Any:
     """The part of a config at a dotted key, given as its parts."""
     for step in place:

@@ -40,6 +40,11 @@ def read_as_data() -> None:
             )
 
 
+def names_class(override: str) -> bool:
+    """Whether a ``KEY=VALUE`` names a class, which mmengine may import."""
+    return override.partition("=")[0].rpartition(".")[2] in ("type", "constructor")
+
+
 def read_config_text(path: Path) -> dict[str, Any]:
     """Values of a ``.py`` config file, read by ``parse_config_text``.
 

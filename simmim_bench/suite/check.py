@@ -17,8 +17,8 @@ from simmim_bench.config import (
     check_start,
     datasets,
     load_config,
-    names_class,
 )
+from simmim_bench.config_text import names_class
 from simmim_bench.data.content import content_mistakes
 from simmim_bench.data.layouts import data_root, missing_data
 from simmim_bench.errors import BenchError

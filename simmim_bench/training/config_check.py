@@ -16,7 +16,8 @@ from typing import Any
 
 from mmengine import registry as roots
 
-from simmim_bench.config import added_arguments, load_config, names_class, part_of
+from simmim_bench.config import added_arguments, load_config, part_of
+from simmim_bench.config_text import names_class
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import class_of, imports
 from simmim_bench.training.process import prepare
