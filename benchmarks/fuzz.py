@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmarks.fuzzing import data, results, suites, weights
+from benchmarks.fuzzing import commands, data, results, suites, weights
 from benchmarks.fuzzing.worker import Case, Result, run_case
 
 CASES: tuple[Case, ...] = (*results.CASES, *suites.CASES, *weights.CASES, *data.CASES)
@@ -58,6 +58,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--inputs", type=int, default=2000, help="files (default: 2000)")
+    parser.add_argument("--commands", type=int, default=100, help="command lines (default: 100)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", default=[], help="parts of names of classes")
     parser.add_argument("--sentences", action="store_true", help="list what refusals say")
@@ -68,6 +69,8 @@ def main() -> int:
         case for case in CASES if not args.only or any(part in case.name for part in args.only)
     ]
     found = fuzz(chosen, inputs=args.inputs, seed=args.seed)
+    if args.commands:
+        found += fuzz(commands.CASES, inputs=args.commands, seed=args.seed)
     counts = sum((result.counts for result in found), Counter[str]())
     print(
         _line(

@@ -33,6 +33,8 @@ def check_free(destination: Path) -> None:
     Raises:
         BenchError: If ``destination`` or its report exists.
     """
+    if not destination.name:
+        raise BenchError(f"DST is {str(destination)!r}, expected the path of a new file or folder")
     for path in (destination, report_path(destination)):
         if os.path.lexists(path):
             raise BenchError(f"{path} already exists; remove it or give another destination")
