@@ -13,9 +13,9 @@ FAST = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-SLOW = {"folders of runs": 4, "records, sealed anew": 4, "suite files": 25, "images": 25}
-SLOW |= {"config files, run": 6, "--cfg-options": 6, "conversions": 4, "checkpoint contents": 8}
-SLOW |= {"cited results": 25, "URLs": 20}
+SLOW = {"folders of runs": 2, "records, sealed anew": 2, "suite files": 8, "images": 10}
+SLOW |= {"config files, run": 4, "--cfg-options": 4, "conversions": 2, "checkpoint contents": 4}
+SLOW |= {"cited results": 6, "URLs": 20, "state dicts": 8}
 
 
 def outcomes(case, folder, inputs, start=0):
@@ -36,12 +36,12 @@ def outcomes(case, folder, inputs, start=0):
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_files(case, tmp_path):
-    assert outcomes(case, tmp_path, SLOW.get(case.name, 60)) == []
+    assert outcomes(case, tmp_path, SLOW.get(case.name, 20)) == []
 
 
 def test_command_lines(tmp_path):
     (case,) = commands.CASES
-    assert outcomes(case, tmp_path, 25) == []
+    assert outcomes(case, tmp_path, 12) == []
 
 
 def test_a_loader_that_believes_everything_is_found(tmp_path):
