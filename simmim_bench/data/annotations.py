@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePath
 from typing import Any
 
-from simmim_bench.data.rle import rle_problem
+from simmim_bench.data.rle import rle_problem, short
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, read_bytes, read_json, sha256_file
 
@@ -289,7 +289,7 @@ def _check_annotation(
         size = sizes[each["image_id"]]
         if size is None:
             return False
-        if each["id"] in KNOWN_FLAWS and each["area"] == 0:
+        if each["area"] == 0 and type(each.get("id")) is int and each["id"] in KNOWN_FLAWS:
             return True
         width, height = size
         _check_box(each.get("bbox"), width, height)
@@ -302,7 +302,7 @@ def _check_annotation(
         if each.get("iscrowd") and isinstance(each["segmentation"], list):
             raise _WrongError("crowd", "is a crowd with polygons")
     except _WrongError as problem:
-        found.add(problem.args[0], f"annotation {each['id']}", problem.args[1])
+        found.add(problem.args[0], f"annotation {short(each.get('id'))}", problem.args[1])
     _, _, across, down = each["bbox"]
     return bool(each["area"] <= 0 or across < 1 or down < 1)
 
@@ -367,13 +367,3 @@ def _check_polygon(polygon: Any, farthest: int) -> None:
         raise _WrongError("mask", text)
     if len(polygon) < 6:
         raise _WrongError("short", "has a polygon of fewer than 3 points")
-
-
-def short(value: Any) -> str:
-    """A value for a message."""
-    try:
-        text = value if isinstance(value, str) else repr(value)
-    except RecursionError:
-        text = "a nested list"
-    text = text.encode("ascii", "backslashreplace").decode()
-    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -22,7 +22,7 @@ def rle_problem(mask: dict[str, Any], height: int, width: int) -> str | None:
     """
     size = mask.get("size")
     if size != [height, width]:
-        return f"a mask of height and width {str(size)[:40]}, its image [{height}, {width}]"
+        return f"a mask of height and width {short(size)}, its image [{height}, {width}]"
     try:
         counts = _runs(mask.get("counts"))
     except ValueError as error:
@@ -40,7 +40,7 @@ def _runs(counts: Any) -> list[int]:
         raise ValueError("neither text nor a list of integers")
     for run in (min(runs, default=0), max(runs, default=0)):
         if not 0 <= run < 1 << LONGEST:
-            raise ValueError(f"a run of {str(run)[:40]} pixels")
+            raise ValueError(f"a run of {short(run)} pixels")
     return runs
 
 
@@ -72,3 +72,13 @@ def decode_counts(text: str) -> list[int]:
     if shift:
         raise ValueError("the text ends within a run")
     return counts
+
+
+def short(value: Any) -> str:
+    """A value for a message."""
+    try:
+        text = value if isinstance(value, str) else repr(value)
+    except RecursionError:
+        text = "a nested list"
+    text = text.encode("ascii", "backslashreplace").decode()
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -96,6 +96,8 @@ NAN, HUGE = float("nan"), 10**400
         ({"segmentation": {**RUNS, "counts": "\u00e9"}}, "damaged (character"),
         ({"segmentation": {**RUNS, "counts": "oooooooooo"}}, "damaged (a run of more than 30 bits"),
         ({"segmentation": {**RUNS, "counts": "o"}}, "ends within a run"),
+        ({"segmentation": {**RUNS, "size": "\ud800"}}, "height and width \\ud800, its image"),
+        ({"id": [1]}, "has the id [1], expected an integer"),
         ({"segmentation": {"size": [8, 12]}}, "neither text nor a list of integers"),
     ],
 )  # fmt: skip

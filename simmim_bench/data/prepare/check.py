@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from simmim_bench.data.annotations import read_document, short, validate
+from simmim_bench.data.annotations import read_document, validate
 from simmim_bench.data.image_files import Listing, list_images
 from simmim_bench.data.labels import read_labels
 from simmim_bench.data.layouts import LAYOUTS
@@ -23,6 +23,7 @@ from simmim_bench.data.pixels import (
     unusual_headers,
 )
 from simmim_bench.data.prepare.parallel import Advance, in_parallel
+from simmim_bench.data.rle import short
 from simmim_bench.errors import BenchError
 
 # raised by Pillow for broken files
