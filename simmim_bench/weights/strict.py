@@ -167,10 +167,11 @@ def check_fits(
     own = model.state_dict()
     check_values(own, state, source)
     exempt = set(not_finite(dict(model.named_buffers())))
-    broken = not_finite({k: v for k, v in state.items() if k in own and k not in exempt})
+    loaded = {key: value for key, value in state.items() if key in own and key not in exempt}
+    broken = not_finite(loaded)
     if broken:
         raise BenchError(
-            f"{source}: NaN or infinity in {len(broken)} of {len(state)} tensors, the first is "
+            f"{source}: NaN or infinity in {len(broken)} of {len(loaded)} tensors, the first is "
             f"{broken[0]}; {DIVERGED}"
         )
 

@@ -168,6 +168,8 @@ def test_a_reference_network_without_its_weights_is_refused(refused, weights, tm
     refused(known, r"other.pth has sha256 \w+, .*protocol.py expects \w+; get that file")
     state = torch.load(weights)
     torch.save({key: value * torch.nan for key, value in state.items()}, other)
+    refused({"checkpoint": str(other), **SCALE}, "NaN or infinity in 26 of 26 tensors, the first")
+    torch.save({key: value * 1e30 for key, value in state.items()}, other)
     refused({"checkpoint": str(other), **SCALE}, "features that are not finite; check the weights")
     other.write_bytes(weights.read_bytes()[:1000])
     refused({"checkpoint": str(other), **SCALE}, "other.pth is truncated or damaged")
