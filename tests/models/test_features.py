@@ -180,7 +180,7 @@ def test_a_wrong_checkpoint_is_refused(vgg, exported, tmp_path):
         FrozenFeatures(checkpoint=str(exported), model=wider)
     state = torch.load(exported)
     for value in state.values():
-        value += 1
+        value.add_(1)
     torch.save(state, exported)
     with pytest.raises(BenchError, match="the weights were changed after the export"):
         FrozenFeatures(checkpoint=str(exported))
