@@ -22,6 +22,11 @@ def read_config(path):
     return copy.deepcopy(_read(Path(path).resolve(), os.environ.get("SIMMIM_BENCH_DATA")))
 
 
+def golden_folder():
+    """Tensors and rates of the original; ``benchmarks/equality.py --golden`` names another."""
+    return Path(os.environ.get("SIMMIM_BENCH_GOLDEN", Path(__file__).parents[1] / "golden"))
+
+
 def wrapper_of(cfg, model):
     """Optimiser wrapper of a config and a model, in float32 without a GPU."""
     set_precision(cfg, SimpleNamespace(precision=None))

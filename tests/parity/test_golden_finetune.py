@@ -1,7 +1,5 @@
 """Equality with the original's loading into a classifier of another image and window size."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -11,8 +9,9 @@ from simmim_bench.weights.convert.layouts import LAYOUTS
 from simmim_bench.weights.convert.translate import read_layout
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.pretrained import load_pretrained
+from tests.configs.reader import golden_folder
 
-DATA = Path(__file__).parents[1] / "golden"
+DATA = golden_folder()
 SWIN = {
     "type": "mmpretrain.SwinTransformer",
     "arch": {"embed_dims": 12, "depths": [2, 2, 2, 2], "num_heads": [2, 3, 4, 6]},

@@ -1,15 +1,14 @@
 """Equality with the original SimMIM's pretraining (tests/golden, 1e-5 relative)."""
 
-from pathlib import Path
-
 import pytest
 import torch
 
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.convert.layouts import LAYOUTS
 from simmim_bench.weights.convert.translate import read_layout, write_layout
+from tests.configs.reader import golden_folder
 
-DATA = Path(__file__).parents[1] / "golden"
+DATA = golden_folder()
 FLOAT32_NOISE = 1e-12  # gradients of some bias tables are 1e-8: what is left of larger sums
 
 BACKBONES = {

@@ -8,10 +8,10 @@ import torch
 from mmengine.optim import OptimWrapper
 from mmengine.registry import PARAM_SCHEDULERS
 
-from tests.configs.reader import read_config
+from tests.configs.reader import golden_folder, read_config
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = json.loads((ROOT / "tests/golden/schedules.json").read_text("utf-8"))
+GOLDEN = json.loads((golden_folder() / "schedules.json").read_text("utf-8"))
 CASES = [
     ("pretrain_swin_base_100ep", "configs/simmim/swin-b_8xb128.py"),
     ("pretrain_800ep", "configs/simmim/vit-b_8xb128.py"),
