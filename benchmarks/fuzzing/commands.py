@@ -25,8 +25,9 @@ from benchmarks.fuzzing.worker import Case
 DEMO = "configs/demo"
 ODD = [*(text for text in TEXTS if "\0" not in text and "\ud800" not in text), *map(str, NUMBERS), "\udcff", "1.5.6", "+1", " 1 ", "1e1", "٣", "-1"]  # fmt: skip
 PATHS = ["FOLDER", "FOLDER/gone", "FOLDER/file", "FOLDER/file/x", "FOLDER/images", "FOLDER/" + "n" * 300, "/dev/null", "/dev/full", "/proc/x", "/sys/x", "FOLDER/loop", "FOLDER/locked/x", "FOLDER/fifo", "", ".", "/", "FOLDER/epoch_2.pth", "FOLDER/backbone.pth", "FOLDER/run", "FOLDER/images/a.png", "FOLDER/suite.yaml", "FOLDER/new", "FOLDER/x.csv", "FOLDER/x.parquet"]  # fmt: skip
-CONFIGS = [f"{DEMO}/simmim_swin-demo.py", f"{DEMO}/classification_swin-demo.py", f"{DEMO}/mask-rcnn_swin-demo_fpn.py", f"{DEMO}/upernet_swin-demo.py", "configs/small/simmim_swin-small.py", "FOLDER/empty.py", "FOLDER/broken.py"]  # fmt: skip
+CONFIGS = [f"{DEMO}/simmim_swin-demo.py", f"{DEMO}/classification_swin-demo.py", f"{DEMO}/mask-rcnn_swin-demo_fpn.py", f"{DEMO}/upernet_swin-demo.py", "configs/small/simmim_swin-demo.py", "FOLDER/empty.py", "FOLDER/broken.py"]  # fmt: skip
 OVERRIDES = ["train_dataloader.batch_size=0", "train_dataloader.batch_size=-1", "train_dataloader.batch_size=x", "optim_wrapper.optimizer.lr=nan", "optim_wrapper.optimizer.lr=-1", "optim_wrapper.optimizer.lr=1e400", "train_cfg.max_epochs=0", "train_cfg.max_epochs=-3", "train_cfg.max_epochs=1.5", "pretraining.image_size=0", "model.backbone.window_size=0", "model.backbone.drop_path_rate=2", "train_dataloader.num_workers=-1", "param_scheduler=[]", "param_scheduler.0.end=-1", "optim_wrapper.accumulative_counts=0", "model=None", "train_dataloader=None", "default_scope=x", "train_dataloader.dataset.data_prefix=1", "train_dataloader.dataset.pipeline=[]", "a=[", "=", "x", "auto_scale_lr.base_batch_size=0", "model.mask_ratio=2", "randomness.seed=3", "load_from=x", "resume=True", "log_level=x", "default_hooks.checkpoint.interval=0", "env_cfg=1", "custom_hooks=3", "val_evaluator=[]", "protocol.metrics=3", "pretraining.method=../x", "model.backbone.type=os.system"]  # fmt: skip
+TINY = ["train_dataloader.batch_size=8", "auto_scale_lr.base_batch_size=8"]
 VALUE, PATH, FLAG = "value", "path", "flag"
 RUN = {"--work-dir": PATH, "--seed": VALUE, "--launcher": ["none", "pytorch", "slurm", "x"], "--cfg-options": OVERRIDES, "--data-root": PATH, "--num-classes": VALUE}  # fmt: skip
 PRETRAINED = [CONFIGS, PATH]
@@ -65,6 +66,8 @@ TOOLS = {
 def command_line(number: int) -> list[str]:
     """Words of a command line; about half of them have an odd value."""
     random = Random(number)
+    if random.random() < 0.2:
+        return deep_line(random)
     tool = random.choice(sorted(TOOLS))
     positional, options = TOOLS[tool]
     words = [*tool.split(), *(_value(kind, random) for kind in positional)]
@@ -75,6 +78,18 @@ def command_line(number: int) -> list[str]:
     if random.random() < 0.05:
         words.insert(random.randint(1, len(words)), random.choice(ODD))
     return words
+
+
+def deep_line(random: Random) -> list[str]:
+    """A training that would start, but for one or two changes of its config or one more option."""
+    config = random.choice(CONFIGS[:4])
+    words = ["tools/train.py", config, "--kind", "smoke"]
+    words += [] if "simmim" in Path(config).name else ["--from-scratch"]
+    options = TOOLS["tools/train.py"][1]
+    name = random.choice(sorted(options))
+    if random.random() < 0.4 and name != "--cfg-options":
+        words += [name] if options[name] == FLAG else [name, _value(options[name], random)]
+    return [*words, "--cfg-options", *TINY, *random.sample(OVERRIDES, random.randint(0, 2))]
 
 
 def _value(kind: object, random: Random) -> str:
@@ -184,9 +199,14 @@ def run_words(words: list[str], folder: Path) -> None:
 
 def lines(folder: Path) -> Prepared:
     """Command lines of all tools."""
+    from simmim_bench.data.demo.build import build_demo
+    from simmim_bench.data.demo.spec import DemoSpec
+
     (folder / "all").mkdir()
     fill(folder / "all")
     before = set((ROOT / "results").rglob("*"))
+    spec = DemoSpec(train_objects=32, val_objects=11, unlabelled=96, train_scenes=16, val_scenes=5)
+    build_demo(folder / "data", spec, processes=1)
     stack = contextlib.ExitStack()
     stack.enter_context(stopped())
     stack.enter_context(mock.patch.dict(os.environ, {"SIMMIM_BENCH_DATA": str(folder / "data")}))
