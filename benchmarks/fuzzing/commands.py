@@ -219,4 +219,57 @@ def lines(folder: Path) -> Prepared:
     return st.integers(0, 2**32).map(command_line), read
 
 
-CASES = (Case("command lines", 1, lines),)
+PROCESSES = [
+    "tools/leaderboard.py check", "tools/leaderboard.py show", "tools/leaderboard.py compare simmim scratch", "tools/leaderboard.py schema",
+    "tools/leaderboard.py export FOLDER/x.csv", "tools/leaderboard.py report FOLDER/run", "tools/run_suite.py FOLDER/suite.yaml --dry-run --work-dir FOLDER/s",
+    "tools/prepare_data.py images --source FOLDER/images --verify", "tools/prepare_data.py shards --source FOLDER/images --out FOLDER/new",
+    "tools/train.py --help", "tools/train.py configs/demo/simmim_swin-demo.py --work-dir FOLDER/w --data-root FOLDER/gone",
+]  # fmt: skip
+WAYS = {
+    "as it is": "{}",
+    "| head": "{} | head -n 1; exit ${{PIPESTATUS[0]}}",
+    "to a reader that left": "{} | true; exit ${{PIPESTATUS[0]}}",
+    "to a full disk": "{} > /dev/full",
+    "without stdout": "{} >&-",
+    "without stdin and stderr": "{} <&- 2>&-",
+    "with few open files": "ulimit -n 40; {}",
+}
+"""How the shell runs a tool."""
+
+
+def processes(folder: Path) -> Prepared:
+    """Tools as processes, with closed or full streams."""
+    import subprocess
+
+    from simmim_bench.errors import BenchError
+
+    fill(folder)
+
+    def read(given: tuple[str, str]) -> None:
+        line = f"{sys.executable} {given[0].replace('FOLDER', str(folder))}"
+        for name in ("x.csv", "new"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "SIMMIM_BENCH_DATA": str(folder)}
+        command = ["bash", "-c", WAYS[given[1]].format(line)]
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr, done.stderr[-800:]
+        if done.returncode in (0, 1, 141):
+            return
+        assert done.returncode == 2, f"{done.returncode}: {done.stderr[-300:]}"
+        if "stderr" not in given[1]:
+            assert "error: " in done.stderr, done.stderr[-300:]
+            raise BenchError(done.stderr[done.stderr.index("error: ") :])
+
+    pairs = [(line, way) for line in PROCESSES for way in WAYS]
+    return st.sampled_from(pairs), read
+
+
+CASES = (Case("command lines", 1, lines), Case("processes", 0.07, processes, seconds=120.0))

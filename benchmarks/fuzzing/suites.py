@@ -88,7 +88,7 @@ def _check_scalars(text: Any, suite: Any) -> None:
             read = suite.tasks[name].overrides.get(key)
             if isinstance(value, str) and type(read) in (int, float):
                 try:
-                    same = float(value) == float(read)
+                    same = float(value.replace(".inf", "inf")) == float(read)
                 except (ValueError, OverflowError):
                     same = False
                 if not same and str(read) != "nan":

@@ -44,11 +44,13 @@ class Case:
         prepare: Called once with an empty folder; returns the inputs and the function that reads
             one. It raises ``BenchError`` or ``OSError`` for what it refuses and ``LieError`` for
             what should have been refused.
+        seconds: After which an input counts as a hang.
     """
 
     name: str
     share: float
     prepare: Callable[[Path], tuple[st.SearchStrategy[Any], Callable[[Any], object]]]
+    seconds: float = HANG
 
 
 @dataclass
@@ -81,7 +83,9 @@ def run_case(case: Case, inputs: int, start: int) -> Result:
         process.start()
         send.close()
         try:
-            while receive.poll(HANG if done else 120.0):  # the first input waits for imports
+            while receive.poll(
+                case.seconds if done else 180.0
+            ):  # the first input waits for imports
                 message = receive.recv()
                 if message is None:
                     done = inputs

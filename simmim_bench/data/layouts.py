@@ -191,6 +191,8 @@ def expected_paths(dataset: Any) -> list[Path]:
     """Paths that a dataset dict names: its root, prefixes and annotation files."""
     root = Path(dataset.get("data_root") or ".")
     prefix = dataset.get("data_prefix") or {}
+    if not isinstance(prefix, str) and not hasattr(prefix, "values"):
+        raise BenchError(f"data_prefix must be a folder or a dict of folders, got {prefix!r:.80}")
     parts = [prefix] if isinstance(prefix, str) else list(prefix.values())
     return [root, *(root / part for part in parts if part), *_files(dataset)]
 

@@ -19,6 +19,7 @@ from simmim_bench.data.image_files import SUFFIXES
 from simmim_bench.errors import BenchError
 
 Size = tuple[int, int]
+PARTS = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
 
 LEAST = {
     **{f"{loader}.batch_size": 1 for loader in DATALOADERS},
@@ -73,6 +74,10 @@ def check_mistakes(cfg: Any, name: str, *, data: bool = True) -> None:
 
 def config_mistakes(cfg: Any) -> Iterator[str]:
     """Yield a message about each value that cannot work, or does not fit another one."""
+    is_run = "painting" not in cfg  # whose protocols train nothing
+    if is_run and (lacking := [key for key in PARTS if not hasattr(cfg.get(key), "items")]):
+        yield f"{lacking[0]} must be a dict, got {cfg.get(lacking[0])!r:.80}"
+        return
     yield from _number_mistakes(cfg)
     yield from _schedule_mistakes(cfg)
     yield from metric_mistakes(cfg)

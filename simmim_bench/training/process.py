@@ -10,6 +10,7 @@ import warnings
 
 from simmim_bench.errors import BenchError
 
+LIBRARIES = ("mmpretrain", "mmdet", "mmseg")
 # Warnings of the libraries that every run would print and that users can do nothing about.
 NOISE = (
     r".*FileClient.*",
@@ -48,6 +49,11 @@ def prepare(launcher: str, library: str) -> int:
     from simmim_bench.registry import imports
 
     ops.install()
+    if library not in LIBRARIES:
+        raise BenchError(
+            f"default_scope must be one of {', '.join(LIBRARIES)}, got {library!r:.80}; correct it "
+            f"in the config"
+        )
     with imports():
         for name in (library, "mmpretrain"):  # all libraries use backbones of mmpretrain
             importlib.import_module(f"{name}.datasets")
