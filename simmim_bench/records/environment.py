@@ -27,9 +27,10 @@ def collect_environment(packages: Iterable[str] = PACKAGES) -> Environment:
         packages: Distribution names; packages that are not installed are left out.
     """
     versions = {name: found for name in packages if (found := _version(name)) is not None}
-    repository = _repository()
-    commit = _git(repository, "rev-parse", "--verify", "HEAD")
-    changes = None if commit is None else _git(repository, "status", "--porcelain")
+    ours = _repository()
+    commit = _git(ours or Path.cwd(), "rev-parse", "--verify", "HEAD")
+    # status runs programs that the repository's own configuration names
+    changes = _git(ours, "status", "--porcelain") if ours and commit else None
     return Environment(
         python=platform.python_version(),
         torch=_version("torch"),
@@ -57,18 +58,18 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _repository() -> Path:
-    """Folder of the package if git tracks it, else (it is installed) the current folder."""
+def _repository() -> Path | None:
+    """Folder of the package if git tracks it; None if it is installed."""
     source = Path(simmim_bench.__file__).resolve()
     tracked = _git(source.parent, "ls-files", "--error-unmatch", source.name)
-    return source.parent if tracked is not None else Path.cwd()
+    return source.parent if tracked is not None else None
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
     """Output of a git command; None if git is missing, slow or fails."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments],
+            ["git", "-C", str(folder), "-c", "core.fsmonitor=false", *arguments],
             capture_output=True,
             text=True,
             timeout=GIT_TIMEOUT,

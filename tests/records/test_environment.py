@@ -53,6 +53,26 @@ def test_an_installed_package_asks_the_current_folder(tmp_path, monkeypatch):
     assert collect_environment([]).git_commit is None
 
 
+def test_a_repository_of_a_stranger_runs_nothing(tmp_path, monkeypatch):
+    """``git status`` runs the monitor and the filters that .git/config names."""
+    (tmp_path / "__init__.py").write_text("")
+    here = tmp_path / "here"
+    git(tmp_path, "init", "--quiet", str(here))
+    (here / ".gitattributes").write_text("* filter=x\n")
+    (here / "a").write_text("1")
+    git(here, "add", "a")
+    git(here, "commit", "--quiet", "-m", "first")
+    (here / "a").write_text("2")
+    for key in ("core.fsmonitor", "filter.x.clean"):
+        git(here, "config", key, f"touch {tmp_path / 'marker'}; cat")
+    monkeypatch.setattr(simmim_bench, "__file__", str(tmp_path / "__init__.py"))
+    monkeypatch.chdir(here)
+    found = collect_environment([])
+    assert len(found.git_commit) == 40
+    assert found.git_dirty is None
+    assert not (tmp_path / "marker").exists()
+
+
 def test_a_machine_without_git_has_no_commit(monkeypatch):
     def missing(*words, **options):
         raise FileNotFoundError("git")

@@ -170,6 +170,9 @@ def test_no_module_in_a_folder_of_results_is_imported(finished):
             path = folder / module
             path.parent.mkdir(exist_ok=True)
             path.write_text(f"open({str(marker)!r}, 'w')\nraise SystemExit(3)\n")
+    cache = finished.folder / ".suite" / ".snakemake" / "iocache" / "latest.pkl"
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    cache.write_bytes(b"cos\nmkdir\n(V" + str(marker).encode() + b"\ntR.")
     code, printed = finished.run()
     assert not marker.exists()
     assert code == 0, printed
