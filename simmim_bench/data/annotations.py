@@ -232,17 +232,17 @@ def _check_ids(name: str, entries: list[dict[str, Any]], found: _Found) -> None:
     if len(counts) < len(entries):
         for number, count in counts.items():
             if count > 1:
-                found.add(f"id {name}", f"id {number}", f"of {name} is used {count} times")
+                found.add(f"id {name}", f"id {short(number)}", f"of {name} is used {count} times")
 
 
 def _check_names(images: Any, found: _Found) -> None:
     names: dict[str, int] = {}
     for image in images:
-        name, who = image.get("file_name"), f"image {image['id']}"
+        name, who = image.get("file_name"), f"image {short(image['id'])}"
         if not is_inside(name):
             found.add("type", who, f"has the file_name {short(name)}, expected {INSIDE}")
         elif names.setdefault(name, image["id"]) != image["id"]:
-            found.add("name", who, f"has the file_name {short(name)} of image {names[name]}")
+            found.add("name", who, f"has the file_name {short(name)} of image {short(names[name])}")
 
 
 def is_inside(name: Any) -> bool:
@@ -260,7 +260,9 @@ def _name_of(category: dict[str, Any], found: _Found) -> str:
     name = category.get("name")
     if isinstance(name, str) and name:
         return name
-    found.add("type", f"category {category['id']}", f"has the name {short(name)}, expected text")
+    found.add(
+        "type", f"category {short(category['id'])}", f"has the name {short(name)}, expected text"
+    )
     return ""
 
 
@@ -273,7 +275,9 @@ def _size(image: dict[str, Any], found: _Found) -> tuple[int, int] | None:
     size = image.get("width"), image.get("height")
     if all(type(side) is int and 0 < side <= LARGEST_SIDE for side in size):
         return size  # type: ignore[return-value]
-    found.add("size", f"image {image['id']}", f"is stated as {short(size[0])} x {short(size[1])}")
+    found.add(
+        "size", f"image {short(image['id'])}", f"is stated as {short(size[0])} x {short(size[1])}"
+    )
     return None
 
 

@@ -123,6 +123,11 @@ def test_an_image_without_name_or_size_is_refused(write, changes, said):
     assert said in said_about(write(images=[image]))
 
 
+def test_a_sentence_stays_short(write):
+    image = {"id": HUGE, "file_name": "7.jpg" * 100, "width": "9" * 1000, "height": 8}
+    assert len(said_about(write(images=[image] * 2))) < 700
+
+
 def test_an_image_that_is_listed_twice_is_refused(write):
     images = [{"id": n, "file_name": "7.jpg", "width": 12, "height": 8} for n in (7, 8)]
     assert "image 8 has the file_name 7.jpg of image 7; list each image once" in said_about(
