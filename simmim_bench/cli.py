@@ -33,6 +33,9 @@ REASONS = {
     errno.EACCES: "no permission to read or write {}; change its permissions or give another path",
     errno.EPERM: "no permission to change {}; change its permissions or give another path",
     errno.ENAMETOOLONG: "the path {} is too long; give a shorter one",
+    errno.EIO: "the device of {} reports an error; check the disk or give a path elsewhere",
+    errno.EMFILE: "too many open files, {} cannot be opened; raise the limit with `ulimit -n 4096`",
+    errno.ESTALE: "{} has vanished from the network file system; check its mount and start again",
     errno.ELOOP: "{} is a symbolic link that leads to itself; give another path",
 }
 
@@ -49,6 +52,7 @@ def main(run: Callable[[], int | None], *, at_once: bool = False) -> NoReturn:
         at_once: Exit without freeing objects, which takes a second for a million of them;
             functions of ``atexit`` do not run.
     """
+    _open_closed_streams()
     try:
         code = run() or 0
         sys.stdout.flush()  # fails here, and not at exit, if it cannot be written
@@ -71,6 +75,14 @@ def main(run: Callable[[], int | None], *, at_once: bool = False) -> NoReturn:
             sys.stderr.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _open_closed_streams() -> None:
+    """Open what the shell closed (``>&-``) to nowhere, so that no file gets its number instead."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+            setattr(sys, name, Path(os.devnull).open("w" if number else "r"))  # noqa: SIM115
 
 
 def _fail(message: str) -> int:

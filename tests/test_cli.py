@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from simmim_bench import cli
+from simmim_bench.errors import BenchError
 
 ROOT = Path(__file__).parents[1]
 
@@ -234,3 +235,40 @@ def test_invalid_arguments_get_one_line(command, message):
 def run(*command):
     command = [sys.executable, *map(str, command)]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- 2>&-", "<&- >&- 2>&-"])
+def test_a_tool_whose_streams_are_closed_ends_as_ever(closed, tmp_path):
+    out = tmp_path / "x.csv"
+    line = f"{sys.executable} tools/leaderboard.py export {out} {closed}"
+    command = ["bash", "-c", line]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == (">&-" not in closed.split())
+    assert out.read_text("utf-8").count("\n") > 10
+    assert "records and cited" not in out.read_text("utf-8")
+
+
+@pytest.mark.parametrize("number", ["EIO", "EMFILE", "ESTALE"])
+def test_errors_of_devices_have_a_remedy(number, capsys):
+    def fail():
+        raise OSError(getattr(errno, number), "odd", "/mnt/x")
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main(fail)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "/mnt/x" in said
+    assert "odd" not in said
+
+
+def test_what_a_strangers_file_says_is_shown_as_text(capsys):
+    def fail():
+        raise BenchError("x\x1b[2J\ud800\u202e\n" + "y" * 9999 + "; remove it")
+
+    with pytest.raises(SystemExit):
+        cli.main(fail)
+    said = capsys.readouterr().err
+    assert said.startswith("error: x\\x1b[2J\\ud800\\u202e\n")
+    assert said.endswith("; remove it\n")
+    assert len(said) < 1200
