@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.optim import build_optim_wrapper
+from mmengine.optim import OptimWrapper, build_optim_wrapper
 
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.convert.layouts import LAYOUTS
@@ -195,3 +195,24 @@ def test_options_that_would_be_ignored_are_refused(swin, options, message):
 def test_it_logs_nothing(swin, caplog):
     optimizer_of(swin, paramwise_cfg={"layer_decay": 0.9})
     assert caplog.records == []
+
+
+def test_two_accumulated_iterations_make_the_step_of_one_batch_twice_as_large():
+    """The loss is divided by their number, and gradients are clipped once, before the step."""
+    images = torch.randn(8, 4, generator=torch.Generator().manual_seed(0)) * 100
+
+    def weights(count):
+        torch.manual_seed(0)
+        model = torch.nn.Linear(4, 1, bias=False)
+        wrapper = OptimWrapper(
+            torch.optim.SGD(model.parameters(), lr=0.1),
+            accumulative_counts=count,
+            clip_grad={"max_norm": 5.0},
+        )
+        wrapper.initialize_count_status(model, 0, 2 * count)
+        for batch in images.repeat(2, 1).chunk(2 * count):
+            with wrapper.optim_context(model):
+                wrapper.update_params(model(batch).square().mean())
+        return model.weight.detach()
+
+    assert torch.allclose(weights(2), weights(1), rtol=1e-5)
