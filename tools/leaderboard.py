@@ -68,7 +68,7 @@ def parse() -> argparse.Namespace:
         description="Write records and cited results for other programs. A metafile has only full "
         "runs measured here: cited results have neither config nor weights in this project.",
     )
-    command.add_argument("out", type=Path, metavar="FILE", help="output file")
+    command.add_argument("out", type=cli.output_file, metavar="FILE", help="output file")
     command.add_argument(
         "--format",
         choices=FORMATS,
