@@ -33,7 +33,7 @@ COCO: dict[str, Any] = {
     "annotations": [
         {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 8, 8], "area": 64, "iscrowd": 0, "segmentation": [[1, 1, 9, 1, 9, 9, 1, 9]]},
         {"id": 2, "image_id": 2, "category_id": 2, "bbox": [0, 0, 16, 16], "area": 256, "iscrowd": 1, "segmentation": {"size": [16, 16], "counts": [0, 256]}},
-        {"id": 3, "image_id": 2, "category_id": 2, "bbox": [2, 2, 4, 4], "area": 16, "iscrowd": 0, "segmentation": {"size": [16, 16], "counts": "R14Q10000000Q7"}},
+        {"id": 3, "image_id": 2, "category_id": 2, "bbox": [2, 2, 4, 4], "area": 16, "iscrowd": 0, "segmentation": {"size": [16, 16], "counts": "R14<00000n4"}},
     ],
 }  # fmt: skip
 

@@ -139,3 +139,16 @@ def test_odd_sizes_in_an_unsealed_card_are_a_sentence(checkpoint, tmp_path):
         files.card.write_text(json.dumps({**card, "sizes": sizes}))
         with pytest.raises(BenchError):
             load_pretrained(MODELS.build(dict(SWIN)), files.weights)
+
+
+def test_shapes_of_no_backbone_are_a_sentence():
+    from simmim_bench.weights.convert.architecture import Architecture
+    from simmim_bench.weights.convert.libraries import own_backbone
+
+    config = {**SWIN, "window_size": None, "img_size": {}}
+    odd = object.__new__(Architecture)
+    object.__setattr__(odd, "config", config)
+    with pytest.raises(
+        BenchError, match="the shapes in the checkpoint are not those of a backbone"
+    ):
+        own_backbone(odd)

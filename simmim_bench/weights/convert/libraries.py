@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
+from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.convert.architecture import RESNET_BLOCKS, Architecture
 from simmim_bench.weights.convert.layouts import WITHOUT_PACKAGE
@@ -58,8 +59,19 @@ class Runnable:
 
 
 def own_backbone(architecture: Architecture) -> nn.Module:
-    """Our class (that of mmpretrain), with random weights."""
-    built: nn.Module = MODELS.build(copy.deepcopy(architecture.config))
+    """Our class (that of mmpretrain), with random weights.
+
+    Raises:
+        BenchError: If no backbone has these sizes, as those of a damaged checkpoint.
+    """
+    try:
+        built: nn.Module = MODELS.build(copy.deepcopy(architecture.config))
+    except Exception as error:  # whatever a class says about odd sizes
+        config = f"{architecture.config!r:.300}"
+        raise BenchError(
+            f"the shapes in the checkpoint are not those of a backbone: {config} cannot be built "
+            f"({type(error).__name__}: {error!s:.100}); use the original file"
+        ) from error
     return built
 
 
