@@ -68,16 +68,18 @@ def check_mistakes(cfg: Any, name: str, *, data: bool = True) -> None:
     Raises:
         BenchError: What was given, what was expected, and the remedy.
     """
-    for message in (*config_mistakes(cfg), *(data_mistakes(cfg) if data else ())):
+    lacking = [key for key in PARTS if cfg.get(key) is None] if "painting" not in cfg else []
+    missing = [f"{key} must be a dict, got None" for key in lacking]
+    for message in (*missing, *config_mistakes(cfg), *(data_mistakes(cfg) if data else ())):
         raise BenchError(f"{name}: {message}")
 
 
 def config_mistakes(cfg: Any) -> Iterator[str]:
     """Yield a message about each value that cannot work, or does not fit another one."""
-    is_run = "painting" not in cfg  # whose protocols train nothing
-    if is_run and (lacking := [key for key in PARTS if not hasattr(cfg.get(key), "items")]):
-        yield f"{lacking[0]} must be a dict, got {cfg.get(lacking[0])!r:.80}"
-        return
+    for key in PARTS:
+        if cfg.get(key) is not None and not hasattr(cfg[key], "items"):
+            yield f"{key} must be a dict, got {cfg[key]!r:.80}"
+            return
     yield from _number_mistakes(cfg)
     yield from _schedule_mistakes(cfg)
     yield from metric_mistakes(cfg)

@@ -5,7 +5,7 @@ import pytest
 from simmim_bench.config import ROOT, load_config
 from simmim_bench.data.layouts import expected_paths
 from simmim_bench.errors import BenchError
-from simmim_bench.training.mistakes import config_mistakes
+from simmim_bench.training.mistakes import check_mistakes, config_mistakes
 from simmim_bench.training.process import prepare
 
 PRETRAIN = str(ROOT / "configs/demo/simmim_swin-demo.py")
@@ -15,7 +15,10 @@ PRETRAIN = str(ROOT / "configs/demo/simmim_swin-demo.py")
 def test_a_part_that_is_not_a_dict(key):
     cfg = load_config(PRETRAIN)
     cfg[key] = None
-    assert list(config_mistakes(cfg)) == [f"{key} must be a dict, got None"]
+    with pytest.raises(BenchError, match=f"{key} must be a dict, got None"):
+        check_mistakes(cfg, "own.py", data=False)
+    cfg[key] = 3
+    assert list(config_mistakes(cfg)) == [f"{key} must be a dict, got 3"]
 
 
 def test_a_painting_protocol_has_no_training():
