@@ -81,9 +81,14 @@ def load_config(
         reason = str(error) or type(error).__name__
         raise BenchError(f"config {path} cannot be read: {reason}") from error
     changes = dict(_parse_override(item) for item in overrides or [])
-    cfg.merge_from_dict(
-        {key: _converted(key, _current(cfg, key), new) for key, new in changes.items()}
-    )
+    new = {key: _converted(key, _current(cfg, key), text) for key, text in changes.items()}
+    try:
+        cfg.merge_from_dict(new)
+    except (TypeError, KeyError, ValueError, IndexError) as error:
+        raise BenchError(
+            f"--cfg-options {' '.join(overrides or [])} contradict each other ({error}); a part "
+            f"that is replaced has no keys"
+        ) from error
     _check_model(cfg.get("model"), path)
     if data_root is not None:
         _relocate(cfg, data_root)

@@ -36,3 +36,8 @@ def test_a_prefix_that_is_no_folder(prefix):
 def test_a_scope_of_no_library(scope):
     with pytest.raises(BenchError, match="default_scope must be one of mmpretrain, mmdet, mmseg"):
         prepare("none", scope)
+
+
+def test_overrides_that_contradict_each_other():
+    with pytest.raises(BenchError, match=r"--cfg-options model=256 model.type=x contradict"):
+        load_config(PRETRAIN, overrides=["model=256", "model.type=x"])
