@@ -85,10 +85,8 @@ def load_config(
     try:
         cfg.merge_from_dict(new)
     except (TypeError, KeyError, ValueError, IndexError) as error:
-        raise BenchError(
-            f"--cfg-options {' '.join(overrides or [])} contradict each other ({error}); a part "
-            f"that is replaced has no keys"
-        ) from error
+        given = " ".join(overrides or [])
+        raise BenchError(f"--cfg-options {given} contradict each other ({error})") from error
     _check_model(cfg.get("model"), path)
     if data_root is not None:
         _relocate(cfg, data_root)
@@ -128,11 +126,9 @@ def _check_model(node: Any, name: str, place: str = "model") -> None:
     elif hasattr(node, "items"):
         kind = node.get("type")
         kind = kind if isinstance(kind, str) else getattr(kind, "__name__", "")
-        loads = [key for key in ("pretrained", "checkpoint_path") if node.get(key)]
-        if kind.rpartition(".")[2] in ("Pretrained", "PretrainedInit") or loads:
-            what = (
-                f"{place}.{loads[0]}={node[loads[0]]!r:.80}" if loads else f"{place} of type {kind}"
-            )
+        loads = [f"{place}.{key}={node[key]!r:.80}" for key in LOADING if node.get(key)]
+        if loads or kind.rpartition(".")[2] in ("Pretrained", "PretrainedInit"):
+            what = loads[0] if loads else f"{place} of type {kind}"
             raise BenchError(
                 f"{name} has {what}, which loads weights without checking that they fit; remove "
                 f"it, and {LOAD_WEIGHTS} on the command line"
