@@ -24,10 +24,16 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmarks.fuzzing import commands, data, results, suites, weights
+from benchmarks.fuzzing import addresses, commands, data, results, suites, weights
 from benchmarks.fuzzing.worker import Case, Result, run_case
 
-CASES: tuple[Case, ...] = (*results.CASES, *suites.CASES, *weights.CASES, *data.CASES)
+CASES: tuple[Case, ...] = (
+    *results.CASES,
+    *suites.CASES,
+    *weights.CASES,
+    *data.CASES,
+    *addresses.CASES,
+)
 KINDS = ("accepted", "refused", "repeated", "unclear", "traceback", "hang", "crash", "lie")
 BAD = KINDS[3:]
 

@@ -65,7 +65,7 @@ def equal(record_property):
     """Function that bounds relative errors; ``benchmarks/equality.py`` prints the largest ones."""
 
     def check(reference, quantity, errors, bound=1e-5):
-        largest = max(errors)
+        largest = float(max(errors))  # a plain number: properties travel between processes
         record_property("equality", (reference, quantity, len(errors), largest, bound))
         assert largest <= bound, f"{quantity} of {reference}"
 

@@ -10,7 +10,6 @@ import json
 import shutil
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -383,60 +382,6 @@ def safetensors(folder: Path) -> Prepared:
     return st.one_of(damaged(valid), changed(header).map(framed)), read
 
 
-def urls(folder: Path) -> Prepared:
-    """Addresses of weights, archives and webhooks; the network is not reachable."""
-    from unittest import mock
-
-    import requests
-
-    from simmim_bench.data.prepare.archives import gather
-    from simmim_bench.data.prepare.download import download
-    from simmim_bench.errors import BenchError
-    from simmim_bench.suite.report import check_webhook
-    from simmim_bench.weights.convert.source import read_source
-
-    schemes = [
-        "http",
-        "https",
-        "file",
-        "ftp",
-        "data",
-        "javascript",
-        "s3",
-        "",
-        "HTTP",
-        "h ttp",
-        "//",
-        "file:",
-    ]
-    hosts = ["localhost:1", "127.0.0.1:1", "user:s3cret@localhost:1", "[::1", "[::1]:1", "localhost:99999", "localhost:x", "", "a" * 70, "%zz", "é", "..", "a b", "\n", "0"]  # fmt: skip
-    paths = ["", "/", "/x.pth", "/%2e%2e/x.pth", "/%00", "/%", "/x.pth?token=s3cret", "/x.pth#sha256=1", "/x#md5=", "/" + "a" * 300, "/cifar-10-python.tar.gz", "/é", "/\ud800", "/cifar-10-python.tar.gz#md5=" + "0" * 32]  # fmt: skip
-    address = st.tuples(*map(st.sampled_from, (schemes, ["://", ":", ":///"], hosts, paths))).map(
-        "".join
-    )
-    readers: list[Callable[[str], object]] = [
-        read_source,
-        lambda url: download(url, folder / "x", wait=0),
-        lambda url: gather("cifar10", [url], folder, lambda _: None),
-        check_webhook,
-    ]
-
-    def read(url: str) -> None:
-        refused: list[Exception] = []
-        with mock.patch("time.sleep"), mock.patch.object(requests.sessions.Session, "get_adapter", requests.sessions.Session.get_adapter):  # fmt: skip
-            for reader in readers:
-                try:
-                    reader(url)
-                except (BenchError, OSError) as error:
-                    refused.append(error)
-                    if "s3cret" in str(error):
-                        raise LieError(f"a secret is repeated: {error}") from error
-        if refused:
-            raise refused[0]
-
-    return st.one_of(address, st.text(max_size=20), st.sampled_from(TEXTS)), read
-
-
 CASES = (
     Case("checkpoints, bytes", 3, checkpoint_files),
     Case("training checkpoints", 2, whole_checkpoints),
@@ -445,5 +390,4 @@ CASES = (
     Case("checkpoint contents", 1.5, checkpoint_contents),
     Case("conversions", 0.7, conversions),
     Case("safetensors", 1, safetensors),
-    Case("URLs", 1.5, urls),
 )
