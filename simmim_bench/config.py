@@ -84,7 +84,7 @@ def load_config(
     new = {key: _converted(key, _current(cfg, key), text) for key, text in changes.items()}
     try:
         cfg.merge_from_dict(new)
-    except (TypeError, KeyError, ValueError, IndexError) as error:
+    except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
         given = " ".join(overrides or [])
         raise BenchError(f"--cfg-options {given} contradict each other ({error})") from error
     _check_model(cfg.get("model"), path)

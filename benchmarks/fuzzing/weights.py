@@ -311,7 +311,9 @@ def checkpoint_contents(folder: Path) -> Prepared:
         if kind == "state":
             return {**rest, "state_dict": draw(_states(state, _odd_tensors()))}
         if kind == "config":
-            text = "\n".join(f"{key} = {value!r}" for key, value in draw(changed(CONFIG, 1)).items() if isinstance(key, str)) if True else ""  # fmt: skip
+            given = draw(changed(CONFIG, 1))
+            items = given.items() if isinstance(given, dict) else [("x", given)]
+            text = "\n".join(f"{key} = {value!r}" for key, value in items)
         else:
             text = draw(damaged(lines.encode())).decode("utf-8", "replace")
         return {**rest, "meta": {**rest["meta"], "cfg": text}, "state_dict": state}

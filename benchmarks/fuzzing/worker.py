@@ -146,7 +146,12 @@ def _work(case: Case, inputs: int, start: int, skip: int, send: Any) -> None:
                 send.send(outcome(read, content))
             number += 1
 
-        each()
+        try:
+            each()
+        except BaseException as error:
+            send.send(("traceback", 0.0, f"the inputs cannot be made: {error!r}", ""))
+            send.send(None)
+            raise
         while number < inputs:  # hypothesis ends early if it has seen all there is
             number += 1
             if number > skip:

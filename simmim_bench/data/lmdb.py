@@ -5,7 +5,8 @@ Keys are arbitrary. An image has the address ``lmdb://<folder>#<key>``.
 
 from __future__ import annotations
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -58,13 +59,28 @@ def open_lmdb(path: Path) -> Any:
         ) from error
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[Any]:
+    """A transaction that reads the LMDB at ``path``.
+
+    Raises:
+        BenchError: If it is not an LMDB or is damaged.
+    """
+    lmdb = lmdb_package()
+    try:
+        with closing(open_lmdb(path)) as environment, environment.begin() as transaction:
+            yield transaction
+    except lmdb.Error as error:
+        raise BenchError(f"{path} is damaged ({error}); restore it, or pack it again") from error
+
+
 def lmdb_keys(path: Path) -> list[bytes]:
     """All keys, sorted by their bytes.
 
     Raises:
         BenchError: If there are none.
     """
-    with closing(open_lmdb(path)) as environment, environment.begin() as transaction:
+    with reading(path) as transaction:
         keys = list(transaction.cursor().iternext(keys=True, values=False))
     if not keys:
         raise BenchError(f"{path} is empty; expected an image under each key")
@@ -125,7 +141,7 @@ class LMDBBackend(BaseStorageBackend):
         path, _, key = filepath.removeprefix(f"{PREFIX}://").rpartition("#")
         # An environment must not be used across a fork, nor opened again in a worker that
         # inherits it. Opening takes 0.1 ms, decoding an image several.
-        with closing(open_lmdb(Path(path))) as environment, environment.begin() as transaction:
+        with reading(Path(path)) as transaction:
             content = transaction.get(unquote_to_bytes(key))
         if content is None:
             raise OSError(f"{path} has no key {key}")

@@ -7,6 +7,7 @@ import time
 import pytest
 from PIL import Image
 
+from simmim_bench.data.lmdb import lmdb_keys, write_lmdb
 from simmim_bench.data.prepare.archives import gather
 from simmim_bench.data.prepare.convert.imagenet import validation_labels
 from simmim_bench.data.prepare.download import download
@@ -143,3 +144,16 @@ def test_a_truncated_development_kit(tmp_path):
     (tmp_path / "ILSVRC2012_validation_ground_truth.txt").write_text("1\n")
     with pytest.raises(BenchError, match="cannot be read"):
         validation_labels(tmp_path)
+
+
+def test_a_damaged_lmdb(tmp_path):
+    pytest.importorskip("lmdb")
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    (tmp_path / "db").mkdir()
+    write_lmdb([tmp_path / "a.png"] * 3, tmp_path / "db", lambda _: None)
+    data = bytearray((tmp_path / "db" / "data.mdb").read_bytes()[: 1 << 15])
+    for page in range(2, len(data) // 4096):
+        data[page * 4096 + 10] ^= 0xFF  # the kind of the page
+    (tmp_path / "db" / "data.mdb").write_bytes(data)
+    with pytest.raises(BenchError, match=r"is damaged .* restore it, or pack it again"):
+        lmdb_keys(tmp_path / "db")

@@ -38,6 +38,7 @@ def test_a_scope_of_no_library(scope):
         prepare("none", scope)
 
 
-def test_overrides_that_contradict_each_other():
-    with pytest.raises(BenchError, match=r"--cfg-options model=256 model.type=x contradict"):
-        load_config(PRETRAIN, overrides=["model=256", "model.type=x"])
+@pytest.mark.parametrize("whole", ["256", "None"])
+def test_overrides_that_contradict_each_other(whole):
+    with pytest.raises(BenchError, match=rf"--cfg-options model={whole} model.type=x contradict"):
+        load_config(PRETRAIN, overrides=[f"model={whole}", "model.type=x"])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from simmim_bench.data.image_files import list_images
-from simmim_bench.data.lmdb import lmdb_keys, open_lmdb
+from simmim_bench.data.lmdb import lmdb_keys, reading
 from simmim_bench.data.pixels import unusual_headers
 from simmim_bench.data.prepare.check import Part, Seen, decoded, examine
 from simmim_bench.data.prepare.parallel import Advance, in_parallel
@@ -94,7 +93,7 @@ def _content(piece: Piece) -> bytes:
         with piece.path.open("rb") as stream:
             stream.seek(offset)
             return stream.read(size)
-    with closing(open_lmdb(piece.path)) as environment, environment.begin() as transaction:
+    with reading(piece.path) as transaction:
         return bytes(transaction.get(piece.key))
 
 
