@@ -19,6 +19,7 @@ from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest
 from simmim_bench.records.protocols import Protocol, protocol_metrics
 from simmim_bench.training.data import check_name, data_of_test
 from simmim_bench.training.mistakes import check_mistakes
+from simmim_bench.training.process import leave, prepare
 
 RECORD = "record.json"
 
@@ -46,11 +47,10 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     check_name(args)
     check_mistakes(cfg, args.config, data=False)
     check_content(cfg)
+    prepare(args.launcher, cfg.default_scope)
     from simmim_bench.training.adapt import use_cpu
-    from simmim_bench.training.process import leave, prepare
     from simmim_bench.training.runner import configure
 
-    prepare(args.launcher, cfg.default_scope)
     use_cpu(cfg)
     work_dir = args.work_dir or Path("work_dirs") / Path(args.config).stem / "test"
     hooks: list[dict[str, Any]] = [

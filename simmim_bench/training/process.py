@@ -57,6 +57,7 @@ def prepare(launcher: str, library: str) -> int:
     with imports():
         for name in (library, "mmpretrain"):  # all libraries use backbones of mmpretrain
             importlib.import_module(f"{name}.datasets")
+        importlib.import_module("simmim_bench.data.augment")  # mmpretrain finds what mixes batches
     return start_distributed(launcher)
 
 

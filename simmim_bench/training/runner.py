@@ -23,7 +23,6 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner, autocast
 from torch import nn
 
-import simmim_bench.data.augment  # noqa: F401  (registers what mixes batches)
 from simmim_bench.backbones import adapter_for
 from simmim_bench.data.image_folder import check_sample, use_image_folder
 from simmim_bench.errors import BenchError

@@ -73,13 +73,13 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
     said = adapt(cfg, run)
     deviations = [*run.deviations, *(text for text in said if not isinstance(text, Note))]
     configure(cfg, run.work_dir, run.launcher, run.seed, hooks_of(cfg, run, deviations))
-    last, damaged = _checkpoint_to_continue(run, run.identity(cfg))
+    last, found = _checkpoint_to_continue(run, run.identity(cfg))
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
     # Before the model is wrapped, which waits for all processes: one may run out of memory then.
     tried_again = has_tried_again(cfg, run.work_dir, run.world_size)
     with explained(run.config, less_memory=TRAIN_WITH_LESS):
         runner = BenchRunner.from_cfg(cfg)
-        for text in [*notes, *said, *damaged]:
+        for text in [*notes, *said, *found]:
             runner.logger.info(text)
         with stopping(
             runner,
@@ -142,7 +142,7 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
 
 
 def _checkpoint_to_continue(run: Run, identity: dict[str, Any]) -> tuple[Path | None, list[str]]:
-    """Last undamaged checkpoint of a resumed run, if any, and a sentence for each damaged one."""
+    """Last undamaged checkpoint of a resumed run, if any, and sentences for the log."""
     from simmim_bench.training.runner import latest_checkpoint
     from simmim_bench.weights.identity import check_resumable, check_unused
 
@@ -153,7 +153,6 @@ def _checkpoint_to_continue(run: Run, identity: dict[str, Any]) -> tuple[Path | 
         return None, []
     damaged: list[Path] = []
     last = latest_checkpoint(run.work_dir, damaged)
-    if last is not None:
-        check_resumable(last, identity)
+    notes = check_resumable(last, identity) if last is not None else []
     then = f"continuing from {last.name}" if last else "starting again"
-    return last, [f"{path} is truncated or damaged; {then}" for path in damaged]
+    return last, [*notes, *(f"{path} is truncated or damaged; {then}" for path in damaged)]

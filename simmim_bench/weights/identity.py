@@ -45,8 +45,11 @@ def read_identity(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
     return run
 
 
-def check_resumable(path: Path, own: dict[str, Any]) -> None:
+def check_resumable(path: Path, own: dict[str, Any]) -> list[str]:
     """Refuse to resume from the checkpoint of another run, or from one that holds code.
+
+    Returns:
+        Sentences for the log.
 
     Raises:
         BenchError: Names the first value that differs, and the remedy.
@@ -59,12 +62,13 @@ def check_resumable(path: Path, own: dict[str, Any]) -> None:
             f"meta.config in {path} is a config that mmengine would execute, which tools/train.py "
             f"never writes; do not use the file if it is not yours, or remove it and start again"
         )
+    notes: list[str] = []
     for name, value in own.items():
         before = written.get(name)
         if before == value or (name in LATER and name not in written):
             continue
         if name == "data":
-            _check_data(path, before, value)
+            notes += _check_data(path, before, value)
             continue
         if name == "precision":
             raise BenchError(
@@ -81,19 +85,31 @@ def check_resumable(path: Path, own: dict[str, Any]) -> None:
             f"{path} was written with {name} {_short(before)}, this run has {name} "
             f"{_short(value)}; resume with the same values as before, or give another --work-dir"
         )
+    return notes
 
 
-def _check_data(path: Path, before: Any, now: Any) -> None:
-    """Raise if the data differ; their name may."""
+def _check_data(path: Path, before: Any, now: Any) -> list[str]:
+    """Raise if the training data differ; a repaired validation image does not end a training."""
     if before is None or now is None:
-        return
+        return []
     if isinstance(before, dict) and before.get("sha256") == now["sha256"]:
-        return
+        return []
     shown = [_shown_data(data) for data in (before, now)]
+    if _trained_on(before) is not None and _trained_on(before) == _trained_on(now):
+        return [
+            f"the training data are those of {path.name}, the validation data changed: it was "
+            f"written with {shown[0]}, this run reads {shown[1]}"
+        ]
     raise BenchError(
         f"{path} was written with the data {shown[0]}, this run reads {shown[1]}; use the same "
         f"data as before, or give another --work-dir"
     )
+
+
+def _trained_on(data: Any) -> Any:
+    """Fingerprint of the training data."""
+    parts = data.get("parts") if isinstance(data, dict) else None
+    return parts.get("train") if isinstance(parts, dict) else None
 
 
 def _shown_data(data: Any) -> str:

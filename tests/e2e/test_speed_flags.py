@@ -119,6 +119,9 @@ def test_another_precision_is_a_deviation(tools, tmp_path):
 
 
 def test_one_process_is_not_sharded(tools, tmp_path):
-    code, printed = tools.run("tools/train.py", PRETRAIN, "--work-dir", tmp_path, "--fsdp")
+    code, printed = tools.run(
+        "tools/train.py", PRETRAIN, "--work-dir", tmp_path, "--fsdp",
+        "--cfg-options", "train_dataloader.batch_size=8",
+    )  # fmt: skip
     assert code == 2
     assert "--fsdp shards a model over several processes, got 1" in printed

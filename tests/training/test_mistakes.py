@@ -54,7 +54,7 @@ def load(name, *overrides, root=None, classes=None):
             "(Accuracy(topk=(1,)))",
         ),
         (CLASSES, "protocol.metrics.top1=accurate/top1", "which val_evaluator does not measure"),
-        (CLASSES, "val_evaluator=[]", "val_evaluator is empty, so that protocol.metrics.top1 is not"),
+        (CLASSES, "val_evaluator=[]", "val_evaluator is empty, so that protocol.metrics"),
         (CLASSES, "test_evaluator.topk=5", "which test_evaluator does not measure"),
         ("demo/upernet_swin-demo", "protocol.metrics.miou=mDice", "does not measure (IoUMetric("),
         ("demo/mask-rcnn_swin-demo_fpn", "val_evaluator.metric=bbox", "asks for 'coco/segm_mAP"),

@@ -132,11 +132,14 @@ def test_products_are_in_tf32_only_if_the_config_says_so(stated, monkeypatch):
         torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
 
 
-def test_a_runner_alone_finds_what_mixes_batches():
-    """mmengine builds a classifier before anything else of ours is imported."""
+def test_a_prepared_process_finds_what_mixes_batches_and_has_the_operators_of_detectors():
+    """mmengine builds a classifier before anything else of ours; mmdet keeps what it imported."""
     code = (
-        "import simmim_bench.training.runner; from mmpretrain.registry import BATCH_AUGMENTS; "
-        "print(BATCH_AUGMENTS.get('simmim_bench.Mixup'))"
+        "import simmim_bench.training.runner; from simmim_bench.training.process import prepare; "
+        "prepare('none', 'mmdet'); from mmpretrain.registry import BATCH_AUGMENTS; "
+        "from mmdet.models.dense_heads import rpn_head; "
+        "print(BATCH_AUGMENTS.get('simmim_bench.Mixup'), rpn_head.batched_nms.__module__)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "simmim_bench.data.augment.Mixup" in done.stdout, done.stderr
+    assert "mmcv.ops.nms" in done.stdout, done.stderr

@@ -93,6 +93,16 @@ def test_another_run_is_told_the_difference(own, write, name, value, said):
         check_resumable(path, own)
 
 
+def test_a_repaired_validation_image_does_not_end_a_training(own, write):
+    now = {**own["data"], "parts": {"train": "a" * 64, "val": "b" * 64}}
+    before = {**now, "sha256": "f" * 64, "parts": {**now["parts"], "val": "c" * 64}}
+    path = write({"state_dict": {}, "simmim_bench": {"run": {**own, "data": before}}})
+    (note,) = check_resumable(path, {**own, "data": now})
+    assert "the validation data changed" in note
+    with pytest.raises(BenchError, match="this run reads Flowers"):
+        check_resumable(path, {**own, "data": {**now, "parts": {"train": "d" * 64}}})
+
+
 def test_data_of_another_name_are_the_same_data(own, write):
     renamed = {**own, "data": {**own["data"], "name": "My flowers"}}
     check_resumable(write({"state_dict": {}, "simmim_bench": {"run": renamed}}), own)
