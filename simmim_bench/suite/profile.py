@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -123,6 +124,11 @@ def _check_slurm() -> None:
         raise BenchError(
             "--launcher slurm needs Snakemake's Slurm executor; install it with "
             "`pip install 'simmim_bench[slurm]'`"
+        )
+    if " " in sys.executable:  # Snakemake's job scripts do not quote it
+        raise BenchError(
+            f"--launcher slurm needs a Python whose path has no space, got {sys.executable}; make "
+            f"the environment in another folder"
         )
 
 

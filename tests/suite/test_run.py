@@ -161,6 +161,14 @@ def test_what_this_machine_does_not_have_is_refused(project, monkeypatch):
         project.run(launcher="slurm")
 
 
+def test_a_python_that_job_scripts_cannot_name_is_refused(project, monkeypatch):
+    monkeypatch.setattr("simmim_bench.suite.profile.shutil.which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr("simmim_bench.suite.profile.importlib.util.find_spec", lambda _: True)
+    monkeypatch.setattr("sys.executable", "/home/me/my env/bin/python")
+    with pytest.raises(BenchError, match="a Python whose path has no space, got /home/me/my env"):
+        project.run(launcher="slurm")
+
+
 def test_no_module_in_a_folder_of_results_is_imported(finished):
     """A stranger's work dir may hold some; Python imports from the folder it starts in."""
     finished.config("cls_net", "steps = 2\n")  # so that stages run again
