@@ -9,10 +9,14 @@ from unittest import mock
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import settings
 
 from simmim_bench import ops
 from tests.slurm_cluster import Cluster, why_not
 
+# A busy machine is no failure.
+settings.register_profile("simmim_bench", deadline=None)
+settings.load_profile("simmim_bench")
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 ops.install()
 

@@ -3,6 +3,7 @@
 import argparse
 import errno
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -84,7 +85,7 @@ def failing(code, name="out/a"):
         (failing(errno.EPERM), "no permission to change out/a; change its permissions or give"),
         (failing(errno.ENOSPC), "the disk is full ([Errno 28] No space left on device: 'out/a')"),
         (failing(errno.EDQUOT), "the disk is full ([Errno 122] Disk quota exceeded: 'out/a')"),
-        (failing(errno.EIO, b"a\xff"), "a\\udcff: Input/output error"),
+        (failing(errno.EIO, b"a\xff"), "the device of a\\udcff reports an error; check the disk"),
         (failing(errno.EBADF, 7), "7: Bad file descriptor"),
         (failing(errno.EMFILE, None), "[Errno 24] Too many open files"),
     ],
@@ -240,7 +241,7 @@ def run(*command):
 @pytest.mark.parametrize("closed", [">&-", "<&- 2>&-", "<&- >&- 2>&-"])
 def test_a_tool_whose_streams_are_closed_ends_as_ever(closed, tmp_path):
     out = tmp_path / "x.csv"
-    line = f"{sys.executable} tools/leaderboard.py export {out} {closed}"
+    line = f"{shlex.quote(sys.executable)} tools/leaderboard.py export {out} {closed}"
     command = ["bash", "-c", line]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert (done.returncode, done.stderr) == (0, "")

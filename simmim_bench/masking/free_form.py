@@ -94,8 +94,8 @@ class FreeFormMask(MaskStrategy):
     def _masked_patches(self, grid: Grid, share: Tensor, noise: Tensor) -> Tensor:
         """Rank all patches by the time at which they are covered; mask the first ones.
 
-        Shape number s is drawn from time s to s + 1. A patch outside all shapes is covered after
-        them, in the order of its distance to the nearest one.
+        Shape number s is drawn from time 2s to 2s + 1, so that no two shapes share a time. A patch
+        outside all shapes is covered after them, in the order of its distance to the nearest one.
         """
         wanted = count_of(share, grid)
         rows, columns = grid
@@ -108,11 +108,11 @@ class FreeFormMask(MaskStrategy):
         for number, draw in enumerate(noise.split(self.shapes, dim=1)):
             shape = self._stroke if draw.shape[1] == STROKE else self._blob
             progress, outside = shape(draw[:, :, None, None], y, x, extent)
-            time = torch.minimum(time, number + progress)
+            time = torch.minimum(time, 2 * number + progress)
             gap = torch.minimum(gap, outside)
             if (time.isfinite().sum(dim=(1, 2)) >= wanted).all():
                 break
-        time = torch.where(time.isfinite(), time, len(self.shapes) + gap).flatten(1)
+        time = torch.where(time.isfinite(), time, 2 * len(self.shapes) + gap).flatten(1)
         return first_patches(time, wanted, grid)
 
     def _stroke(

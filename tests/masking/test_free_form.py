@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import label
 
@@ -80,10 +80,10 @@ def drawn(strategy, kinds, numbers, rows, columns, wanted):
         point, rest, found = ((row + 0.5) / side, (column + 0.5) / side), numbers, []
         for index, (kind, count) in enumerate(kinds):
             time, gap = kind(rest[:count], point, extent, strategy)
-            found.append((index + time, gap))
+            found.append((2 * index + time, gap))
             rest = rest[count:]
         first = min(time for time, _ in found)
-        growth = len(kinds) + min(gap for _, gap in found)
+        growth = 2 * len(kinds) + min(gap for _, gap in found)
         order.append((first if math.isfinite(first) else growth, row, column))
     mask = np.zeros((rows, columns), bool)
     for _, row, column in sorted(order)[:wanted]:
@@ -93,6 +93,7 @@ def drawn(strategy, kinds, numbers, rows, columns, wanted):
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(1, 12), st.integers(1, 12), st.floats(0.05, 0.95), st.integers(0, 1000))
+@example(8, 10, 0.234375, 185)  # a stroke begins in the moment in which the one before ends
 def test_masks_are_those_drawn_patch_by_patch(rows, columns, ratio, seed):
     strategy = build(ratio, strokes=4, blobs=2, width=(0.1, 0.3), angle=90)
     kinds = [(stroke, STROKE)] * 4
