@@ -9,11 +9,15 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+import pytest
+
 from simmim_bench.suite.processes import die_with_parent
+from simmim_bench.suite.profile import PLUGIN
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "srun", "sbatch", "sinfo", "scancel")
 SYSTEM_CONFIG = Path("/etc/slurm/slurm.conf")
@@ -185,3 +189,10 @@ def free_ports(count):
     for one in sockets:
         one.close()
     return ports
+
+
+def skip_without_jobs():
+    """Skip a test of ``--launcher slurm`` where suites refuse it."""
+    pytest.importorskip(PLUGIN)
+    if " " in sys.executable:
+        pytest.skip("Snakemake's job scripts do not quote the path of Python")

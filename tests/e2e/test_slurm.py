@@ -2,14 +2,13 @@
 
 import json
 import os
-import sys
 
 import pytest
 import yaml
 
 from simmim_bench.records.manifest import Manifest
-from simmim_bench.suite.profile import PLUGIN
 from tests.e2e.conftest import CONFIGS, DEMO, PRETRAIN
+from tests.slurm_cluster import skip_without_jobs
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
@@ -36,9 +35,7 @@ def test_two_tasks_train_and_test_to_the_same_figures(tools, slurm, tmp_path, mo
 
 
 def test_a_suite_runs_as_jobs_the_pretraining_with_two_tasks(tools, slurm, tmp_path, monkeypatch):
-    pytest.importorskip(PLUGIN)
-    if " " in sys.executable:
-        pytest.skip("Snakemake's job scripts do not quote the path of Python")
+    skip_without_jobs()
     for name, value in {**os.environ, "SBATCH_PARTITION": slurm}.items():
         monkeypatch.setitem(tools.env, name, value)
     short = {"train_cfg.max_epochs": 1, "auto_scale_lr.base_batch_size": 8}

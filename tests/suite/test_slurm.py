@@ -13,7 +13,8 @@ from simmim_bench.io import atomic_write_json
 from simmim_bench.suite import events
 from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.profile import PLUGIN, Profile
+from simmim_bench.suite.profile import Profile
+from tests.slurm_cluster import skip_without_jobs
 
 pytestmark = pytest.mark.slurm
 PRETRAIN = "pretrain/simmim__net/seed0"
@@ -122,7 +123,7 @@ def test_a_job_of_a_stage_that_failed_for_good_is_not_tried_again(jobs):
 
 
 def test_a_whole_suite_runs_as_jobs_and_what_was_cancelled_again(project, slurm, monkeypatch):
-    pytest.importorskip(PLUGIN)
+    skip_without_jobs()
     monkeypatch.setenv("SBATCH_PARTITION", slurm)
     project.config("simmim_net", "steps = 50\nseconds = 0.1\n")
     project.write_suite(override=[{"task": "pretrain", "resources": {"gpus": 2}}])

@@ -49,7 +49,7 @@ ODD = {
     "meta": (lambda content: content.update(meta=3), "is not a checkpoint of a pretraining run"),
     "kind": (
         lambda content: content["simmim_bench"]["run"].update(kind=["full"]),
-        r"the run's kind in .* is \['full'\]",
+        r"kind in the identity in .* is \['full'\], expected full or smoke",
     ),
     "data": (
         lambda content: content["simmim_bench"]["run"].update(data={"name": 3}),
