@@ -5,6 +5,8 @@ Keys are arbitrary. An image has the address ``lmdb://<folder>#<key>``.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -21,6 +23,15 @@ from simmim_bench.registry import DATASETS
 
 PREFIX = "lmdb"
 _BATCH = 1000  # images per transaction
+_LIST = """
+import lmdb, sys
+path, is_folder = sys.argv[1:]
+options = {"readonly": True, "lock": False, "readahead": False}
+environment = lmdb.open(path, subdir=is_folder == "True", **options)
+for key, value in environment.begin(buffers=True).cursor():
+    len(value)
+"""
+_SECONDS = 600  # a million images take two
 
 
 def lmdb_package() -> Any:
@@ -60,26 +71,52 @@ def open_lmdb(path: Path) -> Any:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[Any]:
+def reading(path: Path, *, buffers: bool = False) -> Iterator[Any]:
     """A transaction that reads the LMDB at ``path``.
+
+    Args:
+        path: Folder or file.
+        buffers: Give keys and values as memory views, which are not read before they are used.
 
     Raises:
         BenchError: If it is not an LMDB or is damaged.
     """
     lmdb = lmdb_package()
     try:
-        with closing(open_lmdb(path)) as environment, environment.begin() as transaction:
+        with (
+            closing(open_lmdb(path)) as environment,
+            environment.begin(buffers=buffers) as transaction,
+        ):
             yield transaction
     except lmdb.Error as error:
         raise BenchError(f"{path} is damaged ({error}); restore it, or pack it again") from error
+
+
+def check_lmdb(path: Path) -> None:
+    """List an LMDB in another process: its library maps the file, and damage can end the process.
+
+    Raises:
+        BenchError: If that process died, or did not end.
+    """
+    command = [sys.executable, "-c", _LIST, str(path), str(path.is_dir())]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        problem = f"listing it takes more than {_SECONDS} s"
+    else:
+        if done.returncode >= 0:  # an error is told by the reader
+            return
+        problem = f"listing it ends a process with signal {-done.returncode}"
+    raise BenchError(f"{path} is damaged ({problem}); restore it, or pack it again")
 
 
 def lmdb_keys(path: Path) -> list[bytes]:
     """All keys, sorted by their bytes.
 
     Raises:
-        BenchError: If there are none.
+        BenchError: If there are none, or the LMDB is damaged.
     """
+    check_lmdb(path)
     with reading(path) as transaction:
         keys = list(transaction.cursor().iternext(keys=True, values=False))
     if not keys:
@@ -88,8 +125,13 @@ def lmdb_keys(path: Path) -> list[bytes]:
 
 
 def lmdb_contents(path: Path) -> list[tuple[str, int]]:
-    """Key and size of each image, sorted by key; images are not read."""
-    with closing(open_lmdb(path)) as environment, environment.begin(buffers=True) as transaction:
+    """Key and size of each image, sorted by key; images are not read.
+
+    Raises:
+        BenchError: If the LMDB is damaged.
+    """
+    check_lmdb(path)
+    with reading(path, buffers=True) as transaction:
         return [(bytes(key).hex(), len(value)) for key, value in transaction.cursor()]
 
 

@@ -146,6 +146,20 @@ def test_a_truncated_development_kit(tmp_path):
         validation_labels(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import os; os.kill(os.getpid(), 11)", "ends a process with signal 11"),
+        ("import time; time.sleep(60)", "listing it takes more than 3 s"),
+    ],
+)
+def test_an_lmdb_whose_library_would_crash_or_hang(tmp_path, monkeypatch, code, said):
+    monkeypatch.setattr("simmim_bench.data.lmdb._LIST", code)
+    monkeypatch.setattr("simmim_bench.data.lmdb._SECONDS", 3)
+    with pytest.raises(BenchError, match=said):
+        lmdb_keys(tmp_path)
+
+
 def test_a_damaged_lmdb(tmp_path):
     pytest.importorskip("lmdb")
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
