@@ -128,7 +128,8 @@ def metric_mistakes(cfg: Any) -> Iterator[str]:
         given = cfg.get(name) or []
         evaluators = list(given) if isinstance(given, (list, tuple)) else [given]
         kinds = [_kind(each) for each in evaluators]
-        if wanted and not evaluators and cfg.get(name.replace("evaluator", "dataloader")):
+        loader = name.replace("evaluator", "dataloader")
+        if wanted and not evaluators and cfg.get(loader) and "painting" not in cfg:
             yield f"{name} is empty, so that {next(iter(wanted))} is not measured; state one"
         if not evaluators or any(kind not in METRICS or each.get("prefix") for kind, each in
                                  zip(kinds, evaluators, strict=True)):  # fmt: skip
