@@ -3,7 +3,7 @@
     python -m benchmarks.fuzz --inputs 20000 --commands 600
 
 Inputs are made by hypothesis from valid files and a seed, so that the same numbers give the same
-inputs. Each class runs in a process of its own; a crash or a hang costs one input. The table counts
+inputs. Each class runs in a separate process; a crash or a hang costs one input. The table counts
 how inputs end:
 
     accepted    read without an error

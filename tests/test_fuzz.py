@@ -13,7 +13,7 @@ FAST = settings(
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-SLOW = {"folders of runs": 2, "records, sealed anew": 2, "suite files": 8, "images": 10}
+SLOW = {"folders of runs": 2, "records, valid hash": 2, "suite files": 8, "images": 10}
 SLOW |= {"config files, run": 4, "--cfg-options": 4, "conversions": 2, "checkpoint contents": 4}
 SLOW |= {"cited results": 6, "URLs": 20, "state dicts": 8}
 

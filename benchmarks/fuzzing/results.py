@@ -268,7 +268,7 @@ def run_folders(folder: Path) -> Prepared:
 
 CASES = (
     Case("records", 4, records),
-    Case("records, sealed anew", 0.5, sealed_records),
+    Case("records, valid hash", 0.5, sealed_records),
     Case("manifests", 3, manifests),
     Case("cited results", 2, published),
     Case("logs of scalars", 2, curves),

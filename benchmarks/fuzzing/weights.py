@@ -229,7 +229,7 @@ def _states(draw: Draw, valid: dict[str, Any], odd: st.SearchStrategy[Any]) -> A
 
 
 def state_dicts(folder: Path) -> Prepared:
-    """Exported weights whose content was changed, and sealed anew with the right hash."""
+    """Exported weights whose content was changed and whose hash was recomputed."""
     import torch
 
     from simmim_bench.weights.pretrained import load_pretrained

@@ -1,4 +1,4 @@
-"""Run the inputs of a class in a process of its own, and count how they ended."""
+"""Run the inputs of each class in a separate process and count the outcomes."""
 
 # lists of inputs
 
