@@ -5,12 +5,11 @@ Errors name the key or file that was given and the nearest one that exists.
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,22 +36,13 @@ STARTS = {"load_from": LOAD_WEIGHTS, "resume": "pass --resume", "resume_from": "
 """Keys of a config by which mmengine starts from a checkpoint, and what to do instead."""
 
 
-def config_of(args: argparse.Namespace) -> Any:
-    """The config of a command line that has the arguments of ``cli.config_arguments``."""
-    return load_config(
-        args.config,
-        overrides=args.cfg_options,
-        data_root=args.data_root,
-        num_classes=args.num_classes,
-    )
-
-
 def load_config(
     path: str,
     *,
     overrides: list[str] | None = None,
     data_root: str | None = None,
     num_classes: int | None = None,
+    first: Callable[[Any], None] | None = None,
 ) -> Any:
     """Read the config file ``path`` and apply command-line changes.
 
@@ -61,6 +51,7 @@ def load_config(
         overrides: ``KEY=VALUE`` strings with dotted keys, mmengine's ``--cfg-options``.
         data_root: Replaces the folder of the config's dataset.
         num_classes: Replaces every ``num_classes`` in the config.
+        first: Changes the config before all others (``recipe.command_line``).
 
     Returns:
         mmengine ``Config``.
@@ -80,6 +71,8 @@ def load_config(
     except (Exception, SystemExit) as error:
         reason = str(error) or type(error).__name__
         raise BenchError(f"config {path} cannot be read: {reason}") from error
+    if first is not None:
+        first(cfg)
     changes = dict(_parse_override(item) for item in overrides or [])
     new = {key: _converted(key, _current(cfg, key), text) for key, text in changes.items()}
     try:

@@ -204,11 +204,7 @@ def config_files(folder: Path) -> Prepared:
 
 def own_configs(folder: Path) -> Prepared:
     """Config files of the user, which are run as Python."""
-    from simmim_bench.config import (
-        config_of,  # noqa: F401
-        load_config,
-        resolved_hash,
-    )
+    from simmim_bench.config import load_config, resolved_hash
     from simmim_bench.data.layouts import missing_data
 
     path = folder / "config.py"

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.config import config_of
+from simmim_bench.recipe.command_line import config_of
 from simmim_bench.data.content import check_content
 from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError

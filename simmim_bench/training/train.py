@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.config import config_of
+from simmim_bench.recipe.command_line import config_of
 from simmim_bench.data.content import check_content
 from simmim_bench.data.layouts import check_data
 from simmim_bench.io import check_output_folder

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simmim_bench.config import config_of
+from simmim_bench.recipe.command_line import config_of
 from simmim_bench.training.run import check_origin, make_run
 from tools.train import parse
 
