@@ -33,7 +33,8 @@ def install() -> bool:
     """Replace ``mmcv._ext`` by torchvision unless mmcv has compiled operators.
 
     mmpretrain's language models, which simmim_bench does not use, are not imported: with
-    transformers 5 their import fails. Call it before mmpretrain, mmdet or mmseg is imported; a second call does nothing.
+    transformers 5 their import fails. Call it before mmpretrain, mmdet or mmseg is imported; a
+    second call does nothing.
 
     Returns:
         True if torchvision's operators are used, False if mmcv's are.

@@ -112,8 +112,8 @@ def _images(args: argparse.Namespace) -> int:
 def _config(args: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from simmim_bench.recipe.command_line import config_of
     from simmim_bench.data.prepare.commands import verify_config
+    from simmim_bench.recipe.command_line import config_of
 
     return verify_config(config_of(args), console=Console())
 

@@ -8,11 +8,11 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.recipe.command_line import config_of
 from simmim_bench.data.content import check_content
 from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, check_output_folder, sha256_file
+from simmim_bench.recipe.command_line import config_of
 from simmim_bench.records.collect import make_record, makers_of
 from simmim_bench.records.hash import content_sha256
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.recipe.command_line import config_of
 from simmim_bench.data.content import check_content
 from simmim_bench.data.layouts import check_data
 from simmim_bench.io import check_output_folder
+from simmim_bench.recipe.command_line import config_of
 from simmim_bench.training.data import check_name, data_of
 from simmim_bench.training.mistakes import check_mistakes
 from simmim_bench.training.process import leave, prepare
