@@ -210,12 +210,19 @@ def config_arguments() -> argparse.ArgumentParser:
         help="override config values, for example train_cfg.max_epochs=3",
     )
     parent.add_argument(
+        "--data",
+        metavar="NAME",
+        help="your own data, which `prepare_data.py import NAME` brought in, instead of the "
+        "config's: a name below the data root, or a folder",
+    )
+    parent.add_argument(
         "--data-root", help="folder of the config's dataset (default: as in the config)"
     )
     parent.add_argument(
         "--dataset-name",
         metavar="NAME",
-        help="what tables call the data (default: as in the config; with --data-root, its folder)",
+        help="what tables call the data (default: as in the config; with --data, its NAME; with "
+        "--data-root, its folder)",
     )
     parent.add_argument(
         "--num-classes", type=positive, metavar="N", help="number of classes of the dataset"

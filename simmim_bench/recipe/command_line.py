@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from simmim_bench.config import load_config
+from simmim_bench.data.own import OwnDataset, read_dataset
+from simmim_bench.errors import BenchError
+from simmim_bench.recipe.dataset import use_dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,23 +20,45 @@ class Changes:
         overrides: ``KEY=VALUE``, mmengine's ``--cfg-options``; they are applied last.
         data_root: ``--data-root``.
         num_classes: ``--num-classes``.
+        data: ``--data``: name or folder of own data (``data.own.read_dataset``).
     """
 
     overrides: tuple[str, ...] = ()
     data_root: str | None = None
     num_classes: int | None = None
+    data: str | None = None
 
 
 def changes_of(args: argparse.Namespace) -> Changes:
     """The changes of a command line that has the arguments of ``cli.config_arguments``."""
     return Changes(
-        overrides=tuple(args.cfg_options), data_root=args.data_root, num_classes=args.num_classes
+        overrides=tuple(args.cfg_options),
+        data_root=args.data_root,
+        num_classes=args.num_classes,
+        data=args.data,
     )
 
 
 def config_of(args: argparse.Namespace) -> Any:
     """The config of a command line that has the arguments of ``cli.config_arguments``."""
     return load_recipe(args.config, changes_of(args))
+
+
+def own_data(changes: Changes) -> OwnDataset | None:
+    """The data that ``--data`` names; None without it.
+
+    Raises:
+        BenchError: If there are none, or another switch names the folder or the classes as well.
+    """
+    if changes.data is None:
+        return None
+    for flag, given in (("--data-root", changes.data_root), ("--num-classes", changes.num_classes)):
+        if given is not None:
+            raise BenchError(
+                f"--data {changes.data} sets the folder and the classes of the data; leave out "
+                f"{flag} {given}, or leave out --data"
+            )
+    return read_dataset(changes.data)
 
 
 def load_recipe(path: str, changes: Changes) -> Any:
@@ -47,10 +72,18 @@ def load_recipe(path: str, changes: Changes) -> Any:
         mmengine ``Config``.
 
     Raises:
-        BenchError: As ``load_config``.
+        BenchError: As ``load_config``, and if there are no such data or the config cannot read
+            them.
     """
+    own = own_data(changes)
+
+    def first(cfg: Any) -> None:
+        if own is not None:
+            use_dataset(cfg, own, path)
+
     return load_config(
         path,
+        first=first,
         overrides=list(changes.overrides),
         data_root=changes.data_root,
         num_classes=changes.num_classes,

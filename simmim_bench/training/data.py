@@ -10,6 +10,7 @@ from typing import Any
 
 from simmim_bench.config import datasets, load_config
 from simmim_bench.data.fingerprint import ConfigData, fingerprint_config, sha256_of
+from simmim_bench.data.own import read_dataset
 from simmim_bench.errors import BenchError
 from simmim_bench.records.manifest import DataIdentity
 from simmim_bench.records.names import checked_name
@@ -33,7 +34,7 @@ def data_of(args: argparse.Namespace, cfg: Any) -> DataIdentity:
         OSError: If a file or folder cannot be read.
     """
     if args.launcher == "none":
-        return identify(args.config, cfg, args.dataset_name)
+        return identify(args.config, cfg, _given(args))
     import torch.distributed as dist
 
     if not dist.is_initialized():
@@ -42,9 +43,7 @@ def data_of(args: argparse.Namespace, cfg: Any) -> DataIdentity:
     store = dist.distributed_c10d._get_default_store()
     if dist.get_rank() == 0:
         try:
-            answer: dict[str, Any] = {
-                "data": identify(args.config, cfg, args.dataset_name).as_json()
-            }
+            answer: dict[str, Any] = {"data": identify(args.config, cfg, _given(args)).as_json()}
         except (BenchError, OSError) as error:
             answer = {"error": str(error)}
         store.set(KEY, json.dumps(answer))
@@ -99,25 +98,34 @@ def data_of_test(
         ``trained`` if the test data are its test or validation data; None if the training's are
         unknown and the command line names no others.
     """
-    if trained is None and not (args.data_root or args.dataset_name):
+    if trained is None and not (args.data or args.data_root or args.dataset_name):
         return None
     found = fingerprint_config(cfg, ("test_dataloader",))
     known = trained.parts if trained else {}
     if found.parts["test"] in (known.get("test"), known.get("val")):
         return trained
     parts = {**known, **found.parts}
-    name = _name(args.config, cfg, args.dataset_name, found)
+    name = _name(args.config, cfg, _given(args), found)
     return DataIdentity(name=name, sha256=sha256_of(parts), parts=parts)
 
 
 def check_name(args: argparse.Namespace) -> None:
-    """Raise if ``--dataset-name`` is not a valid name.
+    """Raise if ``--dataset-name``, or else the name of own data, is not a valid name.
 
     Raises:
         BenchError: Names it and the rule.
     """
     if args.dataset_name is not None:
         _checked(args.dataset_name, f"--dataset-name {args.dataset_name!r}", "give another name")
+    elif (name := _given(args)) is not None:
+        _checked(name, f"--data {args.data}: {name!r}", "pass --dataset-name NAME")
+
+
+def _given(args: argparse.Namespace) -> str | None:
+    """Name of the data on the command line: of ``--dataset-name``, else of own data."""
+    if args.dataset_name is not None or args.data is None:
+        return args.dataset_name
+    return read_dataset(args.data).name
 
 
 def _name(config: str, cfg: Any, given: str | None, found: ConfigData) -> str:

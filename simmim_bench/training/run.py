@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 INITIAL = ("initial", "initial_sha256")
 NO_CHANGE = ("pretraining.method=", "ignored_share=")
 """Overrides that name an ablation, or confirm what the data contain; the recipe is the same."""
-DATA_ROOT = "--data-root="  # no deviation: other data have a column of their own
+OTHER_DATA = ("--data=", "--data-root=")  # no deviation: other data have a column of their own
 
 
 class Note(str):
@@ -169,7 +169,7 @@ def make_run(
         config_sha256=resolved_hash(cfg),
         overrides=tuple(overrides),
         deviations=tuple(
-            f"override {_portable(item)}" for item in overrides if not item.startswith(DATA_ROOT)
+            f"override {_portable(item)}" for item in overrides if not item.startswith(OTHER_DATA)
         ),
         work_dir=Path(args.work_dir or Path("work_dirs") / Path(args.config).stem),
         world_size=world_size,
@@ -184,7 +184,8 @@ def make_run(
 def overrides_of(args: argparse.Namespace) -> list[str]:
     """What the command line changes in the recipe."""
     overrides = [item for item in args.cfg_options if not item.startswith(NO_CHANGE)]
-    overrides += [f"{DATA_ROOT}{Path(args.data_root).name}"] if args.data_root else []
+    overrides += [f"--data={Path(args.data).name}"] if args.data else []
+    overrides += [f"--data-root={Path(args.data_root).name}"] if args.data_root else []
     overrides += [f"--num-classes={args.num_classes}"] if args.num_classes else []
     return overrides
 

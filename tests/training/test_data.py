@@ -24,7 +24,7 @@ def identify(*_):
     return found
 
 data.identify = identify
-args = Namespace(launcher="pytorch", config="x.py", dataset_name=None)
+args = Namespace(launcher="pytorch", config="x.py", dataset_name=None, data=None)
 try:
     assert data.data_of(args, Config({})) == found and sys.argv[1] == "good"
 except BenchError as error:
