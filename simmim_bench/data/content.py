@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
@@ -17,6 +18,8 @@ from simmim_bench.errors import BenchError
 Notes = list[str]
 FOLDER_TYPES = ("CustomDataset", "ImageFolder", "FewShotDataset")
 """Datasets that take all images of a folder."""
+BOXES_CONFIG = "configs/coco/faster-rcnn_swin-b_fpn_1x.py"
+"""Named to those whose own config has masks."""
 
 
 def check_content(cfg: Any) -> Notes:
@@ -63,7 +66,8 @@ def content_mistakes(
         seen.add((path, masks))
         try:
             report = check_annotations(path)
-            _check_masks(path, report, loader, masks=masks)
+            if masks:
+                _check_masks(path, report, loader, boxes_config(cfg))
             _check_categories(path, report, dataset)
             root = Path(dataset.get("data_root") or ".")
             _check_images(path, root, dataset, report.listed, sample)
@@ -110,14 +114,21 @@ def needs_masks(cfg: Any, loader: str, dataset: Any) -> bool:
     return any("segm" in (each.get("metric") or ()) for each in evaluators)
 
 
-def _check_masks(path: Path, report: Report, loader: str, *, masks: bool) -> None:
-    if masks and report.no_mask:
+def boxes_config(cfg: Any) -> str:
+    """Path of the config that trains the same detector on boxes alone; of another if none does."""
+    given = Path(getattr(cfg, "filename", None) or BOXES_CONFIG)
+    path = given.with_name(re.sub(r"^.*mask-rcnn", "faster-rcnn", given.name))
+    if path == given or not path.is_file():
+        return BOXES_CONFIG
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _check_masks(path: Path, report: Report, loader: str, config: str) -> None:
+    if report.no_mask:
         count, first = report.no_mask
         raise BenchError(
             f"{path}: {first} ({count} of {report.annotations} objects have none), but {loader} "
-            "needs masks; add a 'segmentation' to each object, or train boxes alone: in a config "
-            "of your own set with_mask=False in the pipelines, model.roi_head.mask_head=None, "
-            "metric='bbox' in the evaluators and leave mask_ap out of protocol.metrics"
+            f"needs masks; train boxes alone with {config}, or add a 'segmentation' to each object"
         )
 
 

@@ -3,6 +3,15 @@
 from simmim_bench.tasks.detection import METRIC_NAMES
 
 FULL_SIZE = {
+    "coco/faster-rcnn_convnext-b_fpn_3x.py",
+    "coco/faster-rcnn_plain-vit-b_fpn_100e.py",
+    "coco/faster-rcnn_resnet-50_fpn_1x.py",
+    "coco/faster-rcnn_resnet-50_fpn_3x.py",
+    "coco/faster-rcnn_swin-b_fpn_1x.py",
+    "coco/faster-rcnn_swin-b_fpn_3x.py",
+    "coco/faster-rcnn_swinv2-b_fpn_1x.py",
+    "coco/faster-rcnn_swinv2-b_fpn_3x.py",
+    "coco/faster-rcnn_vit-b_fpn_100e.py",
     "transfer/simmim-coco_swin-b_8xb128_800e.py",
     "ade20k/upernet_plain-vit-b_160k.py",
     "ade20k/upernet-beit_vit-b_160k.py",

@@ -195,9 +195,36 @@ def test_the_name_says_what_the_values_are(name, cfg):
     if found := re.search(r"-w(\d+)-(\d+)", stem):
         window, size = map(int, found.groups())
         assert (windows(cfg.model.backbone)[0], cfg.model.backbone.img_size) == (window, size)
-    kinds = {"mask-rcnn": "MaskRCNN", "cascade": "CascadeRCNN", "upernet": "EncoderDecoder"}
+    kinds = {
+        "mask-rcnn": "MaskRCNN",
+        "faster-rcnn": "FasterRCNN",
+        "cascade": "CascadeRCNN",
+        "upernet": "EncoderDecoder",
+    }
     for kind, model_type in kinds.items():
         assert bool(re.search(rf"(^|_){kind}", stem)) == (cfg.model.type == model_type)
+
+
+@pytest.mark.parametrize("name", [n for n in ALL if "faster-rcnn" in n])
+def test_boxes_are_trained_as_those_of_mask_rcnn(name):
+    """They differ in masks and in what mmdetection's faster-rcnn_r50_fpn.py changes."""
+    mine, other = (
+        read_config(ROOT / each).to_dict() for each in (name, name.replace("faster", "mask"))
+    )
+    assert "mask" not in str(mine["train_dataloader"]) + str(mine["val_dataloader"])
+    for key in ("optim_wrapper", "param_scheduler", "train_cfg", "auto_scale_lr", "env_cfg"):
+        assert mine[key] == other[key]
+    other["model"]["roi_head"] |= {"mask_head": None, "mask_roi_extractor": None}
+    other["model"]["train_cfg"]["rcnn"]["assigner"]["match_low_quality"] = False
+    other["model"]["data_preprocessor"]["pad_mask"] = False
+    assert mine["model"] == {**other["model"], "type": "FasterRCNN"}
+    for loader in ("train_dataloader", "val_dataloader"):
+        for step in other[loader]["dataset"]["pipeline"]:
+            step.pop("with_mask", None)
+        assert mine[loader] == other[loader]
+    kept = {k: v for k, v in other["protocol"]["metrics"].items() if not k.startswith("mask")}
+    assert mine["protocol"]["metrics"] == kept
+    assert mine["val_evaluator"] == {"type": "simmim_bench.CocoMetric", "metric": "bbox"}
 
 
 def windows(backbone):

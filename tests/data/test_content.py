@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from simmim_bench.config import load_config
-from simmim_bench.data.content import content_mistakes, needs_masks
+from simmim_bench.data.content import boxes_config, content_mistakes, needs_masks
 
 ROOT = Path(__file__).parents[2]
 CONFIG = str(ROOT / "configs/small/mask-rcnn_swin-demo_fpn.py")
@@ -22,7 +22,7 @@ def _own_cache(monkeypatch, tmp_path):
 def mistakes(tmp_path):
     """Function that writes COCO data with these changes and checks them."""
 
-    def mistakes(*overrides, images=None, categories=10, notes=None, **changes):
+    def mistakes(*overrides, images=None, categories=10, notes=None, config=CONFIG, **changes):
         polygon = [[1.0, 1.0, 5.0, 1.0, 5.0, 4.0]]
         thing = {"id": 1, "image_id": 7, "category_id": 1, "bbox": [1, 1, 4, 3], "area": 6}
         thing = {**thing, "segmentation": polygon, **changes}
@@ -38,7 +38,7 @@ def mistakes(tmp_path):
             path = tmp_path / "annotations" / f"instances_{split}.json"
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps(content), "utf-8")
-        cfg = load_config(CONFIG, data_root=str(tmp_path), overrides=list(overrides))
+        cfg = load_config(config, data_root=str(tmp_path), overrides=list(overrides))
         return list(content_mistakes(cfg, [] if notes is None else notes))
 
     return mistakes
@@ -55,13 +55,32 @@ def test_a_wrong_annotation_names_file_id_and_remedy(mistakes):
     assert "instances_val2017.json" in second
 
 
-def test_boxes_without_masks_name_the_remedy(mistakes):
+def test_boxes_without_masks_name_the_config_to_use(mistakes):
     first, second = mistakes(segmentation=None)
     assert "annotation 1 has no segmentation (1 of 1 objects have none)" in first
-    assert "train_dataloader needs masks; add a 'segmentation' to each object, or train boxes" in (
-        first
-    )
+    assert "train_dataloader needs masks; train boxes alone with " in first
+    assert "configs/small/faster-rcnn_swin-demo_fpn.py, or add a 'segmentation' to each" in first
     assert "val_dataloader needs masks" in second
+    assert mistakes(segmentation=None, config=CONFIG.replace("mask-rcnn", "faster-rcnn")) == []
+
+
+@pytest.mark.parametrize("name", ["cascade-mask-rcnn_swin-b_fpn_3x", "mask-rcnn_vit-b_fpn_100e"])
+def test_each_config_with_masks_has_one_of_boxes(name):
+    cfg = load_config(str(ROOT / f"configs/coco/{name}.py"))
+    expected = name.replace("cascade-", "").replace("mask-rcnn", "faster-rcnn")
+    assert Path(boxes_config(cfg)).resolve() == ROOT / f"configs/coco/{expected}.py"
+
+
+def test_a_config_of_ones_own_is_told_a_config_of_ours(tmp_path):
+    own = tmp_path / "mask-rcnn_mine.py"
+    own.write_text("a = 1")
+    assert (ROOT / boxes_config(load_config(str(own)))).is_file()
+
+
+def test_masks_are_needed_by_a_pipeline_or_an_evaluator(mistakes):
+    [said] = mistakes(*BOXES[1:], segmentation=None)
+    assert "train_dataloader needs masks" in said
+    assert any("needs masks" in text for text in mistakes(*BOXES[:3], segmentation=None))
 
 
 BOXES = (
@@ -71,13 +90,6 @@ BOXES = (
     "val_evaluator.metric=bbox",
     "test_evaluator.metric=bbox",
 )
-
-
-def test_boxes_without_masks_are_accepted_without_a_use_for_masks(mistakes):
-    assert mistakes(*BOXES, segmentation=None) == []
-    [said] = mistakes(*BOXES[1:], segmentation=None)
-    assert "train_dataloader needs masks" in said
-    assert any("needs masks" in text for text in mistakes(*BOXES[:3], segmentation=None))
 
 
 def test_masks_are_needed_by_evaluation_alone():

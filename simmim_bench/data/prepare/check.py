@@ -145,16 +145,20 @@ def check_instances(
     except BenchError as error:
         return Part(name, 0, full=full, problems=[str(error)])
     report = validate(document)
-    problems = [*report.errors, *report.warnings]
+    problems, notes = [*report.errors, *report.warnings], []
     if report.no_mask:
         count, first = report.no_mask
-        problems.append(f"{first} ({count} in all); detection of boxes alone needs none")
+        if count == report.annotations:
+            notes = [f"{path}: boxes without masks; train them with configs of faster-rcnn"]
+        else:
+            problems.append(f"{first} ({count} in all); detection of boxes alone needs none")
     problems += [
         f"image {short(image.get('id'))} ({short(image['file_name'])}) {problem}"
         for image in document["images"]
         if isinstance(image.get("file_name"), str) and (problem := _image_problem(image, sizes))
     ]
-    return Part(name, report.images, full=full, problems=[f"{path}: {text}" for text in problems])
+    found = [f"{path}: {text}" for text in problems]
+    return Part(name, report.images, full=full, problems=found, notes=notes)
 
 
 def _is_map(entry: str) -> bool:

@@ -200,8 +200,6 @@ def test_sound_instances(coco):
         ({"bbox": [1, -3, 4, 3]}, "annotation 1 has the box [1, -3, 4, 3] outside its image"),
         ({"bbox": [1, 1, 4]}, "expected x, y, width, height"),
         ({"bbox": [1, 1, float("nan"), 3]}, "expected x, y, width, height"),
-        ({"segmentation": []}, "annotation 1 has no segmentation"),
-        ({"segmentation": None}, "annotation 1 has no segmentation"),
         ({"segmentation": [[1, 1, 2, 2]]}, "polygon of fewer than 3 points"),
         ({"segmentation": {"counts": [96], "size": [12, 8]}}, "height and width [12, 8]"),
         ({"segmentation": {"counts": [], "size": [8, 12]}}, "empty mask"),
@@ -210,6 +208,13 @@ def test_sound_instances(coco):
 def test_instances_that_are_wrong(coco, changes, said):
     [found] = coco(instance(**changes))
     assert said in found
+
+
+@pytest.mark.parametrize("nothing", [[], None])
+def test_boxes_without_masks_are_sound_but_not_if_others_have_them(coco, nothing):
+    assert coco(instance(segmentation=nothing), instance(2, segmentation=nothing)) == []
+    [found] = coco(instance(segmentation=nothing), instance(2))
+    assert found.startswith("annotation 1 has no segmentation (1 in all)")
 
 
 def test_ids_that_are_used_twice(coco):

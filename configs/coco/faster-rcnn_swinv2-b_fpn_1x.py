@@ -1,0 +1,41 @@
+# Faster R-CNN with FPN on Swin V2-B, 12 epochs at one scale, batch 16.
+# Values and their sources: mask-rcnn_swinv2-b_fpn_1x.py; no masks: tasks/boxes.py.
+_base_ = [
+    "../_base_/runtime/full_size.py",
+    "../_base_/models/swinv2-b.py",
+    "../_base_/models/mask-rcnn.py",
+    "../_base_/tasks/boxes.py",
+    "../_base_/datasets/coco.py",
+    "../_base_/protocols/coco_boxes.py",
+    "../_base_/schedules/coco_1x.py",
+]
+default_scope = "mmdet"
+backbone_name = "swinv2-b"
+protocol = dict(id="coco-faster-rcnn-1x", image_size=[800, 1333], epochs=12)
+
+model = dict(
+    _base_.faster_rcnn,
+    backbone=dict(
+        _base_.swinv2_b,
+        img_size=224,  # for the size of windows only; any image size works
+        window_size=[14, 14, 14, 7],
+        pretrained_window_sizes=[12, 12, 12, 6],
+        pad_small_map=True,
+        out_indices=(0, 1, 2, 3),
+        drop_path_rate=0.3,  # Cascade Mask R-CNN with Swin-B
+    ),
+    neck=dict(type="FPN", in_channels=[128, 256, 512, 1024], out_channels=256, num_outs=5),
+)
+env_cfg = dict(cudnn_benchmark=False)  # images differ in size
+train_dataloader = dict(
+    batch_size=2,  # x 8 devices = 16
+    dataset=dict(
+        pipeline=[
+            _base_.train_dataloader.dataset.pipeline[0],
+            _base_.load_boxes,
+            *_base_.train_dataloader.dataset.pipeline[2:],
+        ]
+    ),
+)
+val_evaluator = dict(metric="bbox")
+test_evaluator = val_evaluator
