@@ -82,15 +82,15 @@ def read_pixels(source: str | Path | bytes, *, upright: bool = False) -> Pixels:
     """
     try:
         content = source if isinstance(source, bytes) else read_regular(source)
-        image = _identified(io.BytesIO(content))
+        image = identified(io.BytesIO(content))
         if image is None:
             return _eight_bits(_floating_rgb(content), 1)
         with image:
-            pixels = _scaled(image, content) if _is_deep(image) else np.array(_rgb(image))
+            pixels = _scaled(image, content) if is_deep(image) else np.array(_rgb(image))
             turn = TURNS.get(image.getexif().get(ORIENTATION, 1)) if upright else None
         return pixels if turn is None else np.asarray(Image.fromarray(pixels).transpose(turn))
     except Exception as error:
-        raise _explained(error) from error
+        raise explained(error) from error
 
 
 def read_header(source: str | Path | bytes) -> Header:
@@ -101,18 +101,18 @@ def read_header(source: str | Path | bytes) -> Header:
     """
     try:
         stream = io.BytesIO(source) if isinstance(source, bytes) else open_regular(source)
-        with stream, _identified(stream) or nullcontext() as image:
+        with stream, identified(stream) or nullcontext() as image:
             if image is None:
                 stream.seek(0)
                 height, width, _ = _eight_bits(_floating_rgb(stream.read()), 1).shape
                 return Header((width, height), 1, 1, scaled=True)
-            deep = _is_deep(image)
+            deep = is_deep(image)
             if image.mode == "F":
                 _scaled(image, b"")
             turned = image.getexif().get(ORIENTATION, 1) if image.format != "TIFF" else 1
             return Header(image.size, turned, getattr(image, "n_frames", 1), scaled=deep)
     except Exception as error:
-        raise _explained(error) from error
+        raise explained(error) from error
 
 
 def unusable(path: str | Path, error: Exception) -> BenchError:
@@ -153,7 +153,7 @@ def unusual_headers(headers: Sequence[Header]) -> str | None:
     return f"of {len(headers)} images, {'; '.join(parts)}" if parts else None
 
 
-def _explained(error: Exception) -> UnreadableImageError:
+def explained(error: Exception) -> UnreadableImageError:
     """An error of Pillow, which raises many kinds for damaged files, as one line."""
     if isinstance(error, UnreadableImageError):
         return error
@@ -164,7 +164,7 @@ def _explained(error: Exception) -> UnreadableImageError:
     return UnreadableImageError(" ".join(text.split()) or type(error).__name__)
 
 
-def _identified(stream: IO[bytes]) -> Image.Image | None:
+def identified(stream: IO[bytes]) -> Image.Image | None:
     """The opened image; None for a TIFF that Pillow does not know."""
     try:
         return Image.open(stream, formats=FORMATS)
@@ -182,7 +182,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _is_deep(image: Image.Image) -> bool:
+def is_deep(image: Image.Image) -> bool:
     """Whether values have more than 8 bits.
 
     Raises:
@@ -258,7 +258,7 @@ def _values(image: Image.Image, content: bytes) -> NDArray[Any]:
         values = np.asarray(image)
         unsigned = image.format == "TIFF" and image.mode == "I"
         return values.view(np.uint32) if unsigned else values
-    values = _decoded_by_opencv(content)
+    values = decoded_by_opencv(content)
     if values.dtype != np.uint16 or not np.array_equal(values >> 8, np.asarray(_rgb(image))):
         raise UnreadableImageError(
             "Pillow and OpenCV do not agree on its 16 bits; save it as PNG of 16 bits"
@@ -279,14 +279,14 @@ def _floating_rgb(content: bytes) -> NDArray[Any]:
             f"it is a TIFF with {kind[0] or 1} x {max(kind[1] or {1})} bits that Pillow cannot "
             "read; save it as PNG"
         )
-    return _decoded_by_opencv(content)
+    return decoded_by_opencv(content)
 
 
-def _decoded_by_opencv(content: bytes) -> NDArray[Any]:
-    """The image as OpenCV reads it, (H, W, 3) RGB; alpha is dropped."""
+def decoded_by_opencv(content: bytes, *, alpha: bool = False) -> NDArray[Any]:
+    """The image as OpenCV reads it, (H, W, 3) RGB; with ``alpha`` its fourth band too, if any."""
     import cv2
 
     values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if values is None or values.ndim != 3:
         raise UnreadableImageError("OpenCV cannot read its depth; save it as PNG of 16 bits")
-    return values[..., 2::-1]
+    return values[..., [2, 1, 0, 3][: values.shape[2]]] if alpha else values[..., 2::-1]
