@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from simmim_bench.errors import BenchError
 
+COLOURS = 3  # red, green and blue
 BUFFERS = r"(.*\.)?relative_position_index"
 
 
@@ -93,6 +94,11 @@ class BackboneAdapter(ABC):
     @abstractmethod
     def feature_spec(self) -> FeatureSpec:
         """Strides and channels of the levels that ``backbone(images)`` returns."""
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the images, as ``architecture`` states them."""
+        return int(self.architecture().get("in_channels", COLOURS))
 
     @property
     @abstractmethod

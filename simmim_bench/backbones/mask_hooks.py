@@ -19,7 +19,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-CHANNELS = 3
 TokensAndGrid = tuple[Tensor, tuple[int, int]]
 
 
@@ -122,16 +121,16 @@ def replace_masked_pixels(
     """Within the context, ``backbone(images)`` sees ``mask_token`` at masked pixels.
 
     Args:
-        backbone: Module whose first argument is the images, (B, 3, H, W).
+        backbone: Module whose first argument is the images, (B, C, H, W).
         mask: Bool, (B, H / token_size, W / token_size); True = masked.
-        mask_token: (1, 1, 3).
+        mask_token: (1, 1, C).
         token_size: Side, in pixels, of one mask entry.
 
     Raises:
         ValueError: If the mask is not bool, or its shape does not fit the images.
     """
     return fill_masked_pixels(
-        backbone, mask, lambda _: mask_token.view(1, CHANNELS, 1, 1), size=token_size
+        backbone, mask, lambda _: mask_token.view(1, -1, 1, 1), size=token_size
     )
 
 
@@ -142,7 +141,7 @@ def fill_masked_pixels(
     """Within the context, ``backbone(images)`` sees ``filling(images)`` at masked pixels.
 
     Args:
-        backbone: Module whose first argument is the images, (B, 3, H, W).
+        backbone: Module whose first argument is the images, (B, C, H, W).
         mask: Bool, (B, H / size, W / size); True = masked.
         filling: Values for masked pixels; broadcasts to the images.
         size: Side, in pixels, of one mask entry.

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from simmim_bench.backbones.base import BackboneAdapter, Resized
-from simmim_bench.backbones.mask_hooks import CHANNELS, replace_masked_pixels
+from simmim_bench.backbones.mask_hooks import replace_masked_pixels
 
 INIT_STD = 0.02
 
@@ -19,8 +19,8 @@ class PixelAdapter(BackboneAdapter):
 
     @property
     def token_channels(self) -> int:
-        """Red, green and blue."""
-        return CHANNELS
+        """Those of the images."""
+        return self.in_channels
 
     def masked(self, mask: Tensor, mask_token: Tensor) -> AbstractContextManager[None]:
         """See ``BackboneAdapter.masked``."""

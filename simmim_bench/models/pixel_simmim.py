@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from simmim_bench.backbones.mask_hooks import CHANNELS, fill_masked_pixels
+from simmim_bench.backbones.mask_hooks import fill_masked_pixels
 from simmim_bench.models.simmim import SimMIM
 from simmim_bench.registry import MODELS
 
@@ -50,7 +50,9 @@ class PixelSimMIM(SimMIM):
             raise ValueError(f"fill must be one of {', '.join(FILLS)}, got {fill!r}")
         self._mask_size = mask_size
         self.fill = fill
-        token = nn.Parameter(torch.zeros(1, 1, CHANNELS)) if fill == "token" else None
+        token = (
+            nn.Parameter(torch.zeros(1, 1, self.adapter.in_channels)) if fill == "token" else None
+        )
         self.register_parameter("mask_token", token)
 
     @property
@@ -70,9 +72,9 @@ class PixelSimMIM(SimMIM):
         )
 
     def _filling(self, images: Tensor, mask: Tensor) -> Tensor:
-        """Values for masked pixels; broadcasts to ``images`` (B, 3, H, W)."""
+        """Values for masked pixels; broadcasts to ``images`` (B, C, H, W)."""
         if self.fill == "token":
-            return self.mask_token.view(1, CHANNELS, 1, 1)
+            return self.mask_token.view(1, -1, 1, 1)
         if self.fill == "mean":
             return images.new_zeros(1)
         return torch.stack([_noise(of_image, images.shape[1:]) for of_image in mask]).to(images)

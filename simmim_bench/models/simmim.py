@@ -69,7 +69,7 @@ class MaskedEncoder(BaseModel):
         """Last feature map of the backbone, (B, C, H / stride, W / stride).
 
         Args:
-            images: (B, 3, H, W).
+            images: (B, channels, H, W).
             mask: Bool, (B, H / p, W / p); True = masked. None: nothing is masked.
         """
         return self.adapter.last_feature_map(self.encode_levels(images, mask))
@@ -78,7 +78,7 @@ class MaskedEncoder(BaseModel):
         """Feature maps that the backbone returns for masked images, finest level first.
 
         Args:
-            images: (B, 3, H, W).
+            images: (B, channels, H, W).
             mask: Bool, (B, H / p, W / p); True = masked. None: nothing is masked.
         """
         if mask is None:
@@ -128,8 +128,8 @@ class SimMIM(MaskedEncoder):
             ``out_channels`` and ``target_stride`` from the target. Its input is the backbone's
             last map, or all maps if its ``all_levels`` is True.
         loss: Config of a loss called as ``loss(pred, target, mask)``.
-        target: Config of a target; receives ``mean`` and ``std`` from the preprocessor. None:
-            the normalised images.
+        target: Config of a target; receives ``mean`` and ``std`` from the preprocessor and the
+            ``channels`` of the backbone's images. None: the normalised images.
         data_preprocessor: Config of the preprocessor that normalises images.
         init_cfg: mmengine's initialisation config. Without one, here and in the backbone,
             weights are drawn as in the original; the mask token always is.
@@ -149,7 +149,8 @@ class SimMIM(MaskedEncoder):
     ) -> None:
         super().__init__(backbone=backbone, data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         scale = {name: (data_preprocessor or {}).get(name) for name in ("mean", "std")}
-        self.target = MODELS.build({**(target or DEFAULT_TARGET), **scale})
+        channels = self.adapter.in_channels
+        self.target = MODELS.build({**(target or DEFAULT_TARGET), **scale, "channels": channels})
         self.decoder = MODELS.build(
             {
                 **decoder,
@@ -169,14 +170,14 @@ class SimMIM(MaskedEncoder):
         """Run one of mmengine's modes.
 
         Args:
-            inputs: Normalised images, (B, 3, H, W).
+            inputs: Normalised images, (B, channels, H, W).
             data_samples: Samples whose ``mask`` is Bool, (H / p, W / p); True = masked. None:
                 nothing is masked.
             mode: ``'loss'``, ``'predict'`` or ``'tensor'``.
 
         Returns:
             ``'loss'``: the result of ``losses``. ``'predict'``: ``images`` and ``reconstruction``,
-            (B, 3, H, W) in normalised space, and ``mask``, Bool (B, H, W), True = masked.
+            (B, channels, H, W) in normalised space, and ``mask``, Bool (B, H, W), True = masked.
             ``'tensor'``: the decoder's prediction,
             (B, out_channels, H / target stride, W / target stride).
 
@@ -220,7 +221,7 @@ class SimMIM(MaskedEncoder):
         """Losses, whose sum is minimised, and other values to log, whose names lack ``loss``.
 
         Args:
-            images: Normalised, (B, 3, H, W).
+            images: Normalised, (B, channels, H, W).
             mask: Bool, (B, H / p, W / p); True = masked.
             features: Last feature map of the masked images, (B, C, H / stride, W / stride).
             prediction: Prediction of the decoder.

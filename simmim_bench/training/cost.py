@@ -18,6 +18,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from simmim_bench.backbones import adapter_for
 from simmim_bench.records.environment import cpu_name, resident_memory_mb
 from simmim_bench.records.manifest import Cost
 from simmim_bench.registry import HOOKS
@@ -126,7 +127,7 @@ def backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
         backbone: Any backbone that has an adapter; nothing is masked.
         size: Height and width of the image in pixels.
     """
-    image = next(backbone.parameters()).new_zeros(1, 3, *size)
+    image = next(backbone.parameters()).new_zeros(1, adapter_for(backbone).in_channels, *size)
     whole = {"mask": None} if "mask" in inspect.signature(backbone.forward).parameters else {}
     was_training = backbone.training
     backbone.eval()

@@ -210,6 +210,13 @@ def _check_architecture(adapter: BackboneAdapter, card: Mapping[str, Any], path:
             f"use a checkpoint and a config of the same backbone"
         )
     differing = [name for name in own if own[name] != theirs.get(name)]
+    if differing == ["in_channels"]:
+        channels = theirs.get("in_channels")
+        raise BenchError(
+            f"{path} reads images of {channels} {'channel' if channels == 1 else 'channels'}, the "
+            f"config's backbone {own['in_channels']}; widen the weights with --widen mean or "
+            f"--widen repeat, or use images of as many channels"
+        )
     if differing:
         given = ", ".join(f"{name} {theirs.get(name)}" for name in differing)
         expected = ", ".join(f"{name} {own[name]}" for name in differing)

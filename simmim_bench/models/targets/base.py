@@ -9,18 +9,20 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from simmim_bench.backbones.base import COLOURS
 from simmim_bench.errors import BenchError
 
 
 class Target(nn.Module, ABC):
     """Prediction target of masked image modelling; it has no trainable parameters.
 
-    ``SimMIM`` builds it with the ``mean`` and ``std`` of its data preprocessor, and builds the
-    decoder with the ``out_channels`` and ``stride`` of the target.
+    ``SimMIM`` builds it with the ``mean`` and ``std`` of its data preprocessor and the ``channels``
+    of its backbone, and builds the decoder with the ``out_channels`` and ``stride`` of the target.
 
     Args:
         mean: Mean of the images' normalisation, one number for each channel, 0 to 255.
         std: Standard deviation, same.
+        channels: Channels of the images.
 
     Attributes:
         predicts_images: Whether predictions can be shown as images.
@@ -33,10 +35,14 @@ class Target(nn.Module, ABC):
     stride: int
 
     def __init__(
-        self, *, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
+        self,
+        *,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        channels: int = COLOURS,
     ) -> None:
         super().__init__()
-        self.out_channels = 3
+        self.out_channels = self.channels = channels
         self.stride = 1
         known = mean is not None and std is not None
         for name, value in (("mean", mean), ("std", std)):
@@ -45,7 +51,7 @@ class Target(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, images: Tensor) -> Tensor:
-        """Compute the target of normalised images (B, 3, H, W).
+        """Compute the target of normalised images (B, channels, H, W).
 
         Returns:
             Float, (B, out_channels, H / stride, W / stride), or class indices, Long
@@ -60,10 +66,10 @@ class Target(nn.Module, ABC):
 
         Args:
             prediction: (B, out_channels, H / stride, W / stride).
-            images: The normalised images that were masked, (B, 3, H, W).
+            images: The normalised images that were masked, (B, channels, H, W).
 
         Returns:
-            (B, 3, H, W), normalised as ``images``.
+            (B, channels, H, W), normalised as ``images``.
 
         Raises:
             ValueError: If ``predicts_images`` is False.
@@ -83,11 +89,11 @@ class Target(nn.Module, ABC):
             )
 
     def to_pixels(self, images: Tensor) -> Tensor:
-        """Convert normalised images (B, 3, H, W) to values of 0 to 255, float."""
+        """Convert normalised images (B, channels, H, W) to values of 0 to 255, float."""
         return images * self.std + self.mean
 
     def from_pixels(self, pixels: Tensor) -> Tensor:
-        """Convert values of 0 to 255, (B, 3, H, W), to normalised images."""
+        """Convert values of 0 to 255, (B, channels, H, W), to normalised images."""
         return (pixels - self.mean) / self.std
 
 

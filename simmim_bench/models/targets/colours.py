@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,6 @@ from simmim_bench.registry import MODELS
 from simmim_bench.weights.files import require_file
 
 LEVELS = 256  # values of a channel
-CHANNELS = 3
 CHUNK = 1 << 16  # pixels whose distances to all centres are computed at once: 128 MB for 512
 
 FORMAT = "simmim_bench palette"
@@ -37,41 +37,34 @@ BATCH = 4096
 
 @MODELS.register_module()
 class ColourBins(Target):
-    """Each of R, G and B as one of ``bins`` equal bins of 0 to 255; for cross-entropy.
+    """Each channel as one of ``bins`` equal bins of 0 to 255; for cross-entropy.
 
     Args:
         bins: Classes of a channel; the paper compares 8 and 256.
-        mean: See ``Target``; required.
-        std: See ``Target``; required.
+        scale: See ``Target``; mean and std are required.
 
     Raises:
         ValueError: If there are fewer than 2 or more than 256 bins.
         BenchError: If mean and std are not given.
     """
 
-    def __init__(
-        self,
-        *,
-        bins: int,
-        mean: tuple[float, ...] | None = None,
-        std: tuple[float, ...] | None = None,
-    ) -> None:
-        super().__init__(mean=mean, std=std)
+    def __init__(self, *, bins: int, **scale: Any) -> None:
+        super().__init__(**scale)
         if not 2 <= bins <= LEVELS:
             raise ValueError(f"bins must be in [2, {LEVELS}], got {bins}; SimMIM uses 8 and 256")
         self.require_scale()
         self.bins = bins
-        self.out_channels = CHANNELS * bins
+        self.out_channels = self.channels * bins
 
     def forward(self, images: Tensor) -> Tensor:
-        """Bin of each channel, Long (B, 3, H, W)."""
+        """Bin of each channel, Long (B, channels, H, W)."""
         # a level is the interval [level - 0.5, level + 0.5), so rounding errors do not matter
         position = (self.to_pixels(images) + 0.5) * (self.bins / LEVELS)
         return position.floor().clamp(0, self.bins - 1).to(torch.int64)
 
     def to_images(self, prediction: Tensor, images: Tensor) -> Tensor:  # noqa: ARG002
         """Centre of the most likely bin of each channel."""
-        chosen = prediction.unflatten(1, (CHANNELS, self.bins)).argmax(dim=2)  # (B, 3, H, W)
+        chosen = prediction.unflatten(1, (self.channels, self.bins)).argmax(dim=2)
         return self.from_pixels((chosen + 0.5) * (LEVELS / self.bins) - 0.5)
 
 
@@ -84,8 +77,7 @@ class ColourClusters(Target):
 
     Args:
         palette: File of ``tools/prepare_data.py palette``.
-        mean: See ``Target``; required.
-        std: See ``Target``; required.
+        scale: See ``Target``; mean and std are required.
 
     Raises:
         BenchError: If the file is missing or not a palette, or mean and std are not given.
@@ -93,14 +85,8 @@ class ColourClusters(Target):
 
     centres: Tensor
 
-    def __init__(
-        self,
-        *,
-        palette: str,
-        mean: tuple[float, ...] | None = None,
-        std: tuple[float, ...] | None = None,
-    ) -> None:
-        super().__init__(mean=mean, std=std)
+    def __init__(self, *, palette: str, **scale: Any) -> None:
+        super().__init__(**scale)
         self.require_scale()
         self.register_buffer("centres", torch.tensor(read_palette(palette), dtype=torch.float32))
         self.out_channels = len(self.centres)

@@ -1,6 +1,8 @@
-"""Colours as regression targets: RGB as it is, at a lower resolution, or normalised locally."""
+"""Channels as regression targets: as they are, at a lower resolution, or normalised locally."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,7 +17,7 @@ class NormalisedRGB(Target):
     """The images as the preprocessor normalised them: SimMIM's target (section 3.4)."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """The images themselves, (B, 3, H, W)."""
+        """The images themselves, (B, channels, H, W)."""
         return images
 
     def to_images(self, prediction: Tensor, images: Tensor) -> Tensor:  # noqa: ARG002
@@ -31,27 +33,20 @@ class DownsampledRGB(Target):
 
     Args:
         stride: Side of a square in pixels.
-        mean: See ``Target``.
-        std: See ``Target``.
+        scale: See ``Target``.
 
     Raises:
         ValueError: If the stride is below 1.
     """
 
-    def __init__(
-        self,
-        *,
-        stride: int,
-        mean: tuple[float, ...] | None = None,
-        std: tuple[float, ...] | None = None,
-    ) -> None:
-        super().__init__(mean=mean, std=std)
+    def __init__(self, *, stride: int, **scale: Any) -> None:
+        super().__init__(**scale)
         if stride < 1:
             raise ValueError(f"stride must be >= 1 pixel, got {stride}")
         self.stride = stride
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H / stride, W / stride), area average.
+        """(B, channels, H / stride, W / stride), area average.
 
         Raises:
             ValueError: If the image size is not divisible by the stride.
@@ -74,27 +69,20 @@ class PatchNormalisedRGB(Target):
 
     Args:
         patch_size: Side of a patch in pixels; 16 in MAE.
-        mean: See ``Target``.
-        std: See ``Target``.
+        scale: See ``Target``.
 
     Raises:
         ValueError: If the patch size is below 1.
     """
 
-    def __init__(
-        self,
-        *,
-        patch_size: int,
-        mean: tuple[float, ...] | None = None,
-        std: tuple[float, ...] | None = None,
-    ) -> None:
-        super().__init__(mean=mean, std=std)
+    def __init__(self, *, patch_size: int, **scale: Any) -> None:
+        super().__init__(**scale)
         if patch_size < 1:
             raise ValueError(f"patch_size must be >= 1, got {patch_size}; MAE uses 16")
         self.patch_size = patch_size
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W), each patch with mean 0 and variance 1.
+        """(B, channels, H, W), each patch with mean 0 and variance 1.
 
         Raises:
             ValueError: If the image size is not divisible by the patch size.
@@ -109,7 +97,7 @@ class PatchNormalisedRGB(Target):
         return (self._patches(prediction) * deviation + mean).reshape(images.shape)
 
     def _patches(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, 3, H / p, p, W / p, p), a view."""
+        """(B, channels, H, W) -> (B, channels, H / p, p, W / p, p), a view."""
         rows, columns = grid_of(images, self.patch_size, "patch size")
         size = self.patch_size
         return images.unflatten(3, (columns, size)).unflatten(2, (rows, size))
@@ -126,27 +114,20 @@ class WindowNormalisedRGB(Target):
 
     Args:
         window_size: Side of the window in pixels, odd; 47 in the original's SwinV2 configs.
-        mean: See ``Target``.
-        std: See ``Target``.
+        scale: See ``Target``.
 
     Raises:
         ValueError: If the window size is even or below 3.
     """
 
-    def __init__(
-        self,
-        *,
-        window_size: int,
-        mean: tuple[float, ...] | None = None,
-        std: tuple[float, ...] | None = None,
-    ) -> None:
-        super().__init__(mean=mean, std=std)
+    def __init__(self, *, window_size: int, **scale: Any) -> None:
+        super().__init__(**scale)
         if window_size < 3 or window_size % 2 == 0:
             raise ValueError(f"window_size must be odd and >= 3, got {window_size}; SimMIM uses 47")
         self.window_size = window_size
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W)."""
+        """(B, channels, H, W)."""
         mean, deviation = self._statistics(images)
         return (images - mean) / deviation
 
@@ -156,7 +137,7 @@ class WindowNormalisedRGB(Target):
         return prediction * deviation + mean
 
     def _statistics(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation around each pixel, (B, 3, H, W)."""
+        """Mean and standard deviation around each pixel, (B, channels, H, W)."""
         mean = self._average(images)
         share = self._average(images.new_ones(1, 1, *images.shape[2:]), count_outside=True)
         count = share * self.window_size**2  # pixels of the window inside the image

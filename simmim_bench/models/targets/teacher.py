@@ -38,8 +38,7 @@ class TeacherFeatures(HoldsFrozenNetwork, Target):
         teacher_mean: Normalisation that the teacher was trained with, 0 to 255; None: as the
             student's images.
         teacher_std: Same.
-        mean: See ``Target``; needed with ``teacher_mean``.
-        std: See ``Target``; needed with ``teacher_std``.
+        scale: See ``Target``; mean and std are needed with ``teacher_mean``.
 
     Raises:
         BenchError: If the checkpoint is missing or does not match the model to the last key,
@@ -57,10 +56,9 @@ class TeacherFeatures(HoldsFrozenNetwork, Target):
         stride: int | None = None,
         teacher_mean: Sequence[float] | None = None,
         teacher_std: Sequence[float] | None = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        **scale: Any,
     ) -> None:
-        super().__init__(mean=mean, std=std)
+        super().__init__(**scale)
         if (teacher_mean is None) != (teacher_std is None):
             raise ValueError("teacher_mean and teacher_std belong together; give both or neither")
         self.own_scale = teacher_mean is not None
