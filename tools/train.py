@@ -30,6 +30,18 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="NAME",
         help="what the weights of --init are, if no card says it: 'supervised ImageNet-1k'",
     )
+    length = parser.add_mutually_exclusive_group()
+    for unit in ("epochs", "iterations"):
+        length.add_argument(
+            f"--{unit}",
+            type=cli.positive,
+            metavar="N",
+            help=f"{unit} to train, with the config's schedule stretched to them; with --resume, "
+            "train longer at the last learning rate",
+        )
+    parser.add_argument(
+        "--name", help="what tables call the method of this run (default: as in config or card)"
+    )
     parser.add_argument(
         "--kind",
         choices=["full", "smoke"],

@@ -17,6 +17,7 @@ from simmim_bench.config import datasets
 from simmim_bench.errors import BenchError
 from simmim_bench.records.environment import precision_of
 from simmim_bench.training.batch import keep_batch, use_smaller_batch
+from simmim_bench.training.length import train_longer
 from simmim_bench.training.run import Note, Run
 from simmim_bench.training.try_out import shrink
 
@@ -158,6 +159,7 @@ def seed_samples(cfg: Any, run: Run) -> None:
 
 
 ADAPTATIONS: tuple[Callable[[Any, Run], str | None], ...] = (
+    train_longer,  # --resume --epochs N after the end of the schedule
     shrink,  # --try: tiny data, batch and schedule
     add_trackers,  # --log-to
     shard,  # --fsdp

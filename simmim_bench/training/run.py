@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from simmim_bench.config import check_start, resolved_hash
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.length import length_of
 from simmim_bench.records import SCRATCH
 from simmim_bench.records.environment import precision_of
 from simmim_bench.records.manifest import DataIdentity, Precision, Pretraining, label_of
+from simmim_bench.records.names import checked_name
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import validate
 
@@ -55,6 +57,8 @@ class Run:
         pretrained: Exported backbone that a downstream run starts from.
         init: Weights that a pretraining starts from.
         resume: Continue from the last checkpoint in ``work_dir``.
+        length: Of the schedule, in epochs or iterations as the config counts.
+        longer: Length of the whole training, if it goes on after the end of the schedule.
         try_iterations: Length of a ``--try``; None for a real run.
 
     The other attributes are the flags of ``tools/train.py``.
@@ -80,6 +84,8 @@ class Run:
     pretrained: str | None
     init: str | None
     resume: bool
+    length: int
+    longer: int | None
     try_iterations: int | None
     auto_scale_lr: bool
     precision: Precision | None
@@ -134,6 +140,7 @@ class Run:
             "method": self.method,
             "seed": self.seed,
             "config": self.config_sha256,
+            "length": self.length,
             "data": self.data and self.data.as_json(),
             "precision": precision_of(cfg.optim_wrapper),
             "backbone": backbone["sha256"] if backbone else None,
@@ -146,7 +153,11 @@ class Run:
 
 
 def make_run(
-    args: argparse.Namespace, cfg: Any, world_size: int, data: DataIdentity | None = None
+    args: argparse.Namespace,
+    cfg: Any,
+    world_size: int,
+    data: DataIdentity | None = None,
+    longer: int | None = None,
 ) -> Run:
     """The run that a command line asks for.
 
@@ -155,12 +166,19 @@ def make_run(
         cfg: Config with the changes of the command line.
         world_size: Number of processes.
         data: Identity of its data.
+        longer: Length of the whole training, if it goes on after the end of the schedule.
 
     Raises:
         BenchError: If the backbone's card cannot be used.
     """
     overrides = overrides_of(args)
-    origin = _pretraining_of(args, cfg, data) if "pretraining" in cfg else _backbone_of(args, cfg)
+    if args.name and "pretraining" in cfg:
+        cfg.pretraining.method = args.name
+    origin = (
+        _pretraining_of(args, cfg, data, longer)
+        if "pretraining" in cfg
+        else _backbone_of(args, cfg)
+    )
     flags = (
         *("kind", "seed", "launcher", "pretrained", "init", "resume", "try_iterations"),
         *("auto_scale_lr", "precision", "recompute", "compile", "fsdp", "paint_every", "config"),
@@ -171,7 +189,9 @@ def make_run(
         deviations=tuple(
             f"override {_portable(item)}" for item in overrides if not item.startswith(OTHER_DATA)
         ),
-        work_dir=Path(args.work_dir or Path("work_dirs") / Path(args.config).stem),
+        work_dir=work_dir_of(args),
+        length=length_of(cfg)[1],
+        longer=longer,
         world_size=world_size,
         protocol=cfg.protocol.to_dict() if "protocol" in cfg else None,
         log_to=tuple(args.log_to),
@@ -181,12 +201,19 @@ def make_run(
     )
 
 
+def work_dir_of(args: argparse.Namespace) -> Path:
+    """Folder of a run: as given, else of the run's name, else of the config's."""
+    return Path(args.work_dir or Path("work_dirs") / (args.name or Path(args.config).stem))
+
+
 def overrides_of(args: argparse.Namespace) -> list[str]:
     """What the command line changes in the recipe."""
     overrides = [item for item in args.cfg_options if not item.startswith(NO_CHANGE)]
     overrides += [f"--data={Path(args.data).name}"] if args.data else []
     overrides += [f"--data-root={Path(args.data_root).name}"] if args.data_root else []
-    overrides += [f"--num-classes={args.num_classes}"] if args.num_classes else []
+    for flag in ("num_classes", "epochs", "iterations"):
+        if value := getattr(args, flag):
+            overrides.append(f"--{flag.replace('_', '-')}={value}")
     return overrides
 
 
@@ -222,6 +249,7 @@ def check_origin(args: argparse.Namespace, cfg: Any) -> None:
             f"{args.config} is a downstream config; --init is for pretrainings, pass --pretrained "
             "BACKBONE.PTH"
         )
+    _check_run_name(args)
     if args.init_name and not args.init:
         raise BenchError("--init-name says what the weights of --init are; pass --init FILE too")
     if pretraining and any(cfg.pretraining.get(name) for name in INITIAL):
@@ -241,6 +269,21 @@ def check_origin(args: argparse.Namespace, cfg: Any) -> None:
         )
 
 
+def _check_run_name(args: argparse.Namespace) -> None:
+    """Raise unless ``--name`` is absent or can be the name of a method."""
+    if args.name is None:
+        return
+    try:
+        checked_name(args.name)
+    except ValueError as error:
+        raise BenchError(f"--name {args.name!r}: {error}; give another name") from error
+    if args.from_scratch or args.name == SCRATCH:
+        raise BenchError(
+            f"--name {args.name!r}: runs from random weights are called {SCRATCH!r} in all tables, "
+            f"and no others; leave out --name, or give another name to a run from weights"
+        )
+
+
 def _portable(override: str) -> str:
     """An override; an exported backbone by its method, since each seed has its own file."""
     key, _, value = override.partition("=")
@@ -253,14 +296,14 @@ def _portable(override: str) -> str:
 
 
 def _pretraining_of(
-    args: argparse.Namespace, cfg: Any, data: DataIdentity | None
+    args: argparse.Namespace, cfg: Any, data: DataIdentity | None, longer: int | None
 ) -> dict[str, Any]:
     """Fields of a run that pretrains: from random weights, or those of ``--init``."""
     stated, initial = cfg.pretraining, _initial_of(args) if args.init else None
     pretraining = {
         **stated.to_dict(),
         **({"dataset": data.name} if data else {}),
-        "epochs": cfg.train_cfg.get("max_epochs", stated.epochs),
+        "epochs": longer or cfg.train_cfg.get("max_epochs", stated.epochs),
         "seed": args.seed,
         "checkpoint_sha256": None,
         "initial": initial and initial.name,
@@ -309,7 +352,7 @@ def _backbone_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
     sha = card["sha256"]
     return {
         **stage,
-        "method": card["method"],
+        "method": args.name or card["method"],
         "pretraining": {**card["pretraining"], "checkpoint_sha256": sha},
         "backbone_facts": {
             "pretraining_data": card.get("data"),

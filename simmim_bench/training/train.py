@@ -17,6 +17,7 @@ from simmim_bench.data.layouts import check_data
 from simmim_bench.io import check_output_folder
 from simmim_bench.recipe.command_line import config_of
 from simmim_bench.training.data import check_name, data_of
+from simmim_bench.training.length import plan_length
 from simmim_bench.training.mistakes import check_mistakes
 from simmim_bench.training.process import leave, prepare
 from simmim_bench.training.run import Note, Run, check_origin, make_run
@@ -45,8 +46,9 @@ def train(args: argparse.Namespace) -> None:
     check_mistakes(cfg, args.config, data=not is_try)
     notes = [] if is_try else check_content(cfg)
     world_size = prepare(args.launcher, cfg.default_scope)
+    longer = plan_length(args, cfg)
     data = None if is_try else data_of(args, cfg)
-    start(cfg, make_run(args, cfg, world_size, data), notes)
+    start(cfg, make_run(args, cfg, world_size, data, longer), notes)
     leave()
 
 
@@ -73,7 +75,7 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
     said = adapt(cfg, run)
     deviations = [*run.deviations, *(text for text in said if not isinstance(text, Note))]
     configure(cfg, run.work_dir, run.launcher, run.seed, hooks_of(cfg, run, deviations))
-    last, found = _checkpoint_to_continue(run, run.identity(cfg))
+    last, found = _checkpoint_to_continue(run, cfg)
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
     # Before the model is wrapped, which waits for all processes: one may run out of memory then.
     tried_again = has_tried_again(cfg, run.work_dir, run.world_size)
@@ -141,8 +143,9 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
     return [{"type": f"simmim_bench.{name}", **values} for used, name, values in table if used]
 
 
-def _checkpoint_to_continue(run: Run, identity: dict[str, Any]) -> tuple[Path | None, list[str]]:
+def _checkpoint_to_continue(run: Run, cfg: Any) -> tuple[Path | None, list[str]]:
     """Last undamaged checkpoint of a resumed run, if any, and sentences for the log."""
+    from simmim_bench.recipe.length import length_of
     from simmim_bench.training.runner import latest_checkpoint
     from simmim_bench.weights.identity import check_resumable, check_unused
 
@@ -153,6 +156,6 @@ def _checkpoint_to_continue(run: Run, identity: dict[str, Any]) -> tuple[Path | 
         return None, []
     damaged: list[Path] = []
     last = latest_checkpoint(run.work_dir, damaged)
-    notes = check_resumable(last, identity) if last is not None else []
+    notes = check_resumable(last, run.identity(cfg), length_of(cfg)) if last is not None else []
     then = f"continuing from {last.name}" if last else "starting again"
     return last, [*notes, *(f"{path} is truncated or damaged; {then}" for path in damaged)]

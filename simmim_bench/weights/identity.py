@@ -11,7 +11,7 @@ from simmim_bench.weights.files import load_checkpoint
 
 BLOCK = "simmim_bench"
 KEY = "run"
-LATER = ("data", "precision")
+LATER = ("data", "precision", "length")
 """Values that checkpoints of earlier versions lack; such a run may continue."""
 _OF_SCHEDULE = {
     "processes": ("{} process(es)", "start {} process(es)"),
@@ -45,8 +45,15 @@ def read_identity(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
     return run
 
 
-def check_resumable(path: Path, own: dict[str, Any]) -> list[str]:
+def check_resumable(
+    path: Path, own: dict[str, Any], length: tuple[str, int] | None = None
+) -> list[str]:
     """Refuse to resume from the checkpoint of another run, or from one that holds code.
+
+    Args:
+        path: The checkpoint.
+        own: Identity of the run that resumes.
+        length: ``max_epochs`` or ``max_iters`` of the run that resumes, and its value.
 
     Returns:
         Sentences for the log.
@@ -62,6 +69,7 @@ def check_resumable(path: Path, own: dict[str, Any]) -> list[str]:
             f"meta.config in {path} is a config that mmengine would execute, which tools/train.py "
             f"never writes; do not use the file if it is not yours, or remove it and start again"
         )
+    _check_length(path, meta, length)
     notes: list[str] = []
     for name, value in own.items():
         before = written.get(name)
@@ -86,6 +94,20 @@ def check_resumable(path: Path, own: dict[str, Any]) -> list[str]:
             f"{_short(value)}; resume with the same values as before, or give another --work-dir"
         )
     return notes
+
+
+def _check_length(path: Path, meta: Any, length: tuple[str, int] | None) -> None:
+    """Raise if the checkpoint was trained for longer than the run that resumes."""
+    if length is None or not isinstance(meta, dict):
+        return
+    unit = "epoch" if length[0] == "max_epochs" else "iter"
+    flag = "epochs" if unit == "epoch" else "iterations"
+    done = meta.get(unit)
+    if isinstance(done, int) and done > length[1]:
+        raise BenchError(
+            f"{path} was trained for {done} {flag}, this run has {length[1]}; pass --{flag} {done} "
+            f"or more"
+        )
 
 
 def _check_data(path: Path, before: Any, now: Any) -> list[str]:

@@ -147,3 +147,31 @@ def test_another_run_neither_continues_nor_overwrites(tools, pretrained):
     assert code == 2
     assert "was written with seed 0, this run has seed 1" in output
     assert (pretrained / "epoch_2.pth").read_bytes() == before
+
+
+def test_a_finished_run_trains_longer_at_its_last_rate(tools, tmp_path):
+    folder, options = tmp_path / "run", EACH_STEP
+    tools.train(PRETRAIN, folder, "--epochs", "3", "--name", "mine", options=options)
+    first = steps_of(folder)
+    manifest = tools.train(
+        PRETRAIN, folder, "--epochs", "4", "--name", "mine", "--resume", options=options
+    )
+    later = steps_of(folder)
+    assert len(first) == 12  # 32 images in batches of 8
+    assert {step: later[step] for step in first} == first
+    assert {later[step][0] for step in range(13, 17)} == {first[12][0]}
+    assert first[12][0] > 0
+    assert (manifest.method, manifest.pretraining.epochs) == ("mine", 4)
+    assert "4 epochs: the schedule has 3, the others have its last learning rate" in (
+        manifest.deviations
+    )
+    for words, message in (
+        (["--epochs", "2"], "has a schedule of 3 epochs; pass --epochs 3 or more"),
+        (["--epochs", "3"], "was trained for 4 epochs, this run has 3; pass --epochs 4 or more"),
+    ):
+        code, output = tools.run(
+            "tools/train.py", PRETRAIN, "--work-dir", folder, "--name", "mine", "--resume",
+            "--kind", "smoke", *words, "--cfg-options", *TINY, *options,
+        )  # fmt: skip
+        assert code == 2
+        assert message in output

@@ -46,6 +46,7 @@ SMALLER = ["train_dataloader.batch_size=4", "auto_scale_lr.base_batch_size=8"]
 
 def test_they_act_in_this_order():
     assert [change.__name__ for change in ADAPTATIONS] == [
+        "train_longer",
         "shrink",
         "add_trackers",
         "shard",

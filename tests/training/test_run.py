@@ -1,6 +1,7 @@
 """What a command line and a config say about a run."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -172,3 +173,16 @@ def test_whether_the_card_was_sealed_is_in_the_manifest(command_line, export):
     assert run.facts([], cfg)["card_sealed"] is False
     cfg, run = command_line(FINETUNE, "--from-scratch")
     assert run.facts([], cfg).get("card_sealed") is None
+
+
+def test_a_run_has_a_name_of_its_own(command_line):
+    cfg, run = command_line(PRETRAIN, "--name", "my method")
+    assert (run.method, run.pretraining["method"], cfg.pretraining.method) == ("my method",) * 3
+    assert run.work_dir == Path("work_dirs/my method")
+    assert command_line(PRETRAIN)[1].work_dir == Path("work_dirs/simmim_swin-demo")
+    for words, message in (
+        (["--name", "a/b"], r"--name 'a/b': .* give another name"),
+        (["--name", "scratch"], "are called 'scratch' in all tables"),
+    ):
+        with pytest.raises(BenchError, match=message):
+            command_line(PRETRAIN, *words)

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from simmim_bench.errors import BenchError
 from simmim_bench.records.manifest import DataIdentity
 from simmim_bench.training.run import Run
-from simmim_bench.weights.identity import check_resumable, check_unused
+from simmim_bench.weights.identity import LATER, check_resumable, check_unused
 
 RUN = {
     "kind": "full",
@@ -20,6 +20,7 @@ RUN = {
     "config_sha256": "c" * 64,
     "inputs": {"backbone": {"path": "backbone.pth", "sha256": "b" * 64}},
     "world_size": 8,
+    "length": 100,
     "data": DataIdentity(name="Flowers", sha256="e" * 64, images=7),
 }
 
@@ -60,6 +61,7 @@ def test_a_config_that_mmengine_would_execute_is_refused(own, write):
         ("seed", 0, "seed 0, this run has seed 1"),
         ("initial", "supervised", "initial supervised, this run has initial None; resume with"),
         ("config", "d" * 64, "config dddddddddddd..., this run has config cccccccccccc..."),
+        ("length", 50, "length 50, this run has length 100"),
         ("backbone", None, "backbone None, this run has backbone bbbbbbbbbbbb..."),
         (
             "processes",
@@ -109,13 +111,13 @@ def test_data_of_another_name_are_the_same_data(own, write):
 
 
 def test_a_checkpoint_of_an_earlier_version_continues(own, write):
-    earlier = {key: value for key, value in own.items() if key not in ("data", "precision")}
+    earlier = {key: value for key, value in own.items() if key not in LATER}
     check_resumable(write({"state_dict": {}, "simmim_bench": {"run": earlier}}), own)
 
 
 def test_every_value_is_compared(own):
     assert set(own) == {
-        "kind", "method", "seed", "config", "data", "precision", "backbone", "initial",
+        "kind", "method", "seed", "config", "length", "data", "precision", "backbone", "initial",
         "initial_sha256", "processes", "images", "accumulation",
     }  # fmt: skip
 
