@@ -16,6 +16,7 @@ from typing import Any
 
 from simmim_bench.config_text import read_as_data, read_config_text
 from simmim_bench.errors import BenchError
+from simmim_bench.language_models import leave_out_language_models
 
 ROOT = Path(__file__).parents[1]
 """Of the project, with its configs."""
@@ -63,6 +64,7 @@ def load_config(
     from mmengine.config import Config
 
     read_as_data()
+    leave_out_language_models()  # a module in custom_imports may import mmpretrain
     if not Path(path).is_file():
         raise BenchError(f"config {path} does not exist; {_nearest_config(path)}")
     try:

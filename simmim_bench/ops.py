@@ -1,6 +1,4 @@
-"""Prepare the import of the libraries: torchvision's operators, no language models.
-
-Torchvision's operators replace mmcv's compiled ones.
+"""Torchvision operators as a replacement for mmcv's compiled operators.
 
 mmdet imports ``mmcv._ext``, which is missing from an mmcv that was built without a compiler. Mask
 R-CNN uses three of its functions: ``nms``, ``roi_align_forward`` and ``roi_align_backward``;
@@ -11,11 +9,9 @@ mmcv is used if it is installed.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import sys
 from collections.abc import Callable
 from importlib.machinery import ModuleSpec
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,23 +19,20 @@ import torch
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
+from simmim_bench.language_models import leave_out_language_models
 
 EXTENSION = "mmcv._ext"
-OPTIONAL = "mmpretrain.utils.dependency"
-"""mmpretrain's module that decides whether its language models are imported."""
-
 
 def install() -> bool:
     """Replace ``mmcv._ext`` by torchvision unless mmcv has compiled operators.
 
-    mmpretrain's language models, which simmim_bench does not use, are not imported: with
-    transformers 5 their import fails. Call it before mmpretrain, mmdet or mmseg is imported; a
-    second call does nothing.
+    Call it before mmpretrain, mmdet or mmseg is imported; a second call does nothing.
+    mmpretrain's language models are left out, too (``language_models.py``).
 
     Returns:
         True if torchvision's operators are used, False if mmcv's are.
     """
-    _leave_out_language_models()
+    leave_out_language_models()
     loaded = sys.modules.get(EXTENSION)
     if loaded is None:
         try:
@@ -47,21 +40,6 @@ def install() -> bool:
         except ImportError:
             loaded = sys.modules[EXTENSION] = _TorchvisionOps(EXTENSION)
     return isinstance(loaded, _TorchvisionOps)
-
-
-def _leave_out_language_models() -> None:
-    """Let mmpretrain register its placeholders for them, as if transformers were not installed."""
-    library = importlib.util.find_spec("mmpretrain")
-    if OPTIONAL in sys.modules or library is None or library.origin is None:
-        return
-    path = Path(library.origin).with_name("utils") / "dependency.py"
-    spec = importlib.util.spec_from_file_location(OPTIONAL, path)
-    if spec is None or spec.loader is None:
-        return
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    module.WITH_MULTIMODAL = False  # type: ignore[attr-defined]
-    sys.modules[OPTIONAL] = module
 
 
 class _TorchvisionOps(ModuleType):
