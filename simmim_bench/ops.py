@@ -23,6 +23,7 @@ from simmim_bench.language_models import leave_out_language_models
 
 EXTENSION = "mmcv._ext"
 
+
 def install() -> bool:
     """Replace ``mmcv._ext`` by torchvision unless mmcv has compiled operators.
 
