@@ -10,11 +10,10 @@ def parse() -> argparse.Namespace:
     """Command line of a conversion."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", metavar="SRC", help="path or URL of a .pth or .safetensors file")
-    parser.add_argument(
-        "destination", metavar="DST", type=Path, help="folder (simmim_bench) or file to write"
-    )
+    kinds = "folder (simmim_bench, transformers) or file to write"
+    parser.add_argument("destination", metavar="DST", type=Path, help=kinds)
     to = ["simmim_bench", "simmim", "facebookresearch", "mmpretrain"]
-    to += ["timm", "torchvision", "mmdet"]
+    to += ["timm", "torchvision", "mmdet", "transformers", "simmim_bench-pretraining"]
     parser.add_argument("--to", choices=to, default=to[0], help="library that will read DST")
     parser.add_argument("--window", type=int, help="resize to this Swin window")
     parser.add_argument("--image-size", type=int, help="resize to this image size")

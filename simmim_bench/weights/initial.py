@@ -18,7 +18,7 @@ from simmim_bench.io import sha256_file
 from simmim_bench.weights.card import EXPORT_FIRST, read_card
 from simmim_bench.weights.convert.conversion import convert_checkpoint
 from simmim_bench.weights.convert.libraries import loaded_backbone
-from simmim_bench.weights.convert.sniff import unwrap
+from simmim_bench.weights.convert.plain import unwrap
 from simmim_bench.weights.convert.source import read_source
 from simmim_bench.weights.files import load_checkpoint, require_file
 from simmim_bench.weights.identity import BLOCK

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -21,7 +21,9 @@ from simmim_bench.errors import BenchError
 State = Mapping[str, Tensor]
 DEFAULT_IMAGE = 224
 IMAGE_NOTE = f"image size is not in the weights: {DEFAULT_IMAGE} assumed"
-HEAD_CHANNELS = 64  # of every published plain ViT
+HEAD_CHANNELS = 64  # of most published plain ViTs
+WIDE_HEADS = {1280: 16, 1408: 16, 1664: 16}
+"""Heads by width of ViT-H, ViT-g and ViT-bigG, whose heads have 80, 88 and 104 channels."""
 EXTRA_BIASES = 3  # rows of a BEiT table beside the patches: class token
 TABLE = "relative_position_bias_table"
 SHARED_TABLE = f"rel_pos_bias.{TABLE}"
@@ -40,11 +42,19 @@ RESNET_BLOCKS = {
 
 @dataclass(frozen=True)
 class Architecture:
-    """Config that builds a backbone, and what had to be assumed for it."""
+    """A backbone.
+
+    Args:
+        adapter: Name of its adapter.
+        config: Config that builds it.
+        notes: What had to be assumed for it.
+        theirs: What its ``config.json`` of transformers says, if it has one.
+    """
 
     adapter: str
     config: dict[str, Any]
     notes: tuple[str, ...] = ()
+    theirs: dict[str, Any] = field(default_factory=dict)
 
     @property
     def image_size(self) -> int:
@@ -206,8 +216,8 @@ def _any_vit(state: State, *, heads: int | None) -> tuple[dict[str, Any], tuple[
     width, patch = patches.shape[0], patches.shape[2]
     notes: tuple[str, ...] = ()
     if heads is None:
-        heads = max(1, width // HEAD_CHANNELS)
-        notes = (f"heads are not in the weights: {heads} of {HEAD_CHANNELS} channels assumed",)
+        heads = WIDE_HEADS.get(width, max(1, width // HEAD_CHANNELS))
+        notes = (_heads_note(heads, width),)
     class_token = "cls_token" in state
     image, positions = DEFAULT_IMAGE, state.get("pos_embed")
     if positions is not None:
@@ -228,6 +238,28 @@ def _any_vit(state: State, *, heads: int | None) -> tuple[dict[str, Any], tuple[
         "out_type": "avg_featmap" if "ln2.weight" in state else "featmap",
     }
     return config, notes
+
+
+def _heads_note(heads: int, width: int) -> str:
+    return f"heads are not in the weights: {heads} of {width // heads} channels assumed"
+
+
+def with_heads(architecture: Architecture, heads: Mapping[int, int]) -> Architecture:
+    """The same with the heads that a plain ViT of this width has in a library.
+
+    Args:
+        architecture: As inferred from weights.
+        heads: Number of heads by width, where it is not the usual one.
+    """
+    arch = architecture.config.get("arch", {})
+    if architecture.adapter != "plain_vit" or arch["embed_dims"] not in heads:
+        return architecture
+    own = heads[arch["embed_dims"]]
+    config = {**architecture.config, "arch": {**arch, "num_heads": own}}
+    notes = (note for note in architecture.notes if not note.startswith("heads"))
+    return replace(
+        architecture, config=config, notes=(_heads_note(own, arch["embed_dims"]), *notes)
+    )
 
 
 def _swinv2(state: State) -> Architecture:

@@ -16,8 +16,10 @@ from simmim_bench.weights.convert.architecture import Architecture
 from simmim_bench.weights.convert.fit import fit_positions, with_sizes
 from simmim_bench.weights.convert.layouts import LAYOUTS, WITHOUT_PACKAGE, Layout, target_layout
 from simmim_bench.weights.convert.libraries import own_backbone
-from simmim_bench.weights.convert.sniff import Sniffed, check_whole, sniff, unwrap
+from simmim_bench.weights.convert.plain import Plain, unwrap
+from simmim_bench.weights.convert.sniff import Sniffed, check_whole, recognise
 from simmim_bench.weights.convert.source import Source
+from simmim_bench.weights.convert.transformers_model import check_model
 from simmim_bench.weights.convert.translate import (
     BACKBONE,
     FROM_WINDOWS,
@@ -45,6 +47,7 @@ class ConversionReport:
         target: Layout that was written.
         adapter: Backbone's adapter.
         architecture: Config that builds the backbone.
+        read: What was done to the keys and values of the file before.
         notes: What is not in the weights and was assumed.
         matched: Keys of the file that were converted.
         missing: Buffers that the file lacks and that were computed.
@@ -62,6 +65,7 @@ class ConversionReport:
     target: str
     adapter: str
     architecture: dict[str, Any]
+    read: tuple[str, ...]
     notes: tuple[str, ...]
     matched: tuple[str, ...]
     missing: tuple[str, ...]
@@ -84,6 +88,7 @@ class ConversionReport:
             ("from", f"{self.layout} ({self.source}, sha256 {self.sha256[:12]})"),
             ("to", self.target),
             ("backbone", f"{self.adapter}, {self.architecture['type']}"),
+            *(("read", note) for note in self.read),
             *(("assumed", note) for note in self.notes),
             ("matched", str(len(self.matched))),
             ("missing", f"{len(self.missing)} (buffers, computed)"),
@@ -153,9 +158,11 @@ def convert_checkpoint(
         BenchError: If the layout is unknown, keys are missing, weights are NaN, the target does not
             support the names or sizes, or its library computes something else.
     """
-    found, ours = _read(source)
+    found, plain, ours = _read(source)
     adapter = found.architecture.adapter
-    layout = target_layout(to, has_mask_token="mask_token" in found.reading.state)
+    layout = target_layout(to, adapter, found.reading.state)
+    if to == "transformers":
+        check_model(with_sizes(found.architecture, window=window, image_size=image_size))
     dropped = write_layout(ours, layout, adapter)[1]
     verification = verify(*_sides(ours, found, layout, dropped))
     target = with_sizes(found.architecture, window=window, image_size=image_size)
@@ -172,12 +179,13 @@ def convert_checkpoint(
         target=layout.name,
         adapter=adapter,
         architecture=_plain(written.config),
+        read=plain.notes,
         notes=target.notes,
         matched=tuple(found.reading.names.values()),
         missing=tuple(key for key in rebuilt if key not in found.reading.state),
         resized=tuple(resized),
         resize_method=resize if resized else None,
-        dropped=(*found.reading.dropped, *dropped),
+        dropped=(*plain.dropped, *found.reading.dropped, *dropped),
         written=len(state),
         verification=verification,
         ran_code=source.ran_code,
@@ -185,16 +193,16 @@ def convert_checkpoint(
     return Conversion(state, layout, written, report, _kind(source))
 
 
-def _read(source: Source) -> tuple[Sniffed, dict[str, Tensor]]:
-    """What the file is, and its tensors under our names, index buffers included."""
-    given, wrapper = unwrap(source.content)
-    check_tensors(given, source.name)
-    found = sniff(given, wrapper)
+def _read(source: Source) -> tuple[Sniffed, Plain, dict[str, Tensor]]:
+    """What the file is, how it was read, and its tensors under our names with index buffers."""
+    check_tensors(unwrap(source.content)[0], source.name)
+    found, plain = recognise(source.content, source.config)
     check_whole(found)
+    given = plain.state
     check_finite(given, Path(source.name))
     names = {key: found.reading.names.get(BACKBONE + key, key) for key in found.own}
     check_values({names[key]: value for key, value in found.own.items()}, given, source.name)
-    return found, _complete(found)
+    return found, plain, _complete(found)
 
 
 def _kind(source: Source) -> str:
@@ -240,6 +248,10 @@ def _sides(
     if source.library in WITHOUT_PACKAGE:
         source = own if target.library == "timm" else timm
         names[0] = f"{source.library} in place of {names[0]}"
+    elif source.library == "transformers":
+        source = LAYOUTS["transformers model"]
+    if target.library == "transformers":
+        target = LAYOUTS["transformers model"]
     if target.library in WITHOUT_PACKAGE:
         target = own if source.library == "timm" else timm
         names[1] = f"{target.library} in place of {names[1]}"

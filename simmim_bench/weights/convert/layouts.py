@@ -8,7 +8,7 @@ library in ``libraries``; this file stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from simmim_bench.weights.convert.keymaps import (
@@ -23,16 +23,24 @@ from simmim_bench.weights.convert.keymaps import (
     KeyMap,
     Rule,
 )
+from simmim_bench.weights.convert.keys_transformers import (
+    BACKBONE_RULES,
+    MODEL_RULES,
+    NAMES,
+    TASK_RULES,
+)
 
 Reasons = tuple[tuple[str, str], ...]
 TARGETS = (
     "simmim_bench",
+    "simmim_bench-pretraining",
     "simmim",
     "facebookresearch",
     "mmpretrain",
     "timm",
     "torchvision",
     "mmdet",
+    "transformers",
 )
 WITHOUT_PACKAGE = ("simmim", "facebookresearch")
 """Libraries that cannot be installed; another library replaces them when both sides are run."""
@@ -46,6 +54,13 @@ _POOLED_NORM: Reasons = (
 _FC: tuple[Rule, ...] = (("fc.", "head.fc."),)
 _HEAD_FC: tuple[Rule, ...] = (("head.fc.", "head.fc."),)
 _PREPROCESSOR: Reasons = ((r"data_preprocessor\..*", "image statistics, not weights"),)
+_POOLER: Reasons = ((r"(\w+\.)?pooler\.dense\..*", "pooler of the class token, not the backbone"),)
+_GRN = ((r"backbone\.stages\..*\.grn\.(gamma|beta)", (1, 1, 1, -1)),)
+_MASK_TOKENS: dict[str, tuple[Rule, ...]] = {
+    adapter: tuple((f"{name}.embeddings.mask_token", "mask_token") for name in names)
+    for adapter, names in NAMES.items()
+    if adapter not in ("resnet", "convnext")
+}
 _DENSE_PARTS = "neck|rpn_head|roi_head|bbox_head|mask_head|decode_head|auxiliary_head"
 
 
@@ -65,7 +80,9 @@ class Layout:
         ignored: Keys of a file that are not converted, with the reason.
         unsupported: Our backbone keys that the layout does not have, with the reason.
         buffers: Whether indices and coordinates of relative positions are stored.
-        column_scales: Whether layer scale is stored as (C, 1, 1) instead of (C,).
+        vector_shapes: Our vectors (patterns) that are stored in another shape.
+        heads: Heads by width of its plain ViTs, where they are not the usual ones.
+        split: Whether queries, keys and values are three tensors.
     """
 
     name: str
@@ -79,7 +96,9 @@ class Layout:
     ignored: Reasons = ()
     unsupported: Reasons = ()
     buffers: bool = True
-    column_scales: bool = False
+    vector_shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    heads: Mapping[int, int] = field(default_factory=dict)
+    split: bool = False
 
     def key_map(self, adapter: str) -> KeyMap:
         """All rules for a file with this adapter's backbone."""
@@ -124,7 +143,7 @@ LAYOUTS: dict[str, Layout] = {
             backbone=TORCHVISION_RULES,
             beside_by_adapter={"resnet": _FC, "convnext": (("classifier.2.", "head.fc."),)},
             unsupported=_OTHER_NORMS,
-            column_scales=True,
+            vector_shapes=((r"backbone\.stages\..*\.gamma", (-1, 1, 1)),),
         ),
         Layout(
             name="timm",
@@ -189,23 +208,86 @@ LAYOUTS: dict[str, Layout] = {
             prefix="backbone.",
             ignored=(*_PREPROCESSOR, (rf"({_DENSE_PARTS})\..*", "part of a dense task's head")),
         ),
+        Layout(
+            name="transformers model",
+            library="transformers",
+            backbone=MODEL_RULES,
+            beside=(("embeddings.mask_token", "mask_token"),),
+            concatenated=True,
+            ignored=_POOLER,
+            unsupported=_OTHER_NORMS,
+            buffers=False,
+            vector_shapes=_GRN,
+            split=True,
+        ),
+        Layout(
+            name="transformers classifier",
+            library="transformers",
+            backbone=TASK_RULES,
+            beside_by_adapter={"resnet": (("classifier.1.", "head.fc."),)},
+            beside=(("classifier.", "head.fc."),),
+            concatenated=True,
+            ignored=_POOLER,
+            unsupported=_OTHER_NORMS,
+            buffers=False,
+            vector_shapes=_GRN,
+            split=True,
+        ),
+        Layout(
+            name="transformers masked image modelling",
+            library="transformers",
+            backbone={adapter: TASK_RULES[adapter] for adapter in _MASK_TOKENS},
+            beside_by_adapter={
+                **_MASK_TOKENS,
+                "vit": (*_MASK_TOKENS["vit"], ("layernorm.", "backbone.ln1.")),
+            },
+            beside=(("decoder.0.", "decoder.projection."),),
+            concatenated=True,
+            ignored=((r"lm_head\..*", "head that predicts a tokenizer's tokens"),),
+            unsupported=_OTHER_NORMS,
+            buffers=False,
+            split=True,
+        ),
+        Layout(
+            name="transformers backbone",
+            library="transformers",
+            backbone=BACKBONE_RULES,
+            concatenated=True,
+            ignored=((r"(\w+\.)?layernorm\..*", "norm that the backbone class does not apply"),),
+            buffers=False,
+            vector_shapes=_GRN,
+            split=True,
+        ),
     )
 }
 """By name; among layouts that fit equally well the first is taken."""
 
 
-def target_layout(library: str, *, has_mask_token: bool) -> Layout:
-    """Layout that is written for a library: pretraining if there is a mask token."""
+def target_layout(library: str, adapter: str, beside: Collection[str]) -> Layout:
+    """Layout that is written for a library; it depends on what there is beside the backbone.
+
+    Args:
+        library: One of ``TARGETS``.
+        adapter: Name of the backbone's adapter.
+        beside: Our names of the tensors beside the backbone.
+    """
+    pretraining = "mask_token" in beside
+    if library == "transformers":
+        decoder = pretraining and "decoder.projection.weight" in beside
+        if decoder and adapter in ("swin", "swinv2", "plain_vit"):
+            return LAYOUTS["transformers masked image modelling"]
+        classifier = "head.fc.weight" in beside
+        return LAYOUTS["transformers classifier" if classifier else "transformers model"]
     stages = {
         "simmim": ("simmim fine-tuning", "simmim pretraining"),
         "mmpretrain": ("mmpretrain classifier", "mmpretrain pretraining"),
     }
     single = {
         "simmim_bench": "simmim_bench backbone",
+        "simmim_bench-pretraining": "simmim_bench pretraining",
         "timm": "timm",
         "torchvision": "torchvision",
         "facebookresearch": "facebookresearch",
         "mmdet": "mmdet or mmseg",
     }
-    name = stages[library][has_mask_token] if library in stages else single[library]
-    return LAYOUTS[name]
+    return LAYOUTS[stages[library][pretraining] if library in stages else single[library]]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
@@ -16,46 +15,11 @@ from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.convert.architecture import RESNET_BLOCKS, Architecture
 from simmim_bench.weights.convert.layouts import WITHOUT_PACKAGE
+from simmim_bench.weights.convert.runnable import Runnable
+from simmim_bench.weights.convert.transformers_model import transformers_backbone
 from simmim_bench.weights.strict import compare_with_model
 
 LAST_MAP = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
-
-
-class Runnable:
-    """A backbone of some library, and its last features in one common shape.
-
-    Args:
-        model: The backbone, with weights.
-        channels_last: Whether its feature map is (B, H, W, C).
-        run: Its last features from images; by default ``forward_features`` or the last output.
-    """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        *,
-        channels_last: bool = False,
-        run: Callable[[Tensor], Tensor] | None = None,
-    ) -> None:
-        self.model = model.eval() or model  # SwinTransformer.train returns None
-        self.channels_last = channels_last
-        self.run = run or self._last
-
-    @torch.no_grad()
-    def features(self, images: Tensor) -> Tensor:
-        """(B, tokens, C), class token first where there is one."""
-        output = self.run(images)
-        if output.ndim == 3:
-            return output
-        return output.flatten(1, 2) if self.channels_last else output.flatten(2).transpose(1, 2)
-
-    def _last(self, images: Tensor) -> Tensor:
-        model: Any = self.model
-        if hasattr(model, "forward_features"):
-            features: Tensor = model.forward_features(images)
-        else:
-            features = model(images)[-1]
-        return features
 
 
 def own_backbone(architecture: Architecture) -> nn.Module:
@@ -104,6 +68,8 @@ def build_runnable(
     """
     if library in WITHOUT_PACKAGE:
         return None
+    if library == "transformers":
+        return transformers_backbone(architecture, state)
     if library == "timm":
         return _timm_backbone(architecture, state)
     if library == "torchvision":

@@ -9,9 +9,16 @@ from typing import Any
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
-from simmim_bench.weights.convert.architecture import Architecture, infer_architecture
+from simmim_bench.weights.convert import config_own, config_transformers
+from simmim_bench.weights.convert.architecture import (
+    Architecture,
+    State,
+    infer_architecture,
+    with_heads,
+)
 from simmim_bench.weights.convert.layouts import LAYOUTS, Layout
 from simmim_bench.weights.convert.libraries import own_backbone
+from simmim_bench.weights.convert.plain import Plain, readings
 from simmim_bench.weights.convert.translate import (
     BACKBONE,
     FROM_WINDOWS,
@@ -21,8 +28,6 @@ from simmim_bench.weights.convert.translate import (
 )
 from simmim_bench.weights.strict import Difference, compare_states
 
-WRAPPERS = ("model", "state_dict", "module")
-PARALLEL = "module."  # DistributedDataParallel's prefix
 KNOWN_SHARE = 0.5  # below this share of known keys a file is something else
 CLOSE = 2  # a renamed key may cost the right layout one more unknown key than a wrong one
 COMPUTED = tuple(f".*{end}" for end in (*FROM_WINDOWS, "num_batches_tracked"))
@@ -54,27 +59,46 @@ class Sniffed:
         return len(found.missing) + len(found.unexpected) + len(found.wrong_shape)
 
 
-def unwrap(content: Mapping[str, Any]) -> tuple[dict[str, Tensor], str | None]:
-    """The state dict of a file's content, and the top-level key that it stood under.
+def recognise(
+    content: Mapping[str, Any], config: Mapping[str, Any] | None = None
+) -> tuple[Sniffed, Plain]:
+    """What a file is: the reading of it that fits best, the whole file first.
+
+    Args:
+        content: Of the file.
+        config: Content of the ``config.json`` beside it, if any.
 
     Raises:
-        BenchError: If there is none.
+        BenchError: As ``sniff`` for the whole file, if no network in it is known.
     """
-    wrapper = next((key for key in WRAPPERS if isinstance(content.get(key), Mapping)), None)
-    inner = content[wrapper] if wrapper else content
-    tensors = {key: value for key, value in inner.items() if isinstance(value, Tensor)}
-    if not tensors:
-        raise BenchError(
-            f"no state dict found (top-level keys: {', '.join(map(str, list(content)[:4]))}); give "
-            f"a file whose weights are at the top level or under 'model' or 'state_dict'"
-        )
-    if all(key.startswith(PARALLEL) for key in tensors):
-        tensors = {key.removeprefix(PARALLEL): value for key, value in tensors.items()}
-    return tensors, wrapper
+    said = {"transformers": config or {}, "simmim_bench": config_own.own_config(content)}
+    fitted: list[tuple[Sniffed, Plain]] = []
+    errors: list[BenchError] = []
+    for plain in readings(content):
+        try:
+            found = sniff(plain.state, plain.wrapper, said)
+        except BenchError as error:
+            errors.append(error)
+            continue
+        unexpected = (*found.difference.unexpected, *plain.unknown)
+        found = replace(found, difference=replace(found.difference, unexpected=unexpected))
+        fitted.append((found, plain))
+        if not found.misfits:
+            break
+    if not fitted:
+        raise errors[0]
+    return min(fitted, key=lambda entry: entry[0].misfits)
 
 
-def sniff(state: Mapping[str, Tensor], wrapper: str | None) -> Sniffed:
+def sniff(
+    state: Mapping[str, Tensor], wrapper: str | None, said: Mapping[str, Mapping[str, Any]]
+) -> Sniffed:
     """Find the layout and the adapter that explain a state dict best.
+
+    Args:
+        state: Keys and tensors.
+        wrapper: Top-level key that it stood under.
+        said: What is said about the backbone besides its weights, by library.
 
     Raises:
         BenchError: If none explains half of the keys, or the shapes fit no architecture.
@@ -92,10 +116,10 @@ def sniff(state: Mapping[str, Tensor], wrapper: str | None) -> Sniffed:
             f"{', '.join(LAYOUTS)}"
         )
     close = [entry for entry in readings if len(entry[2].unknown) <= fewest + CLOSE]
-    fitted, errors = [], []
+    fitted, errors, built = [], [], _Built(said)
     for layout, adapter, reading in close:
         try:
-            fitted.append(_fit(layout, adapter, reading))
+            fitted.append(_fit(layout, adapter, reading, built))
         except BenchError as error:
             errors.append((len(reading.unknown), error))
     if not fitted:
@@ -129,11 +153,33 @@ def check_whole(found: Sniffed) -> None:
     )
 
 
-def _fit(layout: Layout, adapter: str, reading: Reading) -> Sniffed:
+class _Built:
+    """Our classes for a state dict: layouts often agree on one, which is built once."""
+
+    def __init__(self, said: Mapping[str, Mapping[str, Any]]) -> None:
+        self.said = said
+        self.states: dict[str, dict[str, Tensor]] = {}
+
+    def architecture(self, layout: Layout, adapter: str, backbone: State) -> Architecture:
+        """What shapes show, completed by what is said."""
+        found = with_heads(infer_architecture(adapter, backbone), layout.heads)
+        said = self.said.get(layout.library)
+        describe = {"transformers": config_transformers, "simmim_bench": config_own}
+        return describe[layout.library].described(found, said) if said else found
+
+    def state(self, architecture: Architecture) -> dict[str, Tensor]:
+        """State dict of our class."""
+        key = repr(architecture.config)
+        if key not in self.states:
+            self.states[key] = own_backbone(architecture).state_dict()
+        return self.states[key]
+
+
+def _fit(layout: Layout, adapter: str, reading: Reading, built: _Built) -> Sniffed:
     backbone = reading.backbone
     try:
-        architecture = infer_architecture(adapter, backbone)
-        own = own_backbone(architecture).state_dict()
+        architecture = built.architecture(layout, adapter, backbone)
+        own = built.state(architecture)
     except (ValueError, AssertionError, RuntimeError, IndexError, ZeroDivisionError) as error:
         raise BenchError(
             f"the shapes do not describe a {adapter} backbone ({error}); give an unchanged file"

@@ -6,7 +6,8 @@ import http.client
 import re
 import socket
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,12 +31,14 @@ class Source:
         name: File name.
         sha256: Its hash.
         ran_code: Whether it could only be read with ``--trust-pickle``.
+        config: Content of ``config.json`` in the repository or folder of the file; data of others.
     """
 
     content: dict[str, Any]
     name: str
     sha256: str
     ran_code: bool
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read_source(where: str, *, sha256: str | None = None, trust_pickle: bool = False) -> Source:

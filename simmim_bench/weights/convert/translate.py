@@ -14,7 +14,9 @@ import torch
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.convert.attention import split
 from simmim_bench.weights.convert.layouts import Layout, Reasons
+from simmim_bench.weights.convert.plain import Dropped
 
 BACKBONE = "backbone."
 FROM_WINDOWS = ("relative_position_index", "relative_coords_table")
@@ -24,15 +26,6 @@ MERGED_POST_NORM = r".*downsample\.reduction\.weight"
 """The same for Swin V2, which normalises what comes out of the reduction."""
 NEIGHBOURS = 4
 TRANSPOSED = torch.tensor([0, 2, 1, 3])  # the original goes down columns, unfold along rows
-LAYER_SCALE = r"backbone\..*\.gamma"  # of ConvNeXt
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """A key that is not converted, and why."""
-
-    key: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -111,22 +104,28 @@ def write_layout(
             dropped.append(Dropped(key, reason or f"{layout.name} has no key for it"))
             continue
         theirs[renamed] = _their_order(key, value, layout, adapter)
-    return theirs, dropped
+    return (split(theirs) if layout.split else theirs), dropped
 
 
 def _our_order(key: str, value: Tensor, layout: Layout, adapter: str) -> Tensor:
     """Channel order and shape of ours; ``key`` is our name."""
     if _merged(key, layout, adapter) and _in_four(value):
         return interleave(value)
-    return value.flatten() if layout.column_scales and re.fullmatch(LAYER_SCALE, key) else value
+    return value.flatten() if _stored_shape(key, layout) else value
 
 
 def _their_order(key: str, value: Tensor, layout: Layout, adapter: str) -> Tensor:
     """Channel order and shape of the layout; ``key`` is our name."""
     if _merged(key, layout, adapter):
         return concatenate(value)
-    scales = layout.column_scales and re.fullmatch(LAYER_SCALE, key)
-    return value[:, None, None] if scales else value  # (C,) -> (C, 1, 1)
+    shape = _stored_shape(key, layout)
+    return value.reshape(shape) if shape else value
+
+
+def _stored_shape(key: str, layout: Layout) -> tuple[int, ...] | None:
+    """Shape of a vector in the layout, if it is not stored as a vector."""
+    shapes = layout.vector_shapes
+    return next((shape for pattern, shape in shapes if re.fullmatch(pattern, key)), None)
 
 
 def _merged(key: str, layout: Layout, adapter: str) -> bool:

@@ -17,6 +17,7 @@ from simmim_bench.weights.card import save_backbone
 from simmim_bench.weights.convert.conversion import Conversion, convert_checkpoint
 from simmim_bench.weights.convert.libraries import loaded_backbone
 from simmim_bench.weights.convert.source import read_source
+from simmim_bench.weights.convert.transformers_model import write_folder
 from simmim_bench.weights.export import make_card
 from simmim_bench.weights.files import save_whole
 from simmim_bench.weights.seal import CONVERTED, UNKNOWN
@@ -45,7 +46,7 @@ def write_conversion(conversion: Conversion, destination: Path, *, method: str |
 
     Args:
         conversion: What to write.
-        destination: Folder for our backbone, file for the other libraries.
+        destination: Folder for our backbone and for transformers, file for the other libraries.
         method: Name of the method that pretrained the weights, for our card.
 
     Raises:
@@ -55,6 +56,8 @@ def write_conversion(conversion: Conversion, destination: Path, *, method: str |
     destination.parent.mkdir(parents=True, exist_ok=True)
     if conversion.layout.library == "simmim_bench":
         _write_folder(conversion, destination, method)
+    elif conversion.layout.library == "transformers":
+        _write_transformers(conversion, destination)
     else:
         wrapper = conversion.layout.wrapper
         content = {wrapper: conversion.state} if wrapper else conversion.state
@@ -67,6 +70,18 @@ def _write_folder(conversion: Conversion, destination: Path, method: str | None)
     staging = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
     try:
         save_backbone(conversion.state, card, staging / "backbone.pth")
+        staging.chmod(0o755)
+        staging.replace(destination)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _write_transformers(conversion: Conversion, destination: Path) -> None:
+    """A folder for ``from_pretrained``, all of it or nothing."""
+    staging = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
+    try:
+        name = conversion.layout.name
+        write_folder(staging, conversion.architecture, conversion.state, name)
         staging.chmod(0o755)
         staging.replace(destination)
     finally:

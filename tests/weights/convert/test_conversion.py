@@ -17,7 +17,8 @@ from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.convert.conversion import convert_checkpoint
 from simmim_bench.weights.convert.keymaps import TIMM_RULES
-from simmim_bench.weights.convert.sniff import sniff, unwrap
+from simmim_bench.weights.convert.plain import unwrap
+from simmim_bench.weights.convert.sniff import sniff
 from simmim_bench.weights.convert.source import Source, read_source
 from simmim_bench.weights.convert.write import convert_file
 from simmim_bench.weights.pretrained import load_pretrained
@@ -75,7 +76,7 @@ def swin_state(prefix):
 )
 def test_layouts_that_share_their_backbone_keys(wrapper, prefix, beside, name):
     state = {**swin_state(prefix), **{key: torch.zeros(1) for key in beside}}
-    found = sniff(*unwrap({wrapper: state} if wrapper else state))
+    found = sniff(*unwrap({wrapper: state} if wrapper else state), {})
     assert (found.layout.name, found.misfits) == (name, 0)
     assert found.architecture.config["arch"] == SWIN["arch"]
     assert found.architecture.config["window_size"] == 3
