@@ -212,12 +212,12 @@ def paired(
     pairs = {}
     for label in labels:
         key = key_of(label, label_endings)
-        image: str | None = whole.get(key)
-        if image is None:
+        partner = whole.get(key)
+        if partner is None:
             same = stems.get(key.rpartition("/")[2], ())
-            image = same[0] if len(same) == 1 else None
-        if image is not None:
-            pairs[label] = image
+            partner = same[0] if len(same) == 1 else None
+        if partner is not None:
+            pairs[label] = partner
     return pairs
 
 
