@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simmim_bench import cli
+from simmim_bench.data.inspect.found import KINDS
 from simmim_bench.data.layouts import LAYOUTS
 from simmim_bench.errors import BenchError
 
@@ -36,6 +37,7 @@ def parse() -> argparse.Namespace:
     text = "check all images, label maps and annotations that a config reads"
     check = datasets.add_parser("config", help=text, parents=[cli.config_arguments()])
     check.set_defaults(command=_config)
+    _add_inspect(datasets)
     _add_palette(datasets)
     return parser.parse_args()
 
@@ -116,6 +118,29 @@ def _config(args: argparse.Namespace) -> int:
     from simmim_bench.recipe.command_line import config_of
 
     return verify_config(config_of(args), console=Console())
+
+
+def _add_inspect(datasets: Subparsers) -> None:
+    text = "Look at data of your own before they are imported: layout, sizes, labels, problems."
+    parser = datasets.add_parser("inspect", help="look at data of your own", description=text)
+    add = parser.add_argument
+    add("path", type=Path, metavar="PATH", help="folder, or one image, table, JSON or tar file")
+    add("--layout", metavar="KIND", help=f"what it is, if several fit: {', '.join(KINDS)}")
+    add(
+        "--out",
+        type=cli.folder,
+        metavar="DIR",
+        help="folder for the contact sheet (default: work_dirs/inspect/<name of PATH>)",
+    )
+    parser.set_defaults(command=_inspect)
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from simmim_bench.data.inspect.commands import inspect
+
+    return inspect(args.path, layout=args.layout, out=args.out, console=Console())
 
 
 def _add_palette(datasets: Subparsers) -> None:

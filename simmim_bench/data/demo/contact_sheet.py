@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from simmim_bench.data.demo.files import ADE, ADE_SPLITS, decode_mask
 from simmim_bench.data.demo.spec import CLASSES
+from simmim_bench.data.tiles import CELL, COLUMNS, PALETTE, Tile, lay_out, outline
 from simmim_bench.io import atomic_path
 
 CONTACT_SHEET = "contact_sheet.png"
-
-_COLUMNS, _CELL, _GAP, _LINE = 10, 144, 6, 18
-_PALETTE = (
-    (230, 25, 75), (60, 180, 75), (255, 225, 25), (0, 130, 200), (245, 130, 48),
-    (145, 30, 180), (70, 240, 240), (240, 50, 230), (210, 245, 60), (250, 190, 212),
-)  # fmt: skip
-
-Tile = tuple[Image.Image, str]
 
 
 def write_contact_sheet(folder: Path) -> None:
@@ -37,7 +29,7 @@ def write_contact_sheet(folder: Path) -> None:
         ("ade validation", _maps(folder, "coco/val2017")),
         ("unlabelled: both kinds, training photographs and writers", _unlabelled(folder)),
     )
-    sheet = _lay_out([(title, list(tiles)) for title, tiles in sections])
+    sheet = lay_out([(title, list(tiles)) for title, tiles in sections])
     with atomic_path(folder / CONTACT_SHEET) as temporary:
         sheet.save(temporary, format="PNG")
 
@@ -55,9 +47,9 @@ def _scenes(folder: Path, split: str) -> Iterator[Tile]:
     part = Path(split).name
     path = folder / "coco" / "annotations" / f"instances_{part}.json"
     document = json.loads(path.read_text(encoding="utf-8"))
-    for image in document["images"][: 2 * _COLUMNS]:
+    for image in document["images"][: 2 * COLUMNS]:
         tile = _enlarged(folder / split / image["file_name"])
-        scale = _CELL / image["width"]
+        scale = CELL / image["width"]
         objects = [each for each in document["annotations"] if each["image_id"] == image["id"]]
         for each in objects:
             _draw_object(tile, each, scale)
@@ -65,64 +57,33 @@ def _scenes(folder: Path, split: str) -> Iterator[Tile]:
 
 
 def _draw_object(tile: Image.Image, each: dict[str, Any], scale: float) -> None:
-    colour, segmentation = _PALETTE[each["category_id"] - 1], each["segmentation"]
+    colour, segmentation = PALETTE[each["category_id"] - 1], each["segmentation"]
     mask = Image.fromarray(decode_mask(segmentation["counts"], tuple(segmentation["size"])))
     large = np.asarray(mask.resize(tile.size, Image.Resampling.NEAREST))
-    tile.paste(colour, mask=Image.fromarray(_outline(large)))
+    tile.paste(colour, mask=Image.fromarray(outline(large)))
     x, y, width, height = (value * scale for value in each["bbox"])
     ImageDraw.Draw(tile).rectangle((x, y, x + width - 1, y + height - 1), outline=colour)
-
-
-def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels of ``mask`` with a neighbour outside it."""
-    padded = np.pad(mask, 1)
-    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask & ~inner
 
 
 def _maps(folder: Path, split: str) -> Iterator[Tile]:
     colours = np.zeros((256, 3), np.uint8)
     colours[1] = 60
-    colours[2 : 2 + len(CLASSES)] = _PALETTE
+    colours[2 : 2 + len(CLASSES)] = PALETTE
     place = folder / ADE / "annotations" / ADE_SPLITS[split]
-    for path in sorted(place.glob("*.png"))[: 2 * _COLUMNS]:
+    for path in sorted(place.glob("*.png"))[: 2 * COLUMNS]:
         with Image.open(path) as opened:
             values = np.asarray(opened)
         present = [str(value - 2) for value in np.unique(values) if value > 1]
         image = Image.fromarray(colours[values])
-        yield image.resize((_CELL, _CELL), Image.Resampling.NEAREST), " ".join(present)
+        yield image.resize((CELL, CELL), Image.Resampling.NEAREST), " ".join(present)
 
 
 def _unlabelled(folder: Path) -> Iterator[Tile]:
-    for path in sorted((folder / "unlabelled").glob("*.jpg"))[: 3 * _COLUMNS]:
+    for path in sorted((folder / "unlabelled").glob("*.jpg"))[: 3 * COLUMNS]:
         yield _enlarged(path), ""
 
 
 def _enlarged(path: Path) -> Image.Image:
     with Image.open(path) as opened:
         image: Image.Image = opened.convert("RGB")
-    return image.resize((_CELL, _CELL), Image.Resampling.BICUBIC)
-
-
-def _lay_out(sections: list[tuple[str, list[Tile]]]) -> Image.Image:
-    """Stack the sections: a title, and rows of tiles with captions."""
-    row = _CELL + _LINE
-    rows = [-(-len(tiles) // _COLUMNS) for _, tiles in sections]
-    height = sum(2 * _LINE + row * count for count in rows) + _GAP
-    sheet = Image.new("RGB", (_COLUMNS * (_CELL + _GAP) + _GAP, height), "white")
-    write = _writer(sheet)
-    top = _GAP
-    for (title, tiles), count in zip(sections, rows, strict=True):
-        write((_GAP, top), title)
-        for place, (tile, caption) in enumerate(tiles):
-            x = _GAP + place % _COLUMNS * (_CELL + _GAP)
-            y = top + _LINE + place // _COLUMNS * row
-            sheet.paste(tile, (x, y))
-            write((x, y + _CELL), caption)
-        top += 2 * _LINE + row * count
-    return sheet
-
-
-def _writer(sheet: Image.Image) -> Callable[[tuple[int, int], str], None]:
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default()
-    return lambda place, text: draw.text(place, text, fill="black", font=font)
+    return image.resize((CELL, CELL), Image.Resampling.BICUBIC)

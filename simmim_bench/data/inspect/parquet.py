@@ -7,15 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from simmim_bench.data.bands import read_band_header
 from simmim_bench.data.image_files import Listing
 from simmim_bench.data.inspect.found import Found, Split, name_of, split_in, split_of, stem_of
 from simmim_bench.data.inspect.tables import LABEL_COLUMNS
-from simmim_bench.data.pixels import UnreadableImageError, read_header
+from simmim_bench.data.pixels import UnreadableImageError
 from simmim_bench.errors import BenchError
 from simmim_bench.io import kind_of, parse_json
 
 SUFFIXES = (".parquet", ".arrow")
 _BATCH = 64  # rows with images in memory
+_MANY = 65_536  # rows without images
 _ARROW_FILE = b"ARROW1"  # else a stream
 
 
@@ -88,14 +90,9 @@ def read_rows(path: Path, found: Found) -> Iterator[tuple[bytes, str | None]]:
         BenchError: If a row has no image, or a label that is no class.
     """
     image, label = found.columns or ("", "")
-    columns = [image, label] if label else [image]
     row = 0
     with _reading(path) as opened:
-        if path.suffix.lower() == ".parquet":
-            batches = opened.iter_batches(_BATCH, columns=columns)
-        else:
-            batches = _arrow_batches(opened)
-        for batch in batches:
+        for batch in _batches(opened, _BATCH, [image, label] if label else [image]):
             labels = batch.column(label).to_pylist() if label else [None] * batch.num_rows
             for given, each in zip(batch.column(image), labels, strict=True):
                 row += 1
@@ -104,6 +101,23 @@ def read_rows(path: Path, found: Found) -> Iterator[tuple[bytes, str | None]]:
                 if not content:
                     raise BenchError(f"row {row} of {path} has no image in {image!r}; remove it")
                 yield content, _class_of(each, found.classes, f"row {row} of {path}")
+
+
+def read_labels(path: Path, found: Found) -> Iterator[str]:
+    """Name of the class of each row that has one; images are not read.
+
+    Raises:
+        BenchError: If a label is no class.
+    """
+    label = (found.columns or ("", ""))[1]
+    row = 0
+    with _reading(path) as opened:
+        for batch in _batches(opened, _MANY, [label]):
+            for each in batch.column(label).to_pylist():
+                row += 1
+                name = _class_of(each, found.classes, f"row {row} of {path}")
+                if name is not None:
+                    yield name
 
 
 def _class_of(label: Any, classes: tuple[str, ...], where: str) -> str | None:
@@ -150,6 +164,12 @@ def _reading(path: Path) -> Iterator[Any]:
         raise BenchError(f"{path} cannot be read ({text}); restore the file") from error
 
 
+def _batches(opened: Any, rows: int, columns: list[str]) -> Iterator[Any]:
+    if hasattr(opened, "iter_batches"):
+        return iter(opened.iter_batches(rows, columns=columns))
+    return _arrow_batches(opened)
+
+
 def _arrow_batches(opened: Any) -> Iterator[Any]:
     if hasattr(opened, "num_record_batches"):
         return (opened.get_batch(i) for i in range(opened.num_record_batches))
@@ -164,7 +184,7 @@ def _image_column(schema: Any, first: Any) -> str | None:
             return str(name)
         if str(kind) in ("binary", "large_binary") and first is not None and first.num_rows:
             try:
-                read_header(first.column(name)[0].as_py() or b"")
+                read_band_header(first.column(name)[0].as_py() or b"")
             except UnreadableImageError:
                 continue
             return str(name)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+from simmim_bench.data.bands import BAND_SUFFIXES, read_band_header
 from simmim_bench.data.image_files import SUFFIXES, Listing, list_images
 from simmim_bench.data.inspect.boxes import find_coco, find_voc, find_yolo
 from simmim_bench.data.inspect.found import (
@@ -29,10 +30,11 @@ from simmim_bench.data.inspect.masks import find_masks
 from simmim_bench.data.inspect.parquet import SUFFIXES as PARQUET
 from simmim_bench.data.inspect.parquet import find_parquet
 from simmim_bench.data.inspect.tables import find_tables
-from simmim_bench.data.pixels import UnreadableImageError, read_header
+from simmim_bench.data.pixels import UnreadableImageError
 from simmim_bench.errors import BenchError
 from simmim_bench.io import kind_of
 
+IMAGE_SUFFIXES = (*SUFFIXES, *BAND_SUFFIXES)
 ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z", ".rar")
 MEMBERS = 200  # of a shard that are looked at
 LMDB_FILES = (".mdb", ".lmdb")
@@ -75,22 +77,25 @@ def _list(path: Path) -> Listing:
     if not os.path.lexists(path):
         raise BenchError(f"{path} does not exist; check the path")
     if path.is_dir():
-        return list_images(path)
+        return list_images(path, IMAGE_SUFFIXES)
     if not path.is_file():
         raise BenchError(f"{path} is {kind_of(path)}, expected a folder or a file; check the path")
     if path.name.lower().endswith(ARCHIVES):
         raise BenchError(f"{path} is an archive; unpack it and give the folder")
     if path.suffix.lower() in TABLES:
-        beside, name = list_images(path.parent), path.name
+        beside, name = list_images(path.parent, IMAGE_SUFFIXES), path.name
         if not beside.images and path.parent.name.lower() in LABEL_WORDS:
-            beside, name = list_images(path.parent.parent), f"{path.parent.name}/{name}"
+            beside, name = (
+                list_images(path.parent.parent, IMAGE_SUFFIXES),
+                f"{path.parent.name}/{name}",
+            )
         return replace(beside, skipped=[name])
-    listing = Listing(path.parent)
+    listing = Listing(path.parent, IMAGE_SUFFIXES)
     if path.suffix.lower() in (".tar", *PARQUET, *LMDB_FILES):
         listing.skipped.append(path.name)
         return listing
     try:
-        read_header(path)
+        read_band_header(path)
     except UnreadableImageError as error:
         raise BenchError(
             f"{path} is not an image ({error}), nor a table, a JSON, Parquet or tar file or an "
@@ -154,7 +159,7 @@ def find_shards(listing: Listing) -> Found | None:
     if not files or listing.images:
         return None
     inside = _members(Path(listing.folder, files[0]))
-    image = next((each for each in inside if each in SUFFIXES), None)
+    image = next((each for each in inside if each in IMAGE_SUFFIXES), None)
     if image is None:
         shown = ", ".join(sorted(set(inside))) or "nothing"
         raise BenchError(

@@ -119,7 +119,7 @@ def masks(folder):
             values = np.full(SIZE[::-1], i, np.uint8)
             values[:4] = 255
             label = Image.fromarray(values, "P")
-            label.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+            label.putpalette([*range(256)] * 3)
             path = folder / "labels" / split / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             label.save(path)

@@ -1,0 +1,37 @@
+"""The command ``prepare_data.py inspect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from simmim_bench.data.inspect.look import look
+from simmim_bench.data.inspect.recognise import recognise
+from simmim_bench.data.inspect.report import next_commands, print_report, usual_name
+from simmim_bench.data.inspect.sheet import write_sheet
+
+SHEET = "contact_sheet.png"
+
+
+def inspect(path: Path, *, layout: str | None, out: Path | None, console: Console) -> int:
+    """Report what ``path`` holds; returns the exit code.
+
+    Args:
+        path: Folder or file.
+        layout: Kind of layout; None: find out.
+        out: Folder for the contact sheet; None: below ``work_dirs/inspect``.
+        console: Where to write.
+
+    Raises:
+        BenchError: If there is nothing that could be data.
+    """
+    seen, samples = look(recognise(path, layout))
+    print_report(seen, console)
+    out = out or Path("work_dirs", "inspect", usual_name(path))
+    out.mkdir(parents=True, exist_ok=True)
+    write_sheet(seen.found, samples, out / SHEET)
+    console.print(f"\nlook at {out / SHEET}; then:", soft_wrap=True, markup=False, highlight=False)
+    for _, command in next_commands(seen, path):
+        console.print(f"  {command}", soft_wrap=True, markup=False, highlight=False)
+    return 0
