@@ -29,13 +29,16 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(autouse=True)
-def _process():
+def _process(tmp_path_factory, request):
     """End with each test what it sets in the environment, and its signal handlers.
+
+    Each has a cache of its own for downloads and conversions.
 
     A training that fails leaves its handlers; processes that are forked later would ignore SIGTERM.
     """
     handlers = {number: signal.getsignal(number) for number in STOPPING}
-    with mock.patch.dict(os.environ):
+    cache = tmp_path_factory.getbasetemp() / "cache" / f"{hash(request.node.nodeid):x}"
+    with mock.patch.dict(os.environ, XDG_CACHE_HOME=str(cache)):
         yield
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -31,10 +31,11 @@ from simmim_bench.records.store import read_record
 from simmim_bench.suite.plan import Plan
 from simmim_bench.tasks.annotation_file import read_entries
 from simmim_bench.training.train import start
+from simmim_bench.weights.address import parse_address
 from simmim_bench.weights.card import read_card
-from simmim_bench.weights.convert.source import read_source
 from simmim_bench.weights.convert.write import check_free, convert_file
 from simmim_bench.weights.export import export_backbone, run_export
+from simmim_bench.weights.fetch import fetch
 from tests.calls import call
 from tests.records.conftest import make_manifest, toy  # noqa: F401  (fixtures)
 from tests.weights.test_pretrained import SWIN
@@ -169,7 +170,7 @@ def test_a_redirect_to_a_file_is_refused(redirect, tmp_path):
     with pytest.raises(
         BenchError, match=r"cannot download http.*is not allowed.*check the address"
     ):
-        read_source(redirect)
+        fetch(parse_address(redirect))
     with pytest.raises(BenchError, match=r"a.pth cannot be downloaded"):
         download(redirect, tmp_path / "a.pth", wait=0)
     assert not (tmp_path / "a.pth").exists()

@@ -9,7 +9,12 @@ from simmim_bench import cli
 def parse() -> argparse.Namespace:
     """Command line of a conversion."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", metavar="SRC", help="path or URL of a .pth or .safetensors file")
+    parser.add_argument(
+        "source",
+        metavar="SRC",
+        help="a .pth or .safetensors file, a URL, timm:NAME, hf:ORG/NAME[@REVISION] or "
+        "torchvision:NAME.WEIGHTS (docs/own-weights.md)",
+    )
     kinds = "folder (simmim_bench, transformers) or file to write"
     parser.add_argument("destination", metavar="DST", type=Path, help=kinds)
     to = ["simmim_bench", "simmim", "facebookresearch", "mmpretrain"]
@@ -19,6 +24,15 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--image-size", type=int, help="resize to this image size")
     methods = ["geometric", "bicubic"]
     parser.add_argument("--resize", choices=methods, default=methods[0], help="for bias tables")
+    parser.add_argument(
+        "--channels", type=cli.positive, metavar="N", help="backbone for images of N channels"
+    )
+    parser.add_argument(
+        "--widen",
+        choices=["mean", "repeat"],
+        default="mean",
+        help="how the first layer gets N channels (default: mean)",
+    )
     parser.add_argument("--method", metavar="NAME", help="pretraining method, for backbone.json")
     parser.add_argument("--sha256", metavar="HASH", help="SHA-256 that SRC must have")
     parser.add_argument("--trust-pickle", action="store_true", help="allow SRC to run code")

@@ -24,7 +24,8 @@ def urls(folder: Path) -> Prepared:
     from simmim_bench.data.prepare.download import download
     from simmim_bench.errors import BenchError
     from simmim_bench.suite.report import check_webhook
-    from simmim_bench.weights.convert.source import read_source
+    from simmim_bench.weights.address import parse_address
+    from simmim_bench.weights.fetch import fetch
 
     schemes = ["http", "https", "file", "ftp", "data", "javascript", "s3", "", "HTTP", "h ttp", "//", "file:"]  # fmt: skip
     hosts = ["localhost:1", "127.0.0.1:1", "user:s3cret@localhost:1", "[::1", "[::1]:1", "localhost:99999", "localhost:x", "", "a" * 70, "%zz", "é", "..", "a b", "\n", "0"]  # fmt: skip
@@ -33,7 +34,7 @@ def urls(folder: Path) -> Prepared:
         "".join
     )
     readers: list[Callable[[str], object]] = [
-        read_source,
+        lambda url: fetch(parse_address(url)),
         lambda url: download(url, folder / "x", wait=0),
         lambda url: gather("cifar10", [url], folder, lambda _: None),
         check_webhook,

@@ -40,6 +40,12 @@ class FeatureSpec:
     strides: tuple[int, ...]
     channels: tuple[int, ...]
 
+    def at(self, indices: Sequence[int]) -> FeatureSpec:
+        """Some of the levels."""
+        return FeatureSpec(
+            tuple(self.strides[i] for i in indices), tuple(self.channels[i] for i in indices)
+        )
+
 
 @dataclass(frozen=True)
 class Resized:
@@ -99,6 +105,11 @@ class BackboneAdapter(ABC):
     def in_channels(self) -> int:
         """Channels of the images, as ``architecture`` states them."""
         return int(self.architecture().get("in_channels", COLOURS))
+
+    @property
+    def levels(self) -> FeatureSpec:
+        """The same of all levels that its class can return, whatever ``out_indices`` says."""
+        return self.feature_spec
 
     @property
     @abstractmethod

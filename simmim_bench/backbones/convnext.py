@@ -42,11 +42,14 @@ class ConvNeXtAdapter(PixelAdapter):
     @property
     def feature_spec(self) -> FeatureSpec:
         """Levels named by ``out_indices``."""
-        backbone = self.backbone
-        return FeatureSpec(
-            strides=tuple(self.token_size * MERGING_STRIDE**i for i in backbone.out_indices),
-            channels=tuple(backbone.channels[i] for i in backbone.out_indices),
-        )
+        return self.levels.at(self.backbone.out_indices)
+
+    @property
+    def levels(self) -> FeatureSpec:
+        """One level a stage."""
+        channels = tuple(self.backbone.channels)
+        strides = (self.token_size * MERGING_STRIDE**i for i in range(len(channels)))
+        return FeatureSpec(tuple(strides), channels)
 
     @property
     def token_size(self) -> int:

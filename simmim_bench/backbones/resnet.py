@@ -31,16 +31,18 @@ class ResNetAdapter(PixelAdapter):
     @property
     def feature_spec(self) -> FeatureSpec:
         """Levels named by ``out_indices``."""
+        return self.levels.at(self.backbone.out_indices)
+
+    @property
+    def levels(self) -> FeatureSpec:
+        """One level a stage."""
         backbone = self.backbone
         strides, stride = [], self.token_size
         for step in backbone.strides[: backbone.num_stages]:
             stride *= step
             strides.append(stride)
         width = backbone.base_channels * backbone.expansion
-        return FeatureSpec(
-            strides=tuple(strides[i] for i in backbone.out_indices),
-            channels=tuple(width * 2**i for i in backbone.out_indices),
-        )
+        return FeatureSpec(tuple(strides), tuple(width * 2**i for i in range(len(strides))))
 
     @property
     def token_size(self) -> int:

@@ -41,16 +41,18 @@ class SwinAdapter(BackboneAdapter):
     @property
     def feature_spec(self) -> FeatureSpec:
         """Levels named by ``out_indices``."""
+        return self.levels.at(self.backbone.out_indices)
+
+    @property
+    def levels(self) -> FeatureSpec:
+        """One level a stage."""
         backbone = self.backbone
         strides, stride = [], self.token_size
         for stage in backbone.stages:
             after = stride * (stage.downsample.sampler.stride[0] if stage.downsample else 1)
             strides.append(after if backbone.out_after_downsample else stride)
             stride = after
-        return FeatureSpec(
-            strides=tuple(strides[i] for i in backbone.out_indices),
-            channels=tuple(backbone.num_features[i] for i in backbone.out_indices),
-        )
+        return FeatureSpec(tuple(strides), tuple(backbone.num_features))
 
     @property
     def token_size(self) -> int:

@@ -30,12 +30,12 @@ class SwinV2Adapter(SwinAdapter):
     keywords_without_decay = ("cpb_mlp", "logit_scale")
 
     @property
-    def feature_spec(self) -> FeatureSpec:
-        """Levels named by ``out_indices``; patches are merged at the start of a stage."""
-        backbone = self.backbone
+    def levels(self) -> FeatureSpec:
+        """One level a stage; patches are merged at the start of a stage."""
+        stages = range(len(self.backbone.stages))
         return FeatureSpec(
-            strides=tuple(self.token_size * 2**i for i in backbone.out_indices),
-            channels=tuple(backbone.embed_dims * 2**i for i in backbone.out_indices),
+            strides=tuple(self.token_size * 2**i for i in stages),
+            channels=tuple(self.backbone.embed_dims * 2**i for i in stages),
         )
 
     def init_weights(self, *, pretraining: bool) -> None:

@@ -108,6 +108,15 @@ class TimmAdapter(PixelAdapter):
         return FeatureSpec(tuple(info.reduction()), tuple(info.channels()))
 
     @property
+    def levels(self) -> FeatureSpec:
+        """All that timm knows of the model."""
+        info = self.backbone.timm_model.feature_info.info
+        return FeatureSpec(
+            tuple(int(level["reduction"]) for level in info),
+            tuple(int(level["num_chs"]) for level in info),
+        )
+
+    @property
     def token_size(self) -> int:
         """Stride of the finest level that timm knows of the model, returned or not."""
         return min(int(level["reduction"]) for level in self.backbone.timm_model.feature_info.info)

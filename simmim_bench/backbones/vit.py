@@ -56,6 +56,11 @@ class ColumnarAdapter(BackboneAdapter):
         return FeatureSpec((self.token_size,) * levels, (self.backbone.embed_dims,) * levels)
 
     @property
+    def levels(self) -> FeatureSpec:
+        """One level: all blocks return maps of one size."""
+        return FeatureSpec((self.token_size,), (self.backbone.embed_dims,))
+
+    @property
     def token_size(self) -> int:
         """Stride of the patch embedding."""
         return int(self.backbone.patch_embed.projection.stride[0])

@@ -153,12 +153,14 @@ def make_card(
         epochs_planned: Epochs of the pretraining's config.
         kind: ``full`` or ``smoke``.
     """
+    levels = adapter.levels
     return {
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "adapter": adapter.name,
         "architecture": adapter.architecture(),
         "sizes": adapter.sizes(),
+        "levels": {"strides": list(levels.strides), "channels": list(levels.channels)},
         "parameters": sum(value.numel() for value in adapter.backbone.parameters()),
         "backbone_config": backbone_config,
         "method": pretraining["method"],

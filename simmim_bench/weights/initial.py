@@ -86,7 +86,7 @@ def load_initial(backbone: nn.Module, path: Path) -> LoadReport:
         theirs: BackboneAdapter = adapter
         sha256 = sha256_file(path)
     else:
-        source = read_source(str(path))
+        source = read_source(path)
         try:
             found = convert_checkpoint(source)
         except BenchError as error:

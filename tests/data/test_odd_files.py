@@ -18,8 +18,8 @@ from simmim_bench.models.targets.colours import read_palette
 from simmim_bench.suite.report import check_webhook
 from simmim_bench.tasks.annotation_file import read_entries
 from simmim_bench.tasks.segmentation import class_names
-from simmim_bench.weights.convert import source
-from simmim_bench.weights.convert.source import read_source
+from simmim_bench.weights import fetch as fetch_module
+from simmim_bench.weights.address import parse_address
 
 ADDRESSES = [
     "http://[::1/x.pth", "http://localhost:x/x.pth", "http://a b/x.pth", "https:///\ud800", "http://",
@@ -33,7 +33,7 @@ SECRET = "http://me:s3cret@localhost:1/x.pth?token=s3cret"  # noqa: S105
 @pytest.mark.parametrize("url", ADDRESSES, ids=range(len(ADDRESSES)))
 def test_odd_addresses_end_in_a_sentence(tmp_path, url):
     for read in (
-        read_source,
+        lambda url: fetch_module.fetch(parse_address(url)),
         lambda url: download(url, tmp_path / "x", wait=0),
         lambda url: gather("cifar10", [url], tmp_path, lambda _: None),
     ):
@@ -52,7 +52,7 @@ def test_odd_webhooks_end_in_a_sentence(url):
 def test_secrets_of_an_address_are_not_repeated(tmp_path, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda _: None)
     readers = [
-        read_source,
+        lambda url: fetch_module.fetch(parse_address(url)),
         lambda url: download(url, tmp_path / "x", wait=0),
         lambda url: gather("cifar10", [url], tmp_path, lambda _: None),
         lambda url: gather("cifar10", [f"http://{url[7:-19]}/{CIFAR}"], tmp_path, print),
@@ -79,12 +79,12 @@ def test_a_host_that_refuses_is_given_up_in_seconds(tmp_path):
 
 
 def test_a_server_that_does_not_answer_is_not_waited_for(monkeypatch):
-    monkeypatch.setattr(source, "TIMEOUT", 0.2)
+    monkeypatch.setattr(fetch_module, "TIMEOUT", 0.2)
     with (
         socket.create_server(("127.0.0.1", 0)) as silent,
         pytest.raises(BenchError, match="timed out"),
     ):
-        read_source(f"http://127.0.0.1:{silent.getsockname()[1]}/x.pth")
+        fetch_module.fetch(parse_address(f"http://127.0.0.1:{silent.getsockname()[1]}/x.pth"))
     assert socket.getdefaulttimeout() is None
 
 

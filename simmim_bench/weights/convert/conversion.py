@@ -128,6 +128,7 @@ class Conversion:
         architecture: Backbone in the target's sizes.
         report: What happened to each key.
         kind: ``smoke`` if a smoke run of ours wrote the file, else ``full``.
+        widened: Whether the first layer got other channels, and how (``weights/widen.py``).
     """
 
     state: dict[str, Tensor]
@@ -135,6 +136,7 @@ class Conversion:
     architecture: Architecture
     report: ConversionReport
     kind: str
+    widened: dict[str, Any] | None = None
 
 
 def convert_checkpoint(

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,17 @@ from simmim_bench.backbones import adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 from simmim_bench.records.names import checked_name
+from simmim_bench.weights.address import parse_address
 from simmim_bench.weights.card import save_backbone
-from simmim_bench.weights.convert.conversion import Conversion, convert_checkpoint
+from simmim_bench.weights.convert.conversion import Conversion
 from simmim_bench.weights.convert.libraries import loaded_backbone
-from simmim_bench.weights.convert.source import read_source
 from simmim_bench.weights.convert.transformers_model import write_folder
 from simmim_bench.weights.export import make_card
+from simmim_bench.weights.fetch import fetch
 from simmim_bench.weights.files import save_whole
+from simmim_bench.weights.foreign import convert_weights
 from simmim_bench.weights.seal import CONVERTED, UNKNOWN
+from simmim_bench.weights.widen import Rule, check_channels
 
 
 def report_path(destination: Path) -> Path:
@@ -41,13 +45,28 @@ def check_free(destination: Path) -> None:
             raise BenchError(f"{path} already exists; remove it or give another destination")
 
 
-def write_conversion(conversion: Conversion, destination: Path, *, method: str | None) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Stated:
+    """What a card says besides what the weights show.
+
+    Attributes:
+        method: Name of the method that pretrained the weights; None for their layout.
+        origin: Where they come from.
+        revision: Commit of the repository that they come from.
+    """
+
+    method: str | None = None
+    origin: str | None = None
+    revision: str | None = None
+
+
+def write_conversion(conversion: Conversion, destination: Path, stated: Stated) -> None:
     """Write ``destination`` and its report beside it; all of it or nothing.
 
     Args:
         conversion: What to write.
         destination: Folder for our backbone and for transformers, file for the other libraries.
-        method: Name of the method that pretrained the weights, for our card.
+        stated: For our card.
 
     Raises:
         BenchError: If ``destination`` exists or no adapter serves the backbone.
@@ -55,7 +74,7 @@ def write_conversion(conversion: Conversion, destination: Path, *, method: str |
     check_free(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     if conversion.layout.library == "simmim_bench":
-        _write_folder(conversion, destination, method)
+        write_backbone(conversion, destination, stated)
     elif conversion.layout.library == "transformers":
         _write_transformers(conversion, destination)
     else:
@@ -65,8 +84,9 @@ def write_conversion(conversion: Conversion, destination: Path, *, method: str |
     atomic_write_json(report_path(destination), conversion.report.to_dict())
 
 
-def _write_folder(conversion: Conversion, destination: Path, method: str | None) -> None:
-    card = _card(conversion, method)
+def write_backbone(conversion: Conversion, destination: Path, stated: Stated) -> None:
+    """Write ``backbone.pth`` and its card into a new folder; all of it or nothing."""
+    card = _card(conversion, stated)
     staging = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
     try:
         save_backbone(conversion.state, card, staging / "backbone.pth")
@@ -88,7 +108,7 @@ def _write_transformers(conversion: Conversion, destination: Path) -> None:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
+def _card(conversion: Conversion, stated: Stated) -> dict[str, Any]:
     report = conversion.report
     adapter = adapter_for(loaded_backbone(conversion.architecture, conversion.state))
     card = make_card(
@@ -96,7 +116,7 @@ def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
         conversion.state,
         backbone_config=report.architecture,
         pretraining={
-            "method": method or CONVERTED + report.layout,
+            "method": stated.method or CONVERTED + report.layout,
             "backbone": adapter.name,
             "dataset": UNKNOWN,
             "epochs": None,
@@ -106,37 +126,57 @@ def _card(conversion: Conversion, method: str | None) -> dict[str, Any]:
         epochs_planned=None,
         kind=conversion.kind,
     )
-    return {**card, "source": {"file": report.source, "sha256": report.sha256}}
+    source = {"file": report.source, "sha256": report.sha256}
+    source |= {
+        name: value
+        for name, value in (("origin", stated.origin), ("revision", stated.revision))
+        if value
+    }
+    wide = {"widened": conversion.widened} if conversion.widened else {}
+    return {**card, "source": source, **wide}
 
 
 def convert_file(
     *,
     source: str,
     destination: Path,
-    to: str = "simmim_bench",
-    window: int | None = None,
-    image_size: int | None = None,
-    resize: str = "geometric",
     method: str | None = None,
-    sha256: str | None = None,
-    trust_pickle: bool = False,
+    channels: int | None = None,
+    widen: Rule = "mean",
+    **options: Any,
 ) -> None:
-    """Read, convert, write, and print the report; arguments are those of the tool.
+    """Fetch, read, convert, write, and print the report; arguments are those of the tool.
 
     Raises:
-        BenchError: See ``read_source``, ``convert_checkpoint`` and ``write_conversion``. Nothing is
-            written then.
+        BenchError: See ``fetch``, ``convert_weights`` and ``write_conversion``. Nothing is written
+            then.
     """
     check_free(destination)
     if method is not None:
-        try:
-            method = checked_name(method)
-        except ValueError as error:
-            raise BenchError(f"--method {method!r} is not a name: {error}") from error
-    given = read_source(source, sha256=sha256, trust_pickle=trust_pickle)
-    conversion = convert_checkpoint(
-        given, to=to, resize=resize, window=window, image_size=image_size
+        method = named(method, "--method")
+    if channels is not None:
+        check_channels(channels)
+    address = parse_address(source)
+    fetched = fetch(address)
+    conversion = convert_weights(address, fetched, channels=channels, widen=widen, **options)
+    is_remote = address.kind != "file"
+    stated = Stated(
+        method=method or (address.label if address.is_named else None),
+        origin=address.shown if is_remote else None,
+        revision=fetched.revision,
     )
-    write_conversion(conversion, destination, method=method)
+    write_conversion(conversion, destination, stated)
     sys.stdout.write(conversion.report.table())
     sys.stdout.write(f"wrote {destination} and {report_path(destination).name}\n")
+
+
+def named(name: str, flag: str) -> str:
+    """A name that tables may show.
+
+    Raises:
+        BenchError: If it is not one.
+    """
+    try:
+        return checked_name(name)
+    except ValueError as error:
+        raise BenchError(f"{flag} {name!r} is not a name: {error}") from error
