@@ -104,7 +104,13 @@ MODELS = _child(
     "data.augment",  # mixes the batches of classifiers
 )
 TRANSFORMS = _child(
-    "transform", roots.TRANSFORMS, "masking", "data.transforms", "data.augment", "tasks"
+    "transform",
+    roots.TRANSFORMS,
+    "masking",
+    "data.transforms",
+    "data.augment",
+    "data.band_transforms",
+    "tasks",
 )
 DATASETS = _child(
     "dataset",

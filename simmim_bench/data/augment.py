@@ -6,6 +6,7 @@ Reference: https://github.com/microsoft/SimMIM/blob/main/data/data_finetune.py#L
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from timm.data.constants import IMAGENET_DEFAULT_MEAN
 from timm.data.transforms import str_to_pil_interp
 from torch import Tensor
 
+from simmim_bench.data.band_augment import use_bands
 from simmim_bench.registry import SCOPE, TRANSFORMS, NearNameRegistry
 
 BATCH_AUGMENTS = NearNameRegistry("batch augment", parent=PARENT, scope=SCOPE)
@@ -35,16 +37,30 @@ class RandAugment(BaseTransform):
     Args:
         policy: timm's description, for example ``rand-m9-mstd0.5-inc1``.
         interpolation: Of rotations, shears and translations; a name of timm.
+        bands: Mean of each band, if images are float32 (H, W, C): operations are then those of
+            ``band_augment``, and borders get this mean.
+
+    Raises:
+        BenchError: If there are ``bands`` and an operation has no rule for them.
     """
 
-    def __init__(self, *, policy: str, interpolation: str = "bicubic") -> None:
+    def __init__(
+        self, *, policy: str, interpolation: str = "bicubic", bands: Sequence[float] | None = None
+    ) -> None:
         fill = tuple(min(255, round(255 * value)) for value in IMAGENET_DEFAULT_MEAN)
         options = {"img_mean": fill, "interpolation": str_to_pil_interp(interpolation)}
         self.policy = policy
         self.augment = rand_augment_transform(policy, options)
+        self.bands = bands
+        if bands is not None:
+            for operation in self.augment.ops:
+                use_bands(operation, bands)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Augment ``results['img']``, (H, W, 3), uint8, BGR."""
+        """Augment ``results['img']``: (H, W, 3), uint8, BGR; with ``bands``, (H, W, C), float32."""
+        if self.bands is not None:
+            results["img"] = self.augment(results["img"])
+            return results
         image = Image.fromarray(np.ascontiguousarray(results["img"][..., ::-1]))
         results["img"] = np.ascontiguousarray(np.asarray(self.augment(image))[..., ::-1])
         return results

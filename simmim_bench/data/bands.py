@@ -32,6 +32,7 @@ BAND_SUFFIXES = (".npy", ".jp2")
 """Suffixes of images that only this file reads, besides ``image_files.SUFFIXES``."""
 
 WHITE = 255  # on the scale of the result
+COLOURS = 3
 
 Range = tuple[float, float]
 
@@ -194,20 +195,27 @@ def _bands_last(values: Values) -> Values:
     return values
 
 
-def _expected(values: Values, header: BandHeader, channels: int) -> Values:
-    """``values`` with the expected number of bands."""
-    found = values.shape[2]
-    if found == channels + 1 and header.alpha:
-        return values[..., :-1]
-    colours = found - header.alpha
-    if channels == 3 and colours == 1:
-        return np.repeat(values[..., :1], 3, axis=2)
-    if found != channels:
+def check_bands(found: int, channels: int, *, alpha: bool) -> None:
+    """Raise unless an image of ``found`` bands can be read as ``channels``.
+
+    Raises:
+        UnreadableImageError: Says both numbers.
+    """
+    grey_for_colours = channels == COLOURS and found - alpha == 1
+    if found not in (channels, channels + alpha) and not grey_for_colours:
         raise UnreadableImageError(
             f"it has {rasters.bands(found)}, expected {channels}; set channels={found}, or save "
             "the bands to be used"
         )
-    return values
+
+
+def _expected(values: Values, header: BandHeader, channels: int) -> Values:
+    """``values`` with the expected number of bands."""
+    found = values.shape[2]
+    check_bands(found, channels, alpha=header.alpha)
+    if channels == COLOURS and found - header.alpha == 1:
+        return np.repeat(values[..., :1], COLOURS, axis=2)
+    return values[..., :channels]
 
 
 def _usual_range(header: BandHeader, values: Values) -> Range:

@@ -12,7 +12,8 @@ from simmim_bench.config import datasets, stated
 from simmim_bench.data.annotations import Report, check_annotations
 from simmim_bench.data.image_files import required_images
 from simmim_bench.data.labels import SAMPLE, label_mistakes, spread
-from simmim_bench.data.pixels import UnreadableImageError, read_header, size_mistake, unusable
+from simmim_bench.data.pixels import UnreadableImageError, size_mistake, unusable
+from simmim_bench.data.reading import reading_of
 from simmim_bench.errors import BenchError
 
 Notes = list[str]
@@ -96,9 +97,9 @@ def folder_mistakes(cfg: Any, sample: int | None, seen: set[Any]) -> Iterator[st
             continue
         seen.add(folder)
         try:
-            paths = required_images(folder)
+            paths, reading = required_images(folder), reading_of(dataset.get("pipeline"))
             for path in paths if sample is None else spread(paths, sample):
-                read_header(path)
+                reading.header(path)
         except UnreadableImageError as error:
             yield str(unusable(path, error))
         except BenchError as error:
@@ -149,6 +150,7 @@ def _check_images(
     folder = root / (dataset.get("data_prefix") or {}).get("img", "")
     present = {place: _names(folder / place) for place in {_place(each[1]) for each in listed}}
     absent = [each[1] for each in listed if PurePath(each[1]).name not in present[_place(each[1])]]
+    reading = reading_of(dataset.get("pipeline"))
     if absent:
         raise BenchError(
             f"{path} lists {len(absent)} images that {folder} does not have, the first is "
@@ -156,7 +158,7 @@ def _check_images(
         )
     for number, name, width, height in listed if sample is None else spread(listed, sample):
         try:
-            size = read_header(folder / name).size
+            size = reading.header(folder / name).size
         except UnreadableImageError as error:
             raise unusable(folder / name, error) from error
         stated = {"width": width, "height": height}

@@ -11,7 +11,8 @@ from mmengine.logging import MMLogger
 
 from simmim_bench.data.image_files import SUFFIXES, list_images, not_images
 from simmim_bench.data.pixels import size_mistake, unusual_headers
-from simmim_bench.data.transforms import load_header
+from simmim_bench.data.reading import PLAIN
+from simmim_bench.data.transforms import LoadImage, load_header
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS, imports
 
@@ -107,10 +108,12 @@ def check_sample(dataset: Any, count: int = SAMPLE) -> str | None:
     """
     places = np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int)
     entries = [dataset.get_data_info(int(place)) for place in places]
+    steps = getattr(getattr(dataset, "pipeline", None), "transforms", ())
+    reading = next((step.reading for step in steps if isinstance(step, LoadImage)), PLAIN)
     headers = []
     for entry in entries:
         if "img_path" in entry:
-            headers.append(load_header(entry["img_path"]))
+            headers.append(load_header(entry["img_path"], reading))
             if mistake := size_mistake(entry, entry["img_path"], headers[-1].size):
                 raise BenchError(mistake)
     unusual = unusual_headers(headers)

@@ -16,7 +16,8 @@ from PIL import Image
 
 from simmim_bench.config import ZERO, datasets, has_label_maps
 from simmim_bench.data.image_files import image_files
-from simmim_bench.data.pixels import UnreadableImageError, read_header, unusable
+from simmim_bench.data.pixels import UnreadableImageError, unusable
+from simmim_bench.data.reading import PLAIN, Reading, reading_of
 from simmim_bench.errors import BenchError
 
 SAMPLE = 64  # label maps of each set
@@ -48,6 +49,7 @@ def label_mistakes(cfg: Any, sample: int | None, seen: set[Any]) -> Iterator[str
             "reduced": bool(dataset.get(ZERO)),
             "ignored": dataset.get("ignore_index", 255),
             "share": share,
+            "reading": reading_of(dataset.get("pipeline")),
         }
         if (maps, *how.values()) in seen:
             continue
@@ -80,6 +82,7 @@ def check_label_maps(
     ignored: int,
     share: float | None = None,
     sample: int | None = SAMPLE,
+    reading: Reading = PLAIN,
 ) -> None:
     """Check a sample of label maps.
 
@@ -91,6 +94,7 @@ def check_label_maps(
         ignored: Label of ignored pixels.
         share: Largest share of the pixels that may be ignored, as the config confirms it.
         sample: Number of label maps to read; None: all.
+        reading: How the images are read.
 
     Raises:
         BenchError: If a map is missing, unreadable, in colours or of 16 bits, has another size than
@@ -100,7 +104,7 @@ def check_label_maps(
     counts = np.zeros(256, np.int64)
     for image, path in chosen:
         labels = read_labels(path)
-        check_size(image, path, labels)
+        check_size(image, path, labels, reading)
         found = np.bincount(labels.ravel(), minlength=256)
         check_range(np.flatnonzero(found), path, classes, reduced=reduced, ignored=ignored)
         counts += found
@@ -144,14 +148,16 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
     )
 
 
-def check_size(image: Path, path: Path, labels: NDArray[np.uint8]) -> None:
+def check_size(
+    image: Path, path: Path, labels: NDArray[np.uint8], reading: Reading = PLAIN
+) -> None:
     """Compare the size of a label map with that of its image.
 
     Raises:
         BenchError: If they differ, or the image cannot be used.
     """
     try:
-        size = read_header(image).size
+        size = reading.header(image).size
     except UnreadableImageError as error:
         raise unusable(image, error) from error
     if size != labels.shape[::-1]:

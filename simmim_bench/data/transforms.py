@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,15 +12,10 @@ import torch
 from mmcv.transforms import BaseTransform, LoadImageFromFile
 from mmengine import fileio
 from mmengine.dataset import InfiniteSampler
+from numpy.typing import NDArray
 
-from simmim_bench.data.pixels import (
-    Header,
-    Pixels,
-    read_header,
-    read_pixels,
-    size_mistake,
-    unusable,
-)
+from simmim_bench.data.pixels import Header, Pixels, read_pixels, size_mistake, unusable
+from simmim_bench.data.reading import COLOURS, PLAIN, Reading
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATA_SAMPLERS, TRANSFORMS
 
@@ -84,29 +79,54 @@ def seed_all(key: list[int]) -> None:
 
 @TRANSFORMS.register_module()
 class LoadImage(LoadImageFromFile):
-    """Load an image with Pillow, as the original SimMIM does.
+    """Load an image with Pillow, as the original SimMIM does; with other channels as float32.
 
     ``simmim_bench.data.pixels`` states how each kind of file is read. The orientation tag is
     ignored, as in the original, so that label maps and boxes stay aligned. Pillow raises for a
     truncated JPEG; OpenCV would fill the missing part with grey.
+
+    With ``channels`` or a ``value_range``, ``simmim_bench.data.bands`` reads the file at its full
+    depth, on the same scale from 0 to 255.
+
+    Args:
+        channels: Expected number of bands, 1 to 16.
+        value_range: Values of the file that become 0 and 255; None: by the kind of the values.
+
+    Raises:
+        BenchError: If an argument is not valid.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, channels: int = 3, value_range: Sequence[float] | None = None) -> None:
         super().__init__(imdecode_backend="pillow", color_type="color_ignore_orientation")
+        self.reading = Reading.checked(channels, value_range)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
-        """Load ``results['img_path']`` as (H, W, 3), uint8, BGR.
+        """Load ``results['img_path']``: (H, W, 3), uint8, BGR, or (H, W, C), float32.
+
+        Three bands of float32 are BGR too; other numbers are in the order of the file.
 
         Raises:
             BenchError: If the file cannot be read, or has another size than its annotation says.
         """
-        pixels = load_pixels(results["img_path"])
-        height, width, _ = pixels.shape
+        image = load_image(results["img_path"], self.reading)
+        height, width, _ = image.shape
         if mistake := size_mistake(results, results["img_path"], (width, height)):
             raise BenchError(mistake)
-        results["img"] = pixels[..., ::-1]  # BGR
+        results["img"] = image[..., ::-1] if image.shape[2] == COLOURS else image  # BGR
         results["img_shape"] = results["ori_shape"] = (height, width)
         return results
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.reading})"
+
+
+def load_image(address: str | Path, reading: Reading = PLAIN) -> NDArray[Any]:
+    """Read the image at a path or address: (H, W, 3), uint8, RGB, or (H, W, C), float32.
+
+    Raises:
+        BenchError: If it cannot be read.
+    """
+    return _read(reading.pixels, address)
 
 
 def load_pixels(address: str | Path) -> Pixels:
@@ -118,13 +138,13 @@ def load_pixels(address: str | Path) -> Pixels:
     return _read(read_pixels, address)
 
 
-def load_header(address: str | Path) -> Header:
+def load_header(address: str | Path, reading: Reading = PLAIN) -> Header:
     """Read the header of the image at a path or address.
 
     Raises:
         BenchError: If the image cannot be read.
     """
-    return _read(read_header, address)
+    return _read(reading.header, address)
 
 
 def _read(reader: Callable[[str | bytes], T], address: str | Path) -> T:

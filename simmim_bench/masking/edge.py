@@ -36,8 +36,8 @@ class EdgeMask(GuidedMask):
 
 
 def edge_energy(image: NDArray[Any]) -> NDArray[np.float64]:
-    """Squared length of the gradient at each pixel, (H, W), of an image (H, W, C)."""
-    grey = image.astype(np.float64).mean(axis=2)
+    """Squared length of the gradient at each pixel, (H, W), of an image (H, W, C) or (H, W)."""
+    grey = image.reshape(*image.shape[:2], -1).astype(np.float64).mean(axis=2)
     down, across = (sobel(grey, axis=axis, mode="nearest") for axis in (0, 1))
     energy: NDArray[np.float64] = down**2 + across**2
     return energy

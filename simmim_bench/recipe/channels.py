@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.band_steps import use_band_steps
 
 COLOURS = 3
+LEFT_OUT = "left_out"
+"""Key of a config: steps of the recipe that such images do not allow, each as a sentence."""
 PREPROCESSORS = {
     "SelfSupDataPreprocessor": "simmim_bench.SelfSupBandPreprocessor",
     "DetDataPreprocessor": "simmim_bench.DetBandPreprocessor",
@@ -66,6 +69,9 @@ def set_channels(
             part.update(scale)
             if channels != COLOURS:
                 _keep_order(part)
+    cfg[LEFT_OUT] = use_band_steps(
+        ((kind_of(part), part) for part in _parts(cfg)), scale["mean"][loaded]
+    )
     _set_backbone((cfg.get("model") or {}).get("backbone"), channels)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from simmim_bench.config import check_start, resolved_hash
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.channels import LEFT_OUT
 from simmim_bench.recipe.length import length_of
 from simmim_bench.records import SCRATCH
 from simmim_bench.records.environment import precision_of
@@ -186,8 +187,13 @@ def make_run(
     return Run(
         config_sha256=resolved_hash(cfg),
         overrides=tuple(overrides),
-        deviations=tuple(
-            f"override {_portable(item)}" for item in overrides if not item.startswith(OTHER_DATA)
+        deviations=(
+            *cfg.get(LEFT_OUT, ()),
+            *(
+                f"override {_portable(each)}"
+                for each in overrides
+                if not each.startswith(OTHER_DATA)
+            ),
         ),
         work_dir=work_dir_of(args),
         length=length_of(cfg)[1],

@@ -79,7 +79,9 @@ def test_every_part_of_every_config_follows_or_is_refused(name):
 def test_three_deep_channels_stay_colours():
     of_red = {"channels": 3, "mean": [1.0, 2.0, 3.0], "std": [4.0, 5.0, 6.0]}
     cfg = changed("imagenet/swin-b_8xb128_ft-100e.py", **of_red)
-    (eraser,) = (p for p in cfg.train_dataloader.dataset.pipeline if p.type == "RandomErasing")
+    (eraser,) = (
+        p for p in cfg.train_dataloader.dataset.pipeline if p.type.endswith("RandomErasing")
+    )
     assert eraser.fill_color == [3.0, 2.0, 1.0]  # images are BGR until the preprocessor
     assert eraser.fill_std == [6.0, 5.0, 4.0]
     assert cfg.model.data_preprocessor.mean == [1.0, 2.0, 3.0]
