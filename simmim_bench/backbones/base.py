@@ -101,6 +101,10 @@ class BackboneAdapter(ABC):
     def feature_spec(self) -> FeatureSpec:
         """Strides and channels of the levels that ``backbone(images)`` returns."""
 
+    def any_size_options(self) -> dict[str, Any]:
+        """Options without which the backbone takes images of one size only; JSON types."""
+        return {}
+
     @property
     def in_channels(self) -> int:
         """Channels of the images, as ``architecture`` states them."""

@@ -8,6 +8,7 @@ constructors).
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -21,6 +22,8 @@ from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 
 PREFIX = "timm_model.model."
+ANY_SIZE = {"dynamic_img_size": True, "strict_img_size": False}
+"""Of ViT and Eva, and of Swin."""
 OWN_OPTIONS = ("model_name", "out_indices", "in_channels")
 """Options of ``TimmFeatures`` that timm's whole model does not have."""
 
@@ -106,6 +109,11 @@ class TimmAdapter(PixelAdapter):
         """Levels named by ``out_indices``."""
         info = self.backbone.timm_model.feature_info
         return FeatureSpec(tuple(info.reduction()), tuple(info.channels()))
+
+    def any_size_options(self) -> dict[str, Any]:
+        """Options by which a transformer of timm takes images of other sizes than its own."""
+        known = inspect.signature(type(self._model)).parameters
+        return {name: value for name, value in ANY_SIZE.items() if name in known}
 
     @property
     def levels(self) -> FeatureSpec:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from simmim_bench.config import load_config
 from simmim_bench.data.own import OwnDataset, read_dataset
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.any_backbone import fill_backbone, is_open
 from simmim_bench.recipe.dataset import use_dataset
+
+Card = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,27 +25,31 @@ class Changes:
         data_root: ``--data-root``.
         num_classes: ``--num-classes``.
         data: ``--data``: name or folder of own data (``data.own.read_dataset``).
+        card: Card of ``--pretrained``, whose backbone a config of ``configs/any`` gets
+            (``weights.levels.read_backbone``).
     """
 
     overrides: tuple[str, ...] = ()
     data_root: str | None = None
     num_classes: int | None = None
     data: str | None = None
+    card: Card | None = None
 
 
-def changes_of(args: argparse.Namespace) -> Changes:
+def changes_of(args: argparse.Namespace, card: Card | None = None) -> Changes:
     """The changes of a command line that has the arguments of ``cli.config_arguments``."""
     return Changes(
         overrides=tuple(args.cfg_options),
         data_root=args.data_root,
         num_classes=args.num_classes,
         data=args.data,
+        card=card,
     )
 
 
-def config_of(args: argparse.Namespace) -> Any:
+def config_of(args: argparse.Namespace, card: Card | None = None) -> Any:
     """The config of a command line that has the arguments of ``cli.config_arguments``."""
-    return load_recipe(args.config, changes_of(args))
+    return load_recipe(args.config, changes_of(args, card))
 
 
 def own_data(changes: Changes) -> OwnDataset | None:
@@ -72,12 +80,14 @@ def load_recipe(path: str, changes: Changes) -> Any:
         mmengine ``Config``.
 
     Raises:
-        BenchError: As ``load_config``, and if there are no such data or the config cannot read
-            them.
+        BenchError: As ``load_config``; if the backbone of the weights does not fit the recipe; if
+            there are no such data or the config cannot read them.
     """
     own = own_data(changes)
 
     def first(cfg: Any) -> None:
+        if changes.card is not None and is_open(cfg):
+            fill_backbone(cfg, changes.card, path)
         if own is not None:
             use_dataset(cfg, own, path)
 

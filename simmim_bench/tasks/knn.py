@@ -39,7 +39,7 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         neck: Config of the neck that makes features (B, C), such as GlobalAveragePooling.
         channels: Channels of these features, C.
         num_classes: Number of classes.
-        neighbours: Numbers of neighbours that vote.
+        neighbours: Numbers of neighbours that vote, at most all stored images.
         temperature: Votes are exp(cosine similarity / temperature).
         data_preprocessor: Config of the preprocessor.
     """
@@ -101,7 +101,7 @@ class KNNClassifier(FrozenBackbone, BaseModel):
                 ``'tensor'`` returns features of unit length, (B, C).
 
         Raises:
-            BenchError: If the memory holds fewer images than neighbours vote.
+            BenchError: If the memory holds no image.
             ValueError: If the mode is unknown.
         """
         with torch.no_grad():
@@ -138,23 +138,21 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         """Labels voted for by the neighbours of unit features (B, C), (B, len(neighbours)).
 
         Raises:
-            BenchError: If the memory holds fewer images than neighbours vote.
+            BenchError: If the memory holds no image.
         """
         known = self.labels != EMPTY
-        if int(known.sum()) < max(self.neighbours):
-            raise BenchError(
-                f"k-NN needs {max(self.neighbours)} stored images, has {int(known.sum())}; run "
-                f"tools/train.py first, or lower model.neighbours"
-            )
+        if not bool(known.any()):
+            raise BenchError("k-NN has no stored images; run tools/train.py first")
         memory, labels = self.features[known], self.labels[known]
         return torch.cat([self._vote(part, memory, labels) for part in features.split(ROWS)])
 
     def _vote(self, features: Tensor, memory: Tensor, labels: Tensor) -> Tensor:
-        similarity, nearest = (features @ memory.T).topk(max(self.neighbours), dim=1)
+        most = min(max(self.neighbours), len(memory))
+        similarity, nearest = (features @ memory.T).topk(most, dim=1)
         weights = (similarity / self.temperature).exp()  # (B, k)
         classes = F.one_hot(labels[nearest], self.num_classes)  # (B, k, classes)
         votes = (weights.unsqueeze(2) * classes).cumsum(1)
-        return torch.stack([votes[:, k - 1].argmax(1) for k in self.neighbours], dim=1)
+        return torch.stack([votes[:, min(k, most) - 1].argmax(1) for k in self.neighbours], dim=1)
 
 
 def _share(features: Tensor, labels: Tensor) -> None:
@@ -200,17 +198,8 @@ class ReserveMemoryHook(Hook):
     """Reserve a row for each training image in a k-NN classifier, unless a checkpoint did."""
 
     def before_train(self, runner: Any) -> None:
-        """Call ``model.reserve``.
-
-        Raises:
-            BenchError: If there are fewer images than neighbours.
-        """
+        """Call ``model.reserve``."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         images = len(runner.train_dataloader.dataset)
-        if images < max(model.neighbours):
-            raise BenchError(
-                f"k-NN with {max(model.neighbours)} neighbours needs as many training images, got "
-                f"{images}; lower model.neighbours and those of the evaluators"
-            )
         if len(model.labels) != images:
             model.reserve(images)

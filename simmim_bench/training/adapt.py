@@ -18,6 +18,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.records.environment import precision_of
 from simmim_bench.training.batch import keep_batch, use_smaller_batch
 from simmim_bench.training.length import train_longer
+from simmim_bench.training.mistakes import training_images
 from simmim_bench.training.run import Note, Run
 from simmim_bench.training.try_out import shrink
 
@@ -145,6 +146,18 @@ def _replace_sync_bn(node: Any) -> None:
                 _replace_sync_bn(child)
 
 
+def cap_neighbours(cfg: Any, run: Run) -> str | None:
+    """Say that all training images vote where a k-NN protocol asks for more neighbours."""
+    wanted = cfg.model.get("neighbours")
+    if not wanted or run.is_try:
+        return None
+    images = training_images(cfg, max(wanted))
+    more = [k for k in wanted if images is not None and k > images]
+    if not more:
+        return None
+    return f"k = {', '.join(map(str, more))}: all {images} training images vote, there are no more"
+
+
 def seed_samples(cfg: Any, run: Run) -> None:
     """Let the run's seed decide augmentations, and masks unless the config states their seed."""
     for loader, dataset in datasets(cfg):
@@ -167,6 +180,7 @@ ADAPTATIONS: tuple[Callable[[Any, Run], str | None], ...] = (
     use_smaller_batch,  # an earlier start of this run ran out of memory
     keep_batch,  # the recipe's batch on any number of processes
     use_cpu,  # no GPU
+    cap_neighbours,  # fewer training images than neighbours
     seed_samples,
 )
 """All of them, in the order in which they act."""

@@ -12,6 +12,7 @@ from simmim_bench.data.content import check_content
 from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, check_output_folder, sha256_file
+from simmim_bench.recipe.any_backbone import check_filled
 from simmim_bench.recipe.command_line import config_of
 from simmim_bench.records.collect import make_record, makers_of
 from simmim_bench.records.hash import content_sha256
@@ -39,6 +40,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
         BenchError: If the config, the data or the checkpoint cannot be used.
     """
     cfg = config_of(args)
+    check_filled(cfg, args.config)
     if cfg.get("test_dataloader") is None:
         raise BenchError(f"{args.config} has no test_dataloader; give a downstream config")
     if args.tta:

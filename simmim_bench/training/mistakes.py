@@ -270,19 +270,25 @@ def data_mistakes(cfg: Any) -> Iterator[str]:
     if training is None or _kind(training) == "FewShotDataset" or training.get("indices"):
         return
     batch, drops = _at(cfg, "train_dataloader.batch_size"), cfg.train_dataloader.get("drop_last")
-    neighbours = _at(cfg, "model.neighbours") or [1]
-    needed = max([*neighbours, batch if drops and type(batch) is int else 1])
+    needed = batch if drops and type(batch) is int else 1
     found = sum(1 for _ in islice(_images(_folder(training)), needed))
-    if found and found < max(neighbours):
-        yield (
-            f"k-NN with {max(neighbours)} neighbours needs as many training images, "
-            f"{_folder(training)} has {found}; lower model.neighbours and those of the evaluators"
-        )
-    elif found and found < needed:
+    if found and found < needed:
         yield (
             f"{_folder(training)} has {found} images, fewer than train_dataloader.batch_size="
             f"{batch}, so that an epoch has no iteration (drop_last=True); lower the batch size"
         )
+
+
+def training_images(cfg: Any, most: int) -> int | None:
+    """Number of training images, at most ``most``; None if they are not in folders of classes."""
+    training = dict(datasets(cfg)).get("train_dataloader")
+    if training is None or not _is_folder(training):
+        return None
+    found = sum(1 for _ in islice(_images(_folder(training)), most))
+    chosen = training.get("indices")
+    if _kind(training) == "FewShotDataset":
+        chosen = training.shots * len(_class_folders(training))
+    return min(found, chosen) if type(chosen) is int and chosen > 0 else found
 
 
 def _class_mistakes(cfg: Any, name: str, classes: list[Path]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import Any
 from simmim_bench.data.content import check_content
 from simmim_bench.data.layouts import check_data
 from simmim_bench.io import check_output_folder
+from simmim_bench.recipe.any_backbone import check_filled, is_open
 from simmim_bench.recipe.command_line import config_of
 from simmim_bench.training.data import check_name, data_of
 from simmim_bench.training.length import plan_length
@@ -41,6 +42,8 @@ def train(args: argparse.Namespace) -> None:
         cfg.model = model  # its own files (a palette, a teacher) have no stand-ins
     check_data(cfg)
     check_origin(args, cfg)
+    cfg = _around_the_backbone(args) if args.pretrained and is_open(cfg) else cfg
+    check_filled(cfg, args.config)
     check_name(args)
     is_try = args.try_iterations is not None
     check_mistakes(cfg, args.config, data=not is_try)
@@ -50,6 +53,16 @@ def train(args: argparse.Namespace) -> None:
     data = None if is_try else data_of(args, cfg)
     start(cfg, make_run(args, cfg, world_size, data, longer), notes)
     leave()
+
+
+def _around_the_backbone(args: argparse.Namespace) -> Any:
+    """Config of a recipe of ``configs/any``, with the backbone of ``--pretrained``."""
+    from simmim_bench import ops
+
+    ops.install()  # before the libraries are imported
+    from simmim_bench.weights.levels import read_backbone
+
+    return config_of(args, read_backbone(Path(args.pretrained)))
 
 
 def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:

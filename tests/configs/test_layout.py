@@ -12,7 +12,7 @@ from tests.configs.reader import read_config
 ROOT = Path(__file__).parents[2] / "configs"
 BASES = ROOT / "_base_"
 FOLDERS = {
-    "_base_", "ablations", "ade20k", "baselines", "coco", "demo", "generation", "imagenet",
+    "_base_", "ablations", "ade20k", "any", "baselines", "coco", "demo", "generation", "imagenet",
     "simmim", "small", "suites", "transfer", "variants",
 }  # fmt: skip
 KINDS = {"datasets", "models", "protocols", "runtime", "schedules", "tasks"}

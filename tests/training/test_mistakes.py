@@ -9,11 +9,13 @@ from PIL import Image
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
+from simmim_bench.training.adapt import cap_neighbours
 from simmim_bench.training.mistakes import (
     check_mistakes,
     config_mistakes,
     data_mistakes,
     output_size,
+    training_images,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -131,18 +133,13 @@ def test_folders_that_fit_are_accepted(folders):
         assert list(data_mistakes(load(config, root=root))) == []
 
 
-def test_more_neighbours_than_training_images_are_refused_before_the_epoch(folders):
-    [said] = data_mistakes(load(KNN, root=folders(1)))
-    assert said.startswith("k-NN with 20 neighbours needs as many training images")
-    assert "train has 10; lower model.neighbours" in said
-
-
-def test_neighbours_are_compared_with_the_images_of_any_data_set():
-    hook = HOOKS.build({"type": "simmim_bench.ReserveMemoryHook"})
-    model = SimpleNamespace(neighbours=(10, 20), labels=[])
-    loader = SimpleNamespace(dataset=range(15))
-    with pytest.raises(BenchError, match=r"k-NN with 20 neighbours needs as many .* got 15"):
-        hook.before_train(SimpleNamespace(model=model, train_dataloader=loader))
+def test_with_fewer_training_images_than_neighbours_all_of_them_vote(folders):
+    cfg = load(KNN, root=folders(1))
+    assert list(data_mistakes(cfg)) == []
+    assert training_images(cfg, 20) == 10
+    run = SimpleNamespace(is_try=False)
+    assert cap_neighbours(cfg, run) == ("k = 20: all 10 training images vote, there are no more")
+    assert cap_neighbours(load(KNN, root=folders(2)), run) is None
 
 
 def test_more_shots_than_a_class_has_are_refused(folders):

@@ -1,0 +1,59 @@
+# Faster R-CNN on any backbone, boxes without masks: data in COCO's layout, data/coco, 128 px,
+# 24 epochs, batch 8.
+# Other data: --data NAME, or --data-root FOLDER --num-classes N in this layout.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/any.py",
+    "../_base_/tasks/demo_mask-rcnn.py",
+    "../_base_/tasks/boxes.py",
+    "../_base_/datasets/small_coco.py",
+    "../_base_/schedules/any-24e.py",
+]
+backbone_name = "any"
+backbone_init = "library"  # as configs/demo: a baseline from scratch learns faster so
+protocol = dict(
+    id="own-faster-rcnn-24e",
+    epochs=24,
+    dataset="COCO 2017, own subset",
+    image_size=128,
+    metrics=dict(_delete_=True, box_ap="coco/bbox_mAP"),
+)
+
+model = dict(
+    _base_.faster_rcnn,
+    backbone=dict(_base_.of_weights, img_size=128),
+    neck=dict(type="FPN", in_channels=[], out_channels=64, num_outs=5),
+    roi_head=dict(bbox_head=dict(num_classes=80)),
+)
+by_backbone = dict(
+    one_stride={  # ViTDet: a pyramid of the last map; every image becomes 128 x 128
+        "model.neck": dict(
+            _delete_=True, type="simmim_bench.SimpleFeaturePyramid", in_channels=0, out_channels=64
+        ),
+        "model.data_preprocessor.pad_size_divisor": 128,
+    },
+    **_base_.no_drop_path,
+)
+
+auto_scale_lr = dict(base_batch_size=8)
+train_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            _base_.train_dataloader.dataset.pipeline[0],
+            _base_.load_boxes,
+            *_base_.train_dataloader.dataset.pipeline[2:],
+        ]
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            *_base_.val_dataloader.dataset.pipeline[:2],
+            _base_.load_boxes,
+            _base_.val_dataloader.dataset.pipeline[3],
+        ]
+    )
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(metric="bbox")
+test_evaluator = val_evaluator
