@@ -161,6 +161,21 @@ def positive(text: str) -> int:
     return _integer(text, 1, None)
 
 
+def share(text: str) -> float:
+    """``type=`` of a share: a number above 0 and at most 1.
+
+    Raises:
+        ArgumentTypeError: If ``text`` is anything else.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number above 0, at most 1, got {text!r}")
+    return value
+
+
 def port(text: str) -> int:
     """``type=`` of a port, 0 to 65535; 0: any free port.
 

@@ -38,6 +38,7 @@ def parse() -> argparse.Namespace:
     check = datasets.add_parser("config", help=text, parents=[cli.config_arguments()])
     check.set_defaults(command=_config)
     _add_inspect(datasets)
+    _add_import(datasets)
     _add_palette(datasets)
     return parser.parse_args()
 
@@ -141,6 +142,60 @@ def _inspect(args: argparse.Namespace) -> int:
     from simmim_bench.data.inspect.commands import inspect
 
     return inspect(args.path, layout=args.layout, out=args.out, console=Console())
+
+
+def _add_import(datasets: Subparsers) -> None:
+    text = "Bring your own data below the data root, for --data NAME. See docs/own-data.md."
+    parser = datasets.add_parser("import", help="bring in your own data", description=text)
+    add = parser.add_argument
+    add("name", help="what the data are called, here and in tables")
+    add("--from", dest="source", type=Path, required=True, metavar="PATH", help="folder or file")
+    add("--layout", choices=KINDS, help="kind of layout (default: recognised)")
+    add(
+        "--split",
+        type=cli.share,
+        metavar="SHARE",
+        help="share of the images for training, chosen by the hash of their names (default: the "
+        "data's own parts, else 0.8; all of them without labels)",
+    )
+    add("--seed", type=cli.seed, default=0, help="of the split (default: 0)")
+    add("--copy", action="store_true", help="copy images (default: link them)")
+    add("--channels", type=int, choices=[1], help="keep grey images as one channel (default: 3)")
+    add("--zero", choices=["class", "ignored"], help="what label 0 of label maps is")
+    add(
+        "--out",
+        type=cli.folder,
+        metavar="ROOT",
+        help="data root (default: SIMMIM_BENCH_DATA, or data)",
+    )
+    add("--force", action="store_true", help="replace own data of this name")
+    parser.set_defaults(command=_import)
+
+
+def _import(args: argparse.Namespace) -> int:
+    from simmim_bench.data.importing.bring_in import Wishes, bring_in
+    from simmim_bench.data.importing.report import lines_of
+    from simmim_bench.data.layouts import data_root
+    from simmim_bench.recipe.first_steps import first_steps
+    from simmim_bench.records.names import checked_name
+
+    try:
+        name = checked_name(args.name)
+    except ValueError as error:
+        raise BenchError(f"{args.name!r} cannot be the name of data: {error}") from error
+    wishes = Wishes(
+        layout=args.layout,
+        share=args.split,
+        seed=args.seed,
+        copy=args.copy,
+        force=args.force,
+        grey=args.channels == 1,
+        zero=None if args.zero is None else args.zero == "class",
+    )
+    report = bring_in(name, args.source, data_root(args.out), wishes)
+    lines = [*lines_of(report), "next:", *(f"  {step}" for step in first_steps(report.dataset))]
+    sys.stdout.write("".join(f"{cli.printable(line)}\n" for line in lines))
+    return 0
 
 
 def _add_palette(datasets: Subparsers) -> None:

@@ -126,8 +126,8 @@ class OwnDataset(_Strict):
     task: Task
     classes: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     channels: Annotated[int, Field(ge=1, le=MOST_CHANNELS)] = 3
-    bits: Literal[8, 12, 16, 32] = 8
-    kind: Literal["unsigned", "float"] = "unsigned"
+    bits: Annotated[int, Field(ge=1, le=64)] = 8
+    kind: Literal["unsigned", "signed", "float"] = "unsigned"
     range: Annotated[tuple[float, float], Field(strict=False)] = EIGHT_BITS
     mean: Numbers
     std: Numbers

@@ -10,6 +10,7 @@ from simmim_bench.config import ROOT, ZERO, datasets, set_everywhere
 from simmim_bench.data.content import needs_masks
 from simmim_bench.data.own import TRAIN, VAL, OwnDataset, annotations_of, labels_of
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.channels import set_channels
 
 FITTING = {
     "unlabelled": "configs/small/simmim_swin-demo.py",
@@ -50,11 +51,6 @@ def use_dataset(cfg: Any, dataset: OwnDataset, config: str = "the config") -> No
         BenchError: If the config needs labels that the data do not have, or other data than
             images, boxes and label maps; names a config that fits.
     """
-    if not dataset.is_usual:
-        raise BenchError(
-            f"--data {dataset.name} has {dataset.channels} channels of {dataset.bits} bits "
-            f"({dataset.range[0]:g} to {dataset.range[1]:g}); only 3 channels of 8 bits are read"
-        )
     if "pretraining" in cfg:
         labelled = dataset.task == "segmentation"
         _check_types(cfg, (*UNLABELLED, "SegLayoutDataset" * labelled), config, dataset)
@@ -88,11 +84,19 @@ def use_dataset(cfg: Any, dataset: OwnDataset, config: str = "the config") -> No
 
 
 def _place(cfg: Any, dataset: OwnDataset, place: Callable[[Any, OwnDataset, str], None]) -> None:
-    """Point every dataloader at the folder of the data."""
+    """Point every dataloader at the folder of the data, and read its channels."""
     for loader, part in datasets(cfg):
         split = TRAIN if loader == "train_dataloader" or not dataset.images.val else VAL
         part["data_root"] = str(dataset.folder)
         place(part, dataset, split)
+    if not dataset.is_usual:
+        set_channels(
+            cfg,
+            channels=dataset.channels,
+            value_range=dataset.range,
+            mean=dataset.mean,
+            std=dataset.std,
+        )
 
 
 def _for_pretraining(part: Any, dataset: OwnDataset, split: str) -> None:

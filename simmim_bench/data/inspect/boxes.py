@@ -45,11 +45,13 @@ class Box:
         label: Name (VOC) or number (YOLO).
         box: x, y, width, height; in pixels (VOC), or as shares of the image (YOLO).
         polygon: x, y, x, y, ... on the same scale; empty if there is none.
+        difficult: Whether VOC marks it as difficult, which counts neither as right nor as wrong.
     """
 
     label: str
     box: tuple[float, float, float, float]
     polygon: tuple[float, ...] = ()
+    difficult: bool = False
 
 
 def find_coco(listing: Listing) -> Found | None:
@@ -141,7 +143,8 @@ def read_voc(path: Path) -> tuple[tuple[int, int] | None, list[Box]]:
         left, top, right, bottom = (
             _number(corners, side, path) for side in ("xmin", "ymin", "xmax", "ymax")
         )
-        boxes.append(Box(name, (left, top, right - left, bottom - top)))
+        difficult = (each.findtext("difficult") or "").strip() == "1"
+        boxes.append(Box(name, (left, top, right - left, bottom - top), difficult=difficult))
     return stated, boxes
 
 
