@@ -8,7 +8,7 @@ window of 11 pixels, sigma 1.5) of the masked part, by torchmetrics.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from torchmetrics.functional.image import (
     structural_similarity_index_measure,
 )
 
+from simmim_bench.data.reading import reading_of
+from simmim_bench.data.shown_bands import KEY, Stretch, chosen_bands
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_path
 from simmim_bench.masking.strategies import for_evaluation
@@ -51,6 +53,7 @@ def evaluation_pipeline(cfg: Any, *, seed: int) -> Compose:
     stated = cfg.pretraining.image_size
     height, width = (stated, stated) if isinstance(stated, int) else stated
     steps = cfg.train_dataloader.dataset.pipeline
+    reading = reading_of(steps)
     masks = [step for step in steps if step["type"] == MASK_STEP]
     if len(masks) != 1:
         raise BenchError(
@@ -58,14 +61,27 @@ def evaluation_pipeline(cfg: Any, *, seed: int) -> Compose:
             f"pretraining that draws masks"
         )
     bicubic = {"backend": "pillow", "interpolation": "bicubic"}
+    library = "mmpretrain" if reading.is_plain else "simmim_bench"
     pipeline = [
-        {"type": "simmim_bench.LoadImage"},
-        {"type": "mmpretrain.ResizeEdge", "scale": max(height, width), "edge": "short", **bicubic},
+        {"type": "simmim_bench.LoadImage", **asdict(reading)},
+        {"type": f"{library}.ResizeEdge", "scale": max(height, width), "edge": "short", **bicubic},
         {"type": "mmpretrain.CenterCrop", "crop_size": (width, height)},
         {**for_evaluation(masks[0]), "seed": seed},
         {"type": "mmpretrain.PackInputs", "algorithm_keys": ["mask"]},
     ]
     return Compose([TRANSFORMS.build(step) for step in pipeline])
+
+
+def picture_bands(cfg: Any) -> tuple[int, ...] | None:
+    """Indices of the bands that pictures of a pretraining show; None for 8-bit RGB.
+
+    Raises:
+        BenchError: If ``picture_bands`` of the config names others than there are.
+    """
+    reading, given = reading_of(cfg.train_dataloader.dataset.pipeline), cfg.get(KEY)
+    if reading.is_plain and given is None:
+        return None
+    return chosen_bands(reading.channels, given)
 
 
 @torch.no_grad()
@@ -100,7 +116,7 @@ class Prediction:
     """Images and their reconstructions, in [0, 1].
 
     Args:
-        images: (B, 3, H, W).
+        images: (B, C, H, W).
         reconstruction: Same shape.
         mask: Bool, (B, H, W); True = masked.
     """
@@ -109,18 +125,28 @@ class Prediction:
     reconstruction: Tensor
     mask: Tensor
 
-    def grid(self) -> np.ndarray:
+    def grid(self, bands: tuple[int, ...] | None = None) -> np.ndarray:
         """Rows of image | masked | prediction | prediction pasted into the visible part.
+
+        Args:
+            bands: Indices of three bands, each stretched as ``Stretch`` does for the images; None:
+                RGB as it is.
 
         Returns:
             (B * (H + gap), 4 * (W + gap), 3), uint8.
         """
         masked = self.mask[:, None]
+        images, reconstruction = self.images, self.reconstruction
+        if bands is not None:
+            stretch = Stretch.of(_bands_last(images), bands)
+            images, reconstruction = (
+                _stretched(each, stretch) for each in (images, reconstruction)
+            )
         columns = [
-            self.images,
-            self.images.masked_fill(masked, MASK_GREY),
-            self.reconstruction,
-            torch.where(masked, self.reconstruction, self.images),
+            images,
+            images.masked_fill(masked, MASK_GREY),
+            reconstruction,
+            torch.where(masked, reconstruction, images),
         ]
         tiles = torch.stack(columns, dim=1)  # (B, 4, 3, H, W)
         padded = torch.nn.functional.pad(tiles, (0, GAP, 0, GAP), value=1.0)
@@ -141,8 +167,8 @@ def denormalised(shown: dict[str, Tensor], *, mean: Tensor, std: Tensor) -> Pred
     """Convert the result of a model's ``predict`` mode to [0, 1].
 
     Args:
-        shown: ``images`` and ``reconstruction``, (B, 3, H, W), normalised RGB; ``mask``.
-        mean: Mean of the normalisation, 3 values, 0 to 255.
+        shown: ``images`` and ``reconstruction``, (B, C, H, W), normalised; ``mask``.
+        mean: Mean of the normalisation, a value of each channel, 0 to 255.
         std: Standard deviation, same.
     """
     return Prediction(
@@ -182,15 +208,25 @@ def _with_titles(grid: Image.Image, titles: Sequence[str]) -> Image.Image:
 
 
 def _to_unit(normalised: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    mean, std = mean.to(normalised).view(1, 3, 1, 1), std.to(normalised).view(1, 3, 1, 1)
+    mean, std = mean.to(normalised).view(1, -1, 1, 1), std.to(normalised).view(1, -1, 1, 1)
     return ((normalised.float() * std + mean) / 255).clamp(0, 1)
+
+
+def _bands_last(images: Tensor) -> np.ndarray:
+    return images.permute(0, 2, 3, 1).cpu().numpy()
+
+
+def _stretched(images: Tensor, stretch: Stretch) -> Tensor:
+    """Shown bands of ``images`` (B, C, H, W), in [0, 1]."""
+    shown = torch.from_numpy(stretch.apply(_bands_last(images)))
+    return shown.permute(0, 3, 1, 2).to(images) / 255
 
 
 def masked_psnr(prediction: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Peak signal-to-noise ratio over the masked pixels of each image, in dB.
 
     Args:
-        prediction: (B, 3, H, W), in [0, 1].
+        prediction: (B, C, H, W), in [0, 1].
         image: Same shape and scale.
         mask: Bool, (B, H, W); True = masked.
 
@@ -213,7 +249,7 @@ def masked_ssim(prediction: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     masked pixels and channels.
 
     Args:
-        prediction: (B, 3, H, W), in [0, 1]; H and W at least 11.
+        prediction: (B, C, H, W), in [0, 1]; H and W at least 11.
         image: Same shape and scale.
         mask: Bool, (B, H, W); True = masked.
 

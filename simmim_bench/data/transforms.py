@@ -14,8 +14,9 @@ from mmengine import fileio
 from mmengine.dataset import InfiniteSampler
 from numpy.typing import NDArray
 
-from simmim_bench.data.pixels import Header, Pixels, read_pixels, size_mistake, unusable
+from simmim_bench.data.pixels import Header, Pixels, size_mistake, unusable
 from simmim_bench.data.reading import COLOURS, PLAIN, Reading
+from simmim_bench.data.shown_bands import read_picture
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATA_SAMPLERS, TRANSFORMS
 
@@ -129,13 +130,17 @@ def load_image(address: str | Path, reading: Reading = PLAIN) -> NDArray[Any]:
     return _read(reading.pixels, address)
 
 
-def load_pixels(address: str | Path) -> Pixels:
-    """Read the image at a path or address as (H, W, 3), uint8, RGB.
+def load_picture(address: str | Path, bands: Sequence[int] | None = None) -> Pixels:
+    """Read the image at a path or address to be looked at: (H, W, 3), uint8, RGB.
+
+    Args:
+        address: Of the image.
+        bands: Shown bands; see ``shown_bands.chosen_bands``.
 
     Raises:
-        BenchError: If it cannot be read.
+        BenchError: If it cannot be read, or has no such bands.
     """
-    return _read(read_pixels, address)
+    return _read(lambda source: read_picture(source, bands), address)
 
 
 def load_header(address: str | Path, reading: Reading = PLAIN) -> Header:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.ops import box_iou
 
-from simmim_bench.data.pixels import UnreadableImageError, read_pixels
+from simmim_bench.data.pixels import UnreadableImageError
+from simmim_bench.data.shown_bands import read_picture
 from simmim_bench.io import atomic_write_text, csv_text
 from simmim_bench.plots import new_figure, save_figure
 
@@ -282,7 +283,7 @@ def _draw_worst(worst: list[ScoredImage], path: Path) -> None:
 def _thumbnail(path: Path) -> Any:
     """The image, scaled down; grey if it cannot be read."""
     try:
-        small = Image.fromarray(read_pixels(path))
+        small = Image.fromarray(read_picture(path))
     except UnreadableImageError:
         return np.full((SIDE, SIDE, 3), 200, np.uint8)
     small.thumbnail((SIDE, SIDE))

@@ -19,7 +19,8 @@ import torch
 from mmengine.dist import all_gather_object, all_reduce, get_rank, get_world_size, is_main_process
 from mmengine.hooks import Hook
 
-from simmim_bench.data.transforms import load_pixels
+from simmim_bench.data.shown_bands import KEY
+from simmim_bench.data.transforms import load_picture
 from simmim_bench.registry import HOOKS
 from simmim_bench.tasks.class_report import REPORTS, WORST, ClassReport, write_report
 
@@ -167,7 +168,7 @@ class SamplePredictionsHook(Hook):
         draw = DRAW[self.task](loader.dataset.metainfo)
         for number, sample in enumerate(self.kept):
             path = Path(sample.img_path)
-            image = load_pixels(sample.img_path)
+            image = load_picture(sample.img_path, runner.cfg.get(KEY))
             draw(image, sample, str(folder / f"{number}_{path.stem}.png"))
 
 

@@ -10,7 +10,13 @@ from mmengine.dist import is_main_process, master_only
 from mmengine.hooks import Hook
 
 from simmim_bench.errors import BenchError
-from simmim_bench.reconstruction import Prediction, evaluation_pipeline, predict, save_png
+from simmim_bench.reconstruction import (
+    Prediction,
+    evaluation_pipeline,
+    picture_bands,
+    predict,
+    save_png,
+)
 from simmim_bench.records.curves import plot_curve
 from simmim_bench.registry import HOOKS
 from simmim_bench.training.adapt import has_tracker
@@ -51,6 +57,7 @@ class ReconstructionHook(Hook):
         chosen = np.linspace(0, len(dataset) - 1, count).round().astype(int)
         self.paths = [dataset.get_data_info(int(index))["img_path"] for index in chosen]
         self.pipeline = evaluation_pipeline(runner.cfg, seed=0)
+        self.bands = picture_bands(runner.cfg)
 
     def after_train_epoch(self, runner: Any) -> None:
         """Write ``reconstructions/epoch_<n>.png`` and log PSNR and SSIM."""
@@ -67,7 +74,7 @@ class ReconstructionHook(Hook):
             self._show(runner, prediction, epoch)
 
     def _show(self, runner: Any, prediction: Prediction, epoch: int) -> None:
-        grid = prediction.grid()
+        grid = prediction.grid(self.bands)
         path = Path(runner.work_dir) / "reconstructions" / f"epoch_{epoch}.png"
         save_png(grid, path, scale=self.scale)
         quality = {"psnr": float(prediction.psnr().mean()), "ssim": float(prediction.ssim().mean())}
