@@ -65,3 +65,37 @@ def test_the_picture_is_enlarged_and_titled(painted, tmp_path):
         assert above > 0
         assert (np.asarray(titled)[above::2, ::2] == grid).all()
         assert (np.asarray(titled)[:above] < 128).any()  # words
+
+
+def banded(channels):
+    """Images of dark bands, as of 12 bits in files of 16, and a prediction of half of them."""
+    values = torch.from_numpy(np.random.default_rng(0).random((2, channels, 16, 24)) * 255 / 16)
+    shown = {"images": values.float(), "reconstruction": values.float() / 2,
+             "mask": torch.ones(2, 16, 24, dtype=torch.bool)}  # fmt: skip
+    return denormalised(shown, mean=torch.zeros(channels), std=torch.ones(channels))
+
+
+@pytest.mark.parametrize(("channels", "chosen"), [(1, (0, 0, 0)), (4, (3, 1, 0)), (16, (15, 0, 2))])
+def test_bands_are_chosen_and_stretched_as_their_images(channels, chosen):
+    painted = banded(channels)
+    grid = painted.grid(chosen).astype(float)
+    image, prediction = grid[:16, :24], grid[:16, 2 * (24 + GAP) :][:, :24]
+    assert image.min() == 0
+    assert image.max() == 255
+    values = painted.images.numpy()
+    for place, band in enumerate(chosen):
+        low, high = np.percentile(values[:, band], (1, 99))
+        for shown, given in ((image, values[0]), (prediction, values[0] / 2)):
+            expected = ((given[band] - low) / (high - low)).clip(0, 1) * 255
+            assert np.abs(shown[..., place] - expected).max() <= 1
+
+
+def test_quality_is_measured_over_all_bands():
+    painted = banded(4)
+    error = (painted.images / 2).square().flatten(1).mean(dim=1)
+    assert torch.allclose(painted.psnr(), -10 * error.log10(), atol=1e-3)
+    worse = painted.reconstruction.clone()
+    worse[:, 3] += 0.5  # the band that no picture shows
+    changed = type(painted)(painted.images, worse, painted.mask)
+    assert (changed.psnr() < painted.psnr() - 3).all()
+    assert (changed.ssim() < painted.ssim()).all()
