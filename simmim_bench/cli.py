@@ -242,6 +242,12 @@ def config_arguments() -> argparse.ArgumentParser:
     parent.add_argument(
         "--num-classes", type=positive, metavar="N", help="number of classes of the dataset"
     )
+    parent.add_argument(
+        "--image-size",
+        type=positive,
+        metavar="N",
+        help="shorter side of the images in pixels; crops, windows and masks follow",
+    )
     return parent
 
 

@@ -55,7 +55,7 @@ def set_channels(
         _refuse_colours(cfg, channels)
     scale = {"mean": list(mean), "std": list(std)}
     loaded = slice(None, None, -1) if channels == COLOURS else slice(None)  # OpenCV's BGR
-    for part in _parts(cfg):
+    for part in parts(cfg):
         kind = kind_of(part)
         if kind == "LoadImage":
             part.update(channels=channels, value_range=list(value_range))
@@ -70,7 +70,7 @@ def set_channels(
             if channels != COLOURS:
                 _keep_order(part)
     cfg[LEFT_OUT] = use_band_steps(
-        ((kind_of(part), part) for part in _parts(cfg)), scale["mean"][loaded]
+        ((kind_of(part), part) for part in parts(cfg)), scale["mean"][loaded]
     )
     _set_backbone((cfg.get("model") or {}).get("backbone"), channels)
 
@@ -96,20 +96,20 @@ def kind_of(part: Any) -> str:
     return (kind if isinstance(kind, str) else getattr(kind, "__name__", "")).rpartition(".")[2]
 
 
-def _parts(node: Any) -> Iterator[Any]:
+def parts(node: Any) -> Iterator[Any]:
     """Every dict with a ``type`` below a config; a dict before those in it."""
     if isinstance(node, (list, tuple)):
         for child in node:
-            yield from _parts(child)
+            yield from parts(child)
     elif hasattr(node, "items"):
         if "type" in node:
             yield node
         for child in list(node.values()):
-            yield from _parts(child)
+            yield from parts(child)
 
 
 def _refuse_colours(cfg: Any, channels: int) -> None:
-    found = [kind_of(part) for part in _parts(cfg.get("model") or {})]
+    found = [kind_of(part) for part in parts(cfg.get("model") or {})]
     found += ["painting"] if cfg.get("painting") is not None else []
     for kind in found:
         if kind in NEEDS_COLOURS:

@@ -12,6 +12,7 @@ from simmim_bench.data.own import OwnDataset, read_dataset
 from simmim_bench.errors import BenchError
 from simmim_bench.recipe.any_backbone import fill_backbone, is_open
 from simmim_bench.recipe.dataset import use_dataset
+from simmim_bench.recipe.image_size import set_image_size
 
 Card = Mapping[str, Any]
 
@@ -27,6 +28,7 @@ class Changes:
         data: ``--data``: name or folder of own data (``data.own.read_dataset``).
         card: Card of ``--pretrained``, whose backbone a config of ``configs/any`` gets
             (``weights.levels.read_backbone``).
+        image_size: ``--image-size``: shorter side in pixels; before ``overrides``.
     """
 
     overrides: tuple[str, ...] = ()
@@ -34,6 +36,7 @@ class Changes:
     num_classes: int | None = None
     data: str | None = None
     card: Card | None = None
+    image_size: int | None = None
 
 
 def changes_of(args: argparse.Namespace, card: Card | None = None) -> Changes:
@@ -44,6 +47,7 @@ def changes_of(args: argparse.Namespace, card: Card | None = None) -> Changes:
         num_classes=args.num_classes,
         data=args.data,
         card=card,
+        image_size=args.image_size,
     )
 
 
@@ -81,7 +85,7 @@ def load_recipe(path: str, changes: Changes) -> Any:
 
     Raises:
         BenchError: As ``load_config``; if the backbone of the weights does not fit the recipe; if
-            there are no such data or the config cannot read them.
+            there are no such data or the config cannot read them; if it cannot have the image size.
     """
     own = own_data(changes)
 
@@ -90,6 +94,8 @@ def load_recipe(path: str, changes: Changes) -> Any:
             fill_backbone(cfg, changes.card, path)
         if own is not None:
             use_dataset(cfg, own, path)
+        if changes.image_size is not None:
+            set_image_size(cfg, changes.image_size, path)
 
     return load_config(
         path,

@@ -15,6 +15,7 @@ import torch
 
 from simmim_bench.config import datasets
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.image_size import described
 from simmim_bench.records.environment import precision_of
 from simmim_bench.training.batch import keep_batch, use_smaller_batch
 from simmim_bench.training.length import train_longer
@@ -61,6 +62,12 @@ def add_trackers(cfg: Any, run: Run) -> None:
                 f"--log-to {name} needs the package {name}; install it with `pip install {name}`"
             )
         cfg.visualizer.vis_backends.append({"type": TRACKERS[name]})
+
+
+def say_sizes(cfg: Any, run: Run) -> str | None:
+    """``--image-size``, a deviation already: what follows from it."""
+    given = any(item.startswith("--image-size=") for item in run.overrides)
+    return Note(described(cfg)) if given else None
 
 
 def has_tracker(cfg: Any) -> bool:
@@ -173,6 +180,7 @@ def seed_samples(cfg: Any, run: Run) -> None:
 
 ADAPTATIONS: tuple[Callable[[Any, Run], str | None], ...] = (
     train_longer,  # --resume --epochs N after the end of the schedule
+    say_sizes,  # --image-size
     shrink,  # --try: tiny data, batch and schedule
     add_trackers,  # --log-to
     shard,  # --fsdp

@@ -217,7 +217,7 @@ def overrides_of(args: argparse.Namespace) -> list[str]:
     overrides = [item for item in args.cfg_options if not item.startswith(NO_CHANGE)]
     overrides += [f"--data={Path(args.data).name}"] if args.data else []
     overrides += [f"--data-root={Path(args.data_root).name}"] if args.data_root else []
-    for flag in ("num_classes", "epochs", "iterations"):
+    for flag in ("num_classes", "image_size", "epochs", "iterations"):
         if value := getattr(args, flag):
             overrides.append(f"--{flag.replace('_', '-')}={value}")
     return overrides

@@ -63,8 +63,8 @@ class TeacherFeatures(HoldsFrozenNetwork, Target):
             raise ValueError("teacher_mean and teacher_std belong together; give both or neither")
         self.own_scale = teacher_mean is not None
         for name, value in (("teacher_mean", teacher_mean), ("teacher_std", teacher_std)):
-            scale = None if value is None else torch.tensor(value).view(1, -1, 1, 1)
-            self.register_buffer(name, scale, persistent=False)
+            own = None if value is None else torch.tensor(value).view(1, -1, 1, 1)
+            self.register_buffer(name, own, persistent=False)
         if self.own_scale:
             self.require_scale()
         self.hold(open_network(Path(checkpoint), model, "last"))
