@@ -126,6 +126,7 @@ def _add_inspect(datasets: Subparsers) -> None:
     parser = datasets.add_parser("inspect", help="look at data of your own", description=text)
     add = parser.add_argument
     add("path", type=Path, metavar="PATH", help="folder, or one image, table, JSON or tar file")
+    add("--against", type=Path, metavar="OTHER", help="other data: how many images are in both?")
     add("--layout", metavar="KIND", help=f"what it is, if several fit: {', '.join(KINDS)}")
     add(
         "--out",
@@ -141,7 +142,9 @@ def _inspect(args: argparse.Namespace) -> int:
 
     from simmim_bench.data.inspect.commands import inspect
 
-    return inspect(args.path, layout=args.layout, out=args.out, console=Console())
+    return inspect(
+        args.path, layout=args.layout, against=args.against, out=args.out, console=Console()
+    )
 
 
 def _add_import(datasets: Subparsers) -> None:

@@ -81,19 +81,31 @@ class Images(_Strict):
 
 
 class Overlap(_Strict):
-    """Images of a part that another data set has as well, found by ``inspect --against``.
+    """Images that another data set has as well, nearly; ``inspect --against`` writes it.
 
     Attributes:
-        with_: The other data; ``with`` in the file.
+        with_: Name of the other data; ``with`` in the file.
+        fingerprint: SHA-256 of the other data.
+        method: How images were compared.
+        threshold: How much of that may differ.
         part: Of these data.
-        images: How many of its images.
-        share: The same as a share of the part.
+        of: Part of the others; empty if they have no parts.
+        images: How many images of ``part`` are in ``of``.
+        share: The same as a share of ``part``.
+        back: How many images of ``of`` are in ``part``.
+        share_back: The same as a share of ``of``.
     """
 
     with_: Annotated[Text, Field(alias="with")]
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    method: Text
+    threshold: Annotated[int, Field(ge=0)]
     part: Literal["train", "val"]
+    of: Literal["train", "val", "test", ""]
     images: Annotated[int, Field(ge=0)]
     share: Annotated[float, Field(ge=0, le=1)]
+    back: Annotated[int, Field(ge=0)]
+    share_back: Annotated[float, Field(ge=0, le=1)]
 
 
 class OwnDataset(_Strict):

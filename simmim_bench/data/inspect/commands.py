@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from simmim_bench.data.inspect.against import compare
 from simmim_bench.data.inspect.look import look
 from simmim_bench.data.inspect.recognise import recognise
 from simmim_bench.data.inspect.report import next_commands, print_report, usual_name
@@ -14,23 +15,29 @@ from simmim_bench.data.inspect.sheet import write_sheet
 SHEET = "contact_sheet.png"
 
 
-def inspect(path: Path, *, layout: str | None, out: Path | None, console: Console) -> int:
+def inspect(
+    path: Path, *, layout: str | None, against: Path | None, out: Path | None, console: Console
+) -> int:
     """Report what ``path`` holds; returns the exit code.
 
     Args:
         path: Folder or file.
         layout: Kind of layout; None: find out.
+        against: Other data in which near-duplicates are looked for; None: in none.
         out: Folder for the contact sheet; None: below ``work_dirs/inspect``.
         console: Where to write.
 
     Raises:
         BenchError: If there is nothing that could be data.
     """
-    seen, samples = look(recognise(path, layout))
+    found, other = recognise(path, layout), recognise(against) if against else None
+    seen, samples = look(found)
     print_report(seen, console)
     out = out or Path("work_dirs", "inspect", usual_name(path))
     out.mkdir(parents=True, exist_ok=True)
-    write_sheet(seen.found, samples, out / SHEET)
+    write_sheet(found, samples, out / SHEET)
+    if other:
+        compare(found, other, out, console)
     console.print(f"\nlook at {out / SHEET}; then:", soft_wrap=True, markup=False, highlight=False)
     for _, command in next_commands(seen, path):
         console.print(f"  {command}", soft_wrap=True, markup=False, highlight=False)

@@ -27,7 +27,11 @@ def seen_in(path):
 
 def text_of(path, **options):
     console = Console(file=io.StringIO(), width=80)
-    inspect(path, **{"layout": None, "out": path.parent / "out", "console": console, **options})
+    inspect(
+        path,
+        console=console,
+        **{"layout": None, "against": None, "out": path.parent / "out", **options},
+    )
     return console.file.getvalue()
 
 
