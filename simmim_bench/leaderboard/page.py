@@ -202,6 +202,8 @@ def _metric_column(table: Table, key: ColumnKey, name: str, notes: Notes) -> Col
         if cell.deviations:
             mark = notes.symbol(f"deviates from the protocol: {'; '.join(cell.deviations)}")
         mark += _precision_mark(cell.precision, precisions, cell.deviations, "trained", notes)
+        if leaks := dict.fromkeys(text for record in cell.records for text in record.leaks):
+            mark += notes.symbol(f"seen in pretraining: {'; '.join(leaks)}")
         text = show_stat(cell.metrics[name], cited=row.provenance.kind != "measured")
         return Entry(text, mark=mark, bold=row in place.best, second=row in place.second)
 

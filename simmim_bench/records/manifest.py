@@ -62,17 +62,48 @@ class ConfigRef(StrictModel):
     overrides: list[str] = []
 
 
+class Overlap(StrictModel):
+    """Images that other data have as well, nearly, as ``inspect --against`` found them.
+
+    ``name`` and ``sha256`` are of the other data. ``images`` of ``part`` are also in their part
+    ``of`` (empty: they have no parts), which is the ``share``; ``back`` of ``of`` are in ``part``,
+    which is ``share_back``. ``threshold`` is the largest difference by ``method``.
+    """
+
+    name: Name
+    sha256: Sha256
+    method: Text
+    threshold: Annotated[int, Field(ge=0)]
+    part: Text
+    of: str
+    images: Annotated[int, Field(ge=0)]
+    share: Annotated[float, Field(ge=0, le=1)]
+    back: Annotated[int, Field(ge=0)]
+    share_back: Annotated[float, Field(ge=0, le=1)]
+
+
 class DataIdentity(StrictModel):
     """The data of a run: their name, and a fingerprint that no other data have.
 
     ``parts`` are the fingerprints of the training, validation and test data, ``sha256`` is the
-    hash of these; ``images`` counts each image once.
+    hash of these; ``images`` counts each image once. ``content`` is the fingerprint that own data
+    have in their ``dataset.json``, ``overlaps`` what they are known to share with other data.
     """
 
     name: Name
     sha256: Sha256
     images: PositiveInt | None = None
     parts: dict[Name, Sha256] = {}
+    content: Sha256 | None = None
+    overlaps: list[Overlap] = []
+
+    def shared_with(self, other: DataIdentity) -> list[Overlap]:
+        """Overlaps with ``other``: its name, and its content if both state it; none are of 0."""
+        return [
+            each
+            for each in self.overlaps
+            if each.images and each.name == other.name and other.content in (None, each.sha256)
+        ]
 
 
 class Pretraining(StrictModel):
@@ -147,7 +178,7 @@ class Manifest(StrictModel):
     ``card_sealed`` are of the backbone that a fine-tuning starts from.
     """
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     stage: Stage
     status: Literal["complete", "failed"]
     kind: Kind

@@ -68,7 +68,7 @@ class RecordBody(StrictModel):
     of the backbone could be checked against its hash. None: unknown.
     """
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     kind: Kind
     method: Name
     backbone: Name
@@ -110,6 +110,28 @@ class RecordBody(StrictModel):
     def label(self) -> str:
         """The method as tables show it; see ``label_of``."""
         return label_of(self.method, self.pretraining.initial if self.pretraining else None)
+
+    @property
+    def leaks(self) -> list[str]:
+        """What the data of the pretraining and of the task share; a sentence each."""
+        first, last = self.pretraining_data, self.data
+        if first is None or last is None:
+            return []
+        found = [
+            (each.part, each.images, each.share, each.of, each.back, each.share_back, each)
+            for each in first.shared_with(last)
+        ]
+        found += [
+            (each.of, each.back, each.share_back, each.part, each.images, each.share, each)
+            for each in last.shared_with(first)
+            if not found
+        ]
+        return [
+            f"{count} images of the pretraining ({_place(first, part)}, {100 * share:.2g} %) are "
+            f"nearly {back} of {_place(last, of)} ({100 * share_back:.2g} %; {each.method}, up to "
+            f"{each.threshold} differ)"
+            for part, count, share, of, back, share_back, each in found
+        ]
 
     def make_run_id(self) -> str:
         """Name of the run, made of its inputs only: a repeated run has the same name."""
@@ -178,6 +200,10 @@ class Record(RecordBody):
         return cls.model_validate(
             {**body.as_json(), "run_id": body.make_run_id(), "sha256": body.make_sha256()}
         )
+
+
+def _place(data: DataIdentity, part: str) -> str:
+    return f"{data.name} {part}".strip()
 
 
 def _known(origin: Pretraining) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 Nothing is coerced (``"81.3"`` is not a number); unknown fields, NaN and infinity are errors.
 
 Version 2 added curves and energy, version 3 the identity of the data, the precision, what a
-pretraining started from, and whether the card of the backbone was sealed. A model reads an earlier
-version through its ``upgrade``; what that version did not state stays unknown.
+pretraining started from, and whether the card of the backbone was sealed, version 4 what data share
+with other data. A model reads an earlier version through its ``upgrade``; what that version did not
+state stays unknown.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import LARGEST, parse_json, read_bytes
 from simmim_bench.records.names import checked_name
 
-CURRENT = 3
+CURRENT = 4
 """Schema version of manifests and records."""
-EARLIER = (1, 2)
+EARLIER = (1, 2, 3)
 """Versions that ``upgrade`` converts."""
 SHOWN = 80
 """An error repeats at most this many characters of a bad value."""

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from simmim_bench.config import datasets, load_config
 from simmim_bench.data.fingerprint import ConfigData, fingerprint_config, sha256_of
 from simmim_bench.data.own import read_dataset
 from simmim_bench.errors import BenchError
-from simmim_bench.records.manifest import DataIdentity
+from simmim_bench.records.manifest import DataIdentity, Overlap
 from simmim_bench.records.names import checked_name
 
 UNNAMED = ", own subset"
@@ -34,7 +37,7 @@ def data_of(args: argparse.Namespace, cfg: Any) -> DataIdentity:
         OSError: If a file or folder cannot be read.
     """
     if args.launcher == "none":
-        return identify(args.config, cfg, _given(args))
+        return _with_overlaps(identify(args.config, cfg, _given(args)), args)
     import torch.distributed as dist
 
     if not dist.is_initialized():
@@ -43,7 +46,8 @@ def data_of(args: argparse.Namespace, cfg: Any) -> DataIdentity:
     store = dist.distributed_c10d._get_default_store()
     if dist.get_rank() == 0:
         try:
-            answer: dict[str, Any] = {"data": identify(args.config, cfg, _given(args)).as_json()}
+            data = _with_overlaps(identify(args.config, cfg, _given(args)), args)
+            answer: dict[str, Any] = {"data": data.as_json()}
         except (BenchError, OSError) as error:
             answer = {"error": str(error)}
         store.set(KEY, json.dumps(answer))
@@ -106,7 +110,22 @@ def data_of_test(
         return trained
     parts = {**known, **found.parts}
     name = _name(args.config, cfg, _given(args), found)
-    return DataIdentity(name=name, sha256=sha256_of(parts), parts=parts)
+    return _with_overlaps(DataIdentity(name=name, sha256=sha256_of(parts), parts=parts), args)
+
+
+def _with_overlaps(data: DataIdentity, args: argparse.Namespace) -> DataIdentity:
+    """``data``; of own data with the content and the overlaps that their ``dataset.json`` states.
+
+    Overlaps with data whose name no record can have are left out: no record can meet them.
+    """
+    if args.data is None:
+        return data
+    own, overlaps = read_dataset(args.data), []
+    for each in own.overlaps:
+        stated = each.model_dump(exclude={"with_"})
+        with suppress(ValidationError):
+            overlaps.append(Overlap(name=each.with_, sha256=stated.pop("fingerprint"), **stated))
+    return data.model_copy(update={"content": own.fingerprint, "overlaps": overlaps})
 
 
 def check_name(args: argparse.Namespace) -> None:

@@ -11,9 +11,10 @@ from simmim_bench.records.record import Record
 from simmim_bench.records.schema import CURRENT, validate
 from simmim_bench.records.store import read_record
 
-# written by the versions of the program that wrote records of version 1 and 2
+# written by the versions of the program that wrote records of version 1, 2 and 3
 VERSION_1 = Path(__file__).parent / "record_v1.json"
 VERSION_2 = Path(__file__).parent / "record_v2.json"
+VERSION_3 = Path(__file__).parent / "record_v3.json"
 NEW = {
     *("data", "precision", "pretraining_data", "pretraining_precision", "card_sealed"),
     *("initial", "initial_sha256", "energy_joules", "energy_source"),
@@ -32,6 +33,16 @@ def stated(value):
     return {key: stated(part) for key, part in value.items() if key not in NEW}
 
 
+def before_overlaps(value):
+    """The value without the fields of version 4, which must say nothing."""
+    if not isinstance(value, dict):
+        return value
+    assert value.get("content") is None
+    assert not value.get("overlaps")
+    kept = value.keys() - {"content", "overlaps"}
+    return {key: before_overlaps(value[key]) for key in kept}
+
+
 @pytest.mark.parametrize(("path", "version"), [(VERSION_1, 1), (VERSION_2, 2)])
 def test_a_record_of_an_earlier_version_keeps_its_name_and_all_it_says(path, version):
     old, new = load(path), read_record(path).as_json()
@@ -43,7 +54,16 @@ def test_a_record_of_an_earlier_version_keeps_its_name_and_all_it_says(path, ver
     assert validate(Record, new, source="x", remedy="y").as_json() == new
 
 
-@pytest.mark.parametrize("path", [VERSION_1, VERSION_2])
+def test_a_record_of_version_3_keeps_its_name_and_all_it_says():
+    old, new = load(VERSION_3), read_record(VERSION_3).as_json()
+    assert (old["schema_version"], new["schema_version"]) == (3, CURRENT)
+    assert old["data"]
+    for key in old.keys() - {"schema_version", "sha256"}:
+        assert before_overlaps(new[key]) == old[key], key
+    assert validate(Record, new, source="x", remedy="y").as_json() == new
+
+
+@pytest.mark.parametrize("path", [VERSION_1, VERSION_2, VERSION_3])
 @pytest.mark.parametrize(
     "change",
     [{"metrics": {"top1": 99.0}}, {"sha256": "0" * 64}, {"sha256": None}, {"method": "other"},

@@ -176,6 +176,8 @@ def _measured(row: Row, cell: Cell) -> Iterator[tuple[str, str]]:
         yield "data", describe_data(first.data)
     if first.pretraining_data:
         yield "pretraining data", describe_data(first.pretraining_data)
+    if first.leaks:
+        yield "seen in pretraining", "; ".join(first.leaks)
     precisions = {"pretraining": first.pretraining_precision, "fine-tuning": first.precision}
     if any(precisions.values()):
         known = [f"{value} ({stage})" for stage, value in precisions.items() if value]
