@@ -1,7 +1,7 @@
-"""What the card of one of our backbones says about it that its weights do not show.
+"""What a file of ours says about its backbone that the weights do not show.
 
-The card's text is inside the weights file (``weights/seal.py``). It is data of others here: only
-numbers of a known meaning are taken from it.
+An exported backbone repeats its card (``weights/seal.py``), a training checkpoint its config. Both
+are data of others here: only numbers of a known meaning are taken from them.
 """
 
 from __future__ import annotations
@@ -10,30 +10,44 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from simmim_bench.errors import BenchError
 from simmim_bench.io import parse_json
 from simmim_bench.weights.convert.architecture import Architecture
+from simmim_bench.weights.files import stored_config
 from simmim_bench.weights.seal import STORED
 
 
 def own_config(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The backbone's config in the card that an exported file repeats; empty if there is none."""
+    """The backbone's config that a file contains; empty if there is none."""
     text = getattr(content, STORED, None)
-    try:
-        card = parse_json(text) if isinstance(text, str) else None
-    except ValueError:
-        return {}
-    config = card.get("backbone_config") if isinstance(card, dict) else None
+    if isinstance(text, str):
+        try:
+            card = parse_json(text)
+        except ValueError:
+            return {}
+        config = card.get("backbone_config") if isinstance(card, dict) else None
+    else:
+        try:
+            model = (stored_config(content) or {}).get("model")
+        except BenchError:  # of another library, with more than plain values
+            return {}
+        config = model.get("backbone") if isinstance(model, dict) else None
     return config if isinstance(config, dict) else {}
 
 
-def described(architecture: Architecture, card: Mapping[str, Any]) -> Architecture:
-    """The architecture with the heads, eps, image size and windows of its card."""
+def as_stored(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a training checkpoint in which ``own_config`` finds this backbone's config."""
+    return {"cfg": f"model = {{'backbone': {dict(config)!r}}}"}
+
+
+def described(architecture: Architecture, said: Mapping[str, Any]) -> Architecture:
+    """The architecture with the heads, eps, image size and windows that are said."""
     config = dict(architecture.config)
-    if card.get("type") != config["type"]:
+    if said.get("type") != config["type"]:
         return architecture
-    arch, norm = card.get("arch"), card.get("norm_cfg")
+    arch, norm = said.get("arch"), said.get("norm_cfg")
     known = []
-    if isinstance(arch, dict) and architecture.adapter == "plain_vit":
+    if isinstance(arch, dict) and any(note.startswith("heads") for note in architecture.notes):
         heads = arch.get("num_heads")
         if _is_size(heads) and config["arch"]["embed_dims"] % heads == 0:
             config["arch"] = {**config["arch"], "num_heads": heads}
@@ -42,10 +56,10 @@ def described(architecture: Architecture, card: Mapping[str, Any]) -> Architectu
         eps = norm["eps"]
         if isinstance(eps, float) and 0 < eps < 1:
             config["norm_cfg"] = dict(norm)
-    if _is_size(card.get("img_size")) and architecture.adapter in ("swin", "vit", "plain_vit"):
-        config["img_size"] = card["img_size"]
+    if _is_size(said.get("img_size")) and architecture.adapter in ("swin", "vit", "plain_vit"):
+        config["img_size"] = said["img_size"]
         known.append("image size")
-    scaling = card.get("pretrained_window_sizes")
+    scaling = said.get("pretrained_window_sizes")
     if (
         architecture.adapter == "swinv2"
         and isinstance(scaling, list)

@@ -114,6 +114,17 @@ def described(architecture: Architecture, config: Mapping[str, Any]) -> Architec
     return replace(completed, notes=(*completed.notes, *notes), theirs=theirs)
 
 
+def assumed(architecture: Architecture) -> Architecture:
+    """Our architecture where there is no ``config.json``: the default eps of transformers."""
+    kind = model_type(architecture)
+    eps = DEFAULTS[kind].get("layer_norm_eps")
+    if architecture.adapter not in ("vit", "plain_vit"):
+        return architecture
+    note = f"eps of the norms is not in the weights: {eps:g}, the default of transformers, assumed"
+    config = {**architecture.config, "norm_cfg": {"type": "LN", "eps": eps}}
+    return replace(architecture, config=config, notes=(*architecture.notes, note))
+
+
 def config_of(architecture: Architecture) -> Values:
     """The fields of ``config.json`` that build our backbone in transformers."""
     return _WRITE[architecture.adapter](architecture.config)
@@ -202,7 +213,12 @@ def _fitted_windows(config: Mapping[str, Any], window: int) -> list[int]:
 
 def _complete_vit(architecture: Architecture, theirs: Values) -> Architecture:
     config, eps = dict(architecture.config), theirs["layer_norm_eps"]
-    config["arch"] = {**config["arch"], "num_heads": theirs["num_attention_heads"]}
+    width, heads = config["arch"]["embed_dims"], theirs["num_attention_heads"]
+    if not heads or width % heads:
+        raise BenchError(
+            f"{FILE} says num_attention_heads {heads}, expected a divisor of the width {width}"
+        )
+    config["arch"] = {**config["arch"], "num_heads": heads}
     if eps != OUR_EPS[architecture.adapter]:
         config["norm_cfg"] = {"type": "LN", "eps": eps}
     if any(note.startswith("image size") for note in architecture.notes):

@@ -253,7 +253,9 @@ LAYOUTS: dict[str, Layout] = {
             library="transformers",
             backbone=BACKBONE_RULES,
             concatenated=True,
-            ignored=((r"(\w+\.)?layernorm\..*", "norm that the backbone class does not apply"),),
+            ignored=(
+                (r"((swin|swinv2)\.)?layernorm\..*", "norm that the backbone class does not apply"),
+            ),
             buffers=False,
             vector_shapes=_GRN,
             split=True,

@@ -164,8 +164,15 @@ class _Built:
         """What shapes show, completed by what is said."""
         found = with_heads(infer_architecture(adapter, backbone), layout.heads)
         said = self.said.get(layout.library)
-        describe = {"transformers": config_transformers, "simmim_bench": config_own}
-        return describe[layout.library].described(found, said) if said else found
+        if layout.library == "transformers":
+            return (
+                config_transformers.described(found, said)
+                if said
+                else config_transformers.assumed(found)
+            )
+        if layout.library == "simmim_bench" and said:
+            return config_own.described(found, said)
+        return found
 
     def state(self, architecture: Architecture) -> dict[str, Tensor]:
         """State dict of our class."""

@@ -16,6 +16,7 @@ from simmim_bench.io import atomic_write_json
 from simmim_bench.records.names import checked_name
 from simmim_bench.weights.address import parse_address
 from simmim_bench.weights.card import save_backbone
+from simmim_bench.weights.convert.config_own import as_stored
 from simmim_bench.weights.convert.conversion import Conversion
 from simmim_bench.weights.convert.libraries import loaded_backbone
 from simmim_bench.weights.convert.transformers_model import write_folder
@@ -73,13 +74,15 @@ def write_conversion(conversion: Conversion, destination: Path, stated: Stated) 
     """
     check_free(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
-    if conversion.layout.library == "simmim_bench":
+    if conversion.layout.name == "simmim_bench backbone":
         write_backbone(conversion, destination, stated)
     elif conversion.layout.library == "transformers":
         _write_transformers(conversion, destination)
     else:
         wrapper = conversion.layout.wrapper
-        content = {wrapper: conversion.state} if wrapper else conversion.state
+        content: dict[str, Any] = {wrapper: conversion.state} if wrapper else conversion.state
+        if conversion.layout.name == "simmim_bench pretraining":
+            content["meta"] = as_stored(conversion.report.architecture)
         save_whole(content, destination)
     atomic_write_json(report_path(destination), conversion.report.to_dict())
 
