@@ -94,6 +94,21 @@ PLAIN_VIT_RULES: tuple[Rule, ...] = (
 )
 """Backbone keys of timm's ``VisionTransformer`` and of mmpretrain's."""
 
+_TORCHVISION_LAYER = "encoder.layers.encoder_layer_{}."
+TORCHVISION_VIT_RULES: tuple[Rule, ...] = (
+    ("conv_proj.", "patch_embed.projection."),
+    ("class_token", "cls_token"),
+    ("encoder.pos_embedding", "pos_embed"),
+    (f"{_TORCHVISION_LAYER}self_attention.in_proj_", "layers.{}.attn.qkv."),
+    (f"{_TORCHVISION_LAYER}self_attention.out_proj.", "layers.{}.attn.proj."),
+    (f"{_TORCHVISION_LAYER}ln_1.", "layers.{}.ln1."),
+    (f"{_TORCHVISION_LAYER}ln_2.", "layers.{}.ln2."),
+    (f"{_TORCHVISION_LAYER}mlp.0.", "layers.{}.ffn.layers.0.0."),
+    (f"{_TORCHVISION_LAYER}mlp.3.", "layers.{}.ffn.layers.1."),
+    ("encoder.ln.", "ln1."),
+)
+"""Backbone keys of torchvision's ``VisionTransformer`` and of mmpretrain's."""
+
 RESNET_RULES: tuple[Rule, ...] = tuple(
     (key, key)
     for key in (
@@ -105,6 +120,13 @@ RESNET_RULES: tuple[Rule, ...] = tuple(
     )
 )
 """Backbone keys of torchvision's and timm's ResNet, which are mmpretrain's and mmdet's too."""
+
+RESNET_CHILDREN_RULES: tuple[Rule, ...] = (
+    ("0.", "conv1."),
+    ("1.", "bn1."),
+    *((f"{3 + stage}.{{}}.", f"layer{stage}.{{}}.") for stage in range(1, 5)),
+)
+"""Keys of ``nn.Sequential(*resnet.children())``, which lightly's examples use as a backbone."""
 
 _CONVNEXT_BLOCK = ("depthwise_conv.", "norm.", "pointwise_conv1.", "pointwise_conv2.", "gamma")
 
@@ -176,6 +198,7 @@ TIMM_RULES: dict[str, tuple[Rule, ...]] = {
 """Rules of timm (0.9 or later) by the name of the backbone's adapter."""
 
 TORCHVISION_RULES: dict[str, tuple[Rule, ...]] = {
+    "plain_vit": TORCHVISION_VIT_RULES,
     "resnet": RESNET_RULES,
     "convnext": TORCHVISION_CONVNEXT_RULES,
 }

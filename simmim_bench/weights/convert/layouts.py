@@ -18,6 +18,9 @@ from simmim_bench.weights.convert.keymaps import (
     DROPPED,
     ORIGINAL_RULES,
     OWN_RULES,
+    PLAIN_VIT_RULES,
+    RESNET_CHILDREN_RULES,
+    RESNET_RULES,
     TIMM_RULES,
     TORCHVISION_RULES,
     KeyMap,
@@ -42,7 +45,7 @@ TARGETS = (
     "mmdet",
     "transformers",
 )
-WITHOUT_PACKAGE = ("simmim", "facebookresearch")
+WITHOUT_PACKAGE = ("simmim", "facebookresearch", "MAE", "MoCo v3", "DINOv2", "lightly")
 """Libraries that cannot be installed; another library replaces them when both sides are run."""
 
 _OTHER_NORMS: Reasons = (
@@ -141,7 +144,11 @@ LAYOUTS: dict[str, Layout] = {
             name="torchvision",
             library="torchvision",
             backbone=TORCHVISION_RULES,
-            beside_by_adapter={"resnet": _FC, "convnext": (("classifier.2.", "head.fc."),)},
+            beside_by_adapter={
+                "plain_vit": (("heads.head.", "head.fc."),),
+                "resnet": _FC,
+                "convnext": (("classifier.2.", "head.fc."),),
+            },
             unsupported=_OTHER_NORMS,
             vector_shapes=((r"backbone\.stages\..*\.gamma", (-1, 1, 1)),),
         ),
@@ -168,6 +175,35 @@ LAYOUTS: dict[str, Layout] = {
             wrapper="model",
             beside=CLASSIFIER_RULES,
             unsupported=_OTHER_NORMS,
+        ),
+        Layout(
+            name="MAE",
+            library="MAE",
+            backbone={"plain_vit": PLAIN_VIT_RULES},
+            ignored=((r"mask_token|decoder_.*", "decoder of its pretraining, not the backbone"),),
+        ),
+        Layout(
+            name="MoCo v3",
+            library="MoCo v3",
+            backbone={"plain_vit": PLAIN_VIT_RULES, "resnet": RESNET_RULES},
+            wrapper="state_dict",
+            prefix="base_encoder.",
+            ignored=(
+                (r"momentum_encoder\..*", "momentum copy of the network"),
+                (r"(predictor|base_encoder\.(head|fc))\.\d+\..*", "head of its pretraining"),
+            ),
+            heads={384: 12},
+        ),
+        Layout(
+            name="DINOv2",
+            library="DINOv2",
+            backbone={"plain_vit": PLAIN_VIT_RULES},
+            ignored=((r"mask_token", "mask token of its pretraining, whose decoder is not there"),),
+        ),
+        Layout(
+            name="lightly, children of a ResNet",
+            library="lightly",
+            backbone={"resnet": RESNET_CHILDREN_RULES},
         ),
         Layout(
             name="simmim_bench pretraining",

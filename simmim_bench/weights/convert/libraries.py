@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
+from torchvision.models.vision_transformer import VisionTransformer
 
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
@@ -153,7 +155,35 @@ def _torchvision_convnext(
     return Runnable(model, run=nn.Sequential(model.features, model.classifier[0]))
 
 
-_TORCHVISION = {"resnet": _torchvision_resnet, "convnext": _torchvision_convnext}
+def _torchvision_vit(config: Mapping[str, Any], state: Mapping[str, Tensor]) -> Runnable | None:
+    arch = config["arch"]
+    if config["in_channels"] != 3 or not config["with_cls_token"]:
+        return None
+    model: Any = VisionTransformer(
+        image_size=config["img_size"],
+        patch_size=config["patch_size"],
+        num_layers=arch["num_layers"],
+        num_heads=arch["num_heads"],
+        hidden_dim=arch["embed_dims"],
+        mlp_dim=arch["feedforward_channels"],
+    )
+    model.heads = nn.Identity()
+    model.load_state_dict(state, strict=True)
+
+    def run(images: Tensor) -> Tensor:
+        patches = model._process_input(images)
+        first = model.class_token.expand(len(images), -1, -1)
+        tokens: Tensor = model.encoder(torch.cat([first, patches], dim=1))
+        return tokens
+
+    return Runnable(model, run=run)
+
+
+_TORCHVISION = {
+    "plain_vit": _torchvision_vit,
+    "resnet": _torchvision_resnet,
+    "convnext": _torchvision_convnext,
+}
 
 
 def _timm_backbone(architecture: Architecture, state: Mapping[str, Tensor]) -> Runnable | None:

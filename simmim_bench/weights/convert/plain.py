@@ -47,7 +47,7 @@ _HEAD = "head of its pretraining, not the backbone"
 BESIDE: tuple[tuple[str, str], ...] = (
     (r"(momentum|teacher|target|ema|key)(_\w+)?\..*", _COPY),
     (r"(\w+_(momentum|ema)|encoder_k)\..*", _COPY),
-    (r"online_network\.projector\..*", _HEAD),
+    (r"online_network\.(projector|predictor)\..*", _HEAD),
     (r"(student|teacher)\.\w*head\w*\..*", _HEAD),
     (r"((student|online|dino|ibot)_)?(\w+_)?(head|projector|predictor|classifier)\w*\..*", _HEAD),
     (r"(prototypes|neck|linear|fc)(\.\w+)*", _HEAD),
