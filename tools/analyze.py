@@ -34,6 +34,9 @@ def run() -> None:
     args = parse()
     from rich.console import Console
 
+    from simmim_bench import ops
+
+    ops.install()  # before the libraries are imported
     args.command(args, Console())
 
 
@@ -80,6 +83,15 @@ def _add_reconstruct(commands: Subparsers) -> None:
     )
     add("--scale", type=cli.positive, default=1, help="enlarge the picture this many times")
     add("--seed", type=cli.seed, default=0, help="seed of the masks (default: 0)")
+    add("--data", metavar="NAME", help="own data of the pretraining, as for tools/train.py")
+    add(
+        "--bands",
+        type=int,
+        nargs="+",
+        metavar="BAND",
+        help="bands shown as red, green and blue, or one as grey, from 1 (default: the first "
+        "three)",
+    )
 
 
 def _reconstruct(args: argparse.Namespace, console: Console) -> None:
@@ -182,10 +194,8 @@ def _add_painting(commands: Subparsers) -> None:
 
 def _painting(args: argparse.Namespace, console: Console) -> None:
     """Measure inpainting and super-resolution of a finished pretraining under a protocol."""
-    from simmim_bench import ops
     from simmim_bench.registry import imports
 
-    ops.install()  # before the libraries are imported, which would warn about missing operators
     with imports():
         from simmim_bench.analysis.painting.evaluate import evaluate
 

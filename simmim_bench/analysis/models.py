@@ -18,6 +18,7 @@ from mmpretrain.models.classifiers import ImageClassifier
 from simmim_bench.backbones import adapter_for
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.command_line import Changes, load_recipe
 from simmim_bench.reconstruction import predicts_images
 from simmim_bench.records.manifest import label_of
 from simmim_bench.registry import MODELS
@@ -29,6 +30,7 @@ from simmim_bench.weights.pretrained import load_pretrained
 from simmim_bench.weights.safe_config import build_from_file
 from simmim_bench.weights.strict import load_trained_backbone, load_whole
 
+COLOURS = 3
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 """ImageNet's, for an exported backbone, whose card has none; those of every config here."""
 
@@ -39,7 +41,7 @@ def build(config: Mapping[str, Any], scope: str) -> Any:
 
 
 def open_pretraining(
-    config: str, checkpoint: Path, overrides: Sequence[str] = ()
+    config: str, checkpoint: Path, overrides: Sequence[str] = (), *, data: str | None = None
 ) -> tuple[Any, Any]:
     """Prepare the process and open the whole model of a pretraining.
 
@@ -47,6 +49,7 @@ def open_pretraining(
         config: Config of a pretraining.
         checkpoint: ``epoch_N.pth``, or the folder of a finished run.
         overrides: ``KEY=VALUE`` changes of the config.
+        data: ``--data`` of the pretraining.
 
     Returns:
         The config, and the model in evaluation mode on the CPU.
@@ -55,7 +58,7 @@ def open_pretraining(
         BenchError: If the config is not one of a pretraining, the model predicts no images, or
             the checkpoint does not fit.
     """
-    cfg = load_config(config, overrides=list(overrides))
+    cfg = load_recipe(config, Changes(overrides=tuple(overrides), data=data))
     if "pretraining" not in cfg:
         raise BenchError(
             f"{config} is not a pretraining config, so its model predicts no images; give a "
@@ -214,7 +217,13 @@ def _of_checkpoint(name: str, path: Path, content: dict[str, Any]) -> Subject:
 def _subject(
     name: str, what: str, backbone: Any, stated: Mapping[str, Any], **others: Any
 ) -> Subject:
-    sizes = adapter_for(backbone).sizes()
+    adapter = adapter_for(backbone)
+    if adapter.in_channels != COLOURS:
+        raise BenchError(
+            f"{name} takes {adapter.in_channels} channels, and this analysis shows it RGB images; "
+            "look at what it predicts with `tools/analyze.py reconstruct`"
+        )
+    sizes = adapter.sizes()
     run = stated.get("pretraining") or stated.get("protocol") or {}
     size = sizes.get("image_size") or run.get("image_size")
     if isinstance(size, int):

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from simmim_bench.analysis.images import find_images
+from simmim_bench.data.shown_bands import KEY
 
 BATCH = 8
 
@@ -33,13 +34,17 @@ def reconstruct(args: argparse.Namespace, console: Console) -> None:
         TITLES,
         Prediction,
         evaluation_pipeline,
+        picture_bands,
         predict,
         save_png,
     )
     from simmim_bench.training.failures import explained
 
-    cfg, model = open_pretraining(args.config, args.checkpoint, args.cfg_options)
+    cfg, model = open_pretraining(args.config, args.checkpoint, args.cfg_options, data=args.data)
     with explained(args.config):
+        if args.bands is not None:
+            cfg[KEY] = args.bands
+        bands = picture_bands(cfg)
         pipeline = evaluation_pipeline(cfg, seed=args.seed)
         parts = [
             predict(model, pipeline, paths[start : start + BATCH])
@@ -49,7 +54,7 @@ def reconstruct(args: argparse.Namespace, console: Console) -> None:
     prediction = Prediction(
         *(torch.cat([getattr(part, name) for part in parts]) for name in fields)
     )
-    save_png(prediction.grid(), args.out, scale=args.scale, titles=TITLES)
+    save_png(prediction.grid(bands), args.out, scale=args.scale, titles=TITLES)
     console.print(metrics_table(paths, prediction.psnr().tolist(), prediction.ssim().tolist()))
     console.print(f"written: {args.out}", soft_wrap=True)
 

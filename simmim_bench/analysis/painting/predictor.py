@@ -13,6 +13,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from simmim_bench.analysis.images import PixelMask, Pixels
+from simmim_bench.data.reading import COLOURS, reading_of
 from simmim_bench.errors import BenchError
 from simmim_bench.masking.strategies import build_strategy, for_evaluation
 from simmim_bench.reconstruction import MASK_STEP, denormalised
@@ -114,6 +115,11 @@ def load_predictor(config: str, checkpoint: Path, overrides: Sequence[str] = ())
     stated = cfg.pretraining.image_size
     size = (stated, stated) if isinstance(stated, int) else tuple(stated)
     steps = cfg.train_dataloader.dataset.pipeline
+    if (channels := reading_of(steps).channels) != COLOURS:
+        raise BenchError(
+            f"{config} reads images of {channels} channels, and painting works in RGB; use "
+            "`tools/analyze.py reconstruct`"
+        )
     masks = [dict(step) for step in steps if step["type"] == MASK_STEP]
     if len(masks) != 1:
         raise BenchError(

@@ -26,6 +26,8 @@ COLOURS = 3
 MOST_READ = 1000
 """Training images that the statistics are of."""
 
+EIGHT, TWELVE, SIXTEEN = 8, 12, 16  # bits; sensors of 12 write files of 16
+
 
 @dataclass(frozen=True)
 class Look:
@@ -37,7 +39,7 @@ class Look:
         channels: Bands without alpha.
         bits: Of one value.
         kind: ``unsigned``, ``signed`` or ``float``.
-        low: Smallest value, if it is not unsigned.
+        low: Smallest value, if it is not unsigned of 8 bits.
         high: Largest value, same.
         problem: Why it cannot be used; empty if it can.
     """
@@ -78,7 +80,7 @@ def _look(path: Path) -> Look:
         content = read_regular(path)
         header = read_band_header(content)
         low = high = 0.0
-        if header.kind != UNSIGNED:
+        if header.kind != UNSIGNED or header.bits > EIGHT:
             values = read_values(content)
             low, high = float(values.min()), float(values.max())
     except (UnreadableImageError, OSError) as error:
@@ -132,8 +134,11 @@ def _values(looks: Any, channels: int) -> tuple[Values, list[str]]:
     kinds = {look.kind for look in looks}
     bits = Counter(look.bits for look in looks)
     if kinds == {UNSIGNED} and len(bits) == 1:
-        only = next(iter(bits))
-        return Values(channels, only, "unsigned", (0.0, float(2**only - 1))), []
+        only, notes = next(iter(bits)), []
+        if only == SIXTEEN and max(look.high for look in looks) < 2**TWELVE:
+            only = TWELVE
+            notes = ["all values of 16 bits are below 4096: 12 bits, with the range 0 to 4095"]
+        return Values(channels, only, "unsigned", (0.0, float(2**only - 1))), notes
     if channels == COLOURS and kinds <= {UNSIGNED, "float"} and _fits_eight_bits(looks):
         deep = sum(look.bits > 8 for look in looks)
         if deep < len(looks):

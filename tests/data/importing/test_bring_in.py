@@ -171,18 +171,21 @@ def test_damaged_images_are_skipped_with_the_reason(tmp_path):
     assert any("0.jpg" in text and "damaged" in text for text in report.skipped.sentences())
 
 
-def test_four_bands_of_sixteen_bits_keep_bands_depth_and_statistics(tmp_path):
+@pytest.mark.parametrize(("most", "bits"), [(4095, 12), (4096, 16), (65535, 16)])
+def test_four_bands_of_sixteen_bits_keep_bands_depth_and_statistics(most, bits, tmp_path):
+    """Sensors of 12 bits write files of 16."""
     import tifffile
 
-    values = np.random.default_rng(0).integers(0, 4000, (6, 9, 7, 4), dtype=np.uint16)
+    values = np.random.default_rng(0).integers(0, most, (6, 9, 7, 4), dtype=np.uint16)
+    values[5, 0, 0, 0] = most
     (tmp_path / "s").mkdir()
     for number, each in enumerate(values):
         tifffile.imwrite(
             tmp_path / "s" / f"{number}.tif", each, photometric="minisblack", planarconfig="contig"
         )
     dataset = imported(tmp_path / "s", tmp_path / "data").dataset
-    assert (dataset.channels, dataset.bits, dataset.range) == (4, 16, (0, 65535))
-    scaled = values.astype(np.float64) * 255 / 65535
+    assert (dataset.channels, dataset.bits, dataset.range) == (4, bits, (0, 2**bits - 1))
+    scaled = values.astype(np.float64) * 255 / (2**bits - 1)
     assert dataset.mean == pytest.approx(scaled.mean((0, 1, 2)), abs=1e-3)
     assert dataset.std == pytest.approx(scaled.std((0, 1, 2)), abs=1e-3)
     cfg = load_recipe(FITTING["unlabelled"], Changes(data=str(dataset.folder)))
