@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmarks.fuzzing import addresses, commands, data, results, suites, weights
+from benchmarks.fuzzing import addresses, bands, commands, data, results, suites, weights
 from benchmarks.fuzzing.worker import Case, Result, run_case
 
 CASES: tuple[Case, ...] = (
@@ -32,6 +32,7 @@ CASES: tuple[Case, ...] = (
     *suites.CASES,
     *weights.CASES,
     *data.CASES,
+    *bands.CASES,
     *addresses.CASES,
 )
 KINDS = ("accepted", "refused", "repeated", "unclear", "traceback", "hang", "crash", "lie")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from simmim_bench import cli
 from simmim_bench.data.inspect.found import KINDS
 from simmim_bench.data.layouts import LAYOUTS
+from simmim_bench.data.rasters import MOST_BANDS
 from simmim_bench.errors import BenchError
 
 if TYPE_CHECKING:
@@ -25,15 +26,31 @@ def parse() -> argparse.Namespace:
     datasets = parser.add_subparsers(dest="dataset", metavar="DATASET", required=True)
     options = _dataset_arguments()
 
-    def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> None:
-        datasets.add_parser(name, help=text, parents=[options]).set_defaults(command=command)
+    def add(
+        name: str, command: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        parser = datasets.add_parser(name, help=text, parents=[options])
+        parser.set_defaults(command=command)
+        return parser
 
     for name, layout in LAYOUTS.items():
         taken = "needs --source" if "--source" in layout.prepare else "downloaded, or --source"
         add(name, _prepare, "built from installed packages" if name == "demo" else taken)
-    for name in PACKS:
-        add(name, _pack, f"pack a folder of images as {name}: --source FOLDER --out FOLDER")
-    add("images", _images, "check a folder of images, unlabelled: --source FOLDER --verify")
+    unlabelled = [
+        *(
+            add(name, _pack, f"pack a folder of images as {name}: --source FOLDER --out FOLDER")
+            for name in PACKS
+        ),
+        add("images", _images, "check a folder of images, unlabelled: --source FOLDER --verify"),
+    ]
+    for each in unlabelled:
+        each.add_argument(
+            "--channels",
+            type=int,
+            choices=range(1, MOST_BANDS + 1),
+            metavar="N",
+            help="bands of each image, of any depth (default: what becomes RGB of 8 bits)",
+        )
     text = "check all images, label maps and annotations that a config reads"
     check = datasets.add_parser("config", help=text, parents=[cli.config_arguments()])
     check.set_defaults(command=_config)
@@ -99,7 +116,13 @@ def _pack(args: argparse.Namespace) -> int:
 
     from simmim_bench.data.prepare.commands import pack
 
-    return pack(args.dataset, sources=args.source, out=args.out, console=Console())
+    return pack(
+        args.dataset,
+        sources=args.source,
+        out=args.out,
+        channels=args.channels,
+        console=Console(),
+    )
 
 
 def _images(args: argparse.Namespace) -> int:
@@ -109,7 +132,9 @@ def _images(args: argparse.Namespace) -> int:
 
     from simmim_bench.data.prepare.commands import verify_unlabelled
 
-    return verify_unlabelled(args.dataset, sources=args.source, console=Console())
+    return verify_unlabelled(
+        args.dataset, sources=args.source, channels=args.channels, console=Console()
+    )
 
 
 def _config(args: argparse.Namespace) -> int:

@@ -53,8 +53,14 @@ def read_bands(
     header, values = _read(source, channels)
     low, high = value_range or _usual_range(header, values)
     exact: Values = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
-    scaled = (exact - low) * (WHITE / (high - low))
-    return np.ascontiguousarray(scaled, np.float32)
+    with np.errstate(over="ignore"):
+        scaled = ((exact - low) * (WHITE / (high - low))).astype(np.float32)
+    if not np.isfinite(scaled).all():
+        raise UnreadableImageError(
+            f"it has values from {values.min():g} to {values.max():g}, which are too large; set "
+            "value_range, or scale them"
+        )
+    return np.ascontiguousarray(scaled)
 
 
 def read_values(source: str | Path | bytes, *, channels: int | None = None) -> Values:
@@ -162,15 +168,14 @@ def _deep(image: Image.Image, content: bytes, mode: str) -> Values:
 
 
 def _array_header(stream: IO[bytes]) -> BandHeader:
-    version = np.lib.format.read_magic(stream)
-    if version > (2, 0):
-        raise UnreadableImageError("it has named fields, expected an array of numbers")
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, _, dtype = read(stream)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+        else:
+            shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
+    except Exception as error:  # it parses Python
+        raise UnreadableImageError("it is a damaged file of NumPy") from error
     kind = {"u": UNSIGNED, "i": SIGNED, "f": FLOAT}.get(dtype.kind)
     if kind is None or len(shape) not in (2, 3):
         raise UnreadableImageError(

@@ -88,7 +88,7 @@ def tiff_header(stream: IO[bytes]) -> BandHeader:
         page = file.pages[0]
         _check(page)
         if _is_for_pillow(page):
-            with Image.open(stream, formats=["TIFF"]) as image:
+            with _pillow(stream) as image:
                 mode = "L" if image.mode in ("1", "L") else "RGB"
                 return checked(BandHeader(image.size, len(mode), 8, UNSIGNED, False))
         height, width, count = _shape(file)
@@ -114,7 +114,7 @@ def tiff_values(content: bytes, header: BandHeader) -> Values:
     with _opened(io.BytesIO(content)) as file:
         page = file.pages[0]
         if _is_for_pillow(page):
-            with Image.open(io.BytesIO(content), formats=["TIFF"]) as image:
+            with _pillow(io.BytesIO(content)) as image:
                 values = np.asarray(image.convert("L" if header.channels == 1 else "RGB"))
                 return values.reshape(*values.shape[:2], -1)
         values = _decoded(file, content)
@@ -182,8 +182,15 @@ def _raster(content: bytes, what: str) -> Iterator[Any]:
 def _opened(stream: IO[bytes]) -> Iterator[Any]:
     from tifffile import TiffFile
 
-    with TiffFile(stream, name="image", is_ome=False) as file:  # OME names other files
-        yield file
+    try:
+        with TiffFile(stream, name="image", is_ome=False) as file:  # OME names other files
+            yield file
+    except UnreadableImageError:
+        raise
+    except Exception as error:  # many kinds
+        raise UnreadableImageError(
+            f"it is a damaged TIFF: {' '.join(str(error).split())}"
+        ) from error
 
 
 def _check(page: Any) -> None:
@@ -208,6 +215,16 @@ def _check(page: Any) -> None:
             f"it has {bits} bits, and there is a rule only for bands whose zero is black; save "
             "it so"
         )
+
+
+def _pillow(stream: IO[bytes]) -> Image.Image:
+    try:
+        return Image.open(stream, formats=["TIFF"])
+    except UnidentifiedImageError:
+        raise UnreadableImageError(
+            "it is a TIFF that is neither grey nor RGB, of a kind that Pillow cannot read; save it "
+            "as PNG"
+        ) from None
 
 
 def _is_for_pillow(page: Any) -> bool:

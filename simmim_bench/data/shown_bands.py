@@ -8,6 +8,7 @@ black, and a prediction is stretched as its image.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simmim_bench.data.bands import read_band_header, read_values
-from simmim_bench.data.pixels import Pixels, read_pixels
+from simmim_bench.data.pixels import Pixels, UnreadableImageError, read_pixels
 from simmim_bench.data.rasters import UNSIGNED, BandHeader
 from simmim_bench.errors import BenchError
 
@@ -89,7 +90,8 @@ def read_picture(source: str | Path | bytes, bands: Sequence[int] | int | None =
     """
     header = read_band_header(source)
     if bands is None and _is_plain(header):
-        return read_pixels(source)
+        with suppress(UnreadableImageError):  # three bands that the file does not call colours
+            return read_pixels(source)
     values = read_values(source)
     return Stretch.of(values, chosen_bands(header.channels, bands)).apply(values)
 

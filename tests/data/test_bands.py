@@ -266,6 +266,12 @@ REFUSED = {
     "words": (numpy(np.array([["a"]])), "expected numbers of shape"),
     "four axes": (numpy(np.zeros((2, 3, 4, 5))), "expected numbers of shape"),
     "named fields": (numpy(np.zeros((20, 20), [("a", "u1")])), "expected numbers of shape"),
+    "too large": (numpy(np.full((20, 20, 4), 1e300)), "without a stated range"),
+    "damaged tags": (
+        tiff(image(np.uint8, 4)).replace(b"\x02\x01\x03\0\x04", b"\x02\x01\x03\0\0"),
+        "it is a damaged TIFF",
+    ),
+    "damaged numpy": (b"\x93NUMPY\x01\x00\x05\x00{'a'(", "it is a damaged file of NumPy"),
     "text": (b"no image", "not one of JPEG"),
     "nothing": (b"", "empty"),
 }
@@ -276,6 +282,11 @@ def test_what_has_no_rule_is_refused(name):
     content, message = REFUSED[name]
     with pytest.raises(UnreadableImageError, match=message):
         read_bands(content, channels=4)
+
+
+def test_values_that_float32_cannot_hold_are_refused():
+    with pytest.raises(UnreadableImageError, match=r"from 1e\+300 to 1e\+300, which are too large"):
+        read_bands(numpy(np.full((20, 20, 4), 1e300)), channels=4, value_range=(0, 1))
 
 
 def test_no_pickle_is_opened():

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from simmim_bench.data.bands import BAND_SUFFIXES
 from simmim_bench.data.fingerprint import sha256_of
 from simmim_bench.data.importing.boxes import Boxes, coco_document
 from simmim_bench.data.importing.label_maps import Meaning, write_map
@@ -93,19 +94,27 @@ def check_classes(classes: Sequence[str]) -> None:
 
 
 def _unique(wanted: Mapping[Sample, str], parts: Mapping[Sample, str]) -> dict[Sample, str]:
-    """Names that differ in more than their suffix, which a label map does not share."""
+    """Names that differ in more than their suffix, which a label map does not share.
+
+    What only ``data.bands`` reads is called .tif: folders are searched for the usual suffixes, and
+    the content decides how a file is read.
+    """
     used: dict[str, Counter[str]] = defaultdict(Counter)
     names = {}
     for sample, name in wanted.items():
-        path = PurePosixPath(name)
+        path = first = _usual(PurePosixPath(name))
         taken = used[parts[sample]]
         number = 1
         while taken[_key(path)]:
             number += 1
-            path = PurePosixPath(name).with_stem(f"{PurePosixPath(name).stem}-{number}")
+            path = first.with_stem(f"{first.stem}-{number}")
         taken[_key(path)] += 1
         names[sample] = str(path)
     return names
+
+
+def _usual(path: PurePosixPath) -> PurePosixPath:
+    return path.with_suffix(".tif") if path.suffix.lower() in BAND_SUFFIXES else path
 
 
 def _key(path: PurePosixPath) -> str:

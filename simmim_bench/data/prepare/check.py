@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from simmim_bench.data.annotations import read_document, validate
+from simmim_bench.data.bands import read_values
 from simmim_bench.data.image_files import Listing, list_images
 from simmim_bench.data.labels import read_labels
 from simmim_bench.data.layouts import LAYOUTS
@@ -63,19 +64,29 @@ class Seen:
     header: Header | None = None
 
 
-def unreadable(files: list[Path], advance: Advance) -> list[str]:
+def unreadable(files: list[Path], advance: Advance, channels: int | None = None) -> list[str]:
     """A sentence for each file that cannot be fully decoded."""
-    return [seen.problem for seen in in_parallel(examine, files, advance) if seen.problem]
+    look = partial(examine, channels=channels)
+    return [seen.problem for seen in in_parallel(look, files, advance) if seen.problem]
 
 
-def examine(path: Path) -> Seen:
+def examine(path: Path, channels: int | None = None) -> Seen:
     """Decode one image completely, as a training would."""
-    return decoded(path, f"{path}:")
+    return decoded(path, f"{path}:", channels)
 
 
-def decoded(source: Path | bytes, name: str) -> Seen:
-    """Decode an image completely; ``name`` begins the sentence of a problem."""
+def decoded(source: Path | bytes, name: str, channels: int | None = None) -> Seen:
+    """Decode an image completely.
+
+    Args:
+        source: File, or its content.
+        name: Begins the sentence of a problem.
+        channels: Number of bands, of any depth; None: RGB of 8 bits.
+    """
     try:
+        if channels is not None:
+            height, width, _ = read_values(source, channels=channels).shape
+            return Seen(size=(width, height))
         height, width, _ = read_pixels(source).shape
         return Seen(size=(width, height), header=read_header(source))
     except UnreadableImageError as error:

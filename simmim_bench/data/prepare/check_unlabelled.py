@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from simmim_bench.data.image_files import list_images
@@ -60,14 +61,18 @@ def list_sources(kind: str, place: Path) -> list[Source]:
     return [Source(place.name, [Piece(path) for path in listing.paths()], listing.problems, notes)]
 
 
-def check_sources(sources: list[Source], advance: Advance) -> list[Part]:
+def check_sources(
+    sources: list[Source], advance: Advance, channels: int | None = None
+) -> list[Part]:
     """Decode every image completely.
 
     Args:
         sources: Of ``list_sources``.
         advance: Called with the number of images opened since the last call.
+        channels: Number of bands, of any depth; None: RGB of 8 bits.
     """
-    seen = iter(in_parallel(decode, [piece for each in sources for piece in each.pieces], advance))
+    pieces = [piece for each in sources for piece in each.pieces]
+    seen = iter(in_parallel(partial(decode, channels=channels), pieces, advance))
     parts = []
     for source in sources:
         results = [next(seen) for _ in source.pieces]
@@ -80,11 +85,11 @@ def check_sources(sources: list[Source], advance: Advance) -> list[Part]:
     return parts
 
 
-def decode(piece: Piece) -> Seen:
+def decode(piece: Piece, channels: int | None = None) -> Seen:
     """Decode one image completely."""
     if piece.byte_range is None and piece.key is None:
-        return examine(piece.path)
-    return decoded(_content(piece), f"{piece.path}: {piece.name}")
+        return examine(piece.path, channels)
+    return decoded(_content(piece), f"{piece.path}: {piece.name}", channels)
 
 
 def _content(piece: Piece) -> bytes:

@@ -64,12 +64,15 @@ def prepare(
     return 0
 
 
-def verify_unlabelled(kind: str, *, sources: list[str], console: Console) -> int:
+def verify_unlabelled(
+    kind: str, *, sources: list[str], channels: int | None = None, console: Console
+) -> int:
     """Open every image of a pretraining source; returns the exit code.
 
     Args:
         kind: ``images``, ``shards`` or ``lmdb``.
         sources: The folder.
+        channels: Number of bands, of any depth; None: RGB of 8 bits.
         console: Where to write.
 
     Raises:
@@ -81,7 +84,7 @@ def verify_unlabelled(kind: str, *, sources: list[str], console: Console) -> int
         raise BenchError(f"{kind} --verify needs exactly one --source FOLDER")
     listed = list_sources(kind, Path(sources[0]))
     with progress_bar("verifying", sum(len(each.pieces) for each in listed)) as advance:
-        parts = check_sources(listed, advance)
+        parts = check_sources(listed, advance, channels)
     code = _report(sources[0], parts, console)
     if kind == "images":
         _print_fingerprints([Path(sources[0])], console)
@@ -113,13 +116,21 @@ def verify_config(cfg: Any, *, console: Console) -> int:
     return 1 if wrong else 0
 
 
-def pack(kind: str, *, sources: list[str], out: Path | None, console: Console) -> int:
+def pack(
+    kind: str,
+    *,
+    sources: list[str],
+    out: Path | None,
+    channels: int | None = None,
+    console: Console,
+) -> int:
     """Copy every image below a folder, sorted by path, into ``out``; returns the exit code.
 
     Args:
         kind: ``shards`` or ``lmdb``.
         sources: The folder.
         out: New folder, created when it is complete.
+        channels: Number of bands, of any depth; None: RGB of 8 bits.
         console: Where to write.
 
     Raises:
@@ -139,7 +150,7 @@ def pack(kind: str, *, sources: list[str], out: Path | None, console: Console) -
     if kind == "lmdb":
         lmdb_package()  # raises before anything is written
     with progress_bar("checking", len(images)) as advance:
-        problems = unreadable(images, advance)
+        problems = unreadable(images, advance, channels)
     if problems:
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise BenchError(f"{problems[0]}{more}; restore or remove it, nothing was packed")

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from simmim_bench.data.bands import read_values
 from simmim_bench.data.content import content_mistakes
+from simmim_bench.data.image_files import image_files
 from simmim_bench.data.importing.bring_in import Wishes, bring_in
 from simmim_bench.data.layouts import missing_data
 from simmim_bench.data.own import read_dataset
@@ -191,6 +193,18 @@ def test_four_bands_of_sixteen_bits_keep_bands_depth_and_statistics(most, bits, 
     cfg = load_recipe(FITTING["unlabelled"], Changes(data=str(dataset.folder)))
     assert cfg.model.backbone.in_channels == 4
     assert list(cfg.model.data_preprocessor.mean) == list(dataset.mean)
+
+
+def test_files_of_numpy_are_trained_on_as_any_other(tmp_path):
+    (tmp_path / "s").mkdir()
+    for number in range(3):
+        values = np.random.default_rng(number).integers(0, 999, (5, 20, 30), dtype=np.uint16)
+        np.save(tmp_path / "s" / f"{number}.npy", values)
+    dataset = imported(tmp_path / "s", tmp_path / "data").dataset
+    assert dataset.channels == 5
+    assert len(image_files(dataset.folder / "train")) == 3
+    for path in image_files(dataset.folder / "train"):
+        assert read_values(path, channels=5).shape == (20, 30, 5)
 
 
 def test_floats_have_the_range_of_all_images(tmp_path):

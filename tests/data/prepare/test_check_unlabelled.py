@@ -100,3 +100,25 @@ def test_a_folder_without_images(tmp_path):
     code, said = verify("images", tmp_path)
     assert code == 1
     assert "has no image" in said
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_images_of_bands_are_packed_and_checked_when_their_number_is_said(kind, tmp_path):
+    place = tmp_path / "images"
+    place.mkdir()
+    for number in range(3):
+        values = np.random.default_rng(number).integers(0, 4096, (20, 30, 4), np.uint16)
+        np.save(place / "a.npy", values)
+        (place / "a.npy").rename(place / f"{number}.tif")  # the content decides
+    console = Console(file=io.StringIO(), width=120)
+    source = place
+    if kind != "images":
+        with pytest.raises(BenchError, match="nothing was packed"):
+            pack(kind, sources=[str(place)], out=tmp_path / "packed", console=console)
+        with pytest.raises(BenchError, match="it has 4 bands, expected 5"):
+            pack(kind, sources=[str(place)], out=tmp_path / "packed", channels=5, console=console)
+        source = tmp_path / "packed"
+        assert pack(kind, sources=[str(place)], out=source, channels=4, console=console) == 0
+    assert verify_unlabelled(kind, sources=[str(source)], channels=4, console=console) == 0
+    assert verify_unlabelled(kind, sources=[str(source)], channels=3, console=console) == 1
+    assert "it has 4 bands, expected 3; set channels=4" in console.file.getvalue()
