@@ -14,21 +14,28 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     origin = parser.add_mutually_exclusive_group()
     origin.add_argument(
         "--pretrained",
-        metavar="BACKBONE.PTH",
-        help="exported backbone to start a downstream config from",
+        metavar="WEIGHTS",
+        help="start a downstream config from an exported backbone, or weights of another library: "
+        "a file, a URL, timm:NAME, hf:ORG/NAME or torchvision:NAME.WEIGHTS",
     )
     origin.add_argument(
         "--from-scratch", action="store_true", help="start a downstream config from random weights"
     )
     origin.add_argument(
         "--init",
-        metavar="FILE",
-        help="exported backbone, or checkpoint of another library, to start a pretraining from",
+        metavar="WEIGHTS",
+        help="the same to start a pretraining from",
     )
     parser.add_argument(
         "--init-name",
         metavar="NAME",
         help="what the weights of --init are, if no card says it: 'supervised ImageNet-1k'",
+    )
+    parser.add_argument(
+        "--widen",
+        choices=["mean", "repeat"],
+        default="mean",
+        help="how weights for images of other channels are used (default: mean)",
     )
     length = parser.add_mutually_exclusive_group()
     for unit in ("epochs", "iterations"):
@@ -98,6 +105,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help="run N iterations (default: 2) and a validation on demo images; writes no record",
     )
+    parser.set_defaults(origin=None)
     return parser.parse_args(arguments)
 
 

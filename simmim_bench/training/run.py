@@ -17,6 +17,8 @@ from simmim_bench.records.manifest import DataIdentity, Precision, Pretraining, 
 from simmim_bench.records.names import checked_name
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import validate
+from simmim_bench.training.weights import widening
+from simmim_bench.weights.address import parse_address, require_existing
 
 if TYPE_CHECKING:
     from simmim_bench.weights.initial import Initial
@@ -194,6 +196,7 @@ def make_run(
                 for each in overrides
                 if not each.startswith(OTHER_DATA)
             ),
+            *widening(args),
         ),
         work_dir=work_dir_of(args),
         length=length_of(cfg)[1],
@@ -253,7 +256,7 @@ def check_origin(args: argparse.Namespace, cfg: Any) -> None:
     if downstream and args.init:
         raise BenchError(
             f"{args.config} is a downstream config; --init is for pretrainings, pass --pretrained "
-            "BACKBONE.PTH"
+            "WEIGHTS"
         )
     _check_run_name(args)
     if args.init_name and not args.init:
@@ -265,14 +268,17 @@ def check_origin(args: argparse.Namespace, cfg: Any) -> None:
         )
     if downstream and bool(args.pretrained) == bool(args.from_scratch):
         raise BenchError(
-            f"{args.config} is a downstream config: pass either --pretrained BACKBONE.PTH (made by "
-            "tools/export_backbone.py) or, for the baseline, --from-scratch"
+            f"{args.config} is a downstream config: pass either --pretrained WEIGHTS (a "
+            "backbone.pth of tools/export_backbone.py, or any of docs/own-weights.md) or, for the "
+            "baseline, --from-scratch"
         )
-    if args.pretrained and not Path(args.pretrained).is_file():
-        raise BenchError(
-            f"--pretrained {args.pretrained} does not exist; make it with "
-            "`python tools/export_backbone.py CHECKPOINT --out DIR`"
-        )
+    _check_weights(args)
+
+
+def _check_weights(args: argparse.Namespace) -> None:
+    for flag in ("pretrained", "init"):
+        if given := getattr(args, flag):
+            require_existing(parse_address(given), f"--{flag}")
 
 
 def _check_run_name(args: argparse.Namespace) -> None:
@@ -324,7 +330,9 @@ def _pretraining_of(
         "backbone": stated.backbone,
         "pretraining": pretraining,
         "backbone_facts": {},
-        "inputs": {"initial": {"path": args.init, "sha256": initial.sha256}} if initial else {},
+        "inputs": {"initial": {"path": args.origin or args.init, "sha256": initial.sha256}}
+        if initial
+        else {},
     }
 
 
@@ -365,5 +373,5 @@ def _backbone_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
             "pretraining_precision": card.get("precision"),
             "card_sealed": is_sealed(card),
         },
-        "inputs": {"backbone": {"path": str(checkpoint), "sha256": sha}},
+        "inputs": {"backbone": {"path": args.origin or args.pretrained, "sha256": sha}},
     }

@@ -22,6 +22,7 @@ from simmim_bench.training.length import plan_length
 from simmim_bench.training.mistakes import check_mistakes
 from simmim_bench.training.process import leave, prepare
 from simmim_bench.training.run import Note, Run, check_origin, make_run
+from simmim_bench.training.weights import for_channels, local_weights
 
 
 def train(args: argparse.Namespace) -> None:
@@ -42,8 +43,10 @@ def train(args: argparse.Namespace) -> None:
         cfg.model = model  # its own files (a palette, a teacher) have no stand-ins
     check_data(cfg)
     check_origin(args, cfg)
+    args = local_weights(args, cfg)
     cfg = _around_the_backbone(args) if args.pretrained and is_open(cfg) else cfg
     check_filled(cfg, args.config)
+    args = for_channels(args, cfg)
     check_name(args)
     is_try = args.try_iterations is not None
     check_mistakes(cfg, args.config, data=not is_try)

@@ -15,14 +15,17 @@ from simmim_bench.io import without_secrets
 SCHEMES = ("http", "https", "file")
 HUB = "hf-hub:"
 FORMS = (
-    "a file, a URL, timm:NAME, timm:hf-hub:ORG/NAME, hf:ORG/NAME[@REVISION] or "
-    "torchvision:NAME.WEIGHTS"
+    "an exported backbone.pth, another file, a URL, timm:NAME, timm:hf-hub:ORG/NAME, "
+    "hf:ORG/NAME[@REVISION] or torchvision:NAME.WEIGHTS"
 )
 PREFIX = re.compile(r"[A-Za-z][\w+-]+")  # a drive letter of Windows is not one
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 REVISION = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 CARD = ".json"
+SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors")
+EXPORT = "backbone.pth"
+CONFIG = "config.json"
 Kind = Literal["file", "url", "timm", "hf", "torchvision"]
 
 
@@ -80,6 +83,8 @@ def parse_address(given: str) -> Address:
     Raises:
         BenchError: If it has no such form, or is a file that does not exist.
     """
+    if not given:
+        raise BenchError(f"no weights are named; expected {FORMS}")
     if "://" in given:
         scheme = given.partition("://")[0]
         if scheme not in SCHEMES:
@@ -106,7 +111,8 @@ def parse_address(given: str) -> Address:
         near = difflib.get_close_matches(prefix, ("timm", "hf", "torchvision"), n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}:{name}? " if near else ""
         raise BenchError(f"unknown origin {prefix!r} of weights in {given}; {hint}Give {FORMS}")
-    return Address("file", given)
+    inside = Path(given) / EXPORT  # of a folder that an export or a conversion wrote
+    return Address("file", str(inside) if given and inside.is_file() else given)
 
 
 def _named(kind: Kind, name: str) -> Address:
@@ -142,15 +148,19 @@ def require_existing(address: Address, what: str) -> None:
         what: The argument, to start the message.
 
     Raises:
-        BenchError: If it is a file that does not exist; names similar files and forms.
+        BenchError: If it is a file that does not exist, or a folder of other things; names similar
+            files and forms.
     """
     path = Path(address.name)
     if address.kind != "file" or path.is_file():
         return
+    if (path / CONFIG).is_file():
+        return
     if path.is_dir():
-        raise BenchError(f"{what} {path} is a folder; give a file in it")
-    beside = sorted(item.name for item in path.parent.iterdir()) if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, beside, n=3, cutoff=0.5)
+        raise BenchError(f"{what} {path} is a folder without {EXPORT} or {CONFIG}; give a file")
+    beside = sorted(path.parent.iterdir()) if path.parent.is_dir() else []
+    names = [item.name for item in beside if item.suffix in SUFFIXES]
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.5)
     if near:
         hint = f"did you mean {' or '.join(str(path.parent / name) for name in near)}?"
     elif not path.suffix and REPOSITORY.fullmatch(address.name) and "/" in address.name:

@@ -24,7 +24,7 @@ from filelock import FileLock
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import parse_json, read_bytes, sha256_file, without_secrets
-from simmim_bench.weights.address import Address, require_existing
+from simmim_bench.weights.address import CONFIG, Address, require_existing
 
 TIMEOUT = 60  # seconds to connect, and between two packets
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -32,7 +32,6 @@ HASH_IN_NAME = re.compile(r"-([a-f0-9]{8,})\.")  # of files of PyTorch's and tim
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
 """Names of weights in a repository, safetensors first."""
 INDEX = ".index.json"
-CONFIG = "config.json"
 LARGEST_JSON = 2**26
 
 

@@ -7,10 +7,13 @@ from typing import Any
 
 from simmim_bench.errors import BenchError
 from simmim_bench.weights.address import Address
+from simmim_bench.weights.card import EXPORT_FIRST
 from simmim_bench.weights.convert.conversion import Conversion, convert_checkpoint
 from simmim_bench.weights.convert.libraries import own_backbone
 from simmim_bench.weights.convert.source import Source, read_source
 from simmim_bench.weights.fetch import Fetched
+from simmim_bench.weights.identity import BLOCK
+from simmim_bench.weights.seal import STORED
 from simmim_bench.weights.timm_models import TimmModel
 from simmim_bench.weights.widen import Rule, say_widened, widen_state, widened
 
@@ -45,6 +48,7 @@ def convert_weights(
     fetched: Fetched,
     *,
     own_class: bool = False,
+    ours: bool = True,
     channels: int | None = None,
     widen: Rule = "mean",
     sha256: str | None = None,
@@ -57,6 +61,7 @@ def convert_weights(
         address: Where they come from.
         fetched: The same on this machine.
         own_class: Whether a model of timm stays timm's class.
+        ours: Whether a checkpoint of a run of this suite is converted, too.
         channels: Channels of the images of the result; None for those of the weights.
         widen: How the first layer gets them.
         sha256: Hash that the file must have.
@@ -67,6 +72,10 @@ def convert_weights(
         BenchError: As ``read_source`` and ``convert_checkpoint``.
     """
     source = read_fetched(fetched, sha256=sha256, trust_pickle=trust_pickle)
+    if not ours and (BLOCK in source.content or hasattr(source.content, STORED)):
+        raise BenchError(
+            f"{address.name} is of this suite, but has no card beside it; {EXPORT_FIRST}"
+        )
     stated = isinstance(source.config.get("architecture"), str)
     if address.by_timm and not stated:
         raise BenchError(

@@ -18,14 +18,13 @@ from filelock import FileLock
 from simmim_bench import ops
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
-from simmim_bench.weights.address import parse_address
+from simmim_bench.weights.address import EXPORT, parse_address
 from simmim_bench.weights.card import read_card, save_backbone
 from simmim_bench.weights.fetch import cache_folder, fetch
 from simmim_bench.weights.files import load_checkpoint
 from simmim_bench.weights.seal import SEAL
 from simmim_bench.weights.widen import Rule, check_channels, widen_state, widened
 
-WEIGHTS = "backbone.pth"
 VERSION = 1
 """Raise it when the same content and options give other weights or another card."""
 
@@ -43,7 +42,7 @@ def local_backbone(
     Args:
         given: Exported ``backbone.pth``, which is returned as it is, or its folder; path or URL of
             a checkpoint of another library; ``timm:NAME``, ``timm:hf-hub:ORG/NAME``,
-            ``hf:ORG/NAME[@REVISION]`` or ``torchvision:NAME.WEIGHTS``.
+            ``hf:ORG/NAME[@REVISION]`` or ``torchvision:NAME.EXPORT``.
         name: What tables call the weights; by default a part of ``given``.
         channels: Channels of the images; weights of another number are widened.
         widen: How (``weights/widen.py``).
@@ -54,12 +53,9 @@ def local_backbone(
     """
     if channels is not None:
         check_channels(channels)
-    folder = Path(given)
-    if (folder / WEIGHTS).is_file():
-        given = str(folder / WEIGHTS)
     address = parse_address(given)
     if address.is_export:
-        return _for_channels(Path(given), channels, widen)
+        return _for_channels(Path(address.name), channels, widen)
     ops.install()  # before the libraries are imported
     from simmim_bench.weights.convert.write import Stated, named, write_backbone
     from simmim_bench.weights.foreign import convert_weights
@@ -72,9 +68,8 @@ def local_backbone(
         stated = Stated(method=method, origin=address.shown, revision=fetched.revision)
 
         def make(target: Path) -> None:
-            found = convert_weights(
-                address, fetched, own_class=own_class, channels=channels, widen=widen
-            )
+            wide = {"channels": channels, "widen": widen}
+            found = convert_weights(address, fetched, own_class=own_class, ours=False, **wide)
             write_backbone(found, target, stated)
 
         key = {"content": fetched.sha256(), "own_class": own_class, **vars(stated)}
@@ -88,11 +83,11 @@ def _kept(key: dict[str, Any], make: Callable[[Path], None]) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_suffix(".lock")):
         if folder.is_dir():
-            if _is_whole(folder / WEIGHTS):
-                return folder / WEIGHTS
+            if _is_whole(folder / EXPORT):
+                return folder / EXPORT
             shutil.rmtree(folder)
         make(folder)
-    return folder / WEIGHTS
+    return folder / EXPORT
 
 
 def _is_whole(weights: Path) -> bool:
@@ -145,4 +140,4 @@ def _widen_export(
         "widened": widened(before, channels, rule),
     }
     facts = {key: value for key, value in card.items() if key not in (SEAL, "sha256")}
-    save_backbone(state, {**facts, **changed}, folder / WEIGHTS)
+    save_backbone(state, {**facts, **changed}, folder / EXPORT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from simmim_bench.weights.card import EXPORT_FIRST, is_sealed, read_card
 from simmim_bench.weights.files import PREFIX, check_finite, load_checkpoint
 from simmim_bench.weights.strict import compare_states
 from simmim_bench.weights.tensors import check_tensors, check_values
+from simmim_bench.weights.widen import say_widened
 
 UNSEALED = (
     "its card is not sealed (an earlier version wrote it), so that method, epochs and kind could "
@@ -44,6 +45,8 @@ class LoadReport:
         resized: Position parameters that were fitted to another window or image.
         recomputed: Buffers that follow from sizes and are always the model's own.
         sealed: Whether the card is sealed; cards of earlier versions are not. None: no card.
+        widened: What the card says of a first layer that was made for other channels.
+        origin: Where the card says that converted weights come from.
     """
 
     checkpoint: str
@@ -54,6 +57,8 @@ class LoadReport:
     resized: tuple[Resized, ...]
     recomputed: tuple[str, ...]
     sealed: bool | None
+    widened: Mapping[str, Any] | None = None
+    origin: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only: counts of what was loaded, names of everything else."""
@@ -68,16 +73,20 @@ class LoadReport:
                 for item in self.resized
             ],
             "recomputed": len(self.recomputed),
+            **({"widened": dict(self.widened)} if self.widened else {}),
+            **({"origin": self.origin} if self.origin else {}),
         }
 
     def summary(self) -> str:
         """One line for the log."""
-        parts = [f"loaded {self.checkpoint}: {len(self.matched)} tensors matched"]
+        origin = f" ({self.origin})" if self.origin else ""
+        parts = [f"loaded {self.checkpoint}{origin}: {len(self.matched)} tensors matched"]
         if self.resized:
             first = self.resized[0]
             parts.append(f"{len(self.resized)} resized (first {first.old} -> {first.new})")
         parts += [f"missing as expected: {', '.join(self.missing)}"] if self.missing else []
         parts += [f"dropped: {', '.join(self.unexpected)}"] if self.unexpected else []
+        parts += [say_widened(self.widened)] if self.widened else []
         parts += [UNSEALED] if self.sealed is False else []
         return "; ".join(parts)
 
@@ -101,7 +110,9 @@ def load_pretrained(backbone: nn.Module, path: Path, *, whole: bool = False) -> 
     card = read_card(path)
     fitted = Fitted.of(backbone, content, card, path, whole=whole)
     sha256 = _check_hash(card, path)
-    return fitted.load(path, sha256, sealed=is_sealed(card))
+    report = fitted.load(path, sha256, sealed=is_sealed(card))
+    origin = (card.get("source") or {}).get("origin")
+    return replace(report, widened=card.get("widened"), origin=origin)
 
 
 @dataclass(frozen=True)

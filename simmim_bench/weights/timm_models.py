@@ -54,13 +54,13 @@ def pretrained_config(name: str) -> Any:
         BenchError: If timm has no such model, or no such weights that it can download.
     """
     check_timm_name(name)
-    config, model = get_pretrained_cfg(name, allow_unregistered=False), name.partition(".")[0]
+    model, known = name.partition(".")[0], list_pretrained(f"{name.partition('.')[0]}*")
+    config = get_pretrained_cfg(name) if name == model or name in known else None
     if config is not None and (config.hf_hub_id or (config.url and not config.custom_load)):
         return config
-    known = list_pretrained(f"{model}*") or list_pretrained()
     raise BenchError(
         f"timm has no pretrained weights for {name!r}, and random ones are never used; "
-        f"{near_names(name, known, 'timm:')}"
+        f"{near_names(name, known or list_pretrained(), 'timm:')}"
     )
 
 

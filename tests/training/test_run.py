@@ -82,8 +82,8 @@ def test_a_smoke_backbone_makes_no_full_result(command_line, export):
     ("arguments", "message"),
     [
         ([PRETRAIN, "--from-scratch"], "is a pretraining; --pretrained and --from-scratch are for"),
-        ([FINETUNE], "pass either --pretrained BACKBONE.PTH .* or, for the baseline, --from-scra"),
-        ([FINETUNE, "--pretrained", "absent.pth"], "absent.pth does not exist; make it with"),
+        ([FINETUNE], "pass either --pretrained WEIGHTS .* or, for the baseline, --from-scra"),
+        ([FINETUNE, "--pretrained", "absent.pth"], "absent.pth does not exist; expected an exp"),
         ([FINETUNE, "--init", "a.pth"], "is a downstream config; --init is for pretrainings, pass"),
         ([PRETRAIN, "--init-name", "a"], "pass --init FILE too"),
         ([PRETRAIN, "--init", "absent.pth"], "--init absent.pth does not exist; "),
