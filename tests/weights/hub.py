@@ -1,10 +1,16 @@
 """A Hugging Face Hub on this machine: repositories as dictionaries, files by HTTP."""
 
 import hashlib
+import json
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from unittest import mock
+
+import pytest
+
+from simmim_bench.errors import BenchError
+from simmim_bench.weights.origin import local_backbone
 
 COMMIT = "c0ffee" + "0" * 34
 
@@ -79,3 +85,15 @@ def serve(cache):
             yield hub
         server.shutdown()
         thread.join()
+
+
+def card_of(path):
+    return json.loads(path.with_suffix(".json").read_text())
+
+
+def said(given, **options):
+    with pytest.raises(BenchError) as caught:
+        local_backbone(given, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
