@@ -103,7 +103,8 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         nargs="?",
         const=2,
         metavar="N",
-        help="run N iterations (default: 2) and a validation on demo images; writes no record",
+        help="run N iterations (default: 2) and a validation on a few images of --data or "
+        "--data-root, else of the demo; writes no record",
     )
     parser.set_defaults(origin=None)
     return parser.parse_args(arguments)

@@ -103,6 +103,11 @@ class Run:
         """Whether this is a ``--try``, which leaves no record."""
         return self.try_iterations is not None
 
+    @property
+    def has_own_data(self) -> bool:
+        """Whether the command line names the data."""
+        return any(item.startswith(OTHER_DATA) for item in self.overrides)
+
     def facts(self, deviations: list[str], cfg: Any) -> dict[str, Any]:
         """Fields of the manifest that are known before training.
 

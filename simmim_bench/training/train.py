@@ -35,10 +35,11 @@ def train(args: argparse.Namespace) -> None:
         BenchError: If the config, the data or the backbone checkpoint cannot be used.
     """
     cfg = config_of(args)
+    on_demo = False
     if args.try_iterations is not None:
-        from simmim_bench.training.try_out import prepare_try
+        from simmim_bench.training.try_out import prepare_try, takes_demo
 
-        args = prepare_try(args)
+        args, on_demo = prepare_try(args), takes_demo(args)
         model, cfg = cfg.model, config_of(args)
         cfg.model = model  # its own files (a palette, a teacher) have no stand-ins
     check_data(cfg)
@@ -48,12 +49,11 @@ def train(args: argparse.Namespace) -> None:
     check_filled(cfg, args.config)
     args = for_channels(args, cfg)
     check_name(args)
-    is_try = args.try_iterations is not None
-    check_mistakes(cfg, args.config, data=not is_try)
-    notes = [] if is_try else check_content(cfg)
+    check_mistakes(cfg, args.config, data=not on_demo)
+    notes = [] if on_demo else check_content(cfg)
     world_size = prepare(args.launcher, cfg.default_scope)
     longer = plan_length(args, cfg)
-    data = None if is_try else data_of(args, cfg)
+    data = None if args.try_iterations is not None else data_of(args, cfg)
     start(cfg, make_run(args, cfg, world_size, data, longer), notes)
     leave()
 
@@ -109,7 +109,7 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
         if run.is_try:
             runner.logger.info(
                 f"--try passed: {runner.iter} iterations and validation, peak memory "
-                f"{peak_memory_mb(runner):.0f} MiB; nothing was recorded"
+                f"{peak_memory_mb(runner):.0f} MiB; nothing was recorded; leave out --try to train"
             )
 
 
@@ -124,7 +124,7 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
     from simmim_bench.registry import class_of
 
     task = run.protocol and run.protocol["task"]
-    # A try trains on demo images, whose classes are not those of the config.
+    # A try has few images, often of the demo, whose classes are not those of the config.
     reports = run.stage == "finetune" and not run.is_try
     shown = run.stage == "pretrain" and getattr(
         class_of(cfg.model.type, "MODELS", cfg.default_scope), "predicts_images", False

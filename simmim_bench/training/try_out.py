@@ -1,7 +1,8 @@
-"""``--try``: a few iterations and a validation of any config on a handful of embedded images.
+"""``--try``: a few iterations and a validation of any config on a handful of images.
 
-It shows on a user's own machine that config, memory and installation work. Model, transforms and
-image size are those of the config; data, batch and schedule are tiny.
+It shows on a user's own machine that config, memory and installation work. Images are a few of
+``--data`` or ``--data-root``, else of the embedded demo. Model, transforms and image size are those
+of the config; data, batch and schedule are tiny.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from simmim_bench.config import datasets, load_config, set_everywhere
 from simmim_bench.data.demo.build import build_demo
 from simmim_bench.data.demo.spec import CLASSES, DemoSpec
 from simmim_bench.data.layouts import expected_paths
+from simmim_bench.recipe.command_line import config_of
 from simmim_bench.training.run import Run
 
 FOLDER = Path("work_dirs") / "try"
@@ -32,8 +34,13 @@ STAND_INS = {
 """Demo data of the same layout for datasets that the demo does not contain."""
 
 
+def takes_demo(args: argparse.Namespace) -> bool:
+    """Whether a try takes demo images: the command line names no data."""
+    return not (args.data or args.data_root)
+
+
 def prepare_try(args: argparse.Namespace) -> argparse.Namespace:
-    """``--try``: build demo images and let the config find them.
+    """``--try``: unless there are own data, build demo images and let the config find them.
 
     Args:
         args: Namespace of ``tools/train.py``.
@@ -41,6 +48,19 @@ def prepare_try(args: argparse.Namespace) -> argparse.Namespace:
     Returns:
         The same with a work dir, and with ``--from-scratch`` if a backbone is needed and not given.
     """
+    cfg = _with_demo(args) if takes_demo(args) else config_of(args)
+    needs_backbone = "protocol" in cfg and not args.pretrained
+    return argparse.Namespace(
+        **{
+            **vars(args),
+            "work_dir": args.work_dir or str(FOLDER / Path(args.config).stem),
+            "from_scratch": args.from_scratch or needs_backbone,
+        }
+    )
+
+
+def _with_demo(args: argparse.Namespace) -> Any:
+    """Build demo images and load the config with them."""
     count = max(40, args.try_iterations * BATCH * _processes())
     spec = DemoSpec(
         train_objects=count,
@@ -51,14 +71,7 @@ def prepare_try(args: argparse.Namespace) -> argparse.Namespace:
     )
     data = FOLDER / f"data-{count}"
     _link_stand_ins(build_demo(data, spec, processes=1).folder)
-    needs_backbone = "protocol" in _find_layout(data, args.config) and not args.pretrained
-    return argparse.Namespace(
-        **{
-            **vars(args),
-            "work_dir": args.work_dir or str(FOLDER / Path(args.config).stem),
-            "from_scratch": args.from_scratch or needs_backbone,
-        }
-    )
+    return _find_layout(data, args.config)
 
 
 def _link_stand_ins(demo: Path) -> None:
@@ -111,5 +124,5 @@ def shrink(cfg: Any, run: Run) -> None:
     cfg.default_hooks.checkpoint.update(interval=-1, save_last=False)  # nothing to export
     for name in ("model", "val_evaluator", "test_evaluator"):
         set_everywhere(cfg.get(name), "neighbours", [1])  # k-NN stores only two images
-    if detection:
+    if detection and not run.has_own_data:
         set_everywhere(cfg, "num_classes", len(CLASSES))

@@ -1,14 +1,17 @@
 """``--try`` finds images for every config that there is, and for datasets that none names yet."""
 
 import argparse
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from simmim_bench.config import datasets, load_config
+from simmim_bench.config import datasets, load_config, stated
 from simmim_bench.data.layouts import check_data
+from simmim_bench.data.own import Images, OwnDataset, write_dataset
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.command_line import config_of
 from simmim_bench.training import try_out
 from tools.train import parse
 
@@ -34,6 +37,8 @@ def prepared(folder, monkeypatch):
             work_dir=None,
             pretrained=None,
             from_scratch=False,
+            data=None,
+            data_root=None,
         )
         assert try_out.prepare_try(args).work_dir
         return load_config(str(config))
@@ -90,5 +95,48 @@ def test_zero_iterations_are_refused(capsys):
 
 def test_a_knn_uses_one_neighbour(prepared):
     cfg = prepared(ROOT / "configs" / "imagenet" / "swin-b_knn.py")
-    try_out.shrink(cfg, SimpleNamespace(try_iterations=1, world_size=1))
+    try_out.shrink(cfg, SimpleNamespace(try_iterations=1, world_size=1, has_own_data=False))
     assert cfg.model.neighbours == cfg.val_evaluator.neighbours == [1]
+
+
+def own_try(config, *flags):
+    args = try_out.prepare_try(parse([str(ROOT / "configs" / config), "--try", *flags]))
+    return args, config_of(args)
+
+
+@pytest.mark.parametrize(
+    ("config", "flags"),
+    [
+        ("small/mask-rcnn_swin-demo_fpn.py", ["--data-root", "FOLDER", "--num-classes", "7"]),
+        ("small/cifar10_swin-demo.py", ["--data", "FOLDER"]),
+    ],
+)
+def test_own_data_are_tried_themselves(folder, monkeypatch, tmp_path, config, flags):
+    monkeypatch.setenv("SIMMIM_BENCH_DATA", "elsewhere")
+    monkeypatch.setattr(try_out, "FOLDER", tmp_path / "demo")
+    own = OwnDataset(
+        name="mine",
+        task="classification",
+        classes=[f"class {number}" for number in range(7)],
+        channels=2,
+        bits=16,
+        range=(0, 65535),
+        mean=(10.0, 20.0),
+        std=(5.0, 6.0),
+        images=Images(train=9, val=3),
+        fingerprint="0" * 64,
+        origin="a test",
+    )
+    write_dataset(own, tmp_path / "mine")
+    flags = [flag.replace("FOLDER", str(tmp_path / "mine")) for flag in flags]
+    args, cfg = own_try(config, *flags, "--image-size", "256")
+    assert args.from_scratch
+    assert os.environ["SIMMIM_BENCH_DATA"] == "elsewhere"
+    assert not (tmp_path / "demo").exists()
+    run = SimpleNamespace(try_iterations=3, world_size=1, has_own_data=True)
+    try_out.shrink(cfg, run)
+    for _, dataset in datasets(cfg):
+        assert Path(dataset.data_root) == tmp_path / "mine"
+        assert dataset.indices in (3, 6, try_out.VALIDATION_IMAGES)
+    assert {value for _, value in stated(cfg, "num_classes") if value is not None} == {7}
+    assert cfg.protocol.image_size == 256
