@@ -23,7 +23,8 @@ from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.plots import new_figure, save_figure
 from simmim_bench.records.store import read_records
 from simmim_bench.suite.load import load_suite
-from simmim_bench.suite.schema import Pretrain, Suite
+from simmim_bench.suite.schema import Suite
+from simmim_bench.suite.steps import Pretrain
 
 MOST_AXES = 3
 FIELDS = ("task", "backbone", "metric", "entry", "values", "mean", "sd", "seeds")

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.data.demo.spec import DemoSpec
-from simmim_bench.data.layouts import data_root
+from simmim_bench.data.layouts import data_root, home
+from simmim_bench.data.own import read_dataset
 from simmim_bench.errors import BenchError
 from simmim_bench.io import read_json, sha256_file
 from simmim_bench.records import SCRATCH
 from simmim_bench.suite.matrix import group_cells, step_of
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
 from simmim_bench.suite.profile import Profile
-from simmim_bench.suite.schema import PRETRAIN, Cell, Pretrain, Step, Suite, repeated
+from simmim_bench.suite.schema import DEMO, PRETRAIN, Cell, Suite
 from simmim_bench.suite.sources import hash_sources
+from simmim_bench.suite.steps import Pretrain, Step, repeated
 
 # Raise the number of a tool that starts to compute something else from the same input; all its
 # stages then run again.
@@ -71,12 +73,12 @@ class _Builder:
 
     def data(self) -> Iterator[Stage]:
         """Preparation of the embedded dataset, if the suite uses one."""
-        if self.suite.data is None:
+        if not self.suite.is_demo:
             return
         yield Stage(
             id="data",
-            command=_tool("prepare_data", self.suite.data),
-            result=(data_root() / self.suite.data / "dataset.json").as_posix(),
+            command=_tool("prepare_data", DEMO),
+            result=(home(DEMO, data_root()) / "dataset.json").as_posix(),
             needs=(),
             inputs={"tool": _version("prepare_data"), "dataset": DemoSpec().fingerprint()},
             threads=self.suite.resources.threads,
@@ -119,10 +121,12 @@ class _Builder:
         resources = step.resources or self.suite.resources
         start_arguments, start = self._start(step, cell, export)
         hashes, problem = self._sources(config, cell)
+        data = self.suite.data_of(step)
         tool = _tool(
             *("train", config, "--work-dir", self._relative(self.folder / identifier)),
             *("--seed", seed, "--kind", self.suite.kind, *start_arguments, "--resume"),
             *resources.flags(self.profile.processes(resources)),
+            *(["--data", data] if data else []),
             *(["--dataset-name", step.dataset_name] if step.dataset_name else []),
             *(["--cfg-options", *options] if options else []),
         )
@@ -132,7 +136,7 @@ class _Builder:
             command=self.profile.command(tool, resources),
             result=self._manifest(identifier),
             needs=(
-                *(["data"] if self.suite.data else []),
+                *(["data"] if self.suite.is_demo else []),
                 *([export.id] if export else []),
                 *(needed for needed, _ in used.values()),
             ),
@@ -140,12 +144,14 @@ class _Builder:
                 **{"tool": _version("train"), "kind": self.suite.kind, "seed": seed, **start},
                 **{"config": config, "overrides": " ".join(options)},
                 **({"precision": resources.precision} if resources.precision else {}),
+                **({"data": _data(data)} if data else {}),
                 **({"dataset name": step.dataset_name} if step.dataset_name else {}),
                 **hashes,
             },
             threads=resources.threads,
             config=config,
             options=tuple(options),
+            data=data or "",
             processes=processes,
             gpus=processes if self.profile.on_gpus else 0,
             memory_mb=resources.memory,
@@ -200,7 +206,7 @@ class _Builder:
                 *(["--cfg-options", *pretrain.options] if pretrain.options else []),
             ),
             result=self._manifest(identifier),
-            needs=(*(["data"] if self.suite.data else []), pretrain.id),
+            needs=(*(["data"] if self.suite.is_demo else []), pretrain.id),
             inputs={"tool": _version("evaluate_painting"), "config": protocol, **hashes},
             threads=resources.threads,
             config=protocol,
@@ -239,6 +245,14 @@ class _Builder:
 
 def _tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, f"tools/{name}.py", *arguments)
+
+
+def _data(given: str) -> str:
+    """Name and fingerprint of own data; the check of the plan reports what is missing."""
+    try:
+        return f"{given} {read_dataset(given).fingerprint}"
+    except BenchError:
+        return f"{given} missing"
 
 
 def _version(tool: str) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.config import load_config, resolved_hash
+from simmim_bench.config import resolved_hash
 from simmim_bench.data.fingerprint import (
     Fingerprint,
     fingerprint_config,
@@ -180,7 +180,7 @@ def _has_other_data(plan: Plan, stage: Stage, known: dict[Path, Fingerprint]) ->
     if stated is None or not stage.config:
         return False
     try:
-        cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
+        cfg = plan.recipe_of(stage)
         if is_packed(cfg):
             return False
         parts = fingerprint_config(cfg, known=known).parts
@@ -269,7 +269,7 @@ def _is_same_config(plan: Plan, stage: Stage, changed: list[str]) -> bool:
     if used is None:
         return False
     try:
-        cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
+        cfg = plan.recipe_of(stage)
     except BenchError:
         return False
     return bool(resolved_hash(cfg) == used)

@@ -16,16 +16,15 @@ from simmim_bench.config import (
     added_arguments,
     check_start,
     datasets,
-    load_config,
 )
 from simmim_bench.config_text import names_class
 from simmim_bench.data.content import content_mistakes
-from simmim_bench.data.layouts import data_root, missing_data
+from simmim_bench.data.layouts import data_root, home, missing_data
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.build import read_card
 from simmim_bench.suite.matrix import group_cells
 from simmim_bench.suite.plan import Plan, Stage
-from simmim_bench.suite.schema import Suite
+from simmim_bench.suite.schema import DEMO, Suite
 from simmim_bench.training.mistakes import config_mistakes, data_mistakes
 from simmim_bench.weights.seal import initial_name, problem_of
 
@@ -44,11 +43,11 @@ def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str
     unreadable = {stage.config: stage.problem for stage in reversed(plan.stages) if stage.problem}
     # Seeds share a config and its overrides.
     runs = {
-        (stage.id.split("/")[0], stage.config, stage.options): stage
+        (stage.id.split("/")[0], stage.config, stage.options, stage.data): stage
         for stage in stages
         if stage.config and not stage.problem
     }
-    reported: set[Path] = {(data_root() / suite.data).resolve()} if suite.data else set()
+    reported: set[Path] = {home(DEMO, data_root()).resolve()} if suite.is_demo else set()
     seen: set[Any] = set()
     return [
         *reversed(unreadable.values()),
@@ -81,7 +80,7 @@ def _config_mistakes(
         seen: Data that were checked; what is checked now is added.
     """
     try:
-        cfg = load_config(str(plan.root / stage.config), overrides=list(stage.options))
+        cfg = plan.recipe_of(stage)
         check_start(cfg, "it")
     except BenchError as error:
         message = str(error).replace(f"{plan.root}/", "")

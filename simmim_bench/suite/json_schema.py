@@ -15,16 +15,8 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from simmim_bench.io import atomic_write_text
-from simmim_bench.suite.schema import (
-    Budget,
-    Include,
-    Override,
-    Pretrain,
-    Resources,
-    Selector,
-    Suite,
-    Task,
-)
+from simmim_bench.suite.schema import Budget, Include, Override, Selector, Suite
+from simmim_bench.suite.steps import Pretrain, Resources, Task
 
 FILE = Path(__file__).parents[2] / "docs" / "suite.schema.json"
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", re.MULTILINE)  # of a docstring

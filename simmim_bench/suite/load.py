@@ -12,18 +12,8 @@ from pydantic_core import ErrorDetails
 
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.matrix import matrix_mistakes
-from simmim_bench.suite.schema import (
-    Budget,
-    FieldError,
-    Include,
-    Override,
-    Pretrain,
-    Resources,
-    Selector,
-    Strict,
-    Suite,
-    Task,
-)
+from simmim_bench.suite.schema import Budget, Include, Override, Selector, Suite
+from simmim_bench.suite.steps import FieldError, Pretrain, Resources, Strict, Task
 from simmim_bench.yaml_file import NotYamlError, read_yaml
 
 MAX_SHOWN = 20

@@ -6,15 +6,8 @@ from collections.abc import Iterator
 from math import prod
 
 from simmim_bench.records import SCRATCH
-from simmim_bench.suite.schema import (
-    PRETRAIN,
-    Cell,
-    Include,
-    Step,
-    Suite,
-    as_list,
-    repeated,
-)
+from simmim_bench.suite.schema import PRETRAIN, Cell, Include, Suite, as_list
+from simmim_bench.suite.steps import Step, repeated
 
 MOST_CELLS = 10_000
 Group = tuple[int, str, str]  # seed, backbone, method

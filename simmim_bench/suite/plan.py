@@ -35,6 +35,7 @@ class Stage:
         always: Whether it runs last, even if some of ``needs`` failed.
         config: Config of a training, from the root; empty for other tools.
         options: Its overrides, ``KEY=VALUE``.
+        data: Own data that it reads; empty: those that the config names.
         processes: Processes of a training.
         gpus: GPUs that it gets; 0 where there are none.
         memory_mb: Main memory that it needs, if stated.
@@ -52,6 +53,7 @@ class Stage:
     always: bool = False
     config: str = ""
     options: tuple[str, ...] = ()
+    data: str = ""
     processes: int = 1
     gpus: int = 0
     memory_mb: int | None = None
@@ -79,6 +81,17 @@ class Plan:
     def stage(self, identifier: str) -> Stage:
         """The stage called ``identifier``."""
         return next(stage for stage in self.stages if stage.id == identifier)
+
+    def recipe_of(self, stage: Stage) -> Any:
+        """The config of a training with all that the suite changes in it.
+
+        Raises:
+            BenchError: As ``recipe.command_line.load_recipe``.
+        """
+        from simmim_bench.recipe.command_line import Changes, load_recipe  # not in each stage
+
+        changes = Changes(overrides=stage.options, data=stage.data or None)
+        return load_recipe(str(self.root / stage.config), changes)
 
     def folder_of(self, stage: Stage) -> Path:
         """Absolute folder of ``stage``."""

@@ -14,7 +14,7 @@ import psutil
 
 from simmim_bench import launch
 from simmim_bench.errors import BenchError
-from simmim_bench.suite.schema import Resources
+from simmim_bench.suite.steps import Resources
 
 Launcher = Literal["local", "torchrun", "slurm"]
 PLUGIN = "snakemake_executor_plugin_slurm"
