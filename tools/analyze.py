@@ -182,6 +182,7 @@ def _add_painting(commands: Subparsers) -> None:
     add("config", help="config of the pretraining")
     add("run", type=Path, help="folder of the finished pretraining")
     add("--protocol", required=True, help="one of configs/generation/*.py")
+    add("--data", metavar="NAME", help="your own data (docs/own-data.md) instead of the protocol's")
     add(
         "--dataset-name",
         metavar="NAME",

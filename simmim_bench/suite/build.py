@@ -197,19 +197,25 @@ class _Builder:
         protocol, resources = step.path(cell.backbone), step.resources or self.suite.resources
         source, target = self.folder / pretrain.id, self.folder / identifier
         hashes, problem = self._sources(protocol, cell)
+        data = self.suite.data_of(step)
         return Stage(
             id=identifier,
             command=_tool(
                 *("analyze", "painting", pretrain.config, self._relative(source)),
                 *("--protocol", protocol, "--out", self._relative(target)),
+                *(["--data", data] if data else []),
                 *(["--dataset-name", step.dataset_name] if step.dataset_name else []),
                 *(["--cfg-options", *pretrain.options] if pretrain.options else []),
             ),
             result=self._manifest(identifier),
             needs=(*(["data"] if self.suite.is_demo else []), pretrain.id),
-            inputs={"tool": _version("evaluate_painting"), "config": protocol, **hashes},
+            inputs={
+                **{"tool": _version("evaluate_painting"), "config": protocol, **hashes},
+                **({"data": _data(data)} if data else {}),
+            },
             threads=resources.threads,
             config=protocol,
+            data=data or "",
             memory_mb=resources.memory,
             minutes=resources.time,
             gpu_hours=step.gpu_hours,

@@ -37,7 +37,7 @@ def data_of(args: argparse.Namespace, cfg: Any) -> DataIdentity:
         OSError: If a file or folder cannot be read.
     """
     if args.launcher == "none":
-        return _with_overlaps(identify(args.config, cfg, _given(args)), args)
+        return _with_overlaps(identify(args.config, cfg, name_of(args)), args)
     import torch.distributed as dist
 
     if not dist.is_initialized():
@@ -46,7 +46,7 @@ def data_of(args: argparse.Namespace, cfg: Any) -> DataIdentity:
     store = dist.distributed_c10d._get_default_store()
     if dist.get_rank() == 0:
         try:
-            data = _with_overlaps(identify(args.config, cfg, _given(args)), args)
+            data = _with_overlaps(identify(args.config, cfg, name_of(args)), args)
             answer: dict[str, Any] = {"data": data.as_json()}
         except (BenchError, OSError) as error:
             answer = {"error": str(error)}
@@ -109,7 +109,7 @@ def data_of_test(
     if found.parts["test"] in (known.get("test"), known.get("val")):
         return trained
     parts = {**known, **found.parts}
-    name = _name(args.config, cfg, _given(args), found)
+    name = _name(args.config, cfg, name_of(args), found)
     return _with_overlaps(DataIdentity(name=name, sha256=sha256_of(parts), parts=parts), args)
 
 
@@ -136,11 +136,11 @@ def check_name(args: argparse.Namespace) -> None:
     """
     if args.dataset_name is not None:
         _checked(args.dataset_name, f"--dataset-name {args.dataset_name!r}", "give another name")
-    elif (name := _given(args)) is not None:
+    elif (name := name_of(args)) is not None:
         _checked(name, f"--data {args.data}: {name!r}", "pass --dataset-name NAME")
 
 
-def _given(args: argparse.Namespace) -> str | None:
+def name_of(args: argparse.Namespace) -> str | None:
     """Name of the data on the command line: of ``--dataset-name``, else of own data."""
     if args.dataset_name is not None or args.data is None:
         return args.dataset_name

@@ -191,7 +191,8 @@ def test_annotations_count(tmp_path, config, files, changed):
 
 
 def args_of(config=CIFAR, **changes):
-    given = {"config": config, "data_root": None, "dataset_name": None, "launcher": "none"}
+    given = {"config": config, "data": None, "data_root": None, "dataset_name": None}
+    given["launcher"] = "none"
     return Namespace(**{**given, **changes})
 
 

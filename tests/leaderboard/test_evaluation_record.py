@@ -37,6 +37,7 @@ class Evaluation:
             checkpoint=str(self.checkpoint),
             tta=tta,
             cfg_options=list(overrides),
+            data=None,
             data_root=None,
             dataset_name=None,
         )

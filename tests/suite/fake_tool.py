@@ -44,6 +44,7 @@ def train(arguments):
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--from-scratch", action="store_true")
     parser.add_argument("--pretrained", type=Path)
+    parser.add_argument("--data")
     parser.add_argument("--init", type=Path)
     parser.add_argument("--init-name")
     parser.add_argument("--cfg-options", nargs="+", default=[])

@@ -23,16 +23,16 @@ from simmim_bench.analysis.painting.metrics import (
 )
 from simmim_bench.analysis.painting.predictor import Predictor, load_predictor
 from simmim_bench.analysis.painting.super_resolve import enlarged, reduced, super_resolve
-from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
+from simmim_bench.recipe.command_line import Changes, load_recipe
 from simmim_bench.reconstruction import save_png
 from simmim_bench.records.collect import make_record
 from simmim_bench.records.environment import collect_environment
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Cost, Manifest
 from simmim_bench.records.protocols import protocol_metrics
 from simmim_bench.training.cost import cost_of
-from simmim_bench.training.data import check_name, identify
+from simmim_bench.training.data import check_name, identify, name_of
 
 RECORD, GALLERY = "record.json", "gallery.png"
 REQUIRED = ("count", "square", "ratio", "scale", "seed")
@@ -53,9 +53,9 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
     if args.rows < 1:
         raise BenchError(f"--rows must be an integer >= 1, got {args.rows}")
     check_name(args)
-    protocol, run = _read_protocol(args.protocol), _read_run(args.run)
+    protocol, run = _read_protocol(args.protocol, args.data), _read_run(args.run)
     reference, images = load_reference(protocol, args.protocol), held_out(protocol)
-    data = identify(args.protocol, protocol, args.dataset_name)
+    data = identify(args.protocol, protocol, name_of(args))
     predictor = load_predictor(args.config, args.run, overrides=args.cfg_options)
     stated = protocol.protocol.image_size
     if predictor.image_size != (stated, stated):
@@ -171,8 +171,8 @@ def _cost(predictor: Predictor, seconds: float, images: int) -> Cost:
     return cost_of(predictor.model, wall_seconds=seconds, images_per_second=images / seconds)
 
 
-def _read_protocol(path: str) -> Any:
-    protocol = load_config(path)
+def _read_protocol(path: str, data: str | None) -> Any:
+    protocol = load_recipe(path, Changes(data=data))
     missing = [name for name in REQUIRED if name not in protocol.get("painting", {})]
     if missing:
         raise BenchError(
