@@ -110,6 +110,7 @@ class RandomGrayscale(ColourGrayscale):
         """Replace each band of ``results['img']`` by their mean, or not."""
         if self._random_prob() < self.prob:
             image = results["img"]
+            image = image.reshape(*image.shape[:2], -1)  # OpenCV drops the axis of one band
             grey = image.mean(axis=2, keepdims=True)
             results["img"] = np.repeat(grey, image.shape[2], axis=2)
         return results
