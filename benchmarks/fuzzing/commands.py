@@ -34,6 +34,7 @@ PRETRAINED = [CONFIGS, PATH]
 TOOLS = {
     "tools/train.py": ([CONFIGS], RUN | {"--pretrained": PATH, "--from-scratch": FLAG, "--init": PATH, "--dataset-name": VALUE, "--kind": ["full", "smoke", "x"], "--resume": FLAG, "--auto-scale-lr": FLAG, "--precision": ["float32", "bfloat16", "float16", "float8"], "--recompute": FLAG, "--fsdp": FLAG, "--log-to": ["tensorboard", "x"], "--paint-every": VALUE, "--try": VALUE}),
     "tools/test.py": ([CONFIGS, PATH], RUN | {"--draw": PATH, "--tta": FLAG}),
+    "tools/predict.py": ([PATH, PATH], {"--out": PATH, "--checkpoint": PATH, "--batch": VALUE, "--top": VALUE, "--threshold": VALUE}),
     "tools/export_backbone.py": ([PATH], {"--out": PATH}),
     "tools/convert_checkpoint.py": ([PATH, PATH], {"--to": ["timm", "torchvision", "simmim", "x"], "--window": VALUE, "--image-size": VALUE, "--resize": ["bicubic", "x"], "--method": VALUE, "--sha256": VALUE, "--trust-pickle": FLAG}),
     "tools/run_suite.py": ([PATH], {"--seeds": VALUE, "--cores": VALUE, "--work-dir": PATH, "--only": VALUE, "--dry-run": FLAG, "--explain": FLAG, "--jobs": VALUE, "--launcher": ["local", "torchrun", "slurm", "x"], "--gpus": VALUE, "--webhook": VALUE}),

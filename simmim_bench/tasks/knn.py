@@ -7,11 +7,12 @@ https://github.com/facebookresearch/dino/blob/main/eval_knn.py.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel, is_model_wrapper
@@ -19,10 +20,12 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_write_text
 from simmim_bench.registry import HOOKS, METRICS, MODELS
 from simmim_bench.tasks.linear_probe import FrozenBackbone
 
 EMPTY = -1  # label of an empty row
+STORED_IMAGES = "stored_images.txt"
 ROWS = 256  # images compared at once
 
 
@@ -140,19 +143,41 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         Raises:
             BenchError: If the memory holds no image.
         """
-        known = self.labels != EMPTY
-        if not bool(known.any()):
-            raise BenchError("k-NN has no stored images; run tools/train.py first")
-        memory, labels = self.features[known], self.labels[known]
-        return torch.cat([self._vote(part, memory, labels) for part in features.split(ROWS)])
+        parts = (self.votes(*self.nearest(part)) for part in features.split(ROWS))
+        labels = [[votes[:, k - 1].argmax(1) for k in self.voters(votes)] for votes in parts]
+        return torch.cat([torch.stack(part, dim=1) for part in labels])
 
-    def _vote(self, features: Tensor, memory: Tensor, labels: Tensor) -> Tensor:
-        most = min(max(self.neighbours), len(memory))
-        similarity, nearest = (features @ memory.T).topk(most, dim=1)
-        weights = (similarity / self.temperature).exp()  # (B, k)
-        classes = F.one_hot(labels[nearest], self.num_classes)  # (B, k, classes)
-        votes = (weights.unsqueeze(2) * classes).cumsum(1)
-        return torch.stack([votes[:, min(k, most) - 1].argmax(1) for k in self.neighbours], dim=1)
+    def voters(self, votes: Tensor) -> list[int]:
+        """``neighbours``, or the number of stored images where there are fewer."""
+        return [min(number, votes.shape[1]) for number in self.neighbours]
+
+    def nearest(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """The stored images that are nearest to unit features (B, C).
+
+        Returns:
+            Cosine similarity and row in the memory, (B, K) each, nearest first; K is the largest
+            of ``neighbours``, or the number of stored images.
+
+        Raises:
+            BenchError: If the memory holds no image.
+        """
+        known = (self.labels != EMPTY).nonzero()[:, 0]
+        if not len(known):
+            raise BenchError("k-NN has no stored images; run tools/train.py first")
+        most = min(max(self.neighbours), len(known))
+        similarity, places = (features @ self.features[known].T).topk(most, dim=1)
+        return similarity, known[places]
+
+    def votes(self, similarity: Tensor, rows: Tensor) -> Tensor:
+        """Votes for each class by the first neighbour, the first two, and so on, (B, K, classes).
+
+        Args:
+            similarity: Result of ``nearest``, (B, K).
+            rows: Same.
+        """
+        weights = (similarity / self.temperature).exp()
+        classes = F.one_hot(self.labels[rows], self.num_classes)
+        return (weights.unsqueeze(2) * classes).cumsum(1)
 
 
 def _share(features: Tensor, labels: Tensor) -> None:
@@ -195,7 +220,10 @@ class KNNAccuracy(BaseMetric):
 
 @HOOKS.register_module()
 class ReserveMemoryHook(Hook):
-    """Reserve a row for each training image in a k-NN classifier, unless a checkpoint did."""
+    """Reserve a row for each training image in a k-NN classifier, unless a checkpoint did.
+
+    ``stored_images.txt`` in the work dir has the path of each row's image.
+    """
 
     def before_train(self, runner: Any) -> None:
         """Call ``model.reserve``."""
@@ -203,3 +231,8 @@ class ReserveMemoryHook(Hook):
         images = len(runner.train_dataloader.dataset)
         if len(model.labels) != images:
             model.reserve(images)
+        if is_main_process():
+            dataset = runner.train_dataloader.dataset
+            paths = (str(dataset.get_data_info(row)["img_path"]) for row in range(images))
+            text = "".join(f"{path}\n" for path in paths)
+            atomic_write_text(Path(runner.work_dir) / STORED_IMAGES, text)

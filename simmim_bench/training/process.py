@@ -24,6 +24,7 @@ NOISE = (
     r".*'pin_memory' argument is set as true but no accelerator.*",
     r".*`broadcast_buffers` is deprecated.*",
     r".*The prefix is not set in metric class.*",
+    r".*Default ``avg_non_ignore`` is False.*",
 )
 
 

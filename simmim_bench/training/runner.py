@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -52,9 +52,7 @@ class BenchRunner(Runner):
     def setup_env(self, env_cfg: Any) -> None:
         """Set up the process; ``env_cfg.tf32`` allows TF32 where a GPU computes in float32."""
         super().setup_env(env_cfg)
-        allowed = bool(env_cfg.get("tf32", False))
-        torch.backends.cuda.matmul.allow_tf32 = allowed
-        torch.backends.cudnn.allow_tf32 = allowed
+        allow_tf32(env_cfg)
 
     def get_hooks_info(self) -> str:
         """Names of the hooks; mmengine lists them under each of 20 stages."""
@@ -157,6 +155,13 @@ def configure(
     cfg.work_dir, cfg.launcher = str(work_dir), launcher
     cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": seed}
     cfg.custom_hooks = [*cfg.get("custom_hooks", []), *hooks]
+
+
+def allow_tf32(env_cfg: Mapping[str, Any]) -> None:
+    """Allow or forbid TF32, as ``tf32`` of a config's ``env_cfg`` says."""
+    allowed = bool(env_cfg.get("tf32", False))
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
 
 
 def model_of(runner: Any) -> Any:

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import ConfigDict
 from mmengine.registry import MODELS as ROOT
-from mmengine.registry import WEIGHT_INITIALIZERS
+from mmengine.registry import TASK_UTILS, WEIGHT_INITIALIZERS
 from mmpretrain.registry import BATCH_AUGMENTS
 from torch import nn
 
@@ -38,10 +39,33 @@ SAFE_PARTS = (
     ),
     "mmpretrain.models.classifiers.image",
     "mmpretrain.models.selfsup.",
+    "mmseg.models.data_preprocessor.",
+    "mmseg.models.segmentors.encoder_decoder.",
+    *(
+        f"mmdet.models.{part}."
+        for part in (
+            "data_preprocessors",
+            "dense_heads.rpn_head",
+            "detectors.cascade_rcnn",
+            "detectors.faster_rcnn",
+            "detectors.mask_rcnn",
+            "roi_heads.bbox_heads.convfc_bbox_head",
+            "roi_heads.cascade_roi_head",
+            "roi_heads.mask_heads.fcn_mask_head",
+            "roi_heads.roi_extractors.single_level_roi_extractor",
+            "roi_heads.standard_roi_head",
+            "task_modules.assigners",
+            "task_modules.coders",
+            "task_modules.prior_generators",
+            "task_modules.samplers",
+        )
+    ),
 )
 """Modules of the libraries whose classes load nothing while they are built ..."""
 UNSAFE_MODULES = ("mmseg.models.backbones.vpd",)
 """... but for these ..."""
+FUNCTIONS = {".nms.type": ("nms", "soft_nms"), ".roi_layer.type": ("RoIAlign",)}
+"""Names that mmcv evaluates or looks up by itself, by the end of their place."""
 LOADING_KEYS = ("pretrained", "checkpoint_path", "tokenizer_path")
 """... and these options."""
 FROZEN_NETWORKS = ("torchvision.vgg16",)  # see models/frozen.py, as ``timm.NAME``
@@ -65,7 +89,7 @@ def build_from_file(config: Mapping[str, Any], *, source: Path, entry: str, scop
     """
     checked = check_config(config, source=source, entry=entry, scope=scope)
     try:
-        return MODELS.build({**checked, "_scope_": scope})
+        return MODELS.build(ConfigDict({**checked, "_scope_": scope}))  # mmdet reads attributes
     except Exception as error:  # whatever a class says about odd arguments
         raise BenchError(
             f"{entry} in {source} cannot be built ({type(error).__name__}: {error!s:.200}); the "
@@ -100,11 +124,11 @@ def check_config(config: Any, *, source: Path, entry: str, scope: Any) -> dict[s
     _import(near)
     cleaned: dict[str, Any] = _without_pretrained(config)
     for key, place, value in _leaves(cleaned, entry):
-        if key == "type":
+        if key == "type" and not _is_function(place, value):
             problem = _problem(value, near, initialiser=".init_cfg" in place)
             if problem:
                 _refuse(source, place, value, problem)
-        elif (key in LOADING_KEYS and value) or (key == "model_name" and ":" in str(value)):
+        if (key in LOADING_KEYS and value) or (key == "model_name" and ":" in str(value)):
             _refuse(source, place, value, "it would load another file")
     return cleaned
 
@@ -157,6 +181,10 @@ def _import(names: set[Any]) -> None:
             registry.import_from_location()
 
 
+def _is_function(place: str, name: Any) -> bool:
+    return any(place.endswith(end) and name in names for end, names in FUNCTIONS.items())
+
+
 def _problem(name: Any, near: set[Any], *, initialiser: bool) -> str | None:
     """What is wrong with a ``type``; None if nothing is.
 
@@ -187,13 +215,15 @@ def _classes(scope: str, name: str) -> list[Any]:
     """The class ``scope.name``: of the scope or its parent."""
     registries = _registries()
     near = (registries[scope], ROOT) if scope in registries else ()
-    near += tuple(r for name, r in BATCH_AUGMENTS.children.items() if name == scope)
+    for more in (BATCH_AUGMENTS, TASK_UTILS):
+        near += tuple(r for name, r in more.children.items() if name == scope)
     return [registry.module_dict[name] for registry in near if name in registry.module_dict][:1]
 
 
 def _classes_in(scopes: set[Any], name: str) -> list[Any]:
     """Classes that ``name`` without a prefix may mean."""
     near = [registry for scope, registry in _registries().items() if scope in scopes]
+    near += [registry for scope, registry in TASK_UTILS.children.items() if scope in scopes]
     return [r.module_dict[name] for r in (*near, BATCH_AUGMENTS) if name in r.module_dict]
 
 

@@ -22,9 +22,19 @@ from mmengine.hooks import Hook
 from simmim_bench.data.shown_bands import KEY
 from simmim_bench.data.transforms import load_picture
 from simmim_bench.registry import HOOKS
-from simmim_bench.tasks.class_report import REPORTS, WORST, ClassReport, write_report
+from simmim_bench.tasks.class_report import CONFIDENT, REPORTS, WORST, ClassReport, write_report
+from simmim_bench.tasks.pictures import (
+    draw_label_map,
+    draw_names,
+    draw_objects,
+    objects_of,
+    save_picture,
+    side_by_side,
+    top_classes,
+)
 
-SIDE = 256  # shorter side of a drawn classification image, in pixels
+SHOWN = 3  # classes of an image
+TITLES = ("truth", "prediction")
 
 
 @HOOKS.register_module()
@@ -103,7 +113,7 @@ class SamplePredictionsHook(Hook):
     """Write ``predictions/`` after the last validation, or after a test.
 
     The images are spread evenly over those of the first process, and are the same in every
-    evaluation. The visualizer of the task's library draws them.
+    evaluation.
 
     Args:
         task: Task of the protocol.
@@ -176,32 +186,30 @@ Draw: TypeAlias = Callable[[Any, Any, str], None]
 
 
 def _draw_classification(meta: dict[str, Any]) -> Draw:
-    from mmpretrain.visualization import UniversalVisualizer
+    def draw(image: Any, sample: Any, path: str) -> None:
+        classes = meta["classes"]
+        first = [f"{n} {p:.2f}" for n, p in top_classes(sample.pred_score, classes, SHOWN)]
+        save_picture(draw_names(image, [f"is {classes[int(sample.gt_label[0])]}", *first]), path)
 
-    visualizer = UniversalVisualizer()
-    return lambda image, sample, path: visualizer.visualize_cls(
-        image, sample, classes=meta["classes"], resize=SIDE, out_file=path
-    )
+    return draw
 
 
 def _draw_detection(meta: dict[str, Any]) -> Draw:
-    from mmdet.visualization import DetLocalVisualizer
+    def draw(image: Any, sample: Any, path: str) -> None:
+        both = objects_of(sample.gt_instances), objects_of(sample.pred_instances, CONFIDENT)
+        drawn = [draw_objects(image, objects, meta["classes"]) for objects in both]
+        save_picture(side_by_side(drawn, TITLES), path)
 
-    visualizer = DetLocalVisualizer()
-    visualizer.dataset_meta = meta
-    return lambda image, sample, path: visualizer.add_datasample(
-        "", image, sample, out_file=path, pred_score_thr=0.3
-    )
+    return draw
 
 
 def _draw_segmentation(meta: dict[str, Any]) -> Draw:
-    from mmseg.visualization import SegLocalVisualizer
+    def draw(image: Any, sample: Any, path: str) -> None:
+        maps = (part.data[0].cpu().numpy() for part in (sample.gt_sem_seg, sample.pred_sem_seg))
+        drawn = [draw_label_map(image, labels, meta["classes"]) for labels in maps]
+        save_picture(side_by_side(drawn, TITLES), path)
 
-    visualizer = SegLocalVisualizer(alpha=0.6)
-    visualizer.dataset_meta = meta
-    return lambda image, sample, path: visualizer.add_datasample(
-        "", image, sample, out_file=path, with_labels=False
-    )
+    return draw
 
 
 DRAW = {
