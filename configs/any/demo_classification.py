@@ -1,4 +1,4 @@
-# Fine-tuning of any backbone on the demo's digits, 64 px, 2 epochs, batch 25.
+# Fine-tuning of any backbone on 100 of the demo's digits a class, 64 px, 2 epochs, batch 25.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/any.py",
@@ -8,7 +8,7 @@ _base_ = [
 ]
 backbone_name = "any"
 backbone_init = "library"  # as configs/demo: a baseline from scratch learns faster so
-protocol = dict(id="demo-finetune-2e", epochs=2)
+protocol = dict(id="demo-finetune-2e", epochs=2, dataset="simmim_bench demo, 100 digits a class")
 
 model = dict(backbone=dict(_base_.of_weights, img_size=64), head=dict(in_channels=0))
 by_backbone = dict(
@@ -22,4 +22,5 @@ by_backbone = dict(
     convnext={"model.backbone.drop_path_rate": 0.0, "model.neck": None},
 )
 
+train_dataloader = dict(dataset=dict(type="simmim_bench.FewShotDataset", shots=100, list_number=0))
 auto_scale_lr = dict(base_batch_size=25)

@@ -1,4 +1,5 @@
-# Faster R-CNN on any backbone, boxes without masks: the demo's scenes, 96 px, 2 epochs, batch 8.
+# Faster R-CNN on any backbone, boxes without masks: 500 of the demo's scenes, 96 px, 2 epochs,
+# batch 8.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/any.py",
@@ -10,7 +11,10 @@ _base_ = [
 backbone_name = "any"
 backbone_init = "library"  # as configs/demo: a baseline from scratch learns faster so
 protocol = dict(
-    id="demo-faster-rcnn-2e", epochs=2, metrics=dict(_delete_=True, box_ap="coco/bbox_mAP")
+    id="demo-faster-rcnn-2e",
+    epochs=2,
+    dataset="simmim_bench demo, 500 scenes",
+    metrics=dict(_delete_=True, box_ap="coco/bbox_mAP"),
 )
 
 model = dict(
@@ -31,11 +35,12 @@ by_backbone = dict(
 auto_scale_lr = dict(base_batch_size=8)
 train_dataloader = dict(
     dataset=dict(
+        indices=500,
         pipeline=[
             _base_.train_dataloader.dataset.pipeline[0],
             _base_.load_boxes,
             *_base_.train_dataloader.dataset.pipeline[2:],
-        ]
+        ],
     )
 )
 val_dataloader = dict(

@@ -1,4 +1,4 @@
-# Linear probe of any backbone on the demo's digits, 64 px, 2 epochs.
+# Linear probe of any backbone on 100 of the demo's digits a class, 64 px, 2 epochs.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/any.py",
@@ -8,7 +8,7 @@ _base_ = [
 ]
 backbone_name = "any"
 backbone_init = "library"  # as configs/demo: a baseline from scratch learns faster so
-protocol = dict(id="demo-linear-2e", epochs=2)
+protocol = dict(id="demo-linear-2e", epochs=2, dataset="simmim_bench demo, 100 digits a class")
 
 model = dict(
     type="simmim_bench.LinearProbe",
@@ -28,4 +28,5 @@ optim_wrapper = dict(
     optimizer=dict(type="SGD", lr=0.01, momentum=0.9),  # MAE, main_linprobe.py: 0.1 x 25 / 256
 )
 
+train_dataloader = dict(dataset=dict(type="simmim_bench.FewShotDataset", shots=100, list_number=0))
 auto_scale_lr = dict(base_batch_size=25)

@@ -1,4 +1,4 @@
-# Mask R-CNN on any backbone: the demo's scenes, 96 px, 2 epochs, batch 8.
+# Mask R-CNN on any backbone: 500 of the demo's scenes, 96 px, 2 epochs, batch 8.
 _base_ = [
     "../_base_/runtime/default.py",
     "../_base_/models/any.py",
@@ -8,7 +8,7 @@ _base_ = [
 ]
 backbone_name = "any"
 backbone_init = "library"  # as configs/demo: a baseline from scratch learns faster so
-protocol = dict(id="demo-mask-rcnn-2e", epochs=2)
+protocol = dict(id="demo-mask-rcnn-2e", epochs=2, dataset="simmim_bench demo, 500 scenes")
 
 model = dict(
     backbone=dict(_base_.of_weights, img_size=96),
@@ -24,4 +24,5 @@ by_backbone = dict(
     **_base_.no_drop_path,
 )
 
+train_dataloader = dict(dataset=dict(indices=500))
 auto_scale_lr = dict(base_batch_size=8)

@@ -74,7 +74,7 @@ def fill_backbone(cfg: Any, card: Mapping[str, Any], name: str) -> None:
         BenchError: If the recipe does not fit the backbone's levels.
     """
     levels = Levels(card)
-    own = dict(cfg.pop(BY_BACKBONE, {}))
+    own, cfg[BY_BACKBONE] = dict(cfg.get(BY_BACKBONE, {})), {}
     for key in (levels.shape, card["adapter"]):
         cfg.merge_from_dict(copy.deepcopy(dict(own.get(key, {}))))
     options = {key: value for key, value in cfg.model.backbone.items() if key != "type"}

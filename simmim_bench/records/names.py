@@ -44,6 +44,11 @@ def checked_name(text: str) -> str:
     return text
 
 
+def plain_name(text: str) -> str:
+    """A name as suites and folders allow it: ``timm swin_tiny`` becomes ``timm-swin_tiny``."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or "unnamed"
+
+
 def _check(text: str) -> None:
     if text != text.strip():
         raise ValueError(f"outer spaces; {RULE}")

@@ -21,6 +21,7 @@ from simmim_bench.config_text import names_class
 from simmim_bench.data.content import content_mistakes
 from simmim_bench.data.layouts import data_root, home, missing_data
 from simmim_bench.errors import BenchError
+from simmim_bench.records.names import plain_name
 from simmim_bench.suite.build import read_card
 from simmim_bench.suite.matrix import group_cells
 from simmim_bench.suite.plan import Plan, Stage
@@ -164,7 +165,7 @@ def _weights_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> Iter
             yield f"weights.{method}: {path} or its .json is missing; create both with {remedy}"
         elif problem := problem_of(card):
             yield f"weights.{method}: the card of {path} was changed: {problem}; create both again"
-        elif card.get("method") != method:
+        elif plain_name(str(card.get("method"))) != plain_name(method):
             yield (
                 f"weights.{method}: {path} belongs to the method {card.get('method')!r}; use that "
                 f"name here, or create the file again with {remedy}"

@@ -55,6 +55,7 @@ class Options:
         launcher: How and where trainings are started.
         gpus: GPUs in use at any time; None for all.
         webhook: URL that gets a summary at the end.
+        tables: Print plan, costs and the leaderboard.
     """
 
     suite: Path
@@ -70,6 +71,7 @@ class Options:
     launcher: Launcher = "local"
     gpus: int | None = None
     webhook: str | None = None
+    tables: bool = True
 
     def command(self) -> str:
         """The command line of these options, without ``only``."""
@@ -108,7 +110,7 @@ def run_suite(options: Options, console: Console) -> int:
     checks = {name: check for name, check in check_plan(plan).items() if name in chosen}
     if options.explain:
         report.print_reasons(console, plan, checks)
-    elif options.dry_run:
+    elif options.dry_run and options.tables:
         report.print_plan(console, plan, checks)
     pending = [stage for stage in plan.stages if stage.id in chosen and not checks[stage.id].cached]
     if mistakes := find_mistakes(plan, pending, suite):
@@ -140,10 +142,10 @@ def _run(
     counts = board.count()
     if counts["cached"] == len(board.rows):
         report.say(console, f"{plan.name}: all {len(board.rows)} stages are done; nothing to run")
-    else:
+    elif options.tables:
         report.print_costs(console, board, peak_memory_mb)
     tables = board.rows.get(plan.stages[-1].id)
-    if tables and tables.state in ("done", "cached"):
+    if options.tables and tables and tables.state in ("done", "cached"):
         report.print_leaderboard(console, plan)
     if counts["failed"]:
         report.print_failures(console, board, options.command())

@@ -112,7 +112,7 @@ def test_a_filled_recipe_has_no_mistake_or_is_refused(leaf, backbone):
     cfg = filled(leaf, backbone)
     assert list(config_mistakes(cfg)) == []
     assert cfg.backbone_name == backbone
-    assert "by_backbone" not in cfg
+    assert cfg.by_backbone == {}
     check_filled(cfg, leaf)
 
 

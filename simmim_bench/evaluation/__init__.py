@@ -1,0 +1,1 @@
+"""From a checkpoint to a table: recipes for its backbone, a suite, and the suite's results."""

@@ -1,0 +1,156 @@
+"""Which recipes of ``configs/any`` evaluate a backbone on some data."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from simmim_bench.config import ROOT
+from simmim_bench.data.demo.spec import DemoSpec
+from simmim_bench.data.own import OwnDataset, read_dataset
+from simmim_bench.errors import BenchError
+from simmim_bench.recipe.any_backbone import ONE_STRIDE
+from simmim_bench.records.names import plain_name
+
+DEMO = "demo"
+TASKS = ("knn", "linear", "classification", "detection", "segmentation")
+KIND_OF = {"knn": "classification", "linear": "classification"}
+"""Kind of data of a task, if it is not that of its name."""
+FULL = {"imagenet": "classification", "coco": "detection", "ade20k": "segmentation"}
+FULL_RECIPES = {
+    "knn": "imagenet_knn",
+    "linear": "imagenet_linear-90e",
+    "classification": "imagenet_ft-100e",
+    "detection": "coco_mask-rcnn_fpn_1x",
+    "segmentation": "ade20k_upernet_160k",
+}
+FULL_ONE_STRIDE = {
+    "detection": "coco_mask-rcnn_plain-vit_100e",
+    "segmentation": "ade20k_upernet_plain-vit_160k",
+}
+SMALL_RECIPES = {
+    "knn": "knn",
+    "linear": "linear",
+    "classification": "classification",
+    "detection": "mask-rcnn",
+    "segmentation": "upernet",
+}
+BOXES_ALONE = "faster-rcnn"
+FULL_IMAGES = {"imagenet": (1281167, 50000), "coco": (118287, 5000), "ade20k": (20210, 2000)}
+"""Training and validation images."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A task on some data.
+
+    Attributes:
+        task: One of ``TASKS``.
+        name: Of the task in the suite; with the name of the data if there are several.
+        data: ``demo``, one of ``FULL``, or the name of own data.
+        own: Own data.
+        train: Training images.
+        val: Validation images.
+    """
+
+    task: str
+    name: str
+    data: str
+    own: OwnDataset | None
+    train: int
+    val: int
+
+    def config(self, shape: str) -> Path:
+        """Recipe for a backbone of this shape (``Levels.shape``)."""
+        if self.data in FULL:
+            one = FULL_ONE_STRIDE if shape == ONE_STRIDE else {}
+            name = one.get(self.task, FULL_RECIPES[self.task])
+        else:
+            name = SMALL_RECIPES[self.task]
+            if self.own is not None and self.own.has_masks is False:
+                name = BOXES_ALONE
+            name = f"demo_{name}" if self.data == DEMO else name
+        return ROOT / "configs" / "any" / f"{name}.py"
+
+
+def find_jobs(tasks: Sequence[str], data: Sequence[str]) -> list[Job]:
+    """Tasks on data, as a command line asks for them.
+
+    Args:
+        tasks: ``--tasks``; all that the data allow if empty.
+        data: ``--data``: names, or ``TASK=NAME``; the demo's if empty.
+
+    Raises:
+        BenchError: If there is no such task or no such data, or data are of another task.
+    """
+    for task in tasks:
+        _check_task(task, "--tasks")
+    jobs: list[Job] = []
+    for given in data or [DEMO]:
+        left, equals, right = given.partition("=")
+        asked, name = ([left], right) if equals else (list(tasks), given)
+        if equals:
+            _check_task(left, f"--data {given}")
+        jobs += _jobs_of(name, asked, required=bool(equals))
+    covered = {job.task for job in jobs}
+    if lacking := [task for task in tasks if task not in covered]:
+        have = ", ".join(data)
+        raise BenchError(
+            f"--tasks {lacking[0]} needs data for {KIND_OF.get(lacking[0], lacking[0])}, --data "
+            f"{have} has none; add --data {lacking[0]}=NAME, or leave the task out"
+        )
+    twice = {job.task for job in jobs if sum(other.task == job.task for other in jobs) > 1}
+    return [
+        Job(**{**vars(job), "name": f"{job.task}-{plain_name(job.data)}"})
+        if job.task in twice
+        else job
+        for job in jobs
+        if not tasks or job.task in tasks or "=" in " ".join(data)
+    ]
+
+
+def _check_task(task: str, flag: str) -> None:
+    if task not in TASKS:
+        near = difflib.get_close_matches(task, TASKS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"tasks are {', '.join(TASKS)}"
+        raise BenchError(f"{flag}: there is no task {task!r}; {hint}")
+
+
+def _jobs_of(name: str, asked: Sequence[str], *, required: bool) -> Iterator[Job]:
+    """Tasks on one set of data; those of other data are left out unless they are required."""
+    own = None if name == DEMO or name in FULL else read_dataset(name)
+    kind = FULL.get(name) if own is None else own.task
+    fitting = [task for task in TASKS if kind is None or KIND_OF.get(task, task) == kind]
+    if not fitting:
+        raise BenchError(
+            f"--data {name} has no labels, so nothing can be measured on it; give labelled data, "
+            "or pretrain on it: python tools/train.py configs/small/simmim_swin-demo.py "
+            f"--data {name}"
+        )
+    for task in asked if required else []:
+        if task not in fitting:
+            raise BenchError(
+                f"--data {task}={name}: {name} has labels for {kind}, not for "
+                f"{KIND_OF.get(task, task)}; give other data, or --data {fitting[-1]}={name}"
+            )
+    if own is not None and not own.images.val:
+        raise BenchError(
+            f"--data {name} has no validation images; import it again with --split 0.8"
+        )
+    for task in fitting:
+        if not asked or task in asked:
+            yield Job(task, task, name if own is None else own.name, own, *_images(name, task, own))
+
+
+def _images(name: str, task: str, own: OwnDataset | None) -> tuple[int, int]:
+    if own is not None:
+        return own.images.train, own.images.val
+    if name in FULL:
+        return FULL_IMAGES[name]
+    spec = DemoSpec()
+    scenes = KIND_OF.get(task, task) != "classification"
+    return (
+        (spec.train_scenes, spec.val_scenes) if scenes else (spec.train_objects, spec.val_objects)
+    )

@@ -1,0 +1,78 @@
+"""Evaluate weights of any origin: choose recipes for their backbone, run them, print one table."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from simmim_bench import cli
+
+
+def parse() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "weights",
+        metavar="WEIGHTS",
+        help="exported backbone, file or URL of another library, timm:NAME, hf:ORG/NAME or "
+        "torchvision:NAME.WEIGHTS",
+    )
+    parser.add_argument(
+        "--tasks",
+        nargs="+",
+        default=[],
+        metavar="TASK",
+        help="knn, linear, classification, detection, segmentation (default: all that the data "
+        "allow)",
+    )
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="own data that prepare_data.py imported, imagenet, coco, ade20k or demo; TASK=NAME "
+        "for one task (default: demo)",
+    )
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        default=["scratch"],
+        metavar="OTHER",
+        help="other weights, scratch, or none (default: scratch)",
+    )
+    parser.add_argument(
+        "--seeds", type=cli.positive, default=1, metavar="N", help="number of seeds (default: 1)"
+    )
+    parser.add_argument(
+        "--out", type=cli.folder, help="folder for everything (default: work_dirs/evaluate-<name>)"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="write the suite and its configs; run nothing"
+    )
+    parser.add_argument(
+        "--cores",
+        type=cli.positive,
+        metavar="N",
+        help="CPU threads in use at any time (default: all)",
+    )
+    return parser.parse_args()
+
+
+def run() -> int:
+    """Evaluate; imports come after parsing, so that ``--help`` is fast."""
+    args = parse()
+    from simmim_bench import ops
+
+    ops.install()
+    from rich.console import Console
+
+    from simmim_bench.evaluation.evaluate import Request, evaluate
+
+    several = ("tasks", "data", "against")
+    lists = {name: [part for given in getattr(args, name) for part in given.split(",")]
+             for name in several}  # fmt: skip
+    request = Request(**{**vars(args), **lists, "root": Path(__file__).resolve().parents[1]})
+    return evaluate(request, Console(width=None if sys.stdout.isatty() else 120))
+
+
+if __name__ == "__main__":
+    cli.main(run)
