@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +39,14 @@ START_SECONDS = 15.0
 
 def machine() -> str:
     """What the estimates are of."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"one core ({cpu_name()})"
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else f"core of {cpu_name()}"
+
+
+def devices(cores: int | None) -> int:
+    """How many runs go on at once."""
+    if torch.cuda.is_available():
+        return torch.cuda.device_count()
+    return cores or len(os.sched_getaffinity(0))
 
 
 def hours_of(cfg: Any, job: Job) -> float:

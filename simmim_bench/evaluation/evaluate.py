@@ -151,7 +151,7 @@ def _say_plan(
 ) -> None:
     """What is compared, on what, and for how long."""
     scratch = SCRATCH in request.against
-    names = [f"{entry.card['method']} ({entry.backbone})" for entry in entries]
+    names = [f"{entry.card['method']} ({backbone_name(entry.card)})" for entry in entries]
     names += [SCRATCH] if scratch else []
     of_each = [entry.backbone for entry in entries]
     of_each += list(dict.fromkeys(e.backbone for e in entries if e.is_first)) if scratch else []
@@ -159,7 +159,9 @@ def _say_plan(
     runs = request.seeds * len(of_each) * len(jobs)
     say(console, f"weights: {', '.join(names)}")
     say(console, f"tasks:   {', '.join(f'{job.name} ({job.data})' for job in jobs)}")
-    say(console, f"cost:    {runs} runs, about {_duration(total)} on {cost.machine()}; an estimate")
+    where, devices = cost.machine(), min(cost.devices(request.cores), runs)
+    took = _duration(total / devices)
+    say(console, f"cost:    {runs} runs, about {took} on {devices} x {where}; an estimate")
 
 
 def _duration(hours: float) -> str:

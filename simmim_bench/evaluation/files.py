@@ -26,7 +26,7 @@ HEADER = """\
 # yaml-language-server: $schema={schema}
 # Written by tools/evaluate.py; edit it, and the configs beside it, then
 #   python tools/run_suite.py {suite} --work-dir {folder}
-# GPU hours are hours of one process on {machine}, from a timing of the backbones there.
+# GPU hours are hours of one process on a {machine}, from a timing of the backbones there.
 """
 
 

@@ -1,0 +1,95 @@
+"""The folder of an evaluation: its configs and its suite are those of the recipes."""
+
+import json
+
+import pytest
+
+from simmim_bench.config import load_config, resolved_hash
+from simmim_bench.evaluation.evaluate import find_entries
+from simmim_bench.evaluation.files import recipe_of, write_files
+from simmim_bench.evaluation.recipes import find_jobs
+from simmim_bench.suite.build import build_plan
+from simmim_bench.suite.load import load_suite
+from simmim_bench.weights.export import export_backbone
+from tests.weights.cards import reseal
+from tests.weights.test_pretrained import SWIN
+
+
+@pytest.fixture
+def weights(save_pretraining, tmp_path):
+    """Makes exported weights of a method, with other windows if asked."""
+
+    def make(method, **changed):
+        found = export_backbone(save_pretraining(SWIN), tmp_path / method).weights
+
+        def change(card):
+            card["method"] = card["pretraining"]["method"] = method
+            card["backbone_config"].update(changed)
+            card["kind"] = "full"
+
+        return str(reseal(found, change_card=change))
+
+    return make
+
+
+def write(folder, entries, jobs, **changed):
+    hours = {(entry.backbone, job.name): 0.5 for entry in entries for job in jobs}
+    values = {"scratch": True, "seeds": 2, "hours": hours, "machine": "a test"}
+    return write_files(folder, entries, jobs, **{**values, **changed})
+
+
+def test_a_written_config_is_the_recipe(weights, tmp_path):
+    entries, jobs = find_entries([weights("mine")]), find_jobs([], [])
+    write(tmp_path / "out", entries, jobs)
+    for job in jobs:
+        path = tmp_path / "out/configs" / entries[0].backbone / f"{job.name}.py"
+        made, recipe = load_config(str(path)), recipe_of(entries[0], job)
+        assert made._cfg_dict == recipe._cfg_dict
+        assert resolved_hash(made) == resolved_hash(recipe)
+        assert "# class and options of the weights" in path.read_text("utf-8")
+
+
+def test_the_suite_has_every_run_once(weights, tmp_path):
+    given = [weights("mine"), weights("other"), weights("windows", window_size=2)]
+    entries, jobs = find_entries(given), find_jobs(["knn", "detection"], [])
+    first = entries[0].backbone
+    assert [entry.backbone for entry in entries] == [first, first, f"{first}_2"]
+    path = write(tmp_path / "out", entries, jobs)
+    suite = load_suite(path)
+    plan = build_plan(suite, root=tmp_path, folder=tmp_path / "out")
+    runs = [stage.id for stage in plan.stages if stage.id.startswith("finetune/")]
+    pairs = [("mine", first), ("other", first), ("windows", f"{first}_2"), ("scratch", first)]
+    expected = {
+        f"finetune/{task}/{method}__{backbone}/seed{seed}"
+        for task in ("knn", "detection") for method, backbone in pairs for seed in (0, 1)
+    }  # fmt: skip
+    assert len(runs) == len(expected)
+    assert set(runs) == expected
+    assert all(stage.problem == "" for stage in plan.stages)
+
+
+def test_writing_again_keeps_what_was_edited(weights, tmp_path):
+    entries, jobs = find_entries([weights("mine")]), find_jobs(["knn"], [])
+    path = write(tmp_path / "out", entries, jobs)
+    before = path.stat().st_mtime_ns
+    write(tmp_path / "out", entries, jobs)
+    assert path.stat().st_mtime_ns == before
+    path.write_text(path.read_text("utf-8") + "# mine\n", "utf-8")
+    write(tmp_path / "out", entries, jobs)
+    assert path.with_name("suite.yaml.before").read_text("utf-8").endswith("# mine\n")
+
+
+def test_weights_of_a_smoke_run_make_a_smoke_suite(weights, tmp_path):
+    given = weights("mine")
+    reseal(tmp_path / "mine/backbone.pth", change_card=lambda card: card.update(kind="smoke"))
+    path = write(tmp_path / "out", find_entries([given]), find_jobs(["knn"], []), scratch=False)
+    suite = load_suite(path)
+    assert (suite.kind, suite.baselines) == ("smoke", [])
+
+
+def test_the_folder_has_weights_of_its_own(weights, tmp_path):
+    entries = find_entries([weights("mine")])
+    write(tmp_path / "out", entries, find_jobs(["knn"], []))
+    kept = tmp_path / "out/weights" / entries[0].backbone / "mine/backbone.json"
+    assert not kept.is_symlink()
+    assert json.loads(kept.read_text("utf-8"))["method"] == "mine"
