@@ -43,6 +43,12 @@ def parse() -> argparse.Namespace:
         "--seeds", type=cli.positive, default=1, metavar="N", help="number of seeds (default: 1)"
     )
     parser.add_argument(
+        "--kind",
+        choices=["full", "smoke"],
+        default="full",
+        help="smoke: short test runs, never shown beside full runs (default: full)",
+    )
+    parser.add_argument(
         "--out", type=cli.folder, help="folder for everything (default: work_dirs/evaluate-<name>)"
     )
     parser.add_argument(

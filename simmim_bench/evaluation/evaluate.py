@@ -18,6 +18,7 @@ from simmim_bench.evaluation.table import result_table
 from simmim_bench.io import check_output_folder
 from simmim_bench.recipe.any_backbone import backbone_name
 from simmim_bench.records import SCRATCH
+from simmim_bench.records.manifest import Kind
 from simmim_bench.records.names import plain_name
 from simmim_bench.suite.report import say
 from simmim_bench.suite.run import Options, run_suite
@@ -40,6 +41,7 @@ class Request:
         data: Names of data, or ``TASK=NAME``; the demo's if empty.
         against: Other weights, ``scratch`` or ``none``.
         seeds: Number of seeds.
+        kind: ``smoke`` for test runs, which weights of smoke runs always are.
         out: Folder for everything; None for one below ``work_dirs``.
         dry_run: Write the files and say what would run; run nothing.
         cores: CPU threads in use at any time; None for all.
@@ -51,6 +53,7 @@ class Request:
     data: Sequence[str] = ()
     against: Sequence[str] = (SCRATCH,)
     seeds: int = 1
+    kind: Kind = "full"
     out: Path | None = None
     dry_run: bool = False
     cores: int | None = None
@@ -86,6 +89,7 @@ def evaluate(request: Request, console: Console) -> int:
         jobs,
         scratch=scratch,
         seeds=request.seeds,
+        kind="smoke" if any(e.card["kind"] == "smoke" for e in entries) else request.kind,
         hours=hours,
         machine=cost.machine(),
     )

@@ -18,6 +18,7 @@ from simmim_bench.io import atomic_write_text, sha256_file
 from simmim_bench.recipe.any_backbone import Levels, backbone_name
 from simmim_bench.recipe.command_line import Changes, load_recipe
 from simmim_bench.records import SCRATCH
+from simmim_bench.records.manifest import Kind
 from simmim_bench.records.names import plain_name
 
 SUITE = "suite.yaml"
@@ -74,6 +75,7 @@ def write_files(
     *,
     scratch: bool,
     seeds: int,
+    kind: Kind,
     hours: Mapping[tuple[str, str], float],
     machine: str,
 ) -> Path:
@@ -85,6 +87,7 @@ def write_files(
         jobs: Tasks.
         scratch: Whether random weights are measured too.
         seeds: Number of seeds.
+        kind: ``smoke`` for test runs.
         hours: Estimate by name of backbone and task.
         machine: Where it was timed.
 
@@ -103,7 +106,12 @@ def write_files(
         folder=shown(folder),
         machine=machine,
     )
-    content = _suite(folder, entries, jobs, scratch=scratch, seeds=seeds, hours=hours)
+    content = {
+        "name": folder.name,
+        "kind": kind,
+        "seeds": seeds,
+        **_matrix(folder, entries, jobs, scratch=scratch, hours=hours),
+    }
     _write(suite, header + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100))
     return suite
 
@@ -118,13 +126,12 @@ def _write_leaf(folder: Path, entry: Entry, job: Job) -> None:
     _write(target, leaf_text(base, target.parent, before, after, title))
 
 
-def _suite(
+def _matrix(
     folder: Path,
     entries: Sequence[Entry],
     jobs: Sequence[Job],
     *,
     scratch: bool,
-    seeds: int,
     hours: Mapping[tuple[str, str], float],
 ) -> dict[str, Any]:
     backbones = list(dict.fromkeys(entry.backbone for entry in entries))
@@ -138,7 +145,6 @@ def _suite(
     ]
     again = [entry.backbone for entry in entries if not entry.is_first]
     lacking += [{"method": SCRATCH, "backbone": name} for name in dict.fromkeys(again) if scratch]
-    smoke = any(entry.card.get("kind") == "smoke" for entry in entries)
     override = [
         {"backbone": backbone, "task": job.name, "gpu_hours": hours[backbone, job.name]}
         for backbone in backbones[1:]
@@ -146,9 +152,6 @@ def _suite(
     ]
     full = any(job.data in FULL for job in jobs)
     return {
-        "name": folder.name,
-        "kind": "smoke" if smoke else "full",
-        "seeds": seeds,
         **({"data": DEMO} if any(job.data == DEMO for job in jobs) else {}),
         "backbones": backbones,
         "weights": {

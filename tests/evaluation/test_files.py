@@ -34,7 +34,7 @@ def weights(save_pretraining, tmp_path):
 
 def write(folder, entries, jobs, **changed):
     hours = {(entry.backbone, job.name): 0.5 for entry in entries for job in jobs}
-    values = {"scratch": True, "seeds": 2, "hours": hours, "machine": "a test"}
+    values = {"scratch": True, "seeds": 2, "kind": "full", "hours": hours, "machine": "a test"}
     return write_files(folder, entries, jobs, **{**values, **changed})
 
 
@@ -79,10 +79,9 @@ def test_writing_again_keeps_what_was_edited(weights, tmp_path):
     assert path.with_name("suite.yaml.before").read_text("utf-8").endswith("# mine\n")
 
 
-def test_weights_of_a_smoke_run_make_a_smoke_suite(weights, tmp_path):
-    given = weights("mine")
-    reseal(tmp_path / "mine/backbone.pth", change_card=lambda card: card.update(kind="smoke"))
-    path = write(tmp_path / "out", find_entries([given]), find_jobs(["knn"], []), scratch=False)
+def test_the_kind_is_that_of_the_command_line(weights, tmp_path):
+    entries, jobs = find_entries([weights("mine")]), find_jobs(["knn"], [])
+    path = write(tmp_path / "out", entries, jobs, scratch=False, kind="smoke")
     suite = load_suite(path)
     assert (suite.kind, suite.baselines) == ("smoke", [])
 
