@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 
 from simmim_bench.config import ROOT, load_config
+from simmim_bench.data.layouts import data_root
+from simmim_bench.data.own import OwnDataset
 from simmim_bench.evaluation.leaf import leaf_text
 from simmim_bench.evaluation.recipes import DEMO, FULL, Job
 from simmim_bench.io import atomic_write_text, sha256_file
@@ -120,9 +122,8 @@ def _write_leaf(folder: Path, entry: Entry, job: Job) -> None:
     target = folder / "configs" / entry.backbone / f"{job.name}.py"
     base = job.config(Levels(entry.card).shape)
     title = f"{job.task} of {entry.backbone} on {job.data}: configs/any/{base.name}, filled."
-    before, after = (
-        cfg._cfg_dict.to_dict() for cfg in (load_config(str(base)), recipe_of(entry, job))
-    )
+    filled = load_recipe(str(base), Changes(card=entry.card))  # the suite names own data
+    before, after = (cfg._cfg_dict.to_dict() for cfg in (load_config(str(base)), filled))
     _write(target, leaf_text(base, target.parent, before, after, title))
 
 
@@ -163,7 +164,7 @@ def _matrix(
             job.name: {
                 "config": from_root(folder / "configs" / "{backbone}" / f"{job.name}.py"),
                 "gpu_hours": hours[backbones[0], job.name],
-                **({"dataset_name": job.own.name} if job.own is not None else {}),
+                **({"data": _own_data(job.own)} if job.own is not None else {}),
             }
             for job in jobs
         },
@@ -171,6 +172,12 @@ def _matrix(
         **({"exclude": lacking} if lacking else {}),
         **({"override": override} if override else {}),
     }
+
+
+def _own_data(own: OwnDataset) -> str:
+    """Own data as a suite names them: by name, or by folder if that is elsewhere."""
+    named = own.folder.resolve() == (data_root() / own.name).resolve()
+    return own.name if named else from_root(own.folder)
 
 
 def _keep(weights: Path, folder: Path) -> None:
