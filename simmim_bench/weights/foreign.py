@@ -11,6 +11,7 @@ from simmim_bench.weights.card import EXPORT_FIRST
 from simmim_bench.weights.convert.conversion import Conversion, convert_checkpoint
 from simmim_bench.weights.convert.libraries import own_backbone
 from simmim_bench.weights.convert.source import Source, read_source
+from simmim_bench.weights.dino_models import convert_dino
 from simmim_bench.weights.fetch import Fetched
 from simmim_bench.weights.identity import BLOCK
 from simmim_bench.weights.seal import STORED
@@ -86,7 +87,7 @@ def convert_weights(
         name = address.name if address.kind == "timm" else ""
         found = TimmModel.of(name, source).convert(own_class=own_class, **options)
     else:
-        found = convert_checkpoint(source, **options)
+        found = convert_dino(source, **options) or convert_checkpoint(source, **options)
     return found if channels is None else widen_conversion(found, channels, widen)
 
 

@@ -177,6 +177,12 @@ LAYOUTS: dict[str, Layout] = {
             unsupported=_OTHER_NORMS,
         ),
         Layout(
+            name="DINOv2",
+            library="DINOv2",
+            backbone={"plain_vit": PLAIN_VIT_RULES},
+            ignored=((r"mask_token", "mask token of its pretraining, whose decoder is not there"),),
+        ),
+        Layout(
             name="MAE",
             library="MAE",
             backbone={"plain_vit": PLAIN_VIT_RULES},
@@ -193,12 +199,6 @@ LAYOUTS: dict[str, Layout] = {
                 (r"(predictor|base_encoder\.(head|fc))\.\d+\..*", "head of its pretraining"),
             ),
             heads={384: 12},
-        ),
-        Layout(
-            name="DINOv2",
-            library="DINOv2",
-            backbone={"plain_vit": PLAIN_VIT_RULES},
-            ignored=((r"mask_token", "mask token of its pretraining, whose decoder is not there"),),
         ),
         Layout(
             name="lightly, children of a ResNet",
