@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmarks.fuzzing import addresses, bands, commands, data, results, suites, weights
+from benchmarks.fuzzing import addresses, bands, commands, data, layouts, results, suites, weights
 from benchmarks.fuzzing.worker import Case, Result, run_case
 
 CASES: tuple[Case, ...] = (
@@ -33,6 +33,7 @@ CASES: tuple[Case, ...] = (
     *weights.CASES,
     *data.CASES,
     *bands.CASES,
+    *layouts.CASES,
     *addresses.CASES,
 )
 KINDS = ("accepted", "refused", "repeated", "unclear", "traceback", "hang", "crash", "lie")

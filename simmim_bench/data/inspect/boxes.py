@@ -57,7 +57,7 @@ class Box:
 def find_coco(listing: Listing) -> Found | None:
     """COCO's JSON files and the folders of their images."""
     splits: list[Split] = []
-    classes: dict[Any, Any] = {}
+    classes: dict[int, str] = {}
     notes: list[str] = []
     seen: list[str] = []
     for name in _coco_files(listing, notes):
@@ -70,19 +70,23 @@ def find_coco(listing: Listing) -> Found | None:
         place = Path(listing.folder, folder)
         known = set(listing.images)
         prefix = "" if folder == "." else f"{folder}/"
-        images = tuple(sorted(place / each for each in files if f"{prefix}{each}" in known))
+        images = tuple(sorted({place / each for each in files if f"{prefix}{each}" in known}))
         split = split_of(stem_of(name)) or split_in(name) or split_in(f"{folder}/x")
         annotations = Path(listing.folder, name)
         splits.append(Split(split, images, annotations=annotations, folder=place))
-        classes.update({each.get("id"): each.get("name") for each in document["categories"]})
+        classes |= numbered(document["categories"], "name")
         seen.append(f"{name} names {len(images)} images in {folder}/")
     if not splits:
         return None
-    numbers = sorted(number for number in classes if type(number) is int)
-    names = tuple(str(classes[number]) for number in numbers)
+    names = tuple(classes[number] for number in sorted(classes))
     return Found(
         "coco", listing.folder, "; ".join(seen), tuple(splits), classes=names, notes=tuple(notes)
     )
+
+
+def numbered(entries: list[dict[str, Any]], field: str) -> dict[int, str]:
+    """A field of each entry of a COCO list as text, by id; entries without an id are left out."""
+    return {each["id"]: str(each.get(field)) for each in entries if type(each.get("id")) is int}
 
 
 def find_voc(listing: Listing) -> Found | None:

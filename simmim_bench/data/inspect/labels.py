@@ -13,7 +13,7 @@ import numpy as np
 
 from simmim_bench.data.annotations import read_document, validate
 from simmim_bench.data.bands import read_band_header
-from simmim_bench.data.inspect.boxes import Box, read_voc, read_yolo
+from simmim_bench.data.inspect.boxes import Box, numbered, read_voc, read_yolo
 from simmim_bench.data.inspect.found import Found, Split
 from simmim_bench.data.inspect.parquet import read_labels as labels_of_rows
 from simmim_bench.data.inspect.samples import class_files
@@ -111,7 +111,7 @@ def _coco(found: Found) -> Labels:
         report = validate(document)
         name = split.annotations.name
         labels.problems += [f"{name}: {text}" for text in (*report.errors, *report.warnings)]
-        names = {each.get("id"): str(each.get("name")) for each in document["categories"]}
+        names = numbered(document["categories"], "name")
         counts: Counter[str] = Counter()
         objects: Counter[Any] = Counter()
         for each in document["annotations"]:
@@ -120,7 +120,7 @@ def _coco(found: Found) -> Labels:
                 objects[each["image_id"]] += 1
                 labels.with_masks += bool(each.get("segmentation"))
         _add(labels, split, counts)
-        labels.objects += [objects[each.get("id")] for each in document["images"]]
+        labels.objects += [objects[number] for number in numbered(document["images"], "id")]
         labels.read += len(document["images"])
         absent = len(document["images"]) - len(split.images)
         if absent:

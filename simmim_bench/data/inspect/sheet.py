@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from simmim_bench.data.annotations import ODD, read_document
 from simmim_bench.data.bands import read_values
 from simmim_bench.data.image_files import shown
-from simmim_bench.data.inspect.boxes import Box, read_voc, read_yolo
+from simmim_bench.data.inspect.boxes import Box, numbered, read_voc, read_yolo
 from simmim_bench.data.inspect.found import Found, Split
 from simmim_bench.data.inspect.samples import Sample
 from simmim_bench.data.labels import read_labels, spread
@@ -138,13 +138,12 @@ def _coco_objects(parts: list[Split], samples: list[Sample]) -> dict[Path | byte
         if part.annotations is None or part.folder is None:
             continue
         document = read_document(part.annotations)
-        names = {each.get("id"): str(each.get("name")) for each in document["categories"]}
-        places = {
-            each.get("id"): part.folder / str(each.get("file_name")) for each in document["images"]
-        }
+        names = numbered(document["categories"], "name")
+        places = numbered(document["images"], "file_name")
         for each in document["annotations"]:
-            path = places.get(each.get("image_id"))
-            if path is not None and path in chosen:
+            number = each.get("image_id")
+            path = part.folder / places[number] if _is_key(number, places) else None
+            if path in chosen:
                 found.setdefault(path, []).append(_coco_object(each, names))
     return found
 
@@ -162,8 +161,13 @@ def _coco_object(each: dict[str, Any], names: dict[Any, str]) -> Object:
             mask = _mask(segmentation)
     except (KeyError, *ODD):
         return Box("", (0, 0, 0, 0)), None
-    label = names.get(each.get("category_id"), str(each.get("category_id")))
+    number = each.get("category_id")
+    label = names[number] if _is_key(number, names) else str(number)
     return Box(label, (x, y, width, height), polygon if len(polygon) % 2 == 0 else ()), mask
+
+
+def _is_key(number: Any, known: dict[int, str]) -> bool:
+    return type(number) is int and number in known
 
 
 def _mask(segmentation: dict[str, Any]) -> NDArray[np.bool_] | None:

@@ -121,10 +121,10 @@ def _table(listing: Listing, name: str, names: Names) -> Table | None:
     hits = []
     for place in range(width):
         cells = [row[place] for row in tried if place < len(row)]
-        found = sum(names.find(cell, folder) is not None for cell in cells)
-        hits.append((found, len(set(cells)), -place))
-    most, _, place = max(hits)
-    if 2 * most < len(tried):
+        found = [path for cell in cells if (path := names.find(cell, folder))]
+        hits.append((len(set(found)), len(found), -place))  # numbers of classes may be names, too
+    _, most, place = max(hits)
+    if 2 * most < len(tried) or not most:
         return None
     image = -place
     has_header = len(rows) > 1 and names.find(rows[0][image], folder) is None

@@ -196,6 +196,18 @@ def test_a_list_without_header_and_a_table_without_labels(tmp_path):
     assert "no column is sure to hold the label (found: lat, lon); name it label" in found.notes[0]
 
 
+@pytest.mark.parametrize("name", ["../../a.jpg", "/etc/passwd", "x/../../a.jpg", "."])
+def test_a_table_names_images_in_its_folder(name, tmp_path):
+    sets.save(tmp_path / "a.jpg")
+    for i in range(4):
+        sets.save(tmp_path / "set" / f"{i}.jpg")
+    rows = ["file,label", *(f"{i}.jpg,{i % 2}" for i in range(4)), f"{name},0"]
+    sets.write(tmp_path / "set" / "train.csv", "\n".join(rows))
+    found = recognise(tmp_path / "set")
+    assert [path.name for path in found.images()] == [f"{i}.jpg" for i in range(4)]
+    assert name in found.notes[0]
+
+
 def test_parquet_and_arrow(tmp_path):
     found = found_in(tmp_path, sets.parquet)
     assert (found.columns, found.classes) == (("image", "label"), sets.CLASSES)
