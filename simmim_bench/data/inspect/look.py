@@ -233,7 +233,7 @@ def _skipped(found: Found) -> str:
     texts = [not_images(names)] if names else []
     kinds = Counter(_suffix(name) for name in names)
     if len(kinds) > 1:
-        texts.append("by suffix: " + ", ".join(f"{n} {kind}" for kind, n in kinds.most_common(6)))
+        texts.append("by suffix: " + ", ".join(f"{n} {kind}" for kind, n in kinds.most_common()))
     return "; ".join(texts)
 
 
@@ -309,7 +309,7 @@ def _meaning(seen: Look) -> list[str]:
     if labels.counts["0"]:
         notes.append(
             f"label 0 is in {100 * labels.share('0'):.2g} % of the pixels: it is a class, or it "
-            "means unlabelled; only you know which"
+            "means unlabelled; --zero class or --zero ignored of the import decides"
         )
     return notes
 

@@ -57,7 +57,7 @@ def rows(seen: Look) -> Iterator[tuple[str, str]]:
         yield "ambiguous", f"{', '.join(found.also)} fits as well; choose with {kinds}"
     splits = ", ".join(f"{name or 'others'}: {count}" for name, count in seen.counts.items())
     yield "images", f"{seen.images}{f' ({splits})' if set(seen.counts) != {''} else ', no splits'}"
-    names = suffixes(found).most_common(6)
+    names = suffixes(found).most_common()
     yield "suffixes", ", ".join(f"{count} {suffix or 'none'}" for suffix, count in names)
     yield "opened", f"{len(seen.opened)} of {seen.images} images (headers)"
     if sizes := seen.sizes():
