@@ -6,13 +6,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.data.layouts import data_root, home
 from simmim_bench.data.own import read_dataset
 from simmim_bench.errors import BenchError
-from simmim_bench.io import read_json, sha256_file
+from simmim_bench.io import sha256_file
 from simmim_bench.records import SCRATCH
 from simmim_bench.suite.matrix import group_cells, step_of
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
@@ -20,6 +20,8 @@ from simmim_bench.suite.profile import Profile
 from simmim_bench.suite.schema import DEMO, PRETRAIN, Cell, Suite
 from simmim_bench.suite.sources import hash_sources
 from simmim_bench.suite.steps import Pretrain, Step, repeated
+from simmim_bench.suite.weights import converted, inputs_of, is_foreign, is_remote, read_card
+from simmim_bench.weights.address import EXPORT
 
 # Raise the number of a tool that starts to compute something else from the same input; all its
 # stages then run again.
@@ -27,6 +29,7 @@ TOOL_VERSIONS = {
     "prepare_data": 2,
     "train": 3,
     "export_backbone": 1,
+    "convert_checkpoint": 1,
     "leaderboard": 1,
     "evaluate_painting": 1,
 }
@@ -49,7 +52,7 @@ def build_plan(suite: Suite, *, root: Path, folder: Path, profile: Profile | Non
     """
     root, folder = root.resolve(), folder.resolve()
     builder = _Builder(suite, root, folder, profile or Profile())
-    stages = [*builder.data(), *builder.cells()]
+    stages = [*builder.data(), *builder.conversions(), *builder.cells()]
     stages.append(builder.leaderboard(stages))
     if twice := repeated([stage.id for stage in stages]):
         raise BenchError(
@@ -59,9 +62,18 @@ def build_plan(suite: Suite, *, root: Path, folder: Path, profile: Profile | Non
     return Plan(suite.name, root, folder, tuple(stages))
 
 
-def read_card(root: Path, weights: str) -> dict[str, Any] | None:
-    """The JSON card beside existing weights; None if it is missing or damaged."""
-    return read_json((root / weights).with_suffix(".json"))
+class _Start(NamedTuple):
+    """Where the backbone of a training comes from.
+
+    Attributes:
+        arguments: Of ``tools/train.py``.
+        inputs: Of the stage.
+        needs: Stages that write the weights.
+    """
+
+    arguments: list[str]
+    inputs: dict[str, str] = {}
+    needs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,43 @@ class _Builder:
             inputs={"tool": _version("prepare_data"), "dataset": DemoSpec().fingerprint()},
             threads=self.suite.resources.threads,
         )
+
+    def conversions(self) -> Iterator[Stage]:
+        """Conversion of existing weights of other libraries, once for all seeds."""
+        groups = {(method, backbone): seed for seed, backbone, method in group_cells(self.suite)}
+        for (method, backbone), seed in groups.items():
+            given, name = self._foreign(Cell(method, backbone, PRETRAIN, seed))
+            identifier = f"weights/{method}__{backbone}"
+            if given is None:
+                continue
+            target = converted(self.folder, identifier)
+            yield Stage(
+                id=identifier,
+                command=_tool(
+                    *("convert_checkpoint", given, self._relative(target.parent)),
+                    *(["--method", name] if name else []),
+                ),
+                result=self._relative(target.with_suffix(".json")),
+                needs=(),
+                inputs={
+                    "tool": _version("convert_checkpoint"),
+                    "method": name or "",
+                    **inputs_of(self.root, given),
+                },
+                threads=self.suite.resources.threads,
+            )
+
+    def _foreign(self, cell: Cell) -> tuple[str | None, str | None]:
+        """Weights of other libraries that a method starts from, and their name; None: no such."""
+        if weights := self.suite.weights_of(cell.method, cell.backbone):
+            return (weights if is_foreign(self.root, weights) else None), cell.method
+        if cell.method not in self.suite.methods():
+            return None, None
+        step = step_of(self.suite, cell._replace(task=PRETRAIN))
+        if not isinstance(step, Pretrain) or step.init is None:
+            return None, None
+        given = step.init.replace("{backbone}", cell.backbone)
+        return (given if is_remote(self.root, given) else None), step.init_name
 
     def cells(self) -> Iterator[Stage]:
         """Pretraining, export and fine-tuning of every seed, backbone and method."""
@@ -119,12 +168,12 @@ class _Builder:
         config, seed, used = step.path(cell.backbone), str(cell.seed), self._used(step, cell)
         options = [*step.options(), *(f"{key}={path}" for key, (_, path) in used.items())]
         resources = step.resources or self.suite.resources
-        start_arguments, start = self._start(step, cell, export)
+        start = self._start(step, cell, export)
         hashes, problem = self._sources(config, cell)
         data = self.suite.data_of(step)
         tool = _tool(
             *("train", config, "--work-dir", self._relative(self.folder / identifier)),
-            *("--seed", seed, "--kind", self.suite.kind, *start_arguments, "--resume"),
+            *("--seed", seed, "--kind", self.suite.kind, *start.arguments, "--resume"),
             *resources.flags(self.profile.processes(resources)),
             *(["--data", data] if data else []),
             *(["--dataset-name", step.dataset_name] if step.dataset_name else []),
@@ -137,11 +186,16 @@ class _Builder:
             result=self._manifest(identifier),
             needs=(
                 *(["data"] if self.suite.is_demo else []),
-                *([export.id] if export else []),
+                *start.needs,
                 *(needed for needed, _ in used.values()),
             ),
             inputs={
-                **{"tool": _version("train"), "kind": self.suite.kind, "seed": seed, **start},
+                **{
+                    "tool": _version("train"),
+                    "kind": self.suite.kind,
+                    "seed": seed,
+                    **start.inputs,
+                },
                 **{"config": config, "overrides": " ".join(options)},
                 **({"precision": resources.precision} if resources.precision else {}),
                 **({"data": _data(data)} if data else {}),
@@ -165,31 +219,37 @@ class _Builder:
         found = {}
         for key, method in step.uses.items():
             stage = f"export/{method}__{cell.backbone}/seed{cell.seed}"
-            found[key] = (stage, self._relative(self.folder / stage / "backbone.pth"))
+            found[key] = (stage, self._relative(self.folder / stage / EXPORT))
         return found
 
-    def _start(
-        self, step: Step, cell: Cell, export: Stage | None
-    ) -> tuple[list[str], dict[str, str]]:
-        """Arguments and inputs that say where the backbone comes from."""
+    def _start(self, step: Step, cell: Cell, export: Stage | None) -> _Start:
+        """Where the backbone of a training comes from."""
+        flag = "--init" if isinstance(step, Pretrain) else "--pretrained"
         if export is not None:
-            return ["--pretrained", self._relative(self.folder / export.id / "backbone.pth")], {}
+            path = self._relative(self.folder / export.id / EXPORT)
+            return _Start([flag, path], needs=(export.id,))
+        given, _ = self._foreign(cell)
+        if given is not None:
+            identifier = f"weights/{cell.method}__{cell.backbone}"
+            path = self._relative(converted(self.folder, identifier))
+            return _Start([flag, path], needs=(identifier,))
         if isinstance(step, Pretrain):
             return self._initial(step, cell.backbone)
         if weights := self.suite.weights_of(cell.method, cell.backbone):
             card = read_card(self.root, weights) or {}
-            return ["--pretrained", weights], {"weights": str(card.get("sha256", "none"))}
-        return ["--from-scratch"], {"start": SCRATCH}
+            return _Start(["--pretrained", weights], {"weights": str(card.get("sha256", "none"))})
+        return _Start(["--from-scratch"], {"start": SCRATCH})
 
-    def _initial(self, step: Pretrain, backbone: str) -> tuple[list[str], dict[str, str]]:
-        """Arguments and inputs of a pretraining that starts from weights; none for random ones."""
+    def _initial(self, step: Pretrain, backbone: str) -> _Start:
+        """Where a pretraining starts: weights that are here, or random ones."""
         if step.init is None:
-            return [], {}
+            return _Start([])
         path = step.init.replace("{backbone}", backbone)
         card, file = read_card(self.root, path), self.root / path
         found = card.get("sha256") if card else sha256_file(file) if file.is_file() else "none"
         name = ["--init-name", step.init_name] if step.init_name else []
-        return ["--init", path, *name], {"init": str(found), "init_name": step.init_name or ""}
+        stated = {"init": str(found), "init_name": step.init_name or ""}
+        return _Start(["--init", path, *name], stated)
 
     def _paint(self, identifier: str, cell: Cell, pretrain: Stage) -> Stage:
         """A run of ``tools/analyze.py painting`` with the whole model of ``pretrain``."""

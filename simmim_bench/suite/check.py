@@ -22,10 +22,10 @@ from simmim_bench.data.content import content_mistakes
 from simmim_bench.data.layouts import data_root, home, missing_data
 from simmim_bench.errors import BenchError
 from simmim_bench.records.names import plain_name
-from simmim_bench.suite.build import read_card
 from simmim_bench.suite.matrix import group_cells
 from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.suite.schema import DEMO, Suite
+from simmim_bench.suite.weights import is_foreign, origin_mistakes, read_card
 from simmim_bench.training.mistakes import config_mistakes, data_mistakes
 from simmim_bench.weights.seal import initial_name, problem_of
 
@@ -59,6 +59,7 @@ def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str
         ),
         *_weights_mistakes(plan, stages, suite),
         *dict.fromkeys(_initial_mistakes(plan, stages, suite)),
+        *origin_mistakes(plan, stages),
         *_cost_mistakes(stages, suite),
         *_argument_mistakes(plan, runs.values()),
     ]
@@ -155,7 +156,9 @@ def _weights_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> Iter
     for (seed, backbone, method), cells in group_cells(suite).items():
         path = suite.weights_of(method, backbone)
         name = f"{method}__{backbone}/seed{seed}"
-        if path and any(f"finetune/{cell.task}/{name}" in pending for cell in cells):
+        if path is None or is_foreign(plan.root, path):  # a stage converts it
+            continue
+        if any(f"finetune/{cell.task}/{name}" in pending for cell in cells):
             used.add((method, path))
     for method, path in sorted(used):
         folder = shlex.quote(Path(path).parent.as_posix())
@@ -175,7 +178,8 @@ def _weights_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> Iter
 def _initial_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> Iterator[str]:
     """Weights from which pretrainings among ``stages`` start and that cannot be used."""
     for stage in stages:
-        if "--init" in stage.command:
+        remote = any(need.startswith("weights/") for need in stage.needs)
+        if "--init" in stage.command and not remote:
             given = dict(itertools.pairwise(stage.command))
             path, name = given["--init"], given.get("--init-name")
             if problem := _initial_problem(plan, path, name, suite.kind):

@@ -127,8 +127,9 @@ class Suite(Strict):
             reads that names none itself.
         backbones: Names that fill `{backbone}` in config paths.
         pretrain: Method name to its pretraining; a name with `{axis}` stands for several.
-        weights: Method name to an existing `backbone.pth`: a path from the project's root, with
-            `{backbone}`, as tools/convert_checkpoint.py writes it.
+        weights: Method name to existing weights, with `{backbone}`: a path from the project's root
+            or an address as docs/own-weights.md lists them. What is not a backbone with a card is
+            converted first.
         baselines: Starting points that need no pretraining.
         tasks: Task name to its downstream config, the same for all methods.
         resources: Of every stage that states none of its own.

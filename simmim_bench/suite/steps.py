@@ -178,7 +178,8 @@ class Pretrain(Step):
         axes: Axis to its values: labels that fill `{axis}` in the name and in the config's path, or
             labels with the overrides of each.
         init: Weights to start from instead of random ones: an existing `backbone.pth` or a
-            checkpoint of another library, by its path from the project's root, with `{backbone}`.
+            checkpoint of another library, by its path from the project's root, or an address as
+            docs/own-weights.md lists them, with `{backbone}`.
         init_name: What these weights are, if no card beside them says it.
     """
 

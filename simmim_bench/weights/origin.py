@@ -68,8 +68,14 @@ def local_backbone(
         stated = Stated(method=method, origin=address.shown, revision=fetched.revision)
 
         def make(target: Path) -> None:
-            wide = {"channels": channels, "widen": widen}
-            found = convert_weights(address, fetched, own_class=own_class, ours=False, **wide)
+            found = convert_weights(
+                address,
+                fetched,
+                own_class=own_class,
+                ours=False,
+                channels=channels,
+                widen=widen,
+            )
             write_backbone(found, target, stated)
 
         key = {"content": fetched.sha256(), "own_class": own_class, **vars(stated)}

@@ -141,7 +141,7 @@ class TimmModel:
             )
         return self._features()
 
-    def _sizes(self) -> dict[str, int]:
+    def _sizes(self) -> dict[str, Any]:
         """Window and image size of a Swin V2, which its file does not contain."""
         model: Any = self.model
         if not self.name.startswith("swinv2_"):

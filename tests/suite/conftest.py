@@ -23,7 +23,7 @@ from tests.records.conftest import make_record, make_simmim  # noqa: F401  (fixt
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-TOOLS = ("prepare_data", "train", "export_backbone", "leaderboard")
+TOOLS = ("prepare_data", "train", "export_backbone", "convert_checkpoint", "leaderboard")
 SUITE = {
     "name": "tiny",
     "kind": "smoke",

@@ -100,12 +100,23 @@ def export(source, _, target):
     write_manifest(Path(target), backbone)
 
 
+def convert(given, target, *_):
+    note(f"convert {given}")
+    Path(target).mkdir(parents=True)
+    content = Path(given).read_text("utf-8") if Path(given).is_file() else given
+    (Path(target) / "backbone.pth").write_text(content, "utf-8")
+    sha = hashlib.sha256(content.encode()).hexdigest()
+    (Path(target) / "backbone.json").write_text(json.dumps({"sha256": sha}), "utf-8")
+
+
 def main():
     tool, arguments = Path(sys.argv[0]).stem, sys.argv[1:]
     if tool == "train":
         train(arguments)
     elif tool == "export_backbone":
         export(*arguments)
+    elif tool == "convert_checkpoint":
+        convert(*arguments)
     elif tool == "prepare_data":
         note("data")
         Path("data/demo").mkdir(parents=True, exist_ok=True)
