@@ -24,9 +24,10 @@ from simmim_bench.data.inspect.duplicates import (
     nearest_pairs,
 )
 from simmim_bench.data.inspect.found import Found
+from simmim_bench.data.inspect.report import own_dataset
 from simmim_bench.data.inspect.samples import count_images, pick
 from simmim_bench.data.inspect.sheet import visible
-from simmim_bench.data.own import CARD, Overlap, OwnDataset, read_dataset, write_dataset
+from simmim_bench.data.own import Overlap, write_dataset
 from simmim_bench.data.pixels import UnreadableImageError
 from simmim_bench.data.tiles import CELL, Tile, lay_out
 from simmim_bench.io import atomic_path, atomic_write_text, csv_text
@@ -138,10 +139,10 @@ def _percent(count: int, total: int) -> str:
 
 def _note(found: Found, other: Found, shared: list[Shared]) -> Path | None:
     """Write the shares into the ``dataset.json`` of own data; its path, None for other data."""
-    own = _own(found.root)
+    own = own_dataset(found.root)
     if own is None:
         return None
-    partner = _own(other.root)
+    partner = own_dataset(other.root)
     name = partner.name if partner else other.root.resolve().name
     content = partner.fingerprint if partner else _fingerprint(other)
     notes = [
@@ -164,10 +165,6 @@ def _note(found: Found, other: Found, shared: list[Shared]) -> Path | None:
     ]
     kept = [each for each in own.overlaps if each.with_ != name]
     return write_dataset(own.model_copy(update={"overlaps": (*kept, *notes)}), found.root)
-
-
-def _own(folder: Path) -> OwnDataset | None:
-    return read_dataset(folder.resolve()) if (folder / CARD).is_file() else None
 
 
 def _fingerprint(found: Found) -> str:

@@ -11,6 +11,8 @@ from simmim_bench.data.inspect.look import look
 from simmim_bench.data.inspect.recognise import recognise
 from simmim_bench.data.inspect.report import next_commands, print_report, usual_name
 from simmim_bench.data.inspect.sheet import write_sheet
+from simmim_bench.data.layouts import data_root
+from simmim_bench.data.own import CARD
 
 SHEET = "contact_sheet.png"
 
@@ -30,7 +32,8 @@ def inspect(
     Raises:
         BenchError: If there is nothing that could be data.
     """
-    found, other = recognise(path, layout), recognise(against) if against else None
+    path = place_of(path)
+    found, other = recognise(path, layout), recognise(place_of(against)) if against else None
     seen, samples = look(found)
     print_report(seen, console)
     out = out or Path("work_dirs", "inspect", usual_name(path))
@@ -42,3 +45,10 @@ def inspect(
     for _, command in next_commands(seen, path):
         console.print(f"  {command}", soft_wrap=True, markup=False, highlight=False)
     return 0
+
+
+def place_of(given: Path) -> Path:
+    """A path; or the folder of own data below the data root if a name is given."""
+    below = data_root() / given
+    is_own = not given.exists() and len(given.parts) == 1 and (below / CARD).is_file()
+    return below if is_own else given

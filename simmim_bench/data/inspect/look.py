@@ -15,12 +15,14 @@ from simmim_bench.data.inspect.boxes import NAME_FILES
 from simmim_bench.data.inspect.found import Found, folder_of, name_of, stem_of
 from simmim_bench.data.inspect.labels import Labels, label_total, look_at_labels
 from simmim_bench.data.inspect.samples import Opened, Sample, count_images, open_header, pick
+from simmim_bench.data.own import CARD
 from simmim_bench.data.prepare.parallel import in_parallel
 from simmim_bench.data.rasters import SIGNED, UNSIGNED
 from simmim_bench.progress import progress_bar
 
 OPENED = 2000  # images whose headers are read
 SHOWN = 3  # names in a sentence
+SETTINGS = ("data.yaml", CARD, *NAME_FILES)
 FEW = 5  # images or objects of a class
 IGNORED = "255"
 
@@ -239,7 +241,7 @@ def _skipped(found: Found) -> str:
 
 def _is_setting(name: str) -> bool:
     """Whether a file names classes or splits."""
-    return "ImageSets" in name.split("/") or name_of(name) in ("data.yaml", *NAME_FILES)
+    return "ImageSets" in name.split("/") or name_of(name) in SETTINGS
 
 
 def _files(split: object) -> list[Path]:

@@ -17,6 +17,7 @@ from simmim_bench.data.inspect.found import KINDS
 from simmim_bench.data.inspect.labels import Labels
 from simmim_bench.data.inspect.look import Look, quartiles, suffixes
 from simmim_bench.data.layouts import LAYOUTS
+from simmim_bench.data.own import CARD, OwnDataset, read_dataset
 
 ENDS = 5  # classes at both ends of the balance
 WIDTH = 80
@@ -124,7 +125,8 @@ def _ranges(values: list[int]) -> str:
 
 def next_commands(seen: Look, path: Path) -> list[tuple[str, str]]:
     """What to run next: a title and a command line each."""
-    found, name = seen.found, usual_name(path)
+    own = own_dataset(path)
+    found, name = seen.found, own.name if own else usual_name(path)
     layout = f" --layout {found.kind}" if found.also else ""
     source = shlex.quote(str(path))
     out = f"work_dirs/{name}-pretraining"
@@ -134,8 +136,9 @@ def next_commands(seen: Look, path: Path) -> list[tuple[str, str]]:
     }
     task = tasks.get(found.task, found.task)
     train = "python tools/train.py"
+    bring = ("bring it in", f"python tools/prepare_data.py import {name} --from {source}{layout}")
     commands = [
-        ("bring it in", f"python tools/prepare_data.py import {name} --from {source}{layout}"),
+        *([] if own else [bring]),
         ("pretrain", f"{train} configs/small/simmim_swin-demo.py --data {name} --work-dir {out}"),
         ("export", f"python tools/export_backbone.py {out} --out {out}/export"),
     ]
@@ -144,6 +147,11 @@ def next_commands(seen: Look, path: Path) -> list[tuple[str, str]]:
     data = f" --data {name}" if task in CONFIGS else ""
     commands.append(("compare", f"python tools/evaluate.py {weights}{data} --against scratch"))
     return commands
+
+
+def own_dataset(folder: Path) -> OwnDataset | None:
+    """The description in a folder of own data; None for other data."""
+    return read_dataset(folder.resolve()) if (folder / CARD).is_file() else None
 
 
 def _has_masks(labels: Labels) -> bool:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -179,6 +180,16 @@ def test_own_data_keep_what_they_share(tmp_path):
     written(tmp_path / "plain", range(3))
     report(pre, tmp_path / "plain", tmp_path / "out")
     assert [each.with_ for each in read_dataset(pre).overlaps] == ["birds", "plain"]
+
+
+def test_own_data_are_found_by_their_name_and_need_no_import(tmp_path, monkeypatch):
+    own(written(tmp_path / "root" / "pre" / "train", range(4)).parent, "pre")
+    monkeypatch.setenv("SIMMIM_BENCH_DATA", str(tmp_path / "root"))
+    text = report(Path("pre"), Path("pre"), tmp_path / "out")
+    assert "pre train  pre train  0 of 4" in text
+    assert " import " not in text
+    assert "configs/small/simmim_swin-demo.py --data pre " in text
+    assert "skipped" not in text
 
 
 def test_the_tool(tmp_path):
