@@ -15,6 +15,7 @@ import torch
 
 from simmim_bench.config import datasets
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.channels import LEFT_OUT
 from simmim_bench.recipe.image_size import described
 from simmim_bench.records.environment import precision_of
 from simmim_bench.training.batch import keep_batch, use_smaller_batch
@@ -178,9 +179,15 @@ def seed_samples(cfg: Any, run: Run) -> None:
                 transform.setdefault("seed", run.seed)
 
 
+def say_left_out(cfg: Any, run: Run) -> str | None:  # noqa: ARG001
+    """``--data`` of other channels: steps of the recipe that need 8-bit RGB."""
+    return "; ".join(cfg.get(LEFT_OUT) or ()) or None
+
+
 ADAPTATIONS: tuple[Callable[[Any, Run], str | None], ...] = (
     train_longer,  # --resume --epochs N after the end of the schedule
     say_sizes,  # --image-size
+    say_left_out,  # --data of other channels
     shrink,  # --try: tiny data, batch and schedule
     add_trackers,  # --log-to
     shard,  # --fsdp

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from simmim_bench.config import check_start, resolved_hash
 from simmim_bench.errors import BenchError
-from simmim_bench.recipe.channels import LEFT_OUT
 from simmim_bench.recipe.length import length_of
 from simmim_bench.records import SCRATCH
 from simmim_bench.records.environment import precision_of
@@ -195,7 +194,6 @@ def make_run(
         config_sha256=resolved_hash(cfg),
         overrides=tuple(overrides),
         deviations=(
-            *cfg.get(LEFT_OUT, ()),
             *(
                 f"override {_portable(each)}"
                 for each in overrides

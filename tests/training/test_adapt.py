@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import VISBACKENDS
 
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.channels import set_channels
 from simmim_bench.records.environment import precision_of
 from simmim_bench.training.adapt import ADAPTATIONS, TRACKERS, adapt, add_trackers, has_tracker
 from simmim_bench.training.run import Note
@@ -47,6 +48,8 @@ SMALLER = ["train_dataloader.batch_size=4", "auto_scale_lr.base_batch_size=8"]
 def test_they_act_in_this_order():
     assert [change.__name__ for change in ADAPTATIONS] == [
         "train_longer",
+        "say_sizes",
+        "say_left_out",
         "shrink",
         "add_trackers",
         "shard",
@@ -54,8 +57,19 @@ def test_they_act_in_this_order():
         "use_smaller_batch",
         "keep_batch",
         "use_cpu",
+        "cap_neighbours",
         "seed_samples",
     ]
+
+
+def test_what_other_channels_leave_out_of_a_recipe_is_a_deviation(command_line):
+    cfg, run = command_line(PRETRAIN)
+    bands = {"channels": 4, "mean": [1.0] * 4, "std": [1.0] * 4}
+    cfg.train_dataloader.dataset.pipeline.insert(1, {"type": "PhotoMetricDistortion"})
+    set_channels(cfg, value_range=[0, 255], **bands)
+    (said,) = adapt(cfg, run)
+    assert said == "PhotoMetricDistortion without saturation and hue, which need 8-bit RGB"
+    assert not isinstance(said, Note)
 
 
 def test_a_run_as_in_the_recipe_says_nothing(command_line):
