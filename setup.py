@@ -70,6 +70,7 @@ setup(
     extras_require={
         "dev": [
             "codespell>=2.3,<3",
+            "globox>=2.6,<3",  # writes boxes as VOC and YOLO, which we read
             "hypothesis>=6.100,<7",
             "import-linter>=2.1,<3",
             "jsonschema>=4.20,<5",
@@ -94,7 +95,6 @@ setup(
             "types-PyYAML>=6,<7",
         ],
         "bands": ["rasterio>=1.4,<2"],
-        "boxes": ["globox>=2.6,<3"],
         "lmdb": ["lmdb>=1.4,<4"],
         "page": ["gradio>=5,<7"],
         "parquet": ["pyarrow>=15,<27"],

@@ -24,7 +24,17 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from benchmarks.fuzzing import addresses, bands, commands, data, layouts, results, suites, weights
+from benchmarks.fuzzing import (
+    addresses,
+    bands,
+    commands,
+    data,
+    layouts,
+    own_data,
+    results,
+    suites,
+    weights,
+)
 from benchmarks.fuzzing.worker import Case, Result, run_case
 
 CASES: tuple[Case, ...] = (
@@ -32,6 +42,7 @@ CASES: tuple[Case, ...] = (
     *suites.CASES,
     *weights.CASES,
     *data.CASES,
+    *own_data.CASES,
     *bands.CASES,
     *layouts.CASES,
     *addresses.CASES,

@@ -73,6 +73,15 @@ def test_a_classification_has_the_names_and_the_number_of_the_classes(config):
     assert {value for _, value in numbers} == {3}
 
 
+def test_top_5_is_measured_of_fewer_classes_and_a_protocol_keeps_its_metrics():
+    config = "configs/imagenet/swin-b_8xb128_ft-100e.py"
+    few = load(config, own("classification"))
+    many = load(config, own("classification", classes=tuple("abcdef")))
+    assert few.val_evaluator.type == few.test_evaluator.type == "simmim_bench.Accuracy"
+    assert many.val_evaluator.type == "Accuracy"
+    assert few.protocol == many.protocol == load_config(config).protocol
+
+
 def test_a_detection_reads_the_annotations_of_both_parts():
     cfg = load("configs/coco/mask-rcnn_swin-b_fpn_1x.py", own("detection"))
     found = parts(cfg)

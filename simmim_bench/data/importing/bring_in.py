@@ -46,6 +46,8 @@ from simmim_bench.errors import BenchError
 from simmim_bench.progress import progress_bar
 
 PACKED = ".packed"
+WITHOUT_FILES = ("images", "class-folders")
+"""Layouts of images alone: other files may be labels that were not recognised."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +238,8 @@ def _read(source: Path, scratch: Path, wishes: Wishes, skipped: Skipped) -> _Con
         skipped.add("label files have no image", name)
     for problem in found.listing.problems:
         skipped.add("entries cannot be images", problem)
+    for name in found.listing.skipped if found.kind in WITHOUT_FILES else ():
+        skipped.add("files are not images and are not used", name)
     samples = samples_of(found, scratch, skipped)
     found = _with_labels(found, samples)
     if not samples:

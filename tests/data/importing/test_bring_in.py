@@ -384,6 +384,13 @@ def test_a_coco_file_that_names_a_path_outside_is_refused(tmp_path):
         imported(source, tmp_path / "data")
 
 
+def test_files_that_may_be_labels_are_named_if_they_are_not_used(tmp_path):
+    source = sets.images(tmp_path / "s")
+    (source / "0.xml").write_text("<annot")
+    report = imported(source, tmp_path / "data")
+    assert any("0.xml" in text and "not used" in text for text in report.skipped.sentences())
+
+
 def test_a_path_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(BenchError, match="does not exist"):
         imported(Path(tmp_path / "no"), tmp_path / "data")
