@@ -117,24 +117,19 @@ def draw_objects(pixels: Pixels, objects: Objects, classes: Sequence[str]) -> Pi
     return np.asarray(image)
 
 
-def draw_label_map(
-    pixels: Pixels, labels: NDArray[np.int64], classes: Sequence[str], *, legend: bool = True
-) -> Pixels:
-    """Blend the colours of classes into an image, with a legend of those that it has.
+def draw_label_map(pixels: Pixels, labels: NDArray[np.int64], classes: Sequence[str]) -> Pixels:
+    """Blend the colours of classes into an image, with a legend of those that it has, and shares.
 
     Args:
         pixels: (H, W, 3), uint8, RGB.
         labels: (H, W); pixels of other labels than classes stay as they are.
         classes: Names, in the order of labels.
-        legend: Whether to add the legend, with the share of each class.
     """
     palette = np.array(colours(len(classes)), np.float32)
     known = (labels >= 0) & (labels < len(classes))
     drawn = pixels.astype(np.float32)
     drawn[known] = (1 - BLEND) * drawn[known] + BLEND * palette[labels[known]]
     image, _ = enlarged(drawn.round().astype(np.uint8))
-    if not legend:
-        return np.asarray(image)
     counts = np.bincount(labels[known], minlength=len(classes))
     present = sorted(np.flatnonzero(counts), key=lambda label: -counts[label])
     entries = [

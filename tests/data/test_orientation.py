@@ -107,7 +107,7 @@ def test_drawings_show_what_was_trained_and_measured(photo, tmp_path, monkeypatc
     hook = predictions.SamplePredictionsHook(task="segmentation")
     hook.kept = [SimpleNamespace(img_path=str(photo))]
     loader = SimpleNamespace(dataset=SimpleNamespace(metainfo={}))
-    hook._draw(SimpleNamespace(work_dir=str(tmp_path)), loader)
+    hook._draw(SimpleNamespace(work_dir=str(tmp_path), cfg={}), loader)
     assert (white(drawn[0]) == EXPECTED).all()
     assert (white(_thumbnail(photo)) == EXPECTED).all()
 

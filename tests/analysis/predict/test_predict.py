@@ -89,34 +89,25 @@ def test_objects_are_those_of_the_test(name, runs, tested, predict, tmp_path):
         assert (tmp_path / f"out/pictures/{image['file_name']}").with_suffix(".png").is_file()
 
 
-def test_label_maps_have_the_values_of_the_data(runs, tested, predict, tmp_path):
+@pytest.mark.parametrize("reduced", [True, False])
+def test_label_maps_have_the_values_of_the_data(reduced, runs, tested, predict, tmp_path):
     run, expected = runs("segmentation"), tested("segmentation")
-    done = predict(run.folder, images(run), "--out", tmp_path / "out")
+    content = torch.load(run.checkpoint, weights_only=False)
+    assert content["meta"]["dataset_meta"]["reduce_zero_label"]  # 0 is no class of the demo
+    content["meta"]["dataset_meta"]["reduce_zero_label"] = reduced
+    torch.save(content, tmp_path / "epoch_1.pth")
+    done = predict(tmp_path / "epoch_1.pth", images(run), "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     for path, sample in expected.items():
         name = path.rpartition("/")[2].rpartition(".")[0]
-        labels = np.asarray(Image.open(tmp_path / f"out/labels/{name}.png"))
-        predicted = sample.pred_sem_seg.data[0].numpy()
-        assert labels.shape == sample.ori_shape
-        assert (labels == predicted).all()  # the demo's zero is a class
-    rows = table(tmp_path / "out/classes.csv")
-    assert rows[0]["value"] == "0"
-    assert sum(int(row["pixels"]) for row in rows) == sum(
-        s.pred_sem_seg.data.numel() for s in expected.values()
-    )
-
-
-def test_a_zero_that_is_no_class_is_never_predicted(runs, tested, predict, tmp_path):
-    run, expected = runs("segmentation"), tested("segmentation")
-    content = torch.load(run.checkpoint, weights_only=False)
-    content["meta"]["dataset_meta"]["reduce_zero_label"] = True
-    torch.save(content, tmp_path / "iter_1.pth")
-    predict(tmp_path / "iter_1.pth", images(run), "--out", tmp_path / "out")
-    for path, sample in expected.items():
-        name = path.rpartition("/")[2].rpartition(".")[0]
         labels = Image.open(tmp_path / f"out/labels/{name}.png")
-        assert (np.asarray(labels) == sample.pred_sem_seg.data[0].numpy() + 1).all()
-        assert labels.getpalette()[:3] == [0, 0, 0]
+        assert labels.size[::-1] == sample.ori_shape
+        assert (np.asarray(labels) == sample.pred_sem_seg.data[0].numpy() + reduced).all()
+        assert (labels.getpalette()[:3] == [0, 0, 0]) == reduced
+    rows = table(tmp_path / "out/classes.csv")
+    assert [int(row["value"]) for row in rows] == list(range(reduced, 11 + reduced))
+    pixels = sum(sample.pred_sem_seg.data.numel() for sample in expected.values())
+    assert sum(int(row["pixels"]) for row in rows) == pixels
 
 
 def test_a_pretraining_shows_reconstructions(runs, predict, data, tmp_path):
