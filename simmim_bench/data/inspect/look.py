@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 
-from simmim_bench.data.image_files import not_images, shown
+from simmim_bench.data.image_files import not_images, read_regular, shown
 from simmim_bench.data.inspect.boxes import NAME_FILES
 from simmim_bench.data.inspect.found import Found, folder_of, name_of, stem_of
 from simmim_bench.data.inspect.labels import Labels, label_total, look_at_labels
@@ -191,31 +193,36 @@ def _names(found: Found) -> list[str]:
     if found.is_packed:
         return problems
     images = {str(path.relative_to(found.listing.folder)) for path in found.images()}
-    same = Counter(f"{folder_of(name)}/{stem_of(name).lower()}" for name in images)
-    twice = sorted(name.removeprefix("./") for name, number in same.items() if number > 1)
+    stems = Counter(f"{folder_of(name)}/{stem_of(name).lower()}" for name in images)
+    twice = sorted(name.removeprefix("./") for name, number in stems.items() if number > 1)
     if twice:
         problems.append(f"{_count(len(twice), 'name')} of several images each: {listed(twice)}")
     for one, other in combinations(found.splits, 2):
         if one.name == other.name:
             continue
-        shared = _content(list(one.images)) & _content(list(other.images))
-        if shared:
-            names = sorted(name for name, _ in shared)
+        ours, theirs = _by_name_and_size(one.images), _by_name_and_size(other.images)
+        same = sorted(key[0] for key in ours.keys() & theirs if _equal(ours[key], theirs[key]))
+        if same:
             problems.append(
-                f"{_count(len(shared), 'image')} of {other.name} with name and size of an image of "
-                f"{one.name}, perhaps the same: {listed(names)}"
+                f"{_count(len(same), 'image')} of {other.name or 'the others'} with name and "
+                f"content of an image of {one.name or 'the others'}: {listed(same)}"
             )
     return problems
 
 
-def _content(paths: list[Path]) -> set[tuple[str, int]]:
-    found = set()
+def _by_name_and_size(paths: Iterable[Path]) -> dict[tuple[str, int], Path]:
+    found = {}
     for path in paths:
-        try:
-            found.add((path.name, os.stat(path).st_size))  # noqa: PTH116  (many)
-        except OSError:
-            continue
+        with suppress(OSError):
+            found[path.name, os.stat(path).st_size] = path  # noqa: PTH116  (many)
     return found
+
+
+def _equal(one: Path, other: Path) -> bool:
+    try:
+        return read_regular(one) == read_regular(other)
+    except OSError:
+        return False
 
 
 def _skipped(found: Found) -> str:
