@@ -190,6 +190,7 @@ def _add_painting(commands: Subparsers) -> None:
     )
     add("--out", type=cli.folder, required=True, metavar="DIR", help="folder of record and gallery")
     add("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="as for the pretraining")
+    _add_size(parser)
     add("--rows", type=int, default=8, help="images of the gallery (default: 8)")
 
 
@@ -222,7 +223,14 @@ def _pretrained() -> argparse.ArgumentParser:
     parent.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="override config values"
     )
+    _add_size(parent)
     return parent
+
+
+def _add_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--image-size", type=cli.positive, metavar="N", help="as for the pretraining"
+    )
 
 
 def _images() -> argparse.ArgumentParser:

@@ -41,7 +41,12 @@ def build(config: Mapping[str, Any], scope: str) -> Any:
 
 
 def open_pretraining(
-    config: str, checkpoint: Path, overrides: Sequence[str] = (), *, data: str | None = None
+    config: str,
+    checkpoint: Path,
+    overrides: Sequence[str] = (),
+    *,
+    data: str | None = None,
+    image_size: int | None = None,
 ) -> tuple[Any, Any]:
     """Prepare the process and open the whole model of a pretraining.
 
@@ -50,6 +55,7 @@ def open_pretraining(
         checkpoint: ``epoch_N.pth``, or the folder of a finished run.
         overrides: ``KEY=VALUE`` changes of the config.
         data: ``--data`` of the pretraining.
+        image_size: ``--image-size`` of the pretraining.
 
     Returns:
         The config, and the model in evaluation mode on the CPU.
@@ -58,7 +64,8 @@ def open_pretraining(
         BenchError: If the config is not one of a pretraining, the model predicts no images, or
             the checkpoint does not fit.
     """
-    cfg = load_recipe(config, Changes(overrides=tuple(overrides), data=data))
+    changes = Changes(overrides=tuple(overrides), data=data, image_size=image_size)
+    cfg = load_recipe(config, changes)
     if "pretraining" not in cfg:
         raise BenchError(
             f"{config} is not a pretraining config, so its model predicts no images; give a "

@@ -40,7 +40,13 @@ def reconstruct(args: argparse.Namespace, console: Console) -> None:
     )
     from simmim_bench.training.failures import explained
 
-    cfg, model = open_pretraining(args.config, args.checkpoint, args.cfg_options, data=args.data)
+    cfg, model = open_pretraining(
+        args.config,
+        args.checkpoint,
+        args.cfg_options,
+        data=args.data,
+        image_size=args.image_size,
+    )
     with explained(args.config):
         if args.bands is not None:
             cfg[KEY] = args.bands

@@ -177,6 +177,7 @@ class _Builder:
             *resources.flags(self.profile.processes(resources)),
             *(["--data", data] if data else []),
             *(["--dataset-name", step.dataset_name] if step.dataset_name else []),
+            *_sized(step.image_size),
             *(["--cfg-options", *options] if options else []),
         )
         processes = self.profile.processes(resources)
@@ -200,12 +201,14 @@ class _Builder:
                 **({"precision": resources.precision} if resources.precision else {}),
                 **({"data": _data(data)} if data else {}),
                 **({"dataset name": step.dataset_name} if step.dataset_name else {}),
+                **({"image size": step.image_size} if step.image_size else {}),
                 **hashes,
             },
             threads=resources.threads,
             config=config,
             options=tuple(options),
             data=data or "",
+            image_size=step.image_size,
             processes=processes,
             gpus=processes if self.profile.on_gpus else 0,
             memory_mb=resources.memory,
@@ -265,6 +268,7 @@ class _Builder:
                 *("--protocol", protocol, "--out", self._relative(target)),
                 *(["--data", data] if data else []),
                 *(["--dataset-name", step.dataset_name] if step.dataset_name else []),
+                *_sized(pretrain.image_size),
                 *(["--cfg-options", *pretrain.options] if pretrain.options else []),
             ),
             result=self._manifest(identifier),
@@ -311,6 +315,10 @@ class _Builder:
 
 def _tool(name: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, f"tools/{name}.py", *arguments)
+
+
+def _sized(image_size: int | None) -> list[str]:
+    return ["--image-size", str(image_size)] if image_size else []
 
 
 def _data(given: str) -> str:

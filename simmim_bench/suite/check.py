@@ -44,7 +44,7 @@ def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str
     unreadable = {stage.config: stage.problem for stage in reversed(plan.stages) if stage.problem}
     # Seeds share a config and its overrides.
     runs = {
-        (stage.id.split("/")[0], stage.config, stage.options, stage.data): stage
+        (stage.id.split("/")[0], stage.config, stage.options, stage.data, stage.image_size): stage
         for stage in stages
         if stage.config and not stage.problem
     }

@@ -36,6 +36,7 @@ class Stage:
         config: Config of a training, from the root; empty for other tools.
         options: Its overrides, ``KEY=VALUE``.
         data: Own data that it reads; empty: those that the config names.
+        image_size: Shorter side of its images; None: that of the config.
         processes: Processes of a training.
         gpus: GPUs that it gets; 0 where there are none.
         memory_mb: Main memory that it needs, if stated.
@@ -54,6 +55,7 @@ class Stage:
     config: str = ""
     options: tuple[str, ...] = ()
     data: str = ""
+    image_size: int | None = None
     processes: int = 1
     gpus: int = 0
     memory_mb: int | None = None
@@ -90,7 +92,9 @@ class Plan:
         """
         from simmim_bench.recipe.command_line import Changes, load_recipe  # not in each stage
 
-        changes = Changes(overrides=stage.options, data=stage.data or None)
+        changes = Changes(
+            overrides=stage.options, data=stage.data or None, image_size=stage.image_size
+        )
         return load_recipe(str(self.root / stage.config), changes)
 
     def folder_of(self, stage: Stage) -> Path:

@@ -124,6 +124,8 @@ class Step(Strict):
         data: Own data instead of those that the config names, by their name or folder, as
             `prepare_data.py import` wrote them.
         dataset_name: What tables call the data, if they are not those that the config names.
+        image_size: Shorter side of the images in pixels, if it is not that of the config; crops,
+            windows and masks follow.
         resources: Instead of the suite's.
         gpu_hours: Estimated cost of one run, GPUs times hours; for the plan.
     """
@@ -133,6 +135,7 @@ class Step(Strict):
     uses: dict[str, Name] = {}
     data: Data | None = None
     dataset_name: Annotated[str, AfterValidator(checked_name)] | None = None
+    image_size: Annotated[int, Field(ge=1, strict=True)] | None = None
     resources: Resources | None = None
     gpu_hours: float | None = Field(default=None, ge=0)
 

@@ -115,6 +115,18 @@ def test_a_dry_run_says_that_data_are_missing_or_do_not_fit(data, message, own):
         own.run(dry_run=True)
 
 
+def test_a_step_has_its_image_size(own):
+    sized = {"config": "configs/cls_net.py", "image_size": 96}
+    own.write_suite(tasks={"a": sized, "b": "configs/det_net.py"})
+    plan = own.plan()
+    commands = {stage.id: " ".join(stage.command) for stage in plan.stages}
+    assert "--image-size 96" in commands["finetune/a/scratch__net/seed0"]
+    assert "--image-size" not in commands["finetune/b/scratch__net/seed0"]
+    assert plan.stage("finetune/a/scratch__net/seed0").inputs["image size"] == 96
+    with pytest.raises(BenchError, match=r"configs/cls_net.py states no image_size in"):
+        own.run(dry_run=True)
+
+
 def test_the_schema_of_suites_knows_the_key():
     from tests.suite.conftest import ROOT
 

@@ -56,7 +56,7 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
     protocol, run = _read_protocol(args.protocol, args.data), _read_run(args.run)
     reference, images = load_reference(protocol, args.protocol), held_out(protocol)
     data = identify(args.protocol, protocol, name_of(args))
-    predictor = load_predictor(args.config, args.run, overrides=args.cfg_options)
+    predictor = load_predictor(args.config, args.run, args.cfg_options, image_size=args.image_size)
     stated = protocol.protocol.image_size
     if predictor.image_size != (stated, stated):
         raise BenchError(

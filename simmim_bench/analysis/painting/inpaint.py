@@ -51,7 +51,9 @@ def run_inpaint(args: argparse.Namespace, console: Console) -> None:
     targets = name_outputs(paths, args.out)
     images = [read_image(path, upright=True) for path in paths]
     given = read_mask(args.mask) if args.mask else None
-    predictor = load_predictor(args.config, args.checkpoint, args.cfg_options)
+    predictor = load_predictor(
+        args.config, args.checkpoint, args.cfg_options, image_size=args.image_size
+    )
     name = f"mask {args.mask}" if args.mask else f"a random mask of --ratio {args.ratio}"
     masks = []
     for number, image in enumerate(images):

@@ -27,7 +27,9 @@ def serve(args: argparse.Namespace, console: Console) -> None:
     Raises:
         BenchError: If Gradio is missing, config or checkpoint is not usable, or the port is in use.
     """
-    page = make_page(load_predictor(args.config, args.checkpoint, args.cfg_options))
+    page = make_page(
+        load_predictor(args.config, args.checkpoint, args.cfg_options, image_size=args.image_size)
+    )
     where = {"server_name": args.host, "server_port": args.port or None}
     try:
         page.launch(**where, quiet=True, prevent_thread_lock=True)

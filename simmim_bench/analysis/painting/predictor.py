@@ -94,13 +94,20 @@ class Predictor:
         return values
 
 
-def load_predictor(config: str, checkpoint: Path, overrides: Sequence[str] = ()) -> Predictor:
+def load_predictor(
+    config: str,
+    checkpoint: Path,
+    overrides: Sequence[str] = (),
+    *,
+    image_size: int | None = None,
+) -> Predictor:
     """Open the model of a pretraining, on the GPU if there is one.
 
     Args:
         config: Config of a pretraining.
         checkpoint: ``epoch_N.pth``, or the folder of a finished run.
         overrides: ``KEY=VALUE`` changes of the config.
+        image_size: ``--image-size`` of the pretraining.
 
     Raises:
         BenchError: If the config is not one of a pretraining, the model predicts no images, the
@@ -111,7 +118,7 @@ def load_predictor(config: str, checkpoint: Path, overrides: Sequence[str] = ())
     from simmim_bench.analysis.models import open_pretraining
     from simmim_bench.training.failures import explained
 
-    cfg, model = open_pretraining(config, checkpoint, overrides)
+    cfg, model = open_pretraining(config, checkpoint, overrides, image_size=image_size)
     stated = cfg.pretraining.image_size
     size = (stated, stated) if isinstance(stated, int) else tuple(stated)
     steps = cfg.train_dataloader.dataset.pipeline

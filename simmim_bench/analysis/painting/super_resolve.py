@@ -69,7 +69,9 @@ def run_super_resolve(args: argparse.Namespace, console: Console) -> None:
     paths = find_images(args.images)
     targets = name_outputs(paths, args.out)
     images = [read_image(path, upright=True) for path in paths]
-    predictor = load_predictor(args.config, args.checkpoint, args.cfg_options)
+    predictor = load_predictor(
+        args.config, args.checkpoint, args.cfg_options, image_size=args.image_size
+    )
     shown = track(images, "enlarging", console=console, disable=not console.is_terminal)
     large = [super_resolve(predictor, image, scale=args.scale, seed=args.seed) for image in shown]
     for target, pixels in zip(targets, large, strict=True):

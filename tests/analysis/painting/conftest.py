@@ -103,6 +103,7 @@ def call(tmp_path, monkeypatch, images, make_run):
             (tmp_path / "protocol.py").write_text(named)
         given = {
             "config": "simmim.py", "run": make_run.folder, "rows": 2, "cfg_options": [],
+            "image_size": None,
             "dataset_name": None, "data": None,
             "protocol": str(tmp_path / "protocol.py"), "out": tmp_path / "out", **changes,
         }  # fmt: skip

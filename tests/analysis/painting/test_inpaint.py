@@ -68,7 +68,7 @@ def call(checkpoint, files, **changes):
     given = {
         "config": str(PRETRAIN), "checkpoint": checkpoint, "images": [files / "image.png"],
         "mask": files / "mask.png", "ratio": 0.6, "seed": 0, "out": files / "out",
-        "cfg_options": [], **changes,
+        "image_size": None, "cfg_options": [], **changes,
     }  # fmt: skip
     said = io.StringIO()
     run_inpaint(argparse.Namespace(**given), Console(file=said))

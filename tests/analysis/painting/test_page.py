@@ -61,7 +61,14 @@ def test_the_address_is_that_of_the_page(monkeypatch, given, asked):
     monkeypatch.setattr(module, "load_predictor", lambda *_: None)
     monkeypatch.setattr(module, "make_page", lambda _: made)
     said = io.StringIO()
-    given = {"config": "", "checkpoint": "", "cfg_options": [], "host": "localhost", "port": given}
+    given = {
+        "config": "",
+        "checkpoint": "",
+        "image_size": None,
+        "cfg_options": [],
+        "host": "localhost",
+        "port": given,
+    }
     module.serve(argparse.Namespace(**given), Console(file=said))
     assert made.launch.call_args.kwargs["server_port"] == asked
     assert said.getvalue() == "serving: http://localhost:7861\n"

@@ -91,7 +91,14 @@ def test_other_scales_are_refused(predictor, image):
 def test_the_tool_writes_what_the_function_returns(checkpoint, predictor, files, image):
     def call(**changes):
         given = {"config": PRETRAIN, "checkpoint": checkpoint, "images": [files / "image.png"]}
-        given |= {"scale": 2, "seed": 1, "out": files / "out", "cfg_options": [], **changes}
+        given |= {
+            "scale": 2,
+            "seed": 1,
+            "out": files / "out",
+            "image_size": None,
+            "cfg_options": [],
+            **changes,
+        }
         module.run_super_resolve(argparse.Namespace(**given), Console(quiet=True))
 
     call()
