@@ -58,7 +58,7 @@ def test_what_the_page_refuses(predictor, drawn):
 def test_the_address_is_that_of_the_page(monkeypatch, given, asked):
     """Gradio takes the first free port where none is given, and cannot serve from port 0."""
     made = Mock(server_port=7861)
-    monkeypatch.setattr(module, "load_predictor", lambda *_: None)
+    monkeypatch.setattr(module, "load_predictor", lambda *_, **__: None)
     monkeypatch.setattr(module, "make_page", lambda _: made)
     said = io.StringIO()
     given = {
