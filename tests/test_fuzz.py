@@ -15,6 +15,7 @@ FAST = settings(
 )
 SLOW = {"folders of runs": 2, "records, valid hash": 2, "suite files": 8, "images": 10}
 SLOW |= {"config files, run": 4, "--cfg-options": 4, "conversions": 2, "checkpoint contents": 4}
+SLOW |= {"repositories of the Hub": 4}
 SLOW |= {"cited results": 6, "URLs": 20, "state dicts": 8}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from benchmarks.fuzzing.results import Prepared
-from benchmarks.fuzzing.values import TEXTS
+from benchmarks.fuzzing.values import TEXTS, as_json, changed
 from benchmarks.fuzzing.worker import Case, LieError
 
 
@@ -56,4 +56,33 @@ def urls(folder: Path) -> Prepared:
     return st.one_of(address, st.text(max_size=20), st.sampled_from(TEXTS)), read
 
 
-CASES = (Case("URLs", 1.5, urls),)
+def repositories(folder: Path) -> Prepared:
+    """``config.json`` and the index of parts of a repository of the Hugging Face Hub."""
+    import timm
+    from safetensors.torch import save_file
+
+    from simmim_bench.weights.address import parse_address
+    from simmim_bench.weights.fetch import fetch
+    from simmim_bench.weights.foreign import convert_weights
+
+    state = timm.create_model(
+        "convnext_atto", depths=(1, 1, 1, 1), dims=(8, 16, 24, 32)
+    ).state_dict()
+    save_file(state, folder / "part.safetensors")
+    config = {"architecture": "convnext_atto", "num_classes": 1000, "pretrained_cfg": {"tag": "x"}, "model_args": {"depths": [1, 1, 1, 1], "dims": [8, 16, 24, 32]}}  # fmt: skip
+    index = {"metadata": {"total_size": 9}, "weight_map": {"a": "part.safetensors"}}
+
+    def read(content: tuple[object, object]) -> None:
+        for name, value in zip(
+            ("config.json", "model.safetensors.index.json"), content, strict=True
+        ):
+            (folder / name).write_bytes(as_json(value))
+        address = parse_address(str(folder))
+        convert_weights(address, fetch(address))
+
+    return st.one_of(
+        st.tuples(changed(config), st.just(index)), st.tuples(st.just(config), changed(index))
+    ), read
+
+
+CASES = (Case("URLs", 1.5, urls), Case("repositories of the Hub", 0.7, repositories))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -171,6 +172,8 @@ def convert_file(
     write_conversion(conversion, destination, stated)
     sys.stdout.write(conversion.report.table())
     sys.stdout.write(f"wrote {destination} and {report_path(destination).name}\n")
+    if conversion.layout.library == "simmim_bench":
+        sys.stdout.write(f"next: python tools/evaluate.py {shlex.quote(str(destination))}\n")
 
 
 def named(name: str, flag: str) -> str:
