@@ -124,6 +124,9 @@ def _work(case: Case, inputs: int, start: int, skip: int, send: Any) -> None:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
         try:
+            from simmim_bench import ops
+
+            ops.install()  # as every command does
             strategy, read = case.prepare(Path(name))
         except BaseException as error:
             send.send(("traceback", 0.0, f"the class cannot be prepared: {error!r}", ""))

@@ -10,6 +10,7 @@ from torchvision.models import VisionTransformer as TorchvisionViT
 from torchvision.models import resnet18
 
 from simmim_bench.errors import BenchError
+from simmim_bench.weights.convert.architecture import infer_architecture
 from simmim_bench.weights.convert.conversion import convert_checkpoint
 from simmim_bench.weights.convert.libraries import loaded_backbone
 from simmim_bench.weights.convert.source import Source
@@ -114,6 +115,16 @@ def test_moco_v3_vit_small_has_twelve_heads(record_property):
         convert({"state_dict": dict(model.state_dict())}).report.architecture["arch"]["num_heads"]
         == 6
     )  # as timm's
+
+
+@pytest.mark.parametrize(("width", "heads"), [(192, 3), (768, 12), (1024, 16), (1280, 16)])
+def test_heads_of_published_widths(width, heads):
+    """ViT-H has heads of 80 channels: https://arxiv.org/abs/2010.11929, table 1."""
+    state = {
+        "patch_embed.projection.weight": torch.empty(width, 3, 16, 16),
+        "layers.0.ffn.layers.0.0.weight": torch.empty(4 * width, width),
+    }
+    assert infer_architecture("plain_vit", state).config["arch"]["num_heads"] == heads
 
 
 def test_moco_v3_resnet(resnet, record_property):
