@@ -49,6 +49,12 @@ def parse() -> argparse.Namespace:
         help="smoke: short test runs, never shown beside full runs (default: full)",
     )
     parser.add_argument(
+        "--image-size",
+        type=cli.positive,
+        metavar="N",
+        help="shorter side of the images in pixels (default: that of the recipes)",
+    )
+    parser.add_argument(
         "--out", type=cli.folder, help="folder for everything (default: work_dirs/evaluate-<name>)"
     )
     parser.add_argument(

@@ -42,6 +42,7 @@ class Request:
         against: Other weights, ``scratch`` or ``none``.
         seeds: Number of seeds.
         kind: ``smoke`` for test runs, which weights of smoke runs always are.
+        image_size: Instead of that of the recipes.
         out: Folder for everything; None for one below ``work_dirs``.
         dry_run: Write the files and say what would run; run nothing.
         cores: CPU threads in use at any time; None for all.
@@ -54,6 +55,7 @@ class Request:
     against: Sequence[str] = (SCRATCH,)
     seeds: int = 1
     kind: Kind = "full"
+    image_size: int | None = None
     out: Path | None = None
     dry_run: bool = False
     cores: int | None = None
@@ -72,7 +74,9 @@ def evaluate(request: Request, console: Console) -> int:
     jobs = find_jobs(request.tasks, request.data)
     entries = find_entries([request.weights, *_others(request.against)])
     recipes = {
-        (entry.backbone, job.name): recipe_of(entry, job) for entry in entries for job in jobs
+        (entry.backbone, job.name): recipe_of(entry, job, request.image_size)
+        for entry in entries
+        for job in jobs
     }
     titles = {cfg.protocol.id: name for (_, name), cfg in recipes.items()}
     folder = request.out or request.root / "work_dirs" / f"evaluate-{entries[0].method}"
@@ -90,6 +94,7 @@ def evaluate(request: Request, console: Console) -> int:
         scratch=scratch,
         seeds=request.seeds,
         kind="smoke" if any(e.card["kind"] == "smoke" for e in entries) else request.kind,
+        image_size=request.image_size,
         hours=hours,
         machine=cost.machine(),
     )

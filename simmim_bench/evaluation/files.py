@@ -58,15 +58,16 @@ class Entry:
         return self.backbone == plain_name(backbone_name(self.card))
 
 
-def recipe_of(entry: Entry, job: Job) -> Any:
-    """The recipe of a task with the backbone of some weights.
+def recipe_of(entry: Entry, job: Job, image_size: int | None = None) -> Any:
+    """The recipe of a task with the backbone of some weights, at its image size or another.
 
     Raises:
         BenchError: If it does not fit the backbone or the data.
     """
     data = None if job.own is None else str(job.own.folder)
     return load_recipe(
-        str(job.config(Levels(entry.card).shape)), Changes(card=entry.card, data=data)
+        str(job.config(Levels(entry.card).shape)),
+        Changes(card=entry.card, data=data, image_size=image_size),
     )
 
 
@@ -78,6 +79,7 @@ def write_files(
     scratch: bool,
     seeds: int,
     kind: Kind,
+    image_size: int | None = None,
     hours: Mapping[tuple[str, str], float],
     machine: str,
 ) -> Path:
@@ -90,6 +92,7 @@ def write_files(
         scratch: Whether random weights are measured too.
         seeds: Number of seeds.
         kind: ``smoke`` for test runs.
+        image_size: Instead of that of the recipes.
         hours: Estimate by name of backbone and task.
         machine: Where it was timed.
 
@@ -108,12 +111,14 @@ def write_files(
         folder=shown(folder),
         machine=machine,
     )
-    content = {
+    content: dict[str, Any] = {
         "name": folder.name,
         "kind": kind,
         "seeds": seeds,
         **_matrix(folder, entries, jobs, scratch=scratch, hours=hours),
     }
+    for task in content["tasks"].values():
+        task.update({"image_size": image_size} if image_size else {})
     _write(suite, header + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100))
     return suite
 

@@ -86,6 +86,13 @@ def test_the_kind_is_that_of_the_command_line(weights, tmp_path):
     assert (suite.kind, suite.baselines) == ("smoke", [])
 
 
+def test_another_image_size_stands_in_the_suite(weights, tmp_path):
+    entries, jobs = find_entries([weights("mine")]), find_jobs(["knn"], [])
+    assert recipe_of(entries[0], jobs[0], 96).model.backbone.img_size == 96
+    suite = load_suite(write(tmp_path / "out", entries, jobs, image_size=96))
+    assert suite.tasks["knn"].image_size == 96
+
+
 def test_the_folder_has_weights_of_its_own(weights, tmp_path):
     entries = find_entries([weights("mine")])
     write(tmp_path / "out", entries, find_jobs(["knn"], []))
