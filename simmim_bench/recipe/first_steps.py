@@ -34,7 +34,9 @@ def _command(config: str, dataset: OwnDataset) -> str:
     words += [] if "pretraining" in cfg else ["--from-scratch"]
     loader, changes = cfg.train_dataloader, []
     if loader.get("drop_last") and loader.batch_size > dataset.images.train:
-        changes.append(f"train_dataloader.batch_size={dataset.images.train}")
+        recipe = cfg.auto_scale_lr.base_batch_size  # is reached by accumulation
+        fits = (size for size in range(dataset.images.train, 0, -1) if recipe % size == 0)
+        changes.append(f"train_dataloader.batch_size={next(fits)}")
     if max(cfg.model.get("neighbours") or [0]) > dataset.images.train:
         parts = ("model", "val_evaluator", "test_evaluator")
         changes += [f"{part}.neighbours=[{max(1, dataset.images.train // 2)}]" for part in parts]

@@ -11,6 +11,7 @@ from simmim_bench.data.own import Images, OwnDataset, read_dataset, write_datase
 from simmim_bench.errors import BenchError
 from simmim_bench.recipe.command_line import Changes, load_recipe, own_data
 from simmim_bench.recipe.dataset import BOXES_ALONE, FITTING, boxes_alone, use_dataset
+from simmim_bench.recipe.first_steps import first_steps
 
 CLASSES = ("Ähre", "Blüte", "Zweig")
 
@@ -80,6 +81,12 @@ def test_top_5_is_measured_of_fewer_classes_and_a_protocol_keeps_its_metrics():
     assert few.val_evaluator.type == few.test_evaluator.type == "simmim_bench.Accuracy"
     assert many.val_evaluator.type == "Accuracy"
     assert few.protocol == many.protocol == load_config(config).protocol
+
+
+def test_the_command_for_few_images_has_a_batch_that_the_recipe_s_is_a_multiple_of(tmp_path):
+    write_dataset(own("unlabelled", images=Images(train=40, val=0)), tmp_path)
+    (command,) = first_steps(read_dataset(tmp_path))
+    assert command.endswith("--cfg-options train_dataloader.batch_size=32")  # of 64
 
 
 def test_a_detection_reads_the_annotations_of_both_parts():
