@@ -201,7 +201,7 @@ class _Builder:
                 **({"precision": resources.precision} if resources.precision else {}),
                 **({"data": _data(data)} if data else {}),
                 **({"dataset name": step.dataset_name} if step.dataset_name else {}),
-                **({"image size": step.image_size} if step.image_size else {}),
+                **({"image size": str(step.image_size)} if step.image_size else {}),
                 **hashes,
             },
             threads=resources.threads,

@@ -122,7 +122,7 @@ def test_a_step_has_its_image_size(own):
     commands = {stage.id: " ".join(stage.command) for stage in plan.stages}
     assert "--image-size 96" in commands["finetune/a/scratch__net/seed0"]
     assert "--image-size" not in commands["finetune/b/scratch__net/seed0"]
-    assert plan.stage("finetune/a/scratch__net/seed0").inputs["image size"] == 96
+    assert plan.stage("finetune/a/scratch__net/seed0").inputs["image size"] == "96"
     with pytest.raises(BenchError, match=r"configs/cls_net.py states no image_size in"):
         own.run(dry_run=True)
 
