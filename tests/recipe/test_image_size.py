@@ -68,7 +68,7 @@ def test_every_config_at_another_size(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", LEAVES)
+@pytest.mark.parametrize("name", [name for name in LEAVES if not name.startswith("any/")])
 def test_every_model_is_built_at_another_size(name, monkeypatch):
     cfg, _ = changed(name)
     if "checkpoint" in str(cfg.model) or "palette" in str(cfg.model):
