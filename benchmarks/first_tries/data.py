@@ -215,7 +215,7 @@ def palette(demo: Demo, folder: Path) -> None:
             labels = np.array(Image.open(source / "annotations" / part / f"{path.stem}.png")) % 4
             labels[:3] = 255
             drawn = Image.fromarray(labels.astype(np.uint8), "P")
-            drawn.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+            drawn.putpalette([channel * 37 % 256 for channel in range(3 * 256)])
             target = folder / "mask" / split / f"{path.stem}.png"
             target.parent.mkdir(parents=True, exist_ok=True)
             drawn.save(target)
