@@ -11,7 +11,7 @@ from dataclasses import dataclass
 PREPARE = "python tools/prepare_data.py"
 TRAIN = "python tools/train.py"
 SMALL = "configs/small"
-PRETRAIN = f"{TRAIN} {SMALL}/simmim_swin-demo.py --kind smoke --epochs 6"
+PRETRAIN = f"{TRAIN} {SMALL}/simmim_swin-demo.py --kind smoke --epochs 9"
 PRETRAINED = "--pretrained '{work}/photos/export/backbone.pth'"
 
 
@@ -244,10 +244,10 @@ USE = (
         name="train a finished pretraining longer, under a name of its own",
         commands=(
             f"{PRETRAIN} --data mixed --name mine --work-dir '{{work}}/mine'",
-            f"{TRAIN} {SMALL}/simmim_swin-demo.py --kind smoke --epochs 8 --data mixed --name mine "
+            f"{TRAIN} {SMALL}/simmim_swin-demo.py --kind smoke --epochs 11 --data mixed --name mine "
             "--work-dir '{work}/mine' --resume",
         ),
-        says="Saving checkpoint at 8 epochs",
+        says="Saving checkpoint at 11 epochs",
     ),
     Task(
         name="continue pretraining from an export on other images",
