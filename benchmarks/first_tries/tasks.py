@@ -244,8 +244,8 @@ USE = (
         name="train a finished pretraining longer, under a name of its own",
         commands=(
             f"{PRETRAIN} --data mixed --name mine --work-dir '{{work}}/mine'",
-            f"{TRAIN} {SMALL}/simmim_swin-demo.py --kind smoke --epochs 11 --data mixed --name mine "
-            "--work-dir '{work}/mine' --resume",
+            f"{TRAIN} {SMALL}/simmim_swin-demo.py --kind smoke --epochs 11 --data mixed "
+            "--name mine --work-dir '{work}/mine' --resume",
         ),
         says="Saving checkpoint at 11 epochs",
     ),
