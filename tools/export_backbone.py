@@ -1,6 +1,7 @@
 """Export the backbone of a pretraining checkpoint for the downstream tasks."""
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -33,7 +34,9 @@ def run() -> None:
     ops.install()
     from simmim_bench.weights.export import run_export
 
-    sys.stdout.write(f"wrote {run_export(args.checkpoint, args.out)}\n")
+    weights = run_export(args.checkpoint, args.out)
+    command = f"python tools/evaluate.py {shlex.quote(str(weights))}"
+    sys.stdout.write(f"wrote {weights}\nnext: {command}\n")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -177,7 +178,8 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
     target = Path(cfg.work_dir) / RECORD
     makers = makers_of(_origins(run, source.parent, set()))
     atomic_write_json(target, make_record(evaluated, source, makers).as_json())
-    return f"record: {target}"
+    command = f"python tools/leaderboard.py add {shlex.quote(str(target))}"
+    return f"record: {target}; next: {command}"
 
 
 def _evaluated_config(trained: ConfigRef | None, more: list[str]) -> ConfigRef | None:

@@ -8,6 +8,7 @@ the manifest at the end.
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from simmim_bench.training.mistakes import check_mistakes
 from simmim_bench.training.process import leave, prepare
 from simmim_bench.training.run import Note, Run, check_origin, make_run
 from simmim_bench.training.weights import for_channels, local_weights
+
+PREDICTED = ("classification", "detection", "segmentation")
+"""Tasks of ``tools/predict.py``."""
 
 
 def train(args: argparse.Namespace) -> None:
@@ -111,6 +115,21 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
                 f"--try passed: {runner.iter} iterations and validation, peak memory "
                 f"{peak_memory_mb(runner):.0f} MiB; nothing was recorded; leave out --try to train"
             )
+        else:
+            runner.logger.info(what_next(run))
+
+
+def what_next(run: Run) -> str:
+    """Where the results of a finished run are, and the command that takes them."""
+    folder = shlex.quote(str(run.work_dir))
+    if run.stage == "pretrain":
+        export = shlex.quote(str(run.work_dir / "export"))
+        following = f"python tools/export_backbone.py {folder} --out {export}"
+    else:
+        following = f"python tools/leaderboard.py build --work-dir {folder}"
+        if run.protocol and run.protocol["task"] in PREDICTED:
+            following += f", or python tools/predict.py {folder} IMAGES"
+    return f"the results are in {run.work_dir}; next: {following}"
 
 
 def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
