@@ -188,7 +188,13 @@ def _add_import(datasets: Subparsers) -> None:
     )
     add("--seed", type=cli.seed, default=0, help="of the split (default: 0)")
     add("--copy", action="store_true", help="copy images (default: link them)")
-    add("--channels", type=int, choices=[1], help="keep grey images as one channel (default: 3)")
+    add(
+        "--channels",
+        type=cli.positive,
+        metavar="N",
+        help="bands of each image: 1 keeps grey, 4 a band that is declared to be alpha (default: "
+        "as most images have, grey as 3, without alpha)",
+    )
     add("--zero", choices=["class", "ignored"], help="what label 0 of label maps is")
     add(
         "--out",
@@ -217,7 +223,7 @@ def _import(args: argparse.Namespace) -> int:
         seed=args.seed,
         copy=args.copy,
         force=args.force,
-        grey=args.channels == 1,
+        channels=args.channels,
         zero=None if args.zero is None else args.zero == "class",
     )
     report = bring_in(name, args.source, data_root(args.out), wishes)

@@ -88,7 +88,7 @@ DATA = (
     Task(
         name="TIFFs of four bands, 12 bits in 16: pretrain, look at reconstructions",
         commands=(
-            *_bring("four_bands"),
+            *_bring("four_bands", "--channels 4"),
             f"{PRETRAIN} --data four_bands --work-dir '{{work}}/four_bands'",
             "python tools/export_backbone.py '{work}/four_bands' --out '{work}/four_bands/export'",
         ),
@@ -97,7 +97,7 @@ DATA = (
     Task(
         name="class folders of four bands from the pretraining of four bands",
         commands=(
-            *_bring("four_band_classes", "--split 0.75"),
+            *_bring("four_band_classes", "--split 0.75", "--channels 4"),
             _train(
                 f"{SMALL}/cifar10_swin-demo.py",
                 "four_band_classes",

@@ -60,7 +60,7 @@ class Wishes:
         seed: Of the split.
         copy: Copy images instead of linking them.
         force: Replace own data of the same name.
-        grey: Keep one channel of grey images.
+        channels: Of each image; None: as the most have, without alpha, grey as three.
         zero: Whether label 0 of label maps is a class; None: decide.
     """
 
@@ -69,7 +69,7 @@ class Wishes:
     seed: int = 0
     copy: bool = False
     force: bool = False
-    grey: bool = False
+    channels: int | None = None
     zero: bool | None = None
 
 
@@ -247,7 +247,7 @@ def _read(source: Path, scratch: Path, wishes: Wishes, skipped: Skipped) -> _Con
         raise BenchError(f"{source} has nothing to import as {KINDS[found.kind]}: {first}")
     with progress_bar("images", len(samples)) as advance:
         looks = look_at(samples, advance)
-    values, kept, notes = common_values(looks, grey=wishes.grey, skipped=skipped)
+    values, kept, notes = common_values(looks, wanted=wishes.channels, skipped=skipped)
     content = _Content(found, kept, looks, values, notes=notes)
     if found.task == "detection":
         content.boxes = boxes_of(found, kept, looks, skipped)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -41,6 +41,7 @@ class Look:
         kind: ``unsigned``, ``signed`` or ``float``.
         low: Smallest value, if it is not unsigned of 8 bits.
         high: Largest value, same.
+        alpha: Whether there is another band, which the file declares to be alpha.
         problem: Why it cannot be used; empty if it can.
     """
 
@@ -51,6 +52,7 @@ class Look:
     kind: str = ""
     low: float = 0.0
     high: float = 0.0
+    alpha: bool = False
     problem: str = ""
 
 
@@ -87,17 +89,20 @@ def _look(path: Path) -> Look:
         return Look(problem=str(error) or type(error).__name__)
     channels = header.channels - header.alpha
     sha256 = hashlib.sha256(content).hexdigest()
-    return Look(sha256, header.size, channels, header.bits, header.kind, low, high)
+    return Look(
+        sha256, header.size, channels, header.bits, header.kind, low, high, alpha=header.alpha
+    )
 
 
 def common_values(
-    looks: Mapping[Sample, Look], *, grey: bool, skipped: Skipped
+    looks: Mapping[Sample, Look], *, wanted: int | None, skipped: Skipped
 ) -> tuple[Values, list[Sample], list[str]]:
     """What the images have in common, those that have it, and sentences about it.
 
     Args:
         looks: From ``look_at``.
-        grey: Whether images of one band stay so; else grey is repeated to three channels.
+        wanted: Number of channels; None: as the most have, grey is repeated to three and a declared
+            alpha band is dropped.
         skipped: Images that cannot be read or have other bands than the most are added.
 
     Raises:
@@ -112,22 +117,44 @@ def common_values(
     if not usable:
         first = next(iter(skipped.sentences()), "nothing was found")
         raise BenchError(f"no image can be used: {first}; restore or convert the files")
-    counts = Counter(_channels(look, grey=grey) for look in usable.values())
+    counts = Counter(_channels(look, wanted) for look in usable.values())
     channels = max(counts, key=lambda number: (counts[number], number == COLOURS, -number))
+    if wanted is not None and wanted not in counts:
+        found = ", ".join(
+            map(str, sorted({look.channels + look.alpha for look in usable.values()}))
+        )
+        raise BenchError(
+            f"--channels {wanted}: no image has {wanted} bands (found: {found}); give one of them"
+        )
+    channels = wanted or channels
     kept = {}
     for sample, look in usable.items():
-        if _channels(look, grey=grey) == channels:
+        if _channels(look, wanted) == channels:
             kept[sample] = look
         else:
-            skipped.add(f"images have not {channels} channels as the most have", sample.name)
+            skipped.add(f"images have not {channels} channels as the others", sample.name)
     values, notes = _values(kept.values(), channels)
-    if not grey and channels == COLOURS and all(look.channels == 1 for look in kept.values()):
-        notes.append("grey images are repeated to three channels (--channels 1 keeps one)")
+    if wanted is None:
+        notes += _what_is_dropped(kept.values(), channels)
     return values, list(kept), notes
 
 
-def _channels(look: Look, *, grey: bool) -> int:
-    return COLOURS if look.channels == 1 and not grey else look.channels
+def _channels(look: Look, wanted: int | None) -> int:
+    if wanted == look.channels + look.alpha:
+        return wanted
+    return COLOURS if look.channels == 1 and wanted in (None, COLOURS) else look.channels
+
+
+def _what_is_dropped(looks: Collection[Look], channels: int) -> list[str]:
+    alpha = sum(look.alpha for look in looks)
+    if channels == COLOURS and all(look.channels == 1 for look in looks):
+        return ["grey images are repeated to three channels (--channels 1 keeps one)"]
+    if alpha:
+        return [
+            f"{alpha} of {len(looks)} images declare a band to be alpha, which is dropped "
+            f"(--channels {channels + 1} keeps it)"
+        ]
+    return []
 
 
 def _values(looks: Any, channels: int) -> tuple[Values, list[str]]:

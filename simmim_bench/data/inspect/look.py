@@ -276,7 +276,7 @@ def _unusual(opened: list[Opened]) -> list[str]:
     found = {
         "with an orientation tag, which is not applied": turned,
         "with several frames, of which the first is read": frames,
-        "with an alpha band, which is dropped": alpha,
+        "with a band that is declared to be alpha: import drops it, --channels keeps it": alpha,
         "in grey, which are read as RGB": grey if len(grey) < len(opened) else [],
         "smaller than 32 pixels": tiny,
     }
