@@ -42,7 +42,9 @@ def test_reconstructions_are_of_images_read_as_in_the_training(four):
 
 
 def test_painting_refuses_other_channels(four, monkeypatch):
-    monkeypatch.setattr(models, "open_pretraining", lambda *_, **__: (four, types.SimpleNamespace()))
+    monkeypatch.setattr(
+        models, "open_pretraining", lambda *_, **__: (four, types.SimpleNamespace())
+    )
     with pytest.raises(BenchError, match="reads images of 4 channels, and painting works in RGB"):
         load_predictor("a.py", Path("a.pth"))
 

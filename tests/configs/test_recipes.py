@@ -14,7 +14,13 @@ LEAVES = sorted(
     for path in ROOT.rglob("*.py")
     if not {"_base_", "generation"} & set(path.relative_to(ROOT).parts)
 )
-SMALL = [name for name in LEAVES if name.startswith(("demo/", "small/")) or "-demo" in name]
+FULL_OF_ANY = ("any/imagenet_", "any/coco_", "any/ade20k_")
+SMALL = [
+    name
+    for name in LEAVES
+    if name.startswith(("demo/", "small/", "any/")) or "-demo" in name
+    if not name.startswith(FULL_OF_ANY)
+]
 FULL = sorted(set(LEAVES) - set(SMALL))
 OF_SIMMIM = [
     name
@@ -23,6 +29,10 @@ OF_SIMMIM = [
     or "WarmupCosineLR" in str(read_config(ROOT / name).param_scheduler)
 ]
 FLOAT32 = {
+    "any/ade20k_upernet_160k.py": "as upernet_swin-b_160k",
+    "any/coco_faster-rcnn_fpn_1x.py": "as Mask R-CNN",
+    "any/coco_mask-rcnn_fpn_1x.py": "as mask-rcnn_swin-b_fpn_1x",
+    "any/imagenet_knn.py": "nothing is learned",
     "ade20k/upernet_resnet-50_160k.py": "mmsegmentation, configs/upernet",
     "ade20k/upernet_swin-b_160k.py": "Swin-Transformer-Semantic-Segmentation",
     "ade20k/upernet_swin-l_160k_640.py": "the same",
@@ -77,7 +87,7 @@ def test_full_size_recipes_have_the_precision_of_their_originals(name):
     tuned = not name.endswith("_knn.py") and "retrieval" not in name
     assert cfg.env_cfg.get("tf32", False) is tuned
     # images of one size, as in SimMIM and mmsegmentation; mmdetection's differ
-    assert cfg.env_cfg.cudnn_benchmark is (tuned and not name.startswith("coco/"))
+    assert cfg.env_cfg.cudnn_benchmark is (tuned and not name.startswith(("coco/", "any/coco_")))
 
 
 @pytest.mark.parametrize("name", SMALL)
