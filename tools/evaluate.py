@@ -46,7 +46,8 @@ def parse() -> argparse.Namespace:
         "--kind",
         choices=["full", "smoke"],
         default="full",
-        help="smoke: short test runs, never shown beside full runs (default: full)",
+        help="smoke: test runs, whose records are never shown beside full ones; shortens nothing "
+        "(default: full)",
     )
     parser.add_argument(
         "--image-size",
@@ -58,7 +59,16 @@ def parse() -> argparse.Namespace:
         "--out", type=cli.folder, help="folder for everything (default: work_dirs/evaluate-<name>)"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="write the suite and its configs; run nothing"
+        "--widen",
+        choices=["mean", "repeat"],
+        default="mean",
+        help="how weights for images of other channels are used (default: mean)",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="write the suite and its configs; run nothing, but fetch and convert the weights, "
+        "which say what the backbone is",
     )
     parser.add_argument(
         "--cores",

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
+from mmengine.logging import MMLogger
 from mmpretrain.models.backbones import TIMMBackbone
 from torch import Tensor
 
@@ -60,15 +63,16 @@ class TimmFeatures(TIMMBackbone):
     ) -> None:
         check_timm_name(model_name)
         try:
-            super().__init__(
-                model_name=model_name,
-                features_only=True,
-                in_channels=in_channels,
-                init_cfg=init_cfg,
-                feature_cls="getter",
-                out_indices=tuple(out_indices),
-                **options,
-            )
+            with _warnings_alone():
+                super().__init__(
+                    model_name=model_name,
+                    features_only=True,
+                    in_channels=in_channels,
+                    init_cfg=init_cfg,
+                    feature_cls="getter",
+                    out_indices=tuple(out_indices),
+                    **options,
+                )
         except (AttributeError, RuntimeError) as error:
             raise BenchError(
                 f"timm model {model_name!r} cannot return feature maps ({error}); choose one that "
@@ -80,6 +84,18 @@ class TimmFeatures(TIMMBackbone):
             "in_channels": in_channels,
             **options,
         }
+
+
+@contextmanager
+def _warnings_alone() -> Iterator[None]:
+    """Leave out the three lines that mmpretrain logs about every backbone it builds."""
+    logger = MMLogger.get_current_instance()
+    before = logger.level
+    logger.setLevel(max(before, logging.WARNING))
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def check_timm_name(name: str) -> None:

@@ -86,8 +86,8 @@ def _forward(cfg: Any, job: Job) -> tuple[float, float]:
     """Seconds and FLOPs of the backbone for one image, in evaluation mode."""
     size = SIDES.get(job.data) or cfg.protocol.image_size
     sides = (size, size) if isinstance(size, int) else tuple(size)
-    if cfg.model.get("data_preprocessor", {}).get("pad_size_divisor", 0) > max(sides):
-        sides = (cfg.model.data_preprocessor.pad_size_divisor,) * 2
+    divisor = cfg.model.get("data_preprocessor", {}).get("pad_size_divisor", 1)
+    sides = tuple(-(-side // divisor) * divisor for side in sides)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

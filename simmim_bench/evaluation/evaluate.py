@@ -12,18 +12,20 @@ from rich.console import Console
 
 from simmim_bench.errors import BenchError
 from simmim_bench.evaluation import cost
-from simmim_bench.evaluation.files import Entry, recipe_of, shown, write_files
+from simmim_bench.evaluation.files import RGB, Entry, channels_of, recipe_of, shown, write_files
 from simmim_bench.evaluation.recipes import Job, find_jobs
 from simmim_bench.evaluation.table import result_table
 from simmim_bench.io import check_output_folder
 from simmim_bench.recipe.any_backbone import backbone_name
 from simmim_bench.records import SCRATCH
 from simmim_bench.records.manifest import Kind
-from simmim_bench.records.names import plain_name
+from simmim_bench.records.names import counted, plain_name
 from simmim_bench.suite.report import say
 from simmim_bench.suite.run import Options, run_suite
+from simmim_bench.training.mistakes import check_mistakes
 from simmim_bench.weights.levels import read_backbone
 from simmim_bench.weights.origin import local_backbone
+from simmim_bench.weights.widen import Rule
 
 NONE = "none"
 RESULTS = "results"
@@ -43,6 +45,7 @@ class Request:
         seeds: Number of seeds.
         kind: ``smoke`` for test runs, which weights of smoke runs always are.
         image_size: Instead of that of the recipes.
+        widen: How weights of other channels than the data's are used.
         out: Folder for everything; None for one below ``work_dirs``.
         dry_run: Write the files and say what would run; run nothing.
         cores: CPU threads in use at any time; None for all.
@@ -56,6 +59,7 @@ class Request:
     seeds: int = 1
     kind: Kind = "full"
     image_size: int | None = None
+    widen: Rule = "mean"
     out: Path | None = None
     dry_run: bool = False
     cores: int | None = None
@@ -78,6 +82,8 @@ def evaluate(request: Request, console: Console) -> int:
         for entry in entries
         for job in jobs
     }
+    for (backbone, name), cfg in recipes.items():
+        check_mistakes(cfg, f"{name} of {backbone}", data=False)
     titles = {cfg.protocol.id: name for (_, name), cfg in recipes.items()}
     folder = request.out or request.root / "work_dirs" / f"evaluate-{entries[0].method}"
     check_output_folder(folder)
@@ -95,6 +101,7 @@ def evaluate(request: Request, console: Console) -> int:
         seeds=request.seeds,
         kind="smoke" if any(e.card["kind"] == "smoke" for e in entries) else request.kind,
         image_size=request.image_size,
+        widen=request.widen,
         hours=hours,
         machine=cost.machine(),
     )
@@ -107,6 +114,8 @@ def evaluate(request: Request, console: Console) -> int:
         tables=False,
     )
     _say_plan(console, request, entries, jobs, hours)
+    for text in changes_of(entries, recipes, request.widen):
+        say(console, f"note:    {text}")
     say(console, f"files:   {shown(suite)} and {shown(folder / 'configs')}")
     code = run_suite(options, console)
     if not request.dry_run:
@@ -132,6 +141,37 @@ def find_entries(given: Sequence[str]) -> list[Entry]:
             label = f"{backbone}_{number}"
         entries.append(Entry(name, weights, card, method, label))
     return entries
+
+
+def changes_of(
+    entries: Sequence[Entry], recipes: Mapping[tuple[str, str], Any], rule: Rule
+) -> list[str]:
+    """What the recipes change in the weights: their channels, and sizes of windows and embeddings.
+
+    Args:
+        entries: Weights.
+        recipes: Config by name of backbone and task.
+        rule: Of ``--widen``.
+    """
+    said = []
+    for entry in entries:
+        before, size = channels_of(entry.card), entry.card["pretraining"].get("image_size")
+        for (backbone, _), cfg in recipes.items():
+            if backbone != entry.backbone:
+                continue
+            bands, now = cfg.model.backbone.get("in_channels", RGB), cfg.protocol.image_size
+            if bands != before:
+                said.append(
+                    f"{entry.method}: weights of {counted(before, 'channel')} are used for "
+                    f"{counted(bands, 'band')} ({rule})"
+                )
+            if isinstance(size, int) and now != size:
+                shown_size = now if isinstance(now, int) else " x ".join(map(str, now))
+                said.append(
+                    f"{entry.method}: weights of {size} px are used at {shown_size} px; "
+                    "--image-size N changes it"
+                )
+    return list(dict.fromkeys(said))
 
 
 def _clash(entry: Entry, method: str, label: str, card: Mapping[str, Any]) -> bool:
@@ -170,13 +210,14 @@ def _say_plan(
     say(console, f"tasks:   {', '.join(f'{job.name} ({job.data})' for job in jobs)}")
     where, devices = cost.machine(), min(cost.devices(request.cores), runs)
     took = _duration(total / devices)
-    say(console, f"cost:    {runs} runs, about {took} on {devices} x {where}; an estimate")
+    cost_of = f"{counted(runs, 'run')}, about {took} on {devices} x {where}"
+    say(console, f"cost:    {cost_of}; an estimate")
 
 
 def _duration(hours: float) -> str:
     if hours > 2 * DAY:
         return f"{hours:,.0f} hours"
-    return f"{hours:.1f} hours" if hours >= 2 else f"{max(1, round(60 * hours))} minutes"
+    return f"{hours:.1f} hours" if hours >= 2 else f"{counted(max(1, round(60 * hours)), 'minute')}"
 
 
 def _say_results(console: Console, folder: Path, titles: dict[str, str]) -> None:

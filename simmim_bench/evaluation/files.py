@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,10 @@ from simmim_bench.recipe.command_line import Changes, load_recipe
 from simmim_bench.records import SCRATCH
 from simmim_bench.records.manifest import Kind
 from simmim_bench.records.names import plain_name
+from simmim_bench.weights.widen import Rule
 
 SUITE = "suite.yaml"
+RGB = 3
 FULL_RESOURCES = {"threads": 8, "gpus": 8}  # the recipes' devices
 HEADER = """\
 # yaml-language-server: $schema={schema}
@@ -80,6 +83,7 @@ def write_files(
     seeds: int,
     kind: Kind,
     image_size: int | None = None,
+    widen: Rule = "mean",
     hours: Mapping[tuple[str, str], float],
     machine: str,
 ) -> Path:
@@ -93,6 +97,7 @@ def write_files(
         seeds: Number of seeds.
         kind: ``smoke`` for test runs.
         image_size: Instead of that of the recipes.
+        widen: How weights of other channels than the data's are used.
         hours: Estimate by name of backbone and task.
         machine: Where it was timed.
 
@@ -107,20 +112,36 @@ def write_files(
     relative = os.path.relpath(ROOT / "docs" / "suite.schema.json", folder.resolve())
     header = HEADER.format(
         schema=Path(relative).as_posix(),
-        suite=shown(suite),
-        folder=shown(folder),
+        suite=shlex.quote(shown(suite)),
+        folder=shlex.quote(shown(folder)),
         machine=machine,
     )
     content: dict[str, Any] = {
-        "name": folder.name,
+        "name": suite_name(folder),
         "kind": kind,
         "seeds": seeds,
         **_matrix(folder, entries, jobs, scratch=scratch, hours=hours),
     }
-    for task in content["tasks"].values():
+    widened = {
+        job.name
+        for job in jobs
+        if any(channels_of(e.card) != (job.own.channels if job.own else RGB) for e in entries)
+    }
+    for name, task in content["tasks"].items():
         task.update({"image_size": image_size} if image_size else {})
+        task.update({"widen": widen} if name in widened else {})
     _write(suite, header + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100))
     return suite
+
+
+def suite_name(folder: Path) -> str:
+    """Name of the suite in a folder of any name."""
+    return plain_name(folder.absolute().name)
+
+
+def channels_of(card: Mapping[str, Any]) -> int:
+    """Channels of the images that weights are for."""
+    return int(card["backbone_config"].get("in_channels", RGB))
 
 
 def _write_leaf(folder: Path, entry: Entry, job: Job) -> None:

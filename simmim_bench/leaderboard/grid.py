@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from simmim_bench.leaderboard.aggregate import TIMES, Row, Stat
 from simmim_bench.leaderboard.columns import ColumnKey, label_of
 from simmim_bench.records.manifest import Pretraining
+from simmim_bench.records.names import counted
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import ImageSize
 
@@ -125,7 +126,7 @@ def describe_protocol(protocol: Protocol) -> str:
     if protocol.image_size is not None:
         parts.append(show_size(protocol.image_size))
     if protocol.epochs is not None:
-        parts.append(f"{protocol.epochs:g} epochs")
+        parts.append(counted(protocol.epochs, "epoch"))
     if protocol.iterations is not None:
         parts.append(f"{protocol.iterations:,} iterations".replace(",", " "))
     return ", ".join(parts)

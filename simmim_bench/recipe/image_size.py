@@ -13,6 +13,7 @@ at 256 px. With ``pad_small_map`` they stay.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,6 +65,12 @@ def set_image_size(cfg: Any, size: int, config: str = "the config") -> None:
     _set_masks(cfg, scale)
     _set_model(cfg.get("model") or {}, scale, stated.image_size)
     stated["image_size"] = scale.of(stated.image_size)
+
+
+def patch_size(backbone: Any) -> Any:
+    """Side of a patch that a backbone's config states, or the name of its model of timm."""
+    named = re.search(r"_patch(\d+)(_|\.|$)", str(backbone.get("model_name", "")))
+    return backbone.get("patch_size", int(named[1]) if named else None)
 
 
 def described(cfg: Any) -> str:
@@ -166,7 +173,7 @@ def _multiples(cfg: Any, old: int) -> Iterator[tuple[str, int]]:
     windowed = kind.startswith("SwinTransformer") and not backbone.get("pad_small_map")
     if windowed or ("decoder" in model and "ViT" not in kind and kind != "VisionTransformer"):
         yield "stride of the last stage", STRIDE
-    patch = backbone.get("patch_size", PATCHES.get(kind))
+    patch = patch_size(backbone) or PATCHES.get(kind)
     divisor = (model.get("data_preprocessor") or {}).get("pad_size_divisor", 1)
     if type(patch) is int and divisor in (1, old):  # else images are padded
         yield "patch size", patch

@@ -49,6 +49,11 @@ def plain_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._") or "unnamed"
 
 
+def counted(number: float, noun: str) -> str:
+    """A number with its noun: ``1 epoch``, ``24 epochs``."""
+    return f"{number:g} {noun}{'' if number == 1 else 's'}"
+
+
 def _check(text: str) -> None:
     if text != text.strip():
         raise ValueError(f"outer spaces; {RULE}")

@@ -178,6 +178,7 @@ class _Builder:
             *(["--data", data] if data else []),
             *(["--dataset-name", step.dataset_name] if step.dataset_name else []),
             *_sized(step.image_size),
+            *(["--widen", step.widen] if step.widen else []),
             *(["--cfg-options", *options] if options else []),
         )
         processes = self.profile.processes(resources)
@@ -202,6 +203,7 @@ class _Builder:
                 **({"data": _data(data)} if data else {}),
                 **({"dataset name": step.dataset_name} if step.dataset_name else {}),
                 **({"image size": str(step.image_size)} if step.image_size else {}),
+                **({"widen": step.widen} if step.widen else {}),
                 **hashes,
             },
             threads=resources.threads,

@@ -126,6 +126,7 @@ class Step(Strict):
         dataset_name: What tables call the data, if they are not those that the config names.
         image_size: Shorter side of the images in pixels, if it is not that of the config; crops,
             windows and masks follow.
+        widen: How weights of other channels than the data's are used, `--widen` of tools/train.py.
         resources: Instead of the suite's.
         gpu_hours: Estimated cost of one run, GPUs times hours; for the plan.
     """
@@ -136,6 +137,7 @@ class Step(Strict):
     data: Data | None = None
     dataset_name: Annotated[str, AfterValidator(checked_name)] | None = None
     image_size: Annotated[int, Field(ge=1, strict=True)] | None = None
+    widen: Literal["mean", "repeat"] | None = None
     resources: Resources | None = None
     gpu_hours: float | None = Field(default=None, ge=0)
 

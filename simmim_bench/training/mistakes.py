@@ -17,6 +17,7 @@ from typing import Any
 from simmim_bench.config import DATALOADERS, datasets, stated
 from simmim_bench.data.image_files import SUFFIXES
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.image_size import patch_size
 
 Size = tuple[int, int]
 PARTS = ("model", "train_dataloader", "train_cfg", "optim_wrapper")
@@ -167,7 +168,10 @@ def _described(evaluator: Any) -> str:
 def _size_mistakes(cfg: Any) -> Iterator[str]:
     pipelines = {name: dataset.get("pipeline") or [] for name, dataset in datasets(cfg)}
     size = output_size(pipelines.get("train_dataloader", []))
-    if size is None or "painting" in cfg:
+    if "painting" in cfg:
+        return
+    if size is None:
+        yield from _padding_mistakes(cfg)
         return
     yield from _patch_mistakes(pipelines["train_dataloader"], size)
     yield from _window_mistakes(cfg.get("model") or {}, size)
@@ -179,6 +183,15 @@ def _size_mistakes(cfg: Any) -> Iterator[str]:
                 f"{key}.image_size is {_times(given)}, but the pipeline of {loader} makes images "
                 f"of {_times(made)} (height x width); give both the same size"
             )
+
+
+def _padding_mistakes(cfg: Any) -> Iterator[str]:
+    """Images that are padded to the image size, which the patches do not fill."""
+    divisor = _at(cfg, "model.data_preprocessor.pad_size_divisor")
+    patch = patch_size(_at(cfg, "model.backbone") or {})
+    stated_size = _sides(_at(cfg, "protocol.image_size"))
+    if type(patch) is int and patch > 0 and stated_size and set(stated_size) == {divisor}:
+        yield from _indivisible(stated_size, patch, "patch size")
 
 
 def _patch_mistakes(pipeline: Any, size: Size) -> Iterator[str]:
@@ -198,14 +211,15 @@ def _indivisible(size: Size, patch: int, what: str) -> Iterator[str]:
         if side % patch:
             below = side // patch * patch
             near = f"{below} or {below + patch}" if below else f"{patch}"
-            yield f"image size {side} is not divisible by {what} {patch}; use {near}"
+            flag = "--image-size " if side == min(size) else ""
+            yield f"image size {side} is not divisible by {what} {patch}; use {flag}{near}"
             return
 
 
 def _window_mistakes(model: Any, size: Size) -> Iterator[str]:
     """Windows of a Swin that are larger than a stage, and patches that do not fill the image."""
     backbone = model.get("backbone") or {}
-    patch, kind = backbone.get("patch_size"), _kind(backbone)
+    patch, kind = patch_size(backbone), _kind(backbone)
     if type(patch) is int and patch > 0:
         yield from _indivisible(size, patch, "patch size")
     window = backbone.get("window_size", 7)

@@ -133,7 +133,7 @@ def test_an_image_size_that_the_mask_patch_does_not_divide(tools, tmp_path):
         tools, "tools/train.py", PRETRAIN, "--work-dir", tmp_path / "run", "--cfg-options", *TINY,
         "train_dataloader.dataset.pipeline.1.scale=72",
     )  # fmt: skip
-    assert "image size 72 is not divisible by mask patch size 16; use 64 or 80" in said
+    assert "image size 72 is not divisible by mask patch size 16; use --image-size 64 or 80" in said
 
 
 def test_an_unknown_backbone(tools, tmp_path):

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from simmim_bench.data.own import Images, OwnDataset, write_dataset
-from simmim_bench.evaluation.evaluate import find_entries
+from simmim_bench.errors import BenchError
+from simmim_bench.evaluation.evaluate import Request, evaluate, find_entries
 from simmim_bench.records.store import read_records
 from simmim_bench.weights.export import export_backbone
-from tests.weights.test_pretrained import SWIN
+from tests.weights.test_pretrained import SWIN, VIT
 
 ROOT = Path(__file__).parents[2]
 COLOURS = {"dark": 40, "light": 210}
@@ -80,3 +82,22 @@ def test_mistakes_are_said_before_anything_is_written(tmp_path):
 def test_the_same_weights_twice_are_one_row(save_pretraining, tmp_path):
     weights = str(export_backbone(save_pretraining(SWIN), tmp_path / "mine").weights)
     assert len(find_entries([weights, weights])) == 1
+
+
+def test_a_size_that_the_patches_do_not_fill_is_refused(save_pretraining, tmp_path):
+    backbone = {**VIT, "patch_size": 14, "img_size": 56}
+    weights = export_backbone(save_pretraining(backbone), tmp_path / "mine").weights
+    request = Request(
+        weights=str(weights), root=ROOT, tasks=["knn"], out=tmp_path / "out", dry_run=True
+    )
+    with pytest.raises(BenchError, match=r"divisible by patch size 14; use --image-size 56 or 70$"):
+        evaluate(request, Console())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_timm_is_built_in_silence(capfd):
+    from simmim_bench.registry import MODELS
+
+    MODELS.build({"type": "simmim_bench.TimmFeatures", "model_name": "test_resnet"})
+    printed = capfd.readouterr()
+    assert printed.out + printed.err == ""

@@ -1,11 +1,13 @@
 """The folder of an evaluation: its configs and its suite are those of the recipes."""
 
 import json
+import shlex
 
 import pytest
 
 from simmim_bench.config import load_config, resolved_hash
-from simmim_bench.evaluation.evaluate import find_entries
+from simmim_bench.data.own import Images, OwnDataset, write_dataset
+from simmim_bench.evaluation.evaluate import changes_of, find_entries
 from simmim_bench.evaluation.files import recipe_of, write_files
 from simmim_bench.evaluation.recipes import find_jobs
 from simmim_bench.suite.build import build_plan
@@ -91,6 +93,42 @@ def test_another_image_size_stands_in_the_suite(weights, tmp_path):
     assert recipe_of(entries[0], jobs[0], 96).model.backbone.img_size == 96
     suite = load_suite(write(tmp_path / "out", entries, jobs, image_size=96))
     assert suite.tasks["knn"].image_size == 96
+
+
+@pytest.mark.parametrize("name", ["eval vit", "mesures été", "веса", "犬 と 猫", "-a'b"])
+def test_the_folder_may_have_any_name(weights, tmp_path, name):
+    entries, jobs = find_entries([weights("mine")]), find_jobs(["knn"], [])
+    path = write(tmp_path / name, entries, jobs)
+    plan = build_plan(load_suite(path), root=tmp_path, folder=tmp_path / name)
+    assert all(stage.problem == "" for stage in plan.stages)
+    command = next(line for line in path.read_text("utf-8").splitlines() if "run_suite.py" in line)
+    assert shlex.split(command.lstrip("# "))[2:] == [str(path), "--work-dir", str(path.parent)]
+
+
+def test_weights_for_other_channels_are_widened_as_asked(weights, tmp_path):
+    four = OwnDataset(
+        name="four",
+        task="classification",
+        classes=("a", "b"),
+        channels=4,
+        mean=(120.0,) * 4,
+        std=(60.0,) * 4,
+        images=Images(train=8, val=4),
+        fingerprint="0" * 64,
+        origin="a test",
+    )
+    write_dataset(four, tmp_path / "four")
+    entries = find_entries([weights("mine")])
+    jobs = find_jobs([], [f"knn={tmp_path / 'four'}", "detection=demo"])
+    path = write(tmp_path / "out", entries, jobs, widen="repeat")
+    tasks = load_suite(path).tasks
+    assert (tasks["knn"].widen, tasks["detection"].widen) == ("repeat", None)
+    stages = build_plan(load_suite(path), root=tmp_path, folder=tmp_path / "out").stages
+    [stage, *_] = [stage for stage in stages if stage.id.startswith("finetune/knn/mine")]
+    assert "--widen repeat" in " ".join(stage.command)
+    recipes = {(entries[0].backbone, job.name): recipe_of(entries[0], job) for job in jobs}
+    said = [text for text in changes_of(entries, recipes, "repeat") if "channels" in text]
+    assert said == ["mine: weights of 3 channels are used for 4 bands (repeat)"]
 
 
 def test_the_folder_has_weights_of_its_own(weights, tmp_path):

@@ -74,19 +74,29 @@ def load(name, *overrides, root=None, classes=None):
         ),
         (CLASSES, "val_dataloader.dataset.pipeline.1.scale=32", "protocol.image_size is 64 x 64"),
         (PRETRAIN, "train_dataloader.dataset.pipeline.2.mask_patch_size=24",
-         "image size 64 is not divisible by mask patch size 24; use 48 or 72"),
+         "image size 64 is not divisible by mask patch size 24; use --image-size 48 or 72"),
         (PRETRAIN, "train_dataloader.dataset.pipeline.2.token_size=7",
          "mask_patch_size must be a positive multiple of token_size 7, got 16"),
         ("demo/simmim_swin-demo", "model.backbone.pad_small_map=False",
          "window_size 4 does not fit a stage of 2 x 2 tokens; give that stage a window of"),
         ("imagenet/vit-b_8xb128_ft-100e", "model.backbone.patch_size=15",
-         "image size 224 is not divisible by patch size 15; use 210 or 225"),
+         "image size 224 is not divisible by patch size 15; use --image-size 210 or 225"),
         (KNN, "model.neighbours=[5]", "model.neighbours is [5], val_evaluator.neighbours [10, 20]"),
     ],
 )  # fmt: skip
 def test_a_value_that_cannot_work_is_told(config, override, said):
     found = list(config_mistakes(load(config, override)))
     assert any(said in text for text in found), found
+
+
+def test_padded_images_and_names_of_timm_count():
+    cfg = load(
+        "any/demo_mask-rcnn",
+        "model.data_preprocessor.pad_size_divisor=96",
+        "model.backbone.model_name=vit_small_patch14_dinov2",
+    )
+    [said] = config_mistakes(cfg)
+    assert said == "image size 96 is not divisible by patch size 14; use --image-size 84 or 98"
 
 
 def test_the_name_of_the_config_is_told():
