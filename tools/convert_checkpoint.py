@@ -42,6 +42,9 @@ def parse() -> argparse.Namespace:
 def run() -> None:
     """Parse first: importing the libraries takes seconds."""
     args = parse()
+    from simmim_bench.weights.address import parse_address, require_existing
+
+    require_existing(parse_address(args.source), "SRC")
     from simmim_bench import ops
 
     ops.install()

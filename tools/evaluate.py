@@ -82,6 +82,9 @@ def parse() -> argparse.Namespace:
 def run() -> int:
     """Evaluate; imports come after parsing, so that ``--help`` is fast."""
     args = parse()
+    from simmim_bench.weights.address import parse_address, require_existing
+
+    require_existing(parse_address(args.weights), "WEIGHTS")
     from simmim_bench import ops
 
     ops.install()

@@ -268,6 +268,13 @@ def adapter_for(backbone: nn.Module) -> BackboneAdapter:
     )
 
 
+def adapter_name(kind: Any) -> str | None:
+    """Name of the adapter that would wrap objects of a class; None if there is none."""
+    adapters()
+    found = (_REGISTERED[each] for each in getattr(kind, "__mro__", ()) if each in _REGISTERED)
+    return next((adapter.name for adapter in found), None)
+
+
 def matches(key: str, patterns: Sequence[str]) -> bool:
     """Whether the whole of ``key`` matches one of the regular expressions."""
     return any(re.fullmatch(pattern, key) for pattern in patterns)

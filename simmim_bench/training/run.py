@@ -103,6 +103,12 @@ class Run:
         return self.try_iterations is not None
 
     @property
+    def starts_from(self) -> str:
+        """The weights that the command line gives, for errors."""
+        named = [given["path"] for given in self.inputs.values()]
+        return " ".join(["--pretrained" if self.pretrained else "--init", *named])
+
+    @property
     def has_own_data(self) -> bool:
         """Whether the command line names the data."""
         return any(item.startswith(OTHER_DATA) for item in self.overrides)

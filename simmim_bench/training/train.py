@@ -23,7 +23,7 @@ from simmim_bench.training.length import plan_length
 from simmim_bench.training.mistakes import check_mistakes
 from simmim_bench.training.process import leave, prepare
 from simmim_bench.training.run import Note, Run, check_origin, make_run
-from simmim_bench.training.weights import for_channels, local_weights
+from simmim_bench.training.weights import check_same_backbone, for_channels, local_weights
 
 PREDICTED = ("classification", "detection", "segmentation")
 """Tasks of ``tools/predict.py``."""
@@ -56,6 +56,7 @@ def train(args: argparse.Namespace) -> None:
     check_mistakes(cfg, args.config, data=not on_demo)
     notes = [] if on_demo else check_content(cfg)
     world_size = prepare(args.launcher, cfg.default_scope)
+    check_same_backbone(args, cfg)
     longer = plan_length(args, cfg)
     data = None if args.try_iterations is not None else data_of(args, cfg)
     start(cfg, make_run(args, cfg, world_size, data, longer), notes)
@@ -168,11 +169,15 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
         (reports, "ImageListHook", {}),
         (reports, "ClassReportHook", {"task": task}),
         (reports, "SamplePredictionsHook", {"task": task}),
-        (run.pretrained is not None, "PretrainedBackboneHook", {"checkpoint": run.pretrained}),
+        (
+            run.pretrained is not None,
+            "PretrainedBackboneHook",
+            {"checkpoint": run.pretrained, "given": run.starts_from},
+        ),
         (
             run.init is not None,
             "PretrainedBackboneHook",
-            {"checkpoint": run.init, "initial": True},
+            {"checkpoint": run.init, "initial": True, "given": run.starts_from},
         ),
     ]
     return [{"type": f"simmim_bench.{name}", **values} for used, name, values in table if used]

@@ -64,6 +64,35 @@ def for_channels(args: argparse.Namespace, cfg: Any) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(args), flag: str(path)})
 
 
+def check_same_backbone(args: argparse.Namespace, cfg: Any) -> None:
+    """Refuse weights of another kind of backbone before anything is built.
+
+    Args:
+        args: As ``for_channels`` returns it.
+        cfg: Its config; the libraries are imported.
+
+    Raises:
+        BenchError: If the card of the weights states another kind than the config's class has.
+    """
+    weights = args.pretrained or args.init
+    card = read_json(Path(weights).with_suffix(".json")) if weights else None
+    if not card:
+        return
+    from simmim_bench.backbones.base import adapter_name
+    from simmim_bench.registry import class_of
+    from simmim_bench.weights.pretrained import check_adapter
+
+    name = adapter_name(class_of(cfg.model.backbone.type, "MODELS", cfg.default_scope))
+    if name is not None:
+        check_adapter(name, card, start_of(args), whole=bool(args.init))
+
+
+def start_of(args: argparse.Namespace) -> str:
+    """The weights that a run starts from as its command line gives them, for errors."""
+    flag = "pretrained" if args.pretrained else "init"
+    return f"--{flag} {args.origin or getattr(args, flag)}"
+
+
 def shown(address: Address) -> str:
     """Where weights come from, for a manifest."""
     return address.name if address.kind == "file" else address.shown

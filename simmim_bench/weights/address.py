@@ -23,6 +23,9 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 REVISION = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*")
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 CARD = ".json"
+LOOKED_AT = 512  # bytes
+CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+POINTER = "version https://git-lfs"
 SUFFIXES = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors")
 EXPORT = "backbone.pth"
 CONFIG = "config.json"
@@ -71,7 +74,9 @@ class Address:
         """What tables call the weights by default."""
         if self.kind in ("file", "url"):
             path = self.name if self.kind == "file" else urlsplit(self.name).path
-            text = Path(path).stem
+            text = Path(path).name
+            while Path(text).suffix.lower() in SUFFIXES:
+                text = Path(text).stem
         else:
             text = f"{'timm' if self.by_timm else self.kind} {self.name}"
         return " ".join(re.sub(r"[^A-Za-z0-9._-]+", " ", text).split()).lstrip("._-") or self.kind
@@ -141,17 +146,19 @@ def _is_revision(text: str) -> bool:
 
 
 def require_existing(address: Address, what: str) -> None:
-    """Check that a file exists.
+    """Check that a file exists, and that it is not a text.
 
     Args:
         address: Where weights come from.
         what: The argument, to start the message.
 
     Raises:
-        BenchError: If it is a file that does not exist, or a folder of other things; names similar
-            files and forms.
+        BenchError: If it is a file that does not exist, a text, or a folder of other things; names
+            similar files and forms.
     """
     path = Path(address.name)
+    if address.kind == "file" and path.is_file():
+        _check_start(path, what)
     if address.kind != "file" or path.is_file():
         return
     if (path / CONFIG).is_file():
@@ -168,3 +175,16 @@ def require_existing(address: Address, what: str) -> None:
     else:
         hint = f"expected {FORMS}"
     raise BenchError(f"{what} {path} does not exist; {hint}")
+
+
+def _check_start(path: Path, what: str) -> None:
+    """Raise if a file is a text: each format of weights has control characters at its start."""
+    with path.open("rb") as stream:
+        start = stream.read(LOOKED_AT)
+    if not start or CONTROL.search(start):
+        return
+    line = start.decode(errors="replace").split("\n")[0].strip()
+    remedy = "give a file of weights, such as .pth or .safetensors"
+    if line.startswith(POINTER):
+        remedy = "it is a pointer of Git LFS: get the file with `git lfs pull`"
+    raise BenchError(f"{what} {path} is a text that starts with {line!r:.60}, no weights; {remedy}")

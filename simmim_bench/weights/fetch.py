@@ -27,6 +27,7 @@ from simmim_bench.io import parse_json, read_bytes, sha256_file, without_secrets
 from simmim_bench.weights.address import CONFIG, Address, require_existing
 
 TIMEOUT = 60  # seconds to connect, and between two packets
+ANSWERS = 10  # seconds that the Hub may take to answer at all
 FULL = (errno.ENOSPC, errno.EDQUOT)
 HASH_IN_NAME = re.compile(r"-([a-f0-9]{8,})\.")  # of files of PyTorch's and timm's servers
 HUB_FILES = ("model.safetensors", "pytorch_model.bin")
@@ -76,7 +77,9 @@ def fetch(address: Address) -> Fetched:
         return _timm_files(address)
     if address.kind == "torchvision":
         return Fetched((hub_file(torchvision_weights(address.name).url),))
-    return repository_files(address.name, address.revision, HUB_FILES)
+    return repository_files(
+        address.name, address.revision, HUB_FILES, address.shown.partition("@")[0]
+    )
 
 
 def _local_files(address: Address) -> Fetched:
@@ -159,7 +162,7 @@ def _timm_files(address: Address) -> Fetched:
     if config.hf_hub_id:
         names = (config.hf_hub_filename,) if config.hf_hub_filename else HUB_FILES
         name, _, revision = config.hf_hub_id.partition("@")
-        return repository_files(name, revision or None, names)
+        return repository_files(name, revision or None, names, address.shown, described=False)
     url = config.url if isinstance(config.url, str) else config.url[0]
     return Fetched((hub_file(url),))
 
@@ -188,30 +191,34 @@ def torchvision_weights(name: str) -> Any:
     return known[wanted]
 
 
-def repository_files(name: str, revision: str | None, names: Sequence[str]) -> Fetched:
+def repository_files(
+    name: str, revision: str | None, names: Sequence[str], given: str, *, described: bool = True
+) -> Fetched:
     """Weights of a repository of the Hugging Face Hub; nothing in it is executed.
 
     Args:
         name: ``ORG/NAME``.
         revision: Branch, tag or commit.
         names: Files to look for, each whole or in parts with an index.
+        given: What the command line names, for errors.
+        described: Whether its ``config.json`` is of use.
 
     Raises:
         BenchError: If there are none, the repository or revision does not exist or may not be read,
             or there is no connection.
     """
-    commit = revision
+    commit, offline = revision, not _is_reachable()
 
     def find(file: str) -> Path | None:
         nonlocal commit
-        found = _repository_file(name, file, commit)
+        found = _repository_file(name, file, commit, given, offline=offline)
         commit = _commit_of(found) if found else commit
         return found
 
-    fetched = _weights_among(find, names)
+    fetched = _weights_among(find, names, described=described)
     if fetched is None:
         raise BenchError(
-            f"hf:{name} has no {' or '.join(names)}; if it has weights under another name, give "
+            f"{given} has no {' or '.join(names)}; if it has weights under another name, give "
             f"their URL: https://huggingface.co/{name}/resolve/{revision or 'main'}/FILE"
         )
     return replace(fetched, revision=commit)
@@ -231,10 +238,12 @@ def _folder_files(folder: Path) -> Fetched:
     return fetched
 
 
-def _weights_among(find: Callable[[str], Path | None], names: Sequence[str]) -> Fetched | None:
+def _weights_among(
+    find: Callable[[str], Path | None], names: Sequence[str], *, described: bool = True
+) -> Fetched | None:
     """The first of the weights that are there, with ``config.json``."""
-    described = find(CONFIG)
-    config = _read_object(described) if described else {}
+    description = find(CONFIG) if described else None
+    config = _read_object(description) if description else {}
     for wanted in names:
         if found := find(wanted):
             return Fetched((found,), config=config)
@@ -246,18 +255,40 @@ def _weights_among(find: Callable[[str], Path | None], names: Sequence[str]) -> 
     return None
 
 
-def _repository_file(name: str, file: str, revision: str | None) -> Path | None:
+def _is_reachable() -> bool:
+    """Whether the Hub answers, asked once; huggingface_hub itself tries for a minute."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    huggingface_hub.logging.set_verbosity_error()  # each of its retries would be a line
+    try:
+        huggingface_hub.get_session().head(constants.ENDPOINT, timeout=ANSWERS)
+    except Exception:  # of one of several HTTP libraries, by its version
+        return False
+    return True
+
+
+def _repository_file(
+    name: str, file: str, revision: str | None, given: str, *, offline: bool
+) -> Path | None:
     """Path of a file of a repository; None if it has none of that name."""
-    from huggingface_hub import errors, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import constants, errors, hf_hub_download, try_to_load_from_cache
 
     try:
-        return Path(hf_hub_download(name, file, revision=revision))
+        return Path(hf_hub_download(name, file, revision=revision, local_files_only=offline))
     except errors.LocalEntryNotFoundError as error:
         known = try_to_load_from_cache(name, file, revision=revision)
         if isinstance(known, str | None):  # else the cache knows that there is no such file
+            missing = f"{file} is not in the cache of huggingface_hub"
+            folder = f"give a local folder with the files of https://huggingface.co/{name}"
+            if constants.HF_HUB_OFFLINE:
+                raise BenchError(
+                    f"HF_HUB_OFFLINE is set, which forbids to download {given}, and {missing}; "
+                    f"unset it, or {folder}"
+                ) from error
             raise BenchError(
-                f"hf:{name} cannot be reached, and {file} is not in the cache of huggingface_hub; "
-                f"check the network, or download it elsewhere and give the file"
+                f"{given} cannot be reached, and {missing}; check the network, or set "
+                f"HF_HUB_OFFLINE=1 with a cache that was filled elsewhere, or {folder}"
             ) from error
         return None
     except errors.EntryNotFoundError:
@@ -265,31 +296,31 @@ def _repository_file(name: str, file: str, revision: str | None) -> Path | None:
     except (OSError, errors.HFValidationError) as error:
         if isinstance(error, OSError) and error.errno in FULL:
             raise
-        raise BenchError(_refusal(error, name, file, revision)) from error
+        raise BenchError(_refusal(error, name, file, revision, given)) from error
 
 
-def _refusal(error: Exception, name: str, file: str, revision: str | None) -> str:
+def _refusal(error: Exception, name: str, file: str, revision: str | None, given: str) -> str:
     """What an error of huggingface_hub means, and the remedy."""
     from huggingface_hub import errors
 
     page = f"https://huggingface.co/{name}"
     if isinstance(error, errors.GatedRepoError):
         return (
-            f"hf:{name} is a gated repository; accept its terms on {page} and log in with `hf auth "
+            f"{given} is a gated repository; accept its terms on {page} and log in with `hf auth "
             f"login`"
         )
     if isinstance(error, errors.RevisionNotFoundError):
-        return f"hf:{name} has no revision {revision!r}; {page}/commits/main lists them"
+        return f"{given} has no revision {revision!r}; {page}/commits/main lists them"
     if isinstance(error, errors.RepositoryNotFoundError):
         return (
-            f"hf:{name} does not exist or is private; check the name on {page}, or log in with `hf "
+            f"{given} does not exist or is private; check the name on {page}, or log in with `hf "
             f"auth login`"
         )
     if isinstance(error, errors.HFValidationError):
-        return f"hf:{name} is not a name of a repository ({error}); expected hf:ORG/NAME"
+        return f"{given} is not a name of a repository ({error}); expected hf:ORG/NAME"
     reason = " ".join(without_secrets(str(error)).split())[:200]
     return (
-        f"{file} of hf:{name} cannot be downloaded ({reason}); check the network and run the "
+        f"{file} of {given} cannot be downloaded ({reason}); check the network and run the "
         f"command again"
     )
 

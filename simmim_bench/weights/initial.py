@@ -6,7 +6,7 @@ An exported backbone says what it is by its card. Any other file is converted as
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -18,7 +18,7 @@ from simmim_bench.io import sha256_file
 from simmim_bench.weights.card import EXPORT_FIRST, read_card
 from simmim_bench.weights.convert.conversion import convert_checkpoint
 from simmim_bench.weights.convert.libraries import loaded_backbone
-from simmim_bench.weights.convert.plain import unwrap
+from simmim_bench.weights.convert.plain import read_whole
 from simmim_bench.weights.convert.source import read_source
 from simmim_bench.weights.files import load_checkpoint, require_file
 from simmim_bench.weights.identity import BLOCK
@@ -67,22 +67,24 @@ def read_initial(path: Path, name: str | None) -> Initial:
     return Initial(name, sha256_file(path), "full")
 
 
-def load_initial(backbone: nn.Module, path: Path) -> LoadReport:
+def load_initial(backbone: nn.Module, path: Path, *, given: str | None = None) -> LoadReport:
     """Load every weight of ``backbone`` but a mask token, which starts fresh.
 
     Args:
         backbone: Backbone of a pretraining; changed in place, or not at all.
         path: As of ``read_initial``.
+        given: What the command line names, for errors; the file by default.
 
     Raises:
         BenchError: As ``load_pretrained`` and ``convert_checkpoint``; nothing is loaded then.
     """
     if path.with_suffix(".json").is_file():
-        return load_pretrained(backbone, path, whole=True)
-    adapter = adapter_for(backbone)
+        return load_pretrained(backbone, path, whole=True, given=given)
+    named, adapter = given or f"--init {path}", adapter_for(backbone)
     if isinstance(adapter, TimmAdapter):
-        state = adapter.from_timm(unwrap(load_checkpoint(path))[0])
-        check_tensors(state, f"{path} does not fit the {adapter.name} backbone")
+        whole = read_whole(load_checkpoint(path))
+        state, reading = adapter.from_timm(whole.state), whole.reading()
+        check_tensors(state, f"{named} does not fit the {adapter.name} backbone")
         theirs: BackboneAdapter = adapter
         sha256 = sha256_file(path)
     else:
@@ -91,14 +93,15 @@ def load_initial(backbone: nn.Module, path: Path) -> LoadReport:
             found = convert_checkpoint(source)
         except BenchError as error:
             raise BenchError(
-                f"--init {path}: {error}; tools/convert_checkpoint.py has options for some files; "
+                f"{named}: {error}; tools/convert_checkpoint.py has options for some files; "
                 f"the backbone.pth that it writes can be given here"
             ) from error
-        state, sha256 = found.state, source.sha256
+        state, sha256, reading = found.state, source.sha256, found.report.reading()
         theirs = adapter_for(loaded_backbone(found.architecture, state))
     facts = {
         "adapter": theirs.name,
         "architecture": theirs.architecture(),
         "sizes": theirs.sizes(),
     }
-    return Fitted.of(backbone, state, facts, path, whole=True).load(path, sha256, sealed=None)
+    fitted = Fitted.of(backbone, state, facts, path, whole=True, given=named)
+    return replace(fitted.load(path, sha256, sealed=None), reading=reading)

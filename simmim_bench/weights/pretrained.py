@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,9 @@ UNSEALED = (
 SAME_BACKBONE = (
     "export it again from its pretraining checkpoint, or use a config of the same backbone"
 )
+READING = ("read", "assumed", "dropped")
+"""What the ``source`` of a card says on how the file of another library was read."""
+ANY = ", or one of configs/any, which take any backbone"
 EVERY_KEY = (
     "a pretraining starts from weights of the same backbone, with every key; use a config of the "
     "weights' backbone, or other weights"
@@ -47,6 +50,7 @@ class LoadReport:
         sealed: Whether the card is sealed; cards of earlier versions are not. None: no card.
         widened: What the card says of a first layer that was made for other channels.
         origin: Where the card says that converted weights come from.
+        reading: How a file of another library was read (``ConversionReport.reading``).
     """
 
     checkpoint: str
@@ -59,6 +63,7 @@ class LoadReport:
     sealed: bool | None
     widened: Mapping[str, Any] | None = None
     origin: str | None = None
+    reading: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON types only: counts of what was loaded, names of everything else."""
@@ -75,7 +80,12 @@ class LoadReport:
             "recomputed": len(self.recomputed),
             **({"widened": dict(self.widened)} if self.widened else {}),
             **({"origin": self.origin} if self.origin else {}),
+            **({"reading": dict(self.reading)} if self.reading else {}),
         }
+
+    def read_as(self) -> list[str]:
+        """Lines for the log on how a file of another library was read."""
+        return [f"{name}: {line}" for name, line in self.reading.items()]
 
     def summary(self) -> str:
         """One line for the log."""
@@ -91,7 +101,9 @@ class LoadReport:
         return "; ".join(parts)
 
 
-def load_pretrained(backbone: nn.Module, path: Path, *, whole: bool = False) -> LoadReport:
+def load_pretrained(
+    backbone: nn.Module, path: Path, *, whole: bool = False, given: str | None = None
+) -> LoadReport:
     """Load an exported backbone into ``backbone``; all tasks start here.
 
     Args:
@@ -99,6 +111,7 @@ def load_pretrained(backbone: nn.Module, path: Path, *, whole: bool = False) -> 
         path: ``backbone.pth`` with its ``backbone.json`` beside it.
         whole: Whether the file must have every weight but the mask token, also those that tasks
             add.
+        given: What the command line names, for errors; the file by default.
 
     Raises:
         BenchError: If the file is not an exported backbone, is damaged, belongs to another
@@ -106,13 +119,17 @@ def load_pretrained(backbone: nn.Module, path: Path, *, whole: bool = False) -> 
     """
     content = load_checkpoint(path)
     _check_exported(content, path)
-    check_tensors(content, f"{path} does not fit the {adapter_for(backbone).name} backbone")
+    named = given or str(path)
+    check_tensors(content, f"{named} does not fit the {adapter_for(backbone).name} backbone")
     card = read_card(path)
-    fitted = Fitted.of(backbone, content, card, path, whole=whole)
+    fitted = Fitted.of(backbone, content, card, path, whole=whole, given=named)
     sha256 = _check_hash(card, path)
     report = fitted.load(path, sha256, sealed=is_sealed(card))
-    origin = (card.get("source") or {}).get("origin")
-    return replace(report, widened=card.get("widened"), origin=origin)
+    source = card.get("source") or {}
+    reading = {name: source[name] for name in READING if name in source}
+    return replace(
+        report, widened=card.get("widened"), origin=source.get("origin"), reading=reading
+    )
 
 
 @dataclass(frozen=True)
@@ -140,6 +157,7 @@ class Fitted:
         path: Path,
         *,
         whole: bool,
+        given: str,
     ) -> Fitted:
         """Resize and compare; arguments as in ``load_pretrained``.
 
@@ -149,13 +167,14 @@ class Fitted:
             card: Its ``adapter``, ``architecture`` and ``sizes`` are those of the weights.
             path: The file, for errors.
             whole: Whether only the mask token may be missing.
+            given: What the command line names, for errors.
 
         Raises:
             BenchError: As ``load_pretrained``.
         """
         adapter = adapter_for(backbone)
-        source = f"{path} does not fit the {adapter.name} backbone"
-        _check_architecture(adapter, card, path)
+        source = f"{given} does not fit the {adapter.name} backbone"
+        _check_architecture(adapter, card, given, whole=whole)
         own = backbone.state_dict()
         kept = {k: v for k, v in content.items() if not matches(k, adapter.recomputed)}
         check_values(own, kept, source)
@@ -213,27 +232,44 @@ def _check_exported(content: dict[str, Any], path: Path) -> None:
         raise BenchError(f"{path} has keys that start with {PREFIX!r}; {EXPORT_FIRST}")
 
 
-def _check_architecture(adapter: BackboneAdapter, card: Mapping[str, Any], path: Path) -> None:
-    own, theirs = adapter.architecture(), card["architecture"]
-    if card["adapter"] != adapter.name:
+def check_adapter(name: str, card: Mapping[str, Any], given: str, *, whole: bool) -> None:
+    """Check that weights are of the kind of backbone that a config has.
+
+    Args:
+        name: Adapter of the config's backbone.
+        card: Card of the weights.
+        given: What the command line names.
+        whole: Whether a pretraining starts from them.
+
+    Raises:
+        BenchError: If they are of another kind.
+    """
+    if card["adapter"] != name:
         raise BenchError(
-            f"{path} is a {card['adapter']} backbone, the config's backbone is {adapter.name}; "
-            f"use a checkpoint and a config of the same backbone"
+            f"{given} is a {card['adapter']} backbone, the config's backbone is {name}; "
+            f"use a checkpoint and a config of the same backbone{'' if whole else ANY}"
         )
+
+
+def _check_architecture(
+    adapter: BackboneAdapter, card: Mapping[str, Any], given: str, *, whole: bool
+) -> None:
+    check_adapter(adapter.name, card, given, whole=whole)
+    own, theirs = adapter.architecture(), card["architecture"]
     differing = [name for name in own if own[name] != theirs.get(name)]
     if differing == ["in_channels"]:
         channels = theirs.get("in_channels")
         raise BenchError(
-            f"{path} reads images of {channels} {'channel' if channels == 1 else 'channels'}, the "
+            f"{given} reads images of {channels} {'channel' if channels == 1 else 'channels'}, the "
             f"config's backbone {own['in_channels']}; widen the weights with --widen mean or "
             f"--widen repeat, or use images of as many channels"
         )
     if differing:
-        given = ", ".join(f"{name} {theirs.get(name)}" for name in differing)
+        found = ", ".join(f"{name} {theirs.get(name)}" for name in differing)
         expected = ", ".join(f"{name} {own[name]}" for name in differing)
         raise BenchError(
-            f"{path} is {adapter.name} with {given}, the config's backbone has {expected}; use a "
-            f"checkpoint and a config of the same architecture"
+            f"{given} is {adapter.name} with {found}, the config's backbone has {expected}; use a "
+            f"checkpoint and a config of the same architecture{'' if whole else ANY}"
         )
 
 

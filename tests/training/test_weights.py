@@ -1,7 +1,9 @@
 """Weights of any origin on the command line of a training."""
 
 import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,11 +11,13 @@ import torch
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
+from simmim_bench.training.hooks.start import PretrainedBackboneHook
 from simmim_bench.training.run import check_origin, make_run
-from simmim_bench.training.weights import for_channels, local_weights
+from simmim_bench.training.weights import check_same_backbone, for_channels, local_weights
 from simmim_bench.weights.convert.write import convert_file
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.pretrained import load_pretrained
+from tests.weights.test_pretrained import VIT
 from tools.train import parse
 
 PRETRAIN = "configs/demo/simmim_swin-demo.py"
@@ -96,6 +100,57 @@ def test_a_pretraining_from_weights_of_others(foreign):
     assert run.inputs["initial"]["path"] == str(foreign)
     with pytest.raises(BenchError, match="has no card beside it; say what the weights are"):
         started(PRETRAIN, "--init", foreign.as_uri())
+
+
+def test_the_log_says_how_a_file_was_read(foreign):
+    content = torch.load(foreign, weights_only=True)["state_dict"]
+    halves = {
+        f"module.{key}": value.half() if value.is_floating_point() else value
+        for key, value in content.items()
+    }
+    halves |= {"module.head.fc.weight": torch.ones(9, 2), "module.head.fc.bias": torch.ones(9)}
+    torch.save({"state_dict": content, "state_dict_ema": halves}, foreign)
+    for config, flags in (
+        (FINETUNE, ("--pretrained", foreign)),
+        (PRETRAIN, ("--init", foreign, "--init-name", "supervised")),
+    ):
+        cfg, _, run = started(config, *flags)
+        noted, lines = {}, []
+        runner = SimpleNamespace(
+            model=SimpleNamespace(backbone=MODELS.build(cfg.model.backbone)),
+            iter=0,
+            message_hub=SimpleNamespace(update_info=noted.__setitem__),
+            logger=SimpleNamespace(info=lines.append),
+        )
+        hook = PretrainedBackboneHook(
+            checkpoint=run.pretrained or run.init, initial=bool(run.init), given=run.starts_from
+        )
+        hook.before_train(runner)
+        assert lines[1].startswith(
+            "read: as mmpretrain classifier; averaged weights, state_dict_ema"
+        )
+        assert lines[1].endswith("; prefix module. removed; 119 tensors in half precision are "
+                                 "converted to float32")  # fmt: skip
+        assert lines[-1].startswith("dropped: 2 x ")
+        assert noted["load_report"]["reading"]["read"] == lines[1].removeprefix("read: ")
+
+
+def test_another_backbone_is_refused_by_the_name_that_was_given(save_pretraining, tmp_path):
+    state = torch.load(save_pretraining(VIT), weights_only=False)["state_dict"]
+    torch.save(
+        {k: v for k, v in state.items() if k.startswith("backbone.")}, tmp_path / "other.pth"
+    )
+    cfg, args, run = started(FINETUNE, "--pretrained", tmp_path / "other.pth")
+    named = f"--pretrained {tmp_path / 'other.pth'}"
+    sentence = (
+        rf"^{re.escape(named)} is a vit backbone, the config's backbone is swin; .*configs/any"
+    )
+    with pytest.raises(BenchError, match=sentence):
+        check_same_backbone(args, cfg)
+    with pytest.raises(BenchError, match=sentence):
+        load_pretrained(
+            MODELS.build(cfg.model.backbone), Path(run.pretrained), given=run.starts_from
+        )
 
 
 def test_a_converted_folder_says_what_it_is(foreign, tmp_path):

@@ -62,9 +62,12 @@ def test_a_file_is_converted_once_and_says_what_it_is(net, tmp_path):
     assert card["method"] == card["pretraining"]["method"] == "my r sum v2"
     assert card["source"] == {
         "file": given.name, "sha256": sha256_file(given), "origin": given.name,
+        "read": "as simmim_bench pretraining",
+        "assumed": "image size is not in the weights: 224 assumed",
     }  # fmt: skip
     assert card["levels"] == {"strides": [4, 8, 16, 32], "channels": [8, 16, 24, 32]}
     assert str(tmp_path) not in path.with_suffix(".json").read_text()
+    assert json.loads((path.parent / "report.json").read_text())["target"]
     stamp = path.stat().st_mtime_ns
     assert local_backbone(str(given)) == path
     assert path.stat().st_mtime_ns == stamp
@@ -184,15 +187,23 @@ def test_without_a_network(net, torch_hub, tmp_path, monkeypatch):
     with serve(tmp_path / "hub") as hub:
         hub.files["me/net"] = {"model.safetensors": save(net)}
         path = local_backbone("hf:me/net")
-    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     template = "http://127.0.0.1:1/{repo_id}/resolve/{revision}/{filename}"
     monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
     assert local_backbone("hf:me/net") == path
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", pytest.fail)  # no retries
     assert "hf:me/other cannot be reached, and config.json is not in the cache" in said(
         "hf:me/other"
     )
+    named = "timm:convnext_atto.d2_in1k cannot be reached, and model.safetensors is not in the"
+    assert named in said("timm:convnext_atto.d2_in1k")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert local_backbone("hf:me/net") == path
+    message = said("hf:me/other")
+    assert message.startswith("HF_HUB_OFFLINE is set, which forbids to download hf:me/other")
+    assert "check the network" not in message
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     assert "cannot download http://127.0.0.1:1/x.pth" in said("http://127.0.0.1:1/x.pth")
     address = torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url
     monkeypatch.setattr(fetching, "download_to", lambda *_, **__: refuse(address))
@@ -276,6 +287,21 @@ def test_labels_and_what_is_shown():
     address = parse_address("https://me:s3cret@host/a/swin tiny.pth?token=s3cret")
     assert "s3cret" not in address.shown
     assert address.label == "swin tiny"
+    for name in ("a.b.pth.tar", "a.b.ckpt", "a.b.safetensors", "a.b.bin", "a.b.PT"):
+        assert parse_address(name).label == "a.b"
+    assert parse_address("https://host/v1.5.pth.tar").label == "v1.5"
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [("<!DOCTYPE html>\n", "give a file of weights"),
+     ("version https://git-lfs.github.com/spec/v1\noid", "get the file with `git lfs pull`")],
+)  # fmt: skip
+def test_a_text_is_no_file_of_weights(text, remedy, tmp_path):
+    (tmp_path / "model.pth").write_text(text)
+    message = said(str(tmp_path / "model.pth"))
+    assert "model.pth is a text that starts with " in message
+    assert remedy in message
     assert parse_address("hf:me/net@v1").shown == "hf:me/net@v1"
     assert parse_address("timm:hf-hub:me/net@v1").shown == "timm:hf-hub:me/net@v1"
     assert parse_address("/home/me/net.pth").shown == "net.pth"

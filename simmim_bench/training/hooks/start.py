@@ -121,16 +121,17 @@ class PretrainedBackboneHook(Hook):
     Args:
         checkpoint: ``backbone.pth`` of an export.
         initial: Whether a pretraining starts from it; other libraries' files are allowed then.
+        given: What the command line names, for errors; the file by default.
     """
 
     priority = "VERY_HIGH"
 
-    def __init__(self, *, checkpoint: str, initial: bool = False) -> None:
-        self.checkpoint = Path(checkpoint)
+    def __init__(self, *, checkpoint: str, initial: bool = False, given: str = "") -> None:
+        self.checkpoint, self.given = Path(checkpoint), given or None
         self.load = load_initial if initial else load_pretrained
 
     def before_train(self, runner: Any) -> None:
-        """Load the backbone and log one line.
+        """Load the backbone and log what was loaded and how it was read.
 
         Raises:
             BenchError: If the checkpoint does not fit (``load_pretrained``, ``load_initial``).
@@ -138,9 +139,10 @@ class PretrainedBackboneHook(Hook):
         model = model_of(runner)
         if runner.iter > 0:
             return
-        report = self.load(model.backbone, self.checkpoint)
+        report = self.load(model.backbone, self.checkpoint, given=self.given)
         runner.message_hub.update_info("load_report", report.to_dict())
-        runner.logger.info(report.summary())
+        for line in (report.summary(), *report.read_as()):
+            runner.logger.info(line)
 
 
 @HOOKS.register_module()

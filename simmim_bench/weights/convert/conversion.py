@@ -27,13 +27,15 @@ from simmim_bench.weights.convert.translate import (
     backbone_of,
     write_layout,
 )
-from simmim_bench.weights.convert.verify import Side, Verification, verify
+from simmim_bench.weights.convert.verify import TOLERANCE, Side, Verification, verify
 from simmim_bench.weights.files import check_finite
 from simmim_bench.weights.identity import BLOCK, read_identity
 from simmim_bench.weights.tensors import check_tensors, check_values
 
 WITH_NORMS = ("swin", "swinv2", "convnext")
 """Adapters of backbones that have a norm after each output level."""
+NAMED = 3
+"""How many dropped keys of a reason the terminal names."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,9 @@ class ConversionReport:
     def table(self) -> str:
         """Lines of name and value, for the terminal."""
         checked = self.verification
-        verified = f"{checked.difference:.1e}, {checked.note}" if checked.ran else checked.note
+        verified = checked.note
+        if checked.ran:
+            verified = f"{checked.difference:.1e} (limit {TOLERANCE:.0e}), {checked.note}"
         rows = [
             ("from", f"{self.layout} ({self.source}, sha256 {self.sha256[:12]})"),
             ("to", self.target),
@@ -91,11 +95,11 @@ class ConversionReport:
             *(("read", note) for note in self.read),
             *(("assumed", note) for note in self.notes),
             ("matched", str(len(self.matched))),
-            ("missing", f"{len(self.missing)} (buffers, computed)"),
+            ("computed", f"{len(self.missing)} buffers that are not in the file"),
             ("unexpected", "0"),
             ("resized", self._resized()),
             ("dropped", str(len(self.dropped))),
-            *(("", line) for line in self._reasons()),
+            *(("", line) for line in self._reasons(NAMED)),
             ("written", f"{self.written} tensors"),
             ("difference", verified),
         ]
@@ -103,12 +107,22 @@ class ConversionReport:
             rows.insert(0, ("WARNING", "READ WITH --trust-pickle: CODE IN THE FILE WAS RUN"))
         return "".join(f"{name:<11} {value}\n" for name, value in rows)
 
-    def _reasons(self) -> list[str]:
-        """One line a reason, with its first key."""
+    def reading(self) -> dict[str, str]:
+        """How the file was read, for cards and logs: what was done, assumed and dropped."""
+        read = (f"as {self.layout}", *self.read)
+        lines = {"read": read, "assumed": self.notes, "dropped": self._reasons(1)}
+        return {name: "; ".join(line) for name, line in lines.items() if line}
+
+    def _reasons(self, named: int) -> list[str]:
+        """One line a reason, with its first keys."""
         grouped: dict[str, list[str]] = {}
         for entry in self.dropped:
             grouped.setdefault(entry.reason, []).append(entry.key)
-        return [f"{len(keys)} x {reason} ({keys[0]})" for reason, keys in grouped.items()]
+        return [
+            f"{len(keys)} x {reason} "
+            f"({', '.join(keys[:named])}{', ...' if len(keys) > named else ''})"
+            for reason, keys in grouped.items()
+        ]
 
     def _resized(self) -> str:
         if not self.resized:

@@ -86,6 +86,7 @@ class Layout:
         vector_shapes: Our vectors (patterns) that are stored in another shape.
         heads: Heads by width of its plain ViTs, where they are not the usual ones.
         split: Whether queries, keys and values are three tensors.
+        linear_pointwise: Whether it has linear layers where ConvNeXt may have 1 x 1 convolutions.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Layout:
     vector_shapes: tuple[tuple[str, tuple[int, ...]], ...] = ()
     heads: Mapping[int, int] = field(default_factory=dict)
     split: bool = False
+    linear_pointwise: bool = False
 
     def key_map(self, adapter: str) -> KeyMap:
         """All rules for a file with this adapter's backbone."""
@@ -151,6 +153,7 @@ LAYOUTS: dict[str, Layout] = {
             },
             unsupported=_OTHER_NORMS,
             vector_shapes=((r"backbone\.stages\..*\.gamma", (-1, 1, 1)),),
+            linear_pointwise=True,
         ),
         Layout(
             name="timm",
@@ -175,6 +178,7 @@ LAYOUTS: dict[str, Layout] = {
             wrapper="model",
             beside=CLASSIFIER_RULES,
             unsupported=_OTHER_NORMS,
+            linear_pointwise=True,
         ),
         Layout(
             name="DINOv2",
@@ -255,6 +259,7 @@ LAYOUTS: dict[str, Layout] = {
             buffers=False,
             vector_shapes=_GRN,
             split=True,
+            linear_pointwise=True,
         ),
         Layout(
             name="transformers classifier",
@@ -268,6 +273,7 @@ LAYOUTS: dict[str, Layout] = {
             buffers=False,
             vector_shapes=_GRN,
             split=True,
+            linear_pointwise=True,
         ),
         Layout(
             name="transformers masked image modelling",
@@ -295,6 +301,7 @@ LAYOUTS: dict[str, Layout] = {
             buffers=False,
             vector_shapes=_GRN,
             split=True,
+            linear_pointwise=True,
         ),
     )
 }

@@ -143,7 +143,7 @@ def _torchvision_resnet(config: Mapping[str, Any], state: Mapping[str, Tensor]) 
 def _torchvision_convnext(
     config: Mapping[str, Any], state: Mapping[str, Tensor]
 ) -> Runnable | None:
-    plain = config["linear_pw_conv"] and config["layer_scale_init_value"] and not config["use_grn"]
+    plain = config["layer_scale_init_value"] and not config["use_grn"]
     if not plain or (config["in_channels"], config["stem_patch_size"]) != (3, 4):
         return None
     channels, depths = config["arch"]["channels"], config["arch"]["depths"]

@@ -84,6 +84,10 @@ class Plain:
     dropped: tuple[Dropped, ...] = ()
     unknown: tuple[str, ...] = ()
 
+    def reading(self) -> dict[str, str]:
+        """What was done, for the log."""
+        return {"read": "; ".join(self.notes)} if self.notes else {}
+
 
 def unwrap(content: Mapping[str, Any]) -> tuple[dict[str, Tensor], str | None]:
     """The state dict of a file's content, and the top-level key that it stood under.
@@ -91,7 +95,7 @@ def unwrap(content: Mapping[str, Any]) -> tuple[dict[str, Tensor], str | None]:
     Raises:
         BenchError: If there is none.
     """
-    whole = _whole(content)
+    whole = read_whole(content)
     return whole.state, whole.wrapper
 
 
@@ -101,7 +105,7 @@ def readings(content: Mapping[str, Any]) -> Iterator[Plain]:
     Raises:
         BenchError: If there is no state dict.
     """
-    whole = _whole(content)
+    whole = read_whole(content)
     whole = replace(whole, state=fused(whole.state))
     yield whole
     for prefix in NETWORKS:
@@ -110,7 +114,12 @@ def readings(content: Mapping[str, Any]) -> Iterator[Plain]:
             yield network
 
 
-def _whole(content: Mapping[str, Any]) -> Plain:
+def read_whole(content: Mapping[str, Any]) -> Plain:
+    """All keys of a file, as they are.
+
+    Raises:
+        BenchError: If there is no state dict.
+    """
     wrappers = [key for key in WRAPPERS if isinstance(content.get(key), Mapping)]
     wrapper = next(iter(wrappers), None)
     inner = content[wrapper] if wrapper else content

@@ -25,6 +25,7 @@ MERGED = r".*downsample\.(reduction\.weight|norm\.weight|norm\.bias)"
 MERGED_POST_NORM = r".*downsample\.reduction\.weight"
 """The same for Swin V2, which normalises what comes out of the reduction."""
 NEIGHBOURS = 4
+POINTWISE = r"backbone\.stages\..*\.pointwise_conv[12]\.weight"
 TRANSPOSED = torch.tensor([0, 2, 1, 3])  # the original goes down columns, unfold along rows
 
 
@@ -118,6 +119,8 @@ def _their_order(key: str, value: Tensor, layout: Layout, adapter: str) -> Tenso
     """Channel order and shape of the layout; ``key`` is our name."""
     if _merged(key, layout, adapter):
         return concatenate(value)
+    if layout.linear_pointwise and value.ndim == 4 and re.fullmatch(POINTWISE, key):
+        return value.flatten(1)  # (out, in, 1, 1), the same product as a linear layer's
     shape = _stored_shape(key, layout)
     return value.reshape(shape) if shape else value
 

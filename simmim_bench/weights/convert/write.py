@@ -88,12 +88,23 @@ def write_conversion(conversion: Conversion, destination: Path, stated: Stated) 
     atomic_write_json(report_path(destination), conversion.report.to_dict())
 
 
-def write_backbone(conversion: Conversion, destination: Path, stated: Stated) -> None:
-    """Write ``backbone.pth`` and its card into a new folder; all of it or nothing."""
+def write_backbone(
+    conversion: Conversion, destination: Path, stated: Stated, *, with_report: bool = False
+) -> None:
+    """Write ``backbone.pth`` and its card into a new folder; all of it or nothing.
+
+    Args:
+        conversion: What to write.
+        destination: The folder.
+        stated: For the card.
+        with_report: Whether ``report.json`` stands in the folder, too.
+    """
     card = _card(conversion, stated)
     staging = Path(tempfile.mkdtemp(dir=destination.parent, prefix=f".{destination.name}."))
     try:
         save_backbone(conversion.state, card, staging / "backbone.pth")
+        if with_report:
+            atomic_write_json(staging / "report.json", conversion.report.to_dict())
         staging.chmod(0o755)
         staging.replace(destination)
     finally:
@@ -136,6 +147,7 @@ def _card(conversion: Conversion, stated: Stated) -> dict[str, Any]:
         for name, value in (("origin", stated.origin), ("revision", stated.revision))
         if value
     }
+    source |= report.reading()
     wide = {"widened": conversion.widened} if conversion.widened else {}
     return {**card, "source": source, **wide}
 

@@ -72,3 +72,28 @@ def test_there_and_back_changes_no_bit(case, tmp_path, record_property):
     difference = float((after - before).abs().max())
     record_property("largest difference", difference)
     assert difference == 0 or case == "beit-tokens"
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_convolutions_of_timm_become_linear_layers_and_come_back(version, tmp_path):
+    import timm.models.convnext
+
+    torch.manual_seed(0)
+    options = {"use_grn": True, "ls_init_value": None} if version == 2 else {}
+    model = timm.models.convnext.ConvNeXt(
+        depths=[1, 1, 2, 1], dims=[8, 12, 16, 24], conv_mlp=True, num_classes=3, **options
+    ).eval()
+    given = model.state_dict()
+    for value in given.values():
+        value.add_(0.1 * torch.randn_like(value))  # GRN starts at zero
+    torch.save(given, tmp_path / "given.pth")
+    convert_file(
+        source=str(tmp_path / "given.pth"), destination=tmp_path / "there", to="transformers"
+    )
+    convert_file(source=str(tmp_path / "there"), destination=tmp_path / "back.pth", to="timm")
+    back = torch.load(tmp_path / "back.pth", weights_only=True)
+    back = back.get("state_dict", back)
+    assert back.keys() == given.keys()
+    for key, value in given.items():
+        assert torch.equal(back[key].reshape(value.shape), value)
+        assert back[key].ndim == (2 if ".mlp.fc" in key and "weight" in key else value.ndim)
