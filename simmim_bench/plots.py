@@ -6,10 +6,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from simmim_bench.fonts import families
 from simmim_bench.io import atomic_path
-
-FALLBACKS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Arial Unicode MS")
-"""Fonts with the letters of East Asia, which matplotlib's own does not have."""
 
 
 def new_figure(*, width: float, height: float) -> Any:
@@ -25,12 +23,9 @@ def new_figure(*, width: float, height: float) -> Any:
 def save_figure(figure: Any, path: Path) -> None:
     """Write a PNG with 150 dots per inch."""
     import matplotlib
-    from matplotlib.font_manager import fontManager
 
-    installed = {font.name for font in fontManager.ttflist}
-    fonts = ["DejaVu Sans", *(name for name in FALLBACKS if name in installed)]
     with (
-        matplotlib.rc_context({"font.sans-serif": fonts}),
+        matplotlib.rc_context({"font.sans-serif": families()}),
         warnings.catch_warnings(),
         atomic_path(path) as temporary,
     ):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dataset import Compose, default_collate
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 from torchmetrics.functional.image import (
     peak_signal_noise_ratio,
@@ -25,6 +25,7 @@ from torchmetrics.functional.image import (
 from simmim_bench.data.reading import reading_of
 from simmim_bench.data.shown_bands import KEY, Stretch, chosen_bands
 from simmim_bench.errors import BenchError
+from simmim_bench.fonts import font_for
 from simmim_bench.io import atomic_path
 from simmim_bench.masking.strategies import for_evaluation
 from simmim_bench.registry import TRANSFORMS
@@ -200,10 +201,10 @@ def _with_titles(grid: Image.Image, titles: Sequence[str]) -> Image.Image:
     size = max(8, min(16, column // 6))
     titled = Image.new("RGB", (grid.width, grid.height + 2 * size), "white")
     titled.paste(grid, (0, 2 * size))
-    draw, font = ImageDraw.Draw(titled), ImageFont.load_default(size)
+    draw = ImageDraw.Draw(titled)
     for number, title in enumerate(titles):
         middle = (number * column + column // 2, size)
-        draw.text(middle, title, fill="black", font=font, anchor="mm")
+        draw.text(middle, title, fill="black", font=font_for(title, size), anchor="mm")
     return titled
 
 

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from simmim_bench.fonts import font_for
 
 COLUMNS, CELL = 10, 144
-_GAP, _LINE = 6, 18
+_GAP, _LINE, _TEXT = 6, 18, 10
 PALETTE = (
     (230, 25, 75), (60, 180, 75), (255, 225, 25), (0, 130, 200), (245, 130, 48),
     (145, 30, 180), (70, 240, 240), (240, 50, 230), (210, 245, 60), (250, 190, 212),
@@ -46,5 +48,5 @@ def outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _writer(sheet: Image.Image) -> Callable[[tuple[int, int], str], None]:
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default()
-    return lambda place, text: draw.text(place, text, fill="black", font=font)
+    draw = ImageDraw.Draw(sheet)
+    return lambda place, text: draw.text(place, text, fill="black", font=font_for(text, _TEXT))

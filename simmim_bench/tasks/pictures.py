@@ -11,9 +11,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from simmim_bench.data.pixels import Pixels
+from simmim_bench.fonts import font_for
 from simmim_bench.io import atomic_path
 
 Colour: TypeAlias = tuple[int, int, int]
@@ -49,14 +50,23 @@ class Objects:
     masks: NDArray[np.bool_] | None = None
 
 
-def objects_of(instances: Any, least: float = 0.0) -> Objects:
-    """Objects of mmdet's instances, without those whose score is below ``least``."""
+def objects_of(instances: Any, least: float = 0.0, most: int | None = None) -> Objects:
+    """Objects of mmdet's instances.
+
+    Args:
+        instances: ``InstanceData``.
+        least: Score below which objects are left out.
+        most: Number of objects with the highest scores that are kept; None: all.
+    """
     boxes = getattr(instances["bboxes"], "tensor", instances["bboxes"])
     masks = instances.get("masks")
     if masks is not None:
         masks = masks.to_ndarray() if hasattr(masks, "to_ndarray") else _array(masks)
     scores = _array(instances["scores"]) if "scores" in instances else None
-    kept = slice(None) if scores is None else scores >= least
+    kept: Any = slice(None)
+    if scores is not None:
+        order = np.argsort(-scores, kind="stable")[:most] if most else np.arange(len(scores))
+        kept = order[scores[order] >= least]
     return Objects(
         boxes=_array(boxes)[kept],
         labels=_array(instances["labels"])[kept],
@@ -139,20 +149,28 @@ def draw_label_map(pixels: Pixels, labels: NDArray[np.int64], classes: Sequence[
     return np.asarray(_with_legend(image, entries))
 
 
-def draw_names(pixels: Pixels, lines: Sequence[str]) -> Pixels:
-    """An image of TILE pixels above lines of text, of which the first is emphasised."""
-    size = TEXT
-    tile = Image.new("RGB", (TILE, TILE + (size + 3) * len(lines) + 2), "white")
+def draw_names(pixels: Pixels, lines: Sequence[str], path: str | None = None) -> Pixels:
+    """An image of TILE pixels above lines of text, of which the first is emphasised.
+
+    Args:
+        pixels: (H, W, 3), uint8, RGB.
+        lines: A long one is drawn without its end.
+        path: Last line; a long one is drawn without its start, so that the name is kept.
+    """
+    size, width = TEXT, TILE - 4
+    texts = [_shortened(line, size, width) for line in lines]
+    texts += [] if path is None else [_shortened(path, size, width, left=True)]
+    tile = Image.new("RGB", (TILE, TILE + (size + 3) * len(texts) + 2), "white")
     image = Image.fromarray(pixels)
     factor = TILE / max(image.size)
     width, height = (max(1, round(side * factor)) for side in image.size)
     how = Image.Resampling.NEAREST if factor >= 2 else Image.Resampling.BICUBIC
     tile.paste(image.resize((width, height), how), ((TILE - width) // 2, (TILE - height) // 2))
     draw = ImageDraw.Draw(tile)
-    for number, line in enumerate(lines):
+    for number, text in enumerate(texts):
         place = (2, TILE + 1 + number * (size + 3))
         colour = "black" if number == 0 else "#666666"
-        draw.text(place, _shortened(line, size, TILE - 4), fill=colour, font=_font(size))
+        draw.text(place, text, fill=colour, font=font_for(text, size))
     return np.asarray(tile)
 
 
@@ -163,7 +181,7 @@ def side_by_side(parts: Sequence[Pixels], titles: Sequence[str]) -> Pixels:
     picture = Image.new("RGB", (width, max(part.shape[0] for part in parts) + top), "white")
     draw, left = ImageDraw.Draw(picture), 0
     for part, title in zip(parts, titles, strict=True):
-        draw.text((left + 2, 2), title, fill="black", font=_font(TEXT))
+        draw.text((left + 2, 2), title, fill="black", font=font_for(title, TEXT))
         picture.paste(Image.fromarray(part), (left, top))
         left += part.shape[1] + GAP
     return np.asarray(picture)
@@ -207,18 +225,10 @@ def _text_size(image: Image.Image) -> int:
     return max(TEXT, round(min(image.size) * TEXT_SHARE))
 
 
-@cache
-def _font(size: int) -> Any:
-    """DejaVu, which comes with matplotlib and has the letters of most alphabets."""
-    from matplotlib import get_data_path
-
-    return ImageFont.truetype(str(Path(get_data_path(), "fonts/ttf/DejaVuSans.ttf")), size)
-
-
 def _tag(image: Image.Image, box: Sequence[float], text: str, colour: Colour) -> None:
     """A name above the corner of a box, moved so that it is inside the image."""
     draw, size = ImageDraw.Draw(image), _text_size(image)
-    font = _font(size)
+    font = font_for(text, size)
     width, height = draw.textlength(text, font=font) + 4, size + 4
     left = min(max(box[0], 0), max(image.width - width, 0))
     top = min(max(box[1] - height, 0), max(image.height - height, 0))
@@ -234,8 +244,8 @@ def _readable(colour: Colour) -> str:
 def _with_legend(image: Image.Image, entries: Sequence[tuple[str, Any]]) -> Image.Image:
     """A column of colours and names at the right of the image, as tall as it needs."""
     size = _text_size(image)
-    font, line = _font(size), size + 8
-    width = max((round(font.getlength(text)) for text, _ in entries), default=0) + size + 24
+    line, lengths = size + 8, [font_for(text, size).getlength(text) for text, _ in entries]
+    width = round(max(lengths, default=0)) + size + 24
     height = max(image.height, line * len(entries))
     picture = Image.new("RGB", (image.width + width, height), "white")
     picture.paste(image, (0, 0))
@@ -244,14 +254,15 @@ def _with_legend(image: Image.Image, entries: Sequence[tuple[str, Any]]) -> Imag
         left, top = image.width + 8, number * line + 4
         square = (left, top, left + size, top + size)
         draw.rectangle(square, fill=tuple(int(part) for part in colour), outline="black")
-        draw.text((left + size + 6, top - 1), text, fill="black", font=font)
+        draw.text((left + size + 6, top - 1), text, fill="black", font=font_for(text, size))
     return picture
 
 
-def _shortened(text: str, size: int, width: int) -> str:
-    font = _font(size)
+def _shortened(text: str, size: int, width: int, *, left: bool = False) -> str:
+    """A text that fits, without its end, or without its start."""
+    font = font_for(text, size)
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}…") > width:
-        text = text[:-1]
-    return f"{text}…"
+        text = text[1:] if left else text[:-1]
+    return f"…{text}" if left else f"{text}…"

@@ -113,3 +113,22 @@ def test_a_k_nn_run_keeps_the_paths_of_its_stored_images(tmp_path):
     assert reserved == [3]
     listed = (tmp_path / "stored_images.txt").read_text("utf-8")
     assert listed == "cats/0.png\ncats/1.png\ncats/2.png\n"
+
+
+def test_a_long_path_is_drawn_without_its_start():
+    long, name = "a folder/and another of them/photo 17.png", "another of them/photo 17.png"
+    drawn = draw_names(grey(8, 8), [], long)
+    assert (drawn == draw_names(grey(8, 8), [], f"x{long}")).all()
+    assert (drawn != draw_names(grey(8, 8), [], f"{long}x")).any()
+    assert (drawn != draw_names(grey(8, 8), [], name.replace("17", "18"))).any()
+
+
+def test_the_best_objects_are_kept():
+    instances = {
+        "bboxes": torch.zeros(4, 4),
+        "labels": torch.arange(4),
+        "scores": torch.tensor([0.1, 0.9, 0.5, 0.7]),
+    }
+    assert objects_of(instances, 0.2, most=2).labels.tolist() == [1, 3]
+    assert objects_of(instances, 0.6, most=3).labels.tolist() == [1, 3]
+    assert objects_of(instances, 0.2).labels.tolist() == [1, 2, 3]

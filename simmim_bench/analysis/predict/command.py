@@ -12,15 +12,17 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from simmim_bench.analysis.predict.following import next_command
 from simmim_bench.analysis.predict.given import check_exist
-from simmim_bench.config import ROOT
+from simmim_bench.analysis.predict.unlike import warning
 from simmim_bench.errors import BenchError
-from simmim_bench.io import check_output_folder, read_json
+from simmim_bench.io import atomic_write_text, check_output_folder, csv_text
 from simmim_bench.progress import progress_bar
 from simmim_bench.records.manifest import FILE_NAME
 
 PRINTED = 10  # images and problems
 FOLDER = Path("work_dirs") / "predict"
+SKIPPED = "skipped.csv"
 
 
 def predict(args: argparse.Namespace, console: Console) -> int:
@@ -55,37 +57,44 @@ def predict(args: argparse.Namespace, console: Console) -> int:
         results = RESULTS[trained.task](trained, out, top=args.top, threshold=args.threshold)
         reader = Reader(trained, args.images)
         said: list[tuple[Path, str]] = []
-        problems: list[str] = []
+        unlike: list[tuple[str, Sequence[str]]] = []
+        problems: list[tuple[Path, str]] = []
         with progress_bar("predicting", len(reader)) as advance:
             for batch in reader.batches(args.batch or results.batch):
-                problems += [item.problem for item in batch if item.problem]
+                problems += [(item.given.path, item.problem) for item in batch if item.problem]
                 read = [item for item in batch if not item.problem]
+                unlike += [(item.given.name, item.unlike) for item in read]
                 for items in _of_one_size(read):
                     predicted = results.predict([item.sample for item in items])
                     for item, each in zip(items, predicted, strict=True):
                         said.append((item.given.path, results.add(item, each)))
                 advance(len(batch))
         if not said:
-            raise BenchError(f"none of {len(problems)} images can be read: {problems[0]}")
+            raise BenchError(f"none of {len(problems)} images can be read: {problems[0][1]}")
         written = results.finish()
+        list_skipped(problems, out)
     console.print(_table(said))
-    for line in [*problems[:PRINTED], *written]:
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    lines = [problem for _, problem in problems[:PRINTED]]
+    if len(problems) > PRINTED:
+        lines.append(f"... and {len(problems) - PRINTED} more")
+    lines += filter(None, [warning(unlike), *written])
     if problems:
-        console.print(f"skipped: {len(problems)} of {len(reader)} images, which cannot be read")
-    if following := _next_command(trained):
-        console.print(f"next: {following}", soft_wrap=True, highlight=False, markup=False)
+        count = f"{len(problems)} of {len(reader)} images, which cannot be read"
+        lines.append(f"skipped: {count}; {out / SKIPPED} has all with the reasons")
+    if following := next_command(trained):
+        lines.append(f"next: {following}")
+    for line in lines:
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
     return 1 if problems else 0
 
 
-def _next_command(trained: Any) -> str | None:
-    """What measures the run, or continues from it; None if its config is not known."""
-    if trained.task == "pretraining":
-        return f"python tools/export_backbone.py {trained.folder} --out {trained.folder / 'export'}"
-    stated = (read_json(trained.folder / FILE_NAME) or {}).get("config")
-    config = stated.get("path") if isinstance(stated, dict) else None
-    known = isinstance(config, str) and (ROOT / "configs") in (ROOT / config).resolve().parents
-    return f"python tools/test.py {config} {trained.checkpoint}" if known else None
+def list_skipped(problems: Sequence[tuple[Path, str]], out: Path) -> None:
+    """Write the images that cannot be read, and why; remove the list of an earlier call."""
+    if problems:
+        rows = [(str(path), reason) for path, reason in problems]
+        atomic_write_text(out / SKIPPED, csv_text([("image", "reason"), *rows]))
+    else:
+        (out / SKIPPED).unlink(missing_ok=True)
 
 
 def check_run(run: Path, checkpoint: Path | None) -> None:

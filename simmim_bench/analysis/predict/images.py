@@ -16,8 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from simmim_bench.analysis.predict.given import Given, find_given
 from simmim_bench.analysis.predict.trained import PRETRAINING, Trained
+from simmim_bench.analysis.predict.unlike import differences, header_of, misfit
 from simmim_bench.data.bands import BAND_SUFFIXES, COLOURS
-from simmim_bench.data.image_files import SUFFIXES
+from simmim_bench.data.image_files import SUFFIXES, shown
 from simmim_bench.data.pixels import Pixels
 from simmim_bench.data.shown_bands import KEY, Stretch, chosen_bands
 from simmim_bench.errors import BenchError
@@ -37,12 +38,16 @@ MANY = 32  # images from which on they are started
 
 @dataclass(frozen=True)
 class Item:
-    """What was read of an image: a sample and a picture (``Pixels``), or the reason why not."""
+    """What was read of an image: a sample and a picture (``Pixels``), or the reason why not.
+
+    ``unlike`` says how it differs from what the run was trained on.
+    """
 
     given: Given
     sample: Any = None
     picture: Any = None
     problem: str = ""
+    unlike: tuple[str, ...] = ()
 
 
 class Reader(Dataset[Item]):
@@ -78,9 +83,23 @@ class Reader(Dataset[Item]):
         try:
             loaded = self.load({"img_path": str(given.path), "sample_idx": number})
             picture = as_picture(loaded["img"], self.bands)
-            return Item(given, self.prepare(loaded), picture)
+            peak = float(loaded["img"].max())  # before the image is normalised in place
+            sample = self.prepare(loaded)
         except BenchError as error:
-            return Item(given, problem=str(error))
+            return Item(given, problem=self._problem(given.path, error))
+        header = header_of(str(given.path))
+        unlike = differences(header, peak, self.load.reading) if header else ()
+        return Item(given, sample, picture, unlike=tuple(unlike))
+
+    def _problem(self, path: Path, error: BenchError) -> str:
+        """What is wrong with an image, and what to do about one that has no data set."""
+        if not isinstance(error.__cause__, (OSError, ValueError)):
+            return str(error)
+        header = header_of(str(path))
+        other = None if header is None else misfit(header, self.load.reading)
+        if other is not None:
+            return f"image {shown(path)} {other}"
+        return f"image {shown(path)} cannot be read ({error.__cause__}); restore it or leave it out"
 
     def batches(self, size: int) -> Iterator[list[Item]]:
         """All images in order, ``size`` at a time."""

@@ -33,6 +33,7 @@ from simmim_bench.tasks.pictures import (
 
 TABLE, DOCUMENT = "predictions.csv", "predictions.json"
 SHOWN = 3  # classes below an image of a sheet
+MOST_OBJECTS = 20  # in a picture, so that names stay readable
 MOST_COLOURS = 256  # of a PNG with a palette
 
 
@@ -92,7 +93,7 @@ class Classification(Results):
         return f"{best[0][0]} {100 * best[0][1]:.1f} %"
 
     def _tile(self, item: Item, lines: Sequence[str]) -> None:
-        self.tiles.append(draw_names(item.picture, [*lines, item.given.name]))
+        self.tiles.append(draw_names(item.picture, lines, item.given.name))
         if len(self.tiles) == COLUMNS * ROWS:
             self._write_sheet()
 
@@ -166,6 +167,7 @@ class Detection(Results):
         super().__init__(trained, out, **options)
         self.images: list[dict[str, Any]] = []
         self.found: list[dict[str, Any]] = []
+        self.crowded = 0  # images with more objects than are drawn
 
     def add(self, item: Item, predicted: Any) -> str:
         """Keep the objects and write the picture."""
@@ -189,10 +191,12 @@ class Detection(Results):
                 "score": scores[place],
             }
             self.found.append(entry if mask is None else {**entry, "segmentation": _runs(mask)})
-        shown = objects_of(predicted.pred_instances, self.threshold)
+        shown = objects_of(predicted.pred_instances, self.threshold, MOST_OBJECTS)
+        count = sum(score >= self.threshold for score in scores)
+        self.crowded += count > MOST_OBJECTS
         drawn = draw_objects(item.picture, shown, self.trained.classes)
         save_picture(drawn, self.out / "pictures" / f"{item.given.stem}.png")
-        return f"{len(shown.labels)} objects"
+        return f"{count} objects" + (f", {MOST_OBJECTS} drawn" if count > MOST_OBJECTS else "")
 
     def finish(self) -> list[str]:
         """Write the document."""
@@ -204,9 +208,11 @@ class Detection(Results):
             "annotations": self.found,
         }
         atomic_write_json(self.out / DOCUMENT, document)
+        few = f"; the {MOST_OBJECTS} best of {self.crowded} images that have more"
+        few = few if self.crowded else ""
         return [
             f"{self.out / DOCUMENT}: {len(self.found)} objects in COCO's format, of every score",
-            f"{self.out / 'pictures'}: those with a score of at least {self.threshold:g}",
+            f"{self.out / 'pictures'}: those with a score of at least {self.threshold:g}{few}",
         ]
 
 

@@ -42,7 +42,10 @@ def test_a_damaged_image_is_named_and_skipped(folder, runs, predict, tmp_path):
     done = predict(run.folder, folder, "--out", tmp_path / "out")
     assert done.returncode == 1
     assert f"image {damaged} cannot be read" in done.stdout
-    assert "skipped: 1 of 5 images" in done.stdout
+    assert "cut.png cannot be read (image file is truncated" in done.stdout
+    assert "restore it or leave it out" in done.stdout
+    assert "skipped: 1 of 5 images, which cannot be read; " in done.stdout
+    assert str(damaged) in (tmp_path / "out/skipped.csv").read_text("utf-8")
     written = sorted((tmp_path / "out/pictures").rglob("*.png"))
     names = ["a/1.jpg.png", "a/1.png.png", "b ü/1.png", "b ü/x y.png"]
     assert [str(path.relative_to(tmp_path / "out/pictures")) for path in written] == names
