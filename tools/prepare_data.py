@@ -166,10 +166,13 @@ def _inspect(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     from simmim_bench.data.inspect.commands import inspect
+    from simmim_bench.recipe.first_steps import first_steps
 
-    return inspect(
+    data, sheet = inspect(
         args.path, layout=args.layout, against=args.against, out=args.out, console=Console()
     )
+    _say(["", f"look at {sheet}; then:", *(f"  {step}" for step in first_steps(data))])
+    return 0
 
 
 def _add_import(datasets: Subparsers) -> None:
@@ -192,8 +195,8 @@ def _add_import(datasets: Subparsers) -> None:
         "--channels",
         type=cli.positive,
         metavar="N",
-        help="bands of each image: 1 keeps grey, 4 a band that is declared to be alpha (default: "
-        "as most images have, grey as 3, without alpha)",
+        help="bands of each image: 1 keeps grey, 4 a band that is declared to be alpha, 3 drops "
+        "it (default: as most images have, grey as 3, alpha if it varies like an image)",
     )
     add("--zero", choices=["class", "ignored"], help="what label 0 of label maps is")
     add(
@@ -207,6 +210,7 @@ def _add_import(datasets: Subparsers) -> None:
 
 
 def _import(args: argparse.Namespace) -> int:
+    from simmim_bench.data.expected import expected_of
     from simmim_bench.data.importing.bring_in import Wishes, bring_in
     from simmim_bench.data.importing.report import lines_of
     from simmim_bench.data.layouts import data_root
@@ -227,9 +231,14 @@ def _import(args: argparse.Namespace) -> int:
         zero=None if args.zero is None else args.zero == "class",
     )
     report = bring_in(name, args.source, data_root(args.out), wishes)
-    lines = [*lines_of(report), "next:", *(f"  {step}" for step in first_steps(report.dataset))]
-    sys.stdout.write("".join(f"{cli.printable(line)}\n" for line in lines))
+    steps = first_steps(expected_of(report.dataset))
+    _say([*lines_of(report), "next:", *(f"  {step}" for step in steps)])
     return 0
+
+
+def _say(lines: list[str]) -> None:
+    sys.stdout.write("".join(f"{cli.printable(line)}\n" for line in lines))
+    sys.stdout.flush()
 
 
 def _add_palette(datasets: Subparsers) -> None:

@@ -53,7 +53,7 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         "--kind",
         choices=["full", "smoke"],
         default="full",
-        help="smoke: a short test run, never shown beside full runs (default: full)",
+        help="smoke: a test run, not shortened, never shown beside full runs (default: full)",
     )
     parser.add_argument(
         "--resume",

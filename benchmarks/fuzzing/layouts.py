@@ -57,9 +57,10 @@ def _parquet() -> bytes:
 
 def layouts(folder: Path) -> Prepared:
     """One odd file in a data set: recognised, inspected and drawn, or refused."""
+    from simmim_bench.data.inspect.expected import expected
     from simmim_bench.data.inspect.look import look
     from simmim_bench.data.inspect.recognise import recognise
-    from simmim_bench.data.inspect.report import next_commands, rows
+    from simmim_bench.data.inspect.report import rows
     from simmim_bench.data.inspect.sheet import write_sheet
 
     _image(folder, "coco/a.jpg", "coco/b.jpg", "voc/a.jpg", "voc/b.jpg", "yolo/images/a.jpg")
@@ -88,7 +89,7 @@ def layouts(folder: Path) -> Prepared:
             found = recognise(path.parents[-1 - len(folder.parts)])
             seen, samples = look(found)
             list(rows(seen))
-            next_commands(seen, found.root)
+            expected(seen, found.root)
             write_sheet(found, samples, folder / "sheet.png")
         finally:
             path.write_bytes(valid[name])

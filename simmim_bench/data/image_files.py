@@ -73,7 +73,7 @@ class Listing:
         supported = ", ".join(sorted(self.suffixes))
         return (
             f"{self.folder} has no images: found {found or 'no files'}, supported are {supported}; "
-            "convert the files or give another folder"
+            f"{'convert the files or ' if found else ''}give another folder"
         )
 
 

@@ -243,7 +243,8 @@ def _nothing(given: str, base: Path) -> str:
     names = known_datasets(base)
     near = difflib.get_close_matches(given, names, n=1)
     there = f"did you mean {near[0]}?" if near else ""
-    there = there or (f"there are: {', '.join(names[:5])}" if names else "there are none")
+    more = ", ..." if len(names) > 5 else ""
+    there = there or (f"there are: {', '.join(names[:5])}{more}" if names else "there are none")
     where = f"{base.absolute()} and {Path(given).absolute()} have no such {CARD}"
     if not _is_name(given):
         where = f"{Path(given).absolute()} has no {CARD}"

@@ -35,7 +35,7 @@ def lay_out(sections: list[tuple[str, list[Tile]]], columns: int = COLUMNS) -> I
             x = _GAP + place % columns * (CELL + _GAP)
             y = top + _LINE + place // columns * row
             sheet.paste(tile, (x, y))
-            write((x, y + CELL), caption)
+            write((x, y + tile.height), caption)
         top += 2 * _LINE + row * count
     return sheet
 

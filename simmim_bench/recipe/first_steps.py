@@ -1,43 +1,53 @@
-"""The commands that train on own data, as the end of an import shows them."""
+"""The commands that train on own data, as the ends of ``inspect`` and of an import show them."""
 
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
-from simmim_bench.data.layouts import data_root
-from simmim_bench.data.own import OwnDataset
+from simmim_bench.data.expected import Expected
 from simmim_bench.recipe.command_line import Changes, load_recipe
 from simmim_bench.recipe.dataset import BOXES_ALONE, FITTING
 
-FORMS = {"classification": ("configs/small/cifar10-knn_swin-demo.py",)}
-"""More configs that read data of a task."""
 
+def first_steps(data: Expected) -> list[str]:
+    """Commands from the data to a comparison, small enough for a CPU, in their order.
 
-def first_steps(dataset: OwnDataset) -> list[str]:
-    """Commands that pretrain on the data and train their task, small enough for a CPU.
-
-    Args:
-        dataset: Imported data at their place.
+    They import the data (if that is still to be done), pretrain on them, export the backbone, train
+    the task of the data with it if they have one, and compare it with random weights.
     """
-    configs = [FITTING["unlabelled"]]
-    if dataset.task != "unlabelled" and dataset.images.val:
-        fitting = BOXES_ALONE if dataset.has_masks is False else FITTING[dataset.task]
-        configs += [fitting, *FORMS.get(dataset.task, ())]
-    return [_command(config, dataset) for config in configs]
+    out = f"work_dirs/{data.name}-pretraining"
+    weights = f"{out}/export/backbone.pth"
+    pretrain = [*_train(FITTING["unlabelled"], data), "--work-dir", out]
+    steps = [
+        [*pretrain, *_for_few_images(FITTING["unlabelled"], data)],
+        ["python", "tools/export_backbone.py", out, "--out", f"{out}/export"],
+    ]
+    compare = ["python", "tools/evaluate.py", weights]
+    if data.task != "unlabelled" and data.val:
+        config = BOXES_ALONE if data.has_masks is False else FITTING[data.task]
+        train = [*_train(config, data), "--pretrained", weights]
+        steps.append([*train, *_for_few_images(config, data)])
+        compare += ["--data", data.given]
+    steps.append([*compare, "--against", "scratch"])
+    return [*([data.bring] if data.bring else []), *map(shlex.join, steps)]
 
 
-def _command(config: str, dataset: OwnDataset) -> str:
-    known = dataset.folder.resolve() == (data_root() / dataset.name).resolve()
-    given = dataset.name if known else str(dataset.folder)
-    cfg = load_recipe(config, Changes(data=str(dataset.folder)))
-    words = ["python", "tools/train.py", config, "--data", given]
-    words += [] if "pretraining" in cfg else ["--from-scratch"]
-    loader, changes = cfg.train_dataloader, []
-    if loader.get("drop_last") and loader.batch_size > dataset.images.train:
-        recipe = cfg.auto_scale_lr.base_batch_size  # is reached by accumulation
-        fits = (size for size in range(dataset.images.train, 0, -1) if recipe % size == 0)
-        changes.append(f"train_dataloader.batch_size={next(fits)}")
-    if max(cfg.model.get("neighbours") or [0]) > dataset.images.train:
-        parts = ("model", "val_evaluator", "test_evaluator")
-        changes += [f"{part}.neighbours=[{max(1, dataset.images.train // 2)}]" for part in parts]
-    return shlex.join([*words, *(["--cfg-options", *changes] if changes else [])])
+def fitting_batch(cfg: Any, images: int) -> int:
+    """The largest batch of at most ``images`` of which the batch of the recipe is a multiple."""
+    recipe = (cfg.get("auto_scale_lr") or {}).get("base_batch_size")  # reached by accumulation
+    if type(recipe) is not int or recipe < 1:
+        return max(1, images)
+    return next(size for size in range(max(1, images), 0, -1) if recipe % size == 0)
+
+
+def _train(config: str, data: Expected) -> list[str]:
+    return ["python", "tools/train.py", config, "--data", data.given]
+
+
+def _for_few_images(config: str, data: Expected) -> list[str]:
+    cfg = load_recipe(config, Changes())
+    loader = cfg.train_dataloader
+    if not loader.get("drop_last") or loader.batch_size <= data.train:
+        return []
+    return ["--cfg-options", f"train_dataloader.batch_size={fitting_batch(cfg, data.train)}"]

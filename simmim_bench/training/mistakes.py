@@ -17,6 +17,7 @@ from typing import Any
 from simmim_bench.config import DATALOADERS, datasets, stated
 from simmim_bench.data.image_files import SUFFIXES
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.first_steps import fitting_batch
 from simmim_bench.recipe.image_size import patch_size
 
 Size = tuple[int, int]
@@ -289,7 +290,8 @@ def data_mistakes(cfg: Any) -> Iterator[str]:
     if found and found < needed:
         yield (
             f"{_folder(training)} has {found} images, fewer than train_dataloader.batch_size="
-            f"{batch}, so that an epoch has no iteration (drop_last=True); lower the batch size"
+            f"{batch}, so that an epoch has no iteration (drop_last=True); lower it with "
+            f"--cfg-options train_dataloader.batch_size={fitting_batch(cfg, found)}"
         )
 
 

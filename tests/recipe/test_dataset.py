@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from simmim_bench.config import datasets, load_config, stated
+from simmim_bench.data.expected import expected_of
 from simmim_bench.data.layouts import expected_paths
 from simmim_bench.data.own import Images, OwnDataset, read_dataset, write_dataset
 from simmim_bench.errors import BenchError
@@ -85,7 +86,7 @@ def test_top_5_is_measured_of_fewer_classes_and_a_protocol_keeps_its_metrics():
 
 def test_the_command_for_few_images_has_a_batch_that_the_recipe_s_is_a_multiple_of(tmp_path):
     write_dataset(own("unlabelled", images=Images(train=40, val=0)), tmp_path)
-    (command,) = first_steps(read_dataset(tmp_path))
+    command = first_steps(expected_of(read_dataset(tmp_path)))[0]
     assert command.endswith("--cfg-options train_dataloader.batch_size=32")  # of 64
 
 

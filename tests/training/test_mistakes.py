@@ -171,7 +171,8 @@ def test_fewer_images_than_a_batch_are_refused_if_the_rest_is_dropped(folders):
     drop = ("train_dataloader.dataset.data_prefix=train", "train_dataloader.drop_last=True")
     [said] = data_mistakes(load(PRETRAIN, *drop, "train_dataloader.batch_size=21", root=root))
     assert "has 20 images, fewer than train_dataloader.batch_size=21" in said
-    assert "no iteration (drop_last=True); lower the batch size" in said
+    assert "no iteration (drop_last=True); lower it with --cfg-options" in said
+    assert said.endswith(f" train_dataloader.batch_size={16}")
     assert not list(
         data_mistakes(load(PRETRAIN, *drop, "train_dataloader.batch_size=20", root=root))
     )

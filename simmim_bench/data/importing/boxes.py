@@ -11,8 +11,8 @@ from typing import Any
 from simmim_bench.data.annotations import is_inside, read_document, validate
 from simmim_bench.data.importing.measure import Look
 from simmim_bench.data.importing.samples import Sample, Skipped
-from simmim_bench.data.inspect.boxes import Box, read_voc, read_yolo
-from simmim_bench.data.inspect.found import Found, Split
+from simmim_bench.data.inspect.boxes import Box, first_corner, from_zero, read_voc, read_yolo
+from simmim_bench.data.inspect.found import Found, Split, counted
 from simmim_bench.data.pixels import size_mistake
 from simmim_bench.data.rle import short
 from simmim_bench.errors import BenchError
@@ -197,18 +197,14 @@ def _voc(
             continue
         stated, boxes = read_voc(sample.label_file)
         if stated not in (None, looks[sample].size):
-            skipped.add("images have another size than their XML says", sample.name)
+            skipped.add("images have another size than the XML says", sample.name)
             continue
         read[sample] = boxes
-    corners = [side for boxes in read.values() for each in boxes for side in each.box[:2]]
-    first = 0 if any(side < 1 for side in corners) else 1
+    first = first_corner(each for boxes in read.values() for each in boxes)
     classes = tuple(sorted({each.label for boxes in read.values() for each in boxes}))
     objects = {}
     for sample, boxes in read.items():
-        made = []
-        for each in boxes:
-            left, top, width, height = each.box
-            made.append(((left - first, top - first, width + first, height + first), each))
+        made = [(from_zero(each, first), each) for each in boxes]
         objects[sample] = list(_objects(made, looks[sample].size, sample, skipped))
     how = (
         "corners are counted from 1, as in Pascal VOC, as no box has a corner below 1"
@@ -218,7 +214,9 @@ def _voc(
     difficult = sum(each.get("iscrowd", 0) for found in objects.values() for each in found)
     notes = [how]
     if difficult:
-        notes.append(f"{difficult} difficult objects are marked iscrowd: neither right nor wrong")
+        notes.append(
+            f"marked iscrowd, neither right nor wrong: {counted(difficult, 'difficult object')}"
+        )
     return _boxes(objects, classes, notes)
 
 
@@ -237,7 +235,7 @@ def _yolo(
             "names to data.yaml or classes.txt"
         )
     if empty := sum(sample.label_file is None for sample in samples):
-        notes.append(f"{empty} images without a text file have no objects")
+        notes.append(f"no objects, as there is no text file: {counted(empty, 'image')}")
     for sample, boxes in read.items():
         width, height = looks[sample].size
         scale = (width, height, width, height)
@@ -271,7 +269,7 @@ def _objects(
         x, y = min(max(left, 0), width), min(max(top, 0), height)
         w, h = min(left + across, width) - x, min(top + down, height) - y
         if w < SMALLEST or h < SMALLEST:
-            skipped.add("boxes are empty or outside of their image", sample.name)
+            skipped.add("boxes are empty or outside of the image", sample.name)
             continue
         category = names[int(each.label)] if names else each.label
         found: Object = {"category": category, "bbox": [x, y, w, h], "area": w * h}

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from simmim_bench.data.importing.boxes import Boxes, boxes_of
 from simmim_bench.data.importing.label_maps import Meaning, understand
 from simmim_bench.data.importing.measure import Look, Values, common_values, look_at, statistics
-from simmim_bench.data.importing.parts import divide
+from simmim_bench.data.importing.parts import absent_classes, divide
 from simmim_bench.data.importing.place import (
     Places,
     check_classes,
@@ -60,7 +60,7 @@ class Wishes:
         seed: Of the split.
         copy: Copy images instead of linking them.
         force: Replace own data of the same name.
-        channels: Of each image; None: as the most have, without alpha, grey as three.
+        channels: Of each image; None: as the most have, grey as three (``measure``).
         zero: Whether label 0 of label maps is a class; None: decide.
     """
 
@@ -168,6 +168,7 @@ def bring_in(name: str, source: Path, root: Path, wishes: Wishes) -> Report:
         )
         write_dataset(dataset, building)
         shutil.rmtree(building / PACKED, ignore_errors=True)
+    content.notes += absent_classes(_classes_of(content), parts, places.classes)
     content.notes.append(f"mean and std are of {count} training images")
     notes = [*content.found.notes, *content.notes]
     return Report(dataset.at(target), content.found, how, notes, skipped)
@@ -229,17 +230,14 @@ def _read(source: Path, scratch: Path, wishes: Wishes, skipped: Skipped) -> _Con
     """Recognise the source and read all images and labels once."""
     found = recognise(source, wishes.layout)
     if found.also and wishes.layout is None:
-        others = " or ".join(KINDS[kind] for kind in found.also)
-        raise BenchError(
-            f"{source} may be {KINDS[found.kind]}, or {others}; say which with --layout "
-            f"{found.kind} or --layout {found.also[0]}"
-        )
+        fits = [f"--layout {kind} ({KINDS[kind]})" for kind in (found.kind, *found.also)]
+        raise BenchError(f"{source} fits several layouts; say which: {' or '.join(fits)}")
     for name in found.unmatched:
         skipped.add("label files have no image", name)
     for problem in found.listing.problems:
-        skipped.add("entries cannot be images", problem)
+        skipped.add("entries cannot be read as an image", problem)
     for name in found.listing.skipped if found.kind in WITHOUT_FILES else ():
-        skipped.add("files are not images and are not used", name)
+        skipped.add("files of other kinds are not used", name)
     samples = samples_of(found, scratch, skipped)
     found = _with_labels(found, samples)
     if not samples:
@@ -278,6 +276,14 @@ def _task(content: _Content) -> Task:
         content.notes.append("there is a single class, so the images are imported without labels")
         return "unlabelled"
     return task
+
+
+def _classes_of(content: _Content) -> dict[Sample, set[str]]:
+    """Classes of each image, of label maps none."""
+    if content.boxes:
+        objects = content.boxes.objects
+        return {sample: {each["category"] for each in objects[sample]} for sample in objects}
+    return {sample: {sample.label} for sample in content.samples if sample.label}
 
 
 def _places(content: _Content, parts: Mapping[Sample, str], task: Task) -> Places:

@@ -12,9 +12,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from simmim_bench.data.alpha import is_a_band, varies_like_an_image, what_happens
 from simmim_bench.data.bands import read_band_header, read_bands, read_values
 from simmim_bench.data.image_files import read_regular
 from simmim_bench.data.importing.samples import Sample, Skipped
+from simmim_bench.data.inspect.found import counted
 from simmim_bench.data.labels import spread
 from simmim_bench.data.own import EIGHT_BITS, TRAIN, VAL
 from simmim_bench.data.pixels import UnreadableImageError, read_pixels
@@ -42,6 +44,7 @@ class Look:
         low: Smallest value, if it is not unsigned of 8 bits.
         high: Largest value, same.
         alpha: Whether there is another band, which the file declares to be alpha.
+        varies: Whether that band varies like an image.
         problem: Why it cannot be used; empty if it can.
     """
 
@@ -53,6 +56,7 @@ class Look:
     low: float = 0.0
     high: float = 0.0
     alpha: bool = False
+    varies: bool = False
     problem: str = ""
 
 
@@ -81,16 +85,25 @@ def _look(path: Path) -> Look:
     try:
         content = read_regular(path)
         header = read_band_header(content)
-        low = high = 0.0
-        if header.kind != UNSIGNED or header.bits > EIGHT:
+        low, high, varies = 0.0, 0.0, False
+        if header.kind != UNSIGNED or header.bits > EIGHT or header.alpha:
             values = read_values(content)
             low, high = float(values.min()), float(values.max())
+            varies = header.alpha and varies_like_an_image(values[..., -1])
     except (UnreadableImageError, OSError) as error:
         return Look(problem=str(error) or type(error).__name__)
     channels = header.channels - header.alpha
     sha256 = hashlib.sha256(content).hexdigest()
     return Look(
-        sha256, header.size, channels, header.bits, header.kind, low, high, alpha=header.alpha
+        sha256,
+        header.size,
+        channels,
+        header.bits,
+        header.kind,
+        low,
+        high,
+        alpha=header.alpha,
+        varies=varies,
     )
 
 
@@ -101,8 +114,8 @@ def common_values(
 
     Args:
         looks: From ``look_at``.
-        wanted: Number of channels; None: as the most have, grey is repeated to three and a declared
-            alpha band is dropped.
+        wanted: Number of channels; None: as the most have, grey is repeated to three, and a
+            declared alpha band is dropped unless it varies like an image.
         skipped: Images that cannot be read or have other bands than the most are added.
 
     Raises:
@@ -117,7 +130,8 @@ def common_values(
     if not usable:
         first = next(iter(skipped.sentences()), "nothing was found")
         raise BenchError(f"no image can be used: {first}; restore or convert the files")
-    counts = Counter(_channels(look, wanted) for look in usable.values())
+    keep_alpha = wanted is None and is_a_band([look.varies for look in usable.values()])
+    counts = Counter(_channels(look, wanted, keep_alpha=keep_alpha) for look in usable.values())
     channels = max(counts, key=lambda number: (counts[number], number == COLOURS, -number))
     if wanted is not None and wanted not in counts:
         found = ", ".join(
@@ -129,31 +143,31 @@ def common_values(
     channels = wanted or channels
     kept = {}
     for sample, look in usable.items():
-        if _channels(look, wanted) == channels:
+        if _channels(look, wanted, keep_alpha=keep_alpha) == channels:
             kept[sample] = look
         else:
             skipped.add(f"images have not {channels} channels as the others", sample.name)
     values, notes = _values(kept.values(), channels)
     if wanted is None:
-        notes += _what_is_dropped(kept.values(), channels)
+        notes += _about_bands(kept.values(), channels, keep_alpha=keep_alpha)
     return values, list(kept), notes
 
 
-def _channels(look: Look, wanted: int | None) -> int:
+def _channels(look: Look, wanted: int | None, *, keep_alpha: bool) -> int:
+    if keep_alpha and look.alpha:
+        return look.channels + 1
     if wanted == look.channels + look.alpha:
         return wanted
     return COLOURS if look.channels == 1 and wanted in (None, COLOURS) else look.channels
 
 
-def _what_is_dropped(looks: Collection[Look], channels: int) -> list[str]:
+def _about_bands(looks: Collection[Look], channels: int, *, keep_alpha: bool) -> list[str]:
     alpha = sum(look.alpha for look in looks)
     if channels == COLOURS and all(look.channels == 1 for look in looks):
         return ["grey images are repeated to three channels (--channels 1 keeps one)"]
     if alpha:
-        return [
-            f"{alpha} of {len(looks)} images declare a band to be alpha, which is dropped "
-            f"(--channels {channels + 1} keeps it)"
-        ]
+        what = what_happens(kept=keep_alpha, channels=channels - keep_alpha)
+        return [f"{alpha} of {counted(len(looks), 'image')} with a band declared as alpha, {what}"]
     return []
 
 

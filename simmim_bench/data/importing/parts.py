@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from simmim_bench.data.importing.samples import Sample, Skipped
+from simmim_bench.data.image_files import shown
+from simmim_bench.data.importing.samples import SHOWN, Sample, Skipped
 from simmim_bench.data.own import TRAIN, VAL
 
 SHARE = 0.8
@@ -93,6 +94,24 @@ def split_by_hash(
             parts.update(dict.fromkeys(group, VAL))
             wanted -= len(group)
     return parts
+
+
+def absent_classes(
+    classes_of: Mapping[Sample, set[str]], parts: Mapping[Sample, str], classes: Sequence[str]
+) -> Iterator[str]:
+    """A sentence about each part that has images, but none of some classes.
+
+    Args:
+        classes_of: Of each image; empty if they are not known.
+        parts: Of each image.
+        classes: All of them.
+    """
+    for part in (TRAIN, VAL) if classes_of else ():
+        here = [classes_of[sample] for sample in parts if parts[sample] == part]
+        lacking = sorted(set(classes) - set().union(*here)) if here else []
+        if lacking:
+            names = ", ".join(map(shown, lacking[:SHOWN])) + ", ..." * (len(lacking) > SHOWN)
+            yield f"{part} has no image of {len(lacking)} of {len(classes)} classes: {names}"
 
 
 def _rank(name: str, seed: int) -> str:

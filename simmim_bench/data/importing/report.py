@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from simmim_bench.data.importing.bring_in import Report
-from simmim_bench.data.inspect.found import KINDS
+from simmim_bench.data.inspect.found import KINDS, counted
 from simmim_bench.data.own import OwnDataset
 
 MOST_NAMED = 10
@@ -23,7 +23,8 @@ def lines_of(report: Report) -> Iterator[str]:
     if dataset.classes:
         named = ", ".join(dataset.classes[:MOST_NAMED])
         more = ", ..." if len(dataset.classes) > MOST_NAMED else ""
-        yield f"  {len(dataset.classes)} classes: {named}{more}"
+        count = len(dataset.classes)
+        yield f"  {count} class{'es' if count > 1 else ''}: {named}{more}"
     if dataset.has_masks is not None:
         yield "  every object has a mask" if dataset.has_masks else "  boxes without masks"
     yield f"  {_values(dataset)}"
@@ -36,9 +37,10 @@ def lines_of(report: Report) -> Iterator[str]:
 def _values(dataset: OwnDataset) -> str:
     low, high = dataset.range
     kind = "" if dataset.kind == "unsigned" else f" ({dataset.kind})"
+    channels = counted(dataset.channels, "channel")
     return (
-        f"{dataset.channels} channels of {dataset.bits} bits{kind}, {low:g} to {high:g}; mean "
-        f"{_numbers(dataset.mean)}, std {_numbers(dataset.std)} on the scale from 0 to 255"
+        f"{channels} of {dataset.bits} bits{kind}, {low:g} to {high:g}; "
+        f"mean {_numbers(dataset.mean)}, std {_numbers(dataset.std)} on the scale from 0 to 255"
     )
 
 

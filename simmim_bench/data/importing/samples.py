@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from simmim_bench.errors import BenchError
 
 SUFFIX_OF = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp", "TIFF": ".tif",
              "GIF": ".gif", "PPM": ".ppm"}  # fmt: skip
+ONE = {"images": "image", "boxes": "box", "files": "file", "entries": "entry", "are": "is",
+       "have": "has"}  # fmt: skip
 SHOWN = 3  # names in a sentence
 LABEL_KEY, IMAGE_KEY = "label-", "image-"
 """Starts of keys of an LMDB with labels, as those of clovaai/deep-text-recognition-benchmark."""
@@ -63,7 +66,16 @@ class Skipped:
         for reason, names in self.names.items():
             first = ", ".join(shown(name) for name in sorted(names)[:SHOWN])
             more = ", ..." if len(names) > SHOWN else ""
-            yield f"{len(names)} {reason}: {first}{more}"
+            told = reason if len(names) > 1 else _of_one(reason)
+            yield f"{len(names)} {told}: {first}{more}"
+
+
+def _of_one(reason: str) -> str:
+    """``image is damaged`` of ``images are damaged``; what is in brackets stays."""
+    text, bracket, rest = reason.partition("(")
+    for many, one in ONE.items():
+        text = re.sub(rf"\b{many}\b", one, text, count=1)
+    return text + bracket + rest
 
 
 def samples_of(found: Found, scratch: Path, skipped: Skipped) -> list[Sample]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from rich.console import Console
 from rich.table import Table
 
@@ -23,8 +23,9 @@ from simmim_bench.data.inspect.duplicates import (
     hash_images,
     nearest_pairs,
 )
-from simmim_bench.data.inspect.found import Found
-from simmim_bench.data.inspect.report import own_dataset
+from simmim_bench.data.inspect.expected import own_dataset
+from simmim_bench.data.inspect.found import Found, counted
+from simmim_bench.data.inspect.report import print_trimmed
 from simmim_bench.data.inspect.samples import count_images, pick
 from simmim_bench.data.inspect.sheet import visible
 from simmim_bench.data.own import Overlap, write_dataset
@@ -35,6 +36,7 @@ from simmim_bench.progress import progress_bar
 
 PAIRS, PICTURE = "near_duplicates.csv", "near_duplicates.png"
 DRAWN = 20  # pairs in the picture, from both ends
+SMALLEST = 96  # px of the longer side of a picture
 HEADER = ("image", "part", "other image", "other part", "different bits")
 
 
@@ -74,11 +76,11 @@ def compare(found: Found, other: Found, out: Path, console: Console) -> None:
     shared = list(_shared(hashed, others, same=same))
     pairs = [pair for each in shared for pair in each.pairs]
     console.print(f"\nnear-duplicates ({METHOD}, at most {THRESHOLD} bits differ):", style="bold")
-    console.print(_table(found, other, shared))
+    print_trimmed(_table(found, other, shared), console)
     for what, each in ((found, hashed), (other, others))[: 1 if same else 2]:
         for count, why in ((each.unreadable, "cannot be read"), (each.flat, "have one colour")):
             if count:
-                text = f"{count} images of {what.root.name} {why} and are not compared"
+                text = f"not compared, as they {why}: {counted(count, 'image')} of {what.root.name}"
                 console.print(text, markup=False, highlight=False)
     rows = [
         (pair.image.name, pair.image.split, pair.other.name, pair.other.split, pair.distance)
@@ -202,8 +204,8 @@ def _opener(found: Found, names: set[str]) -> Callable[[str], Image.Image]:
             image = Image.fromarray(visible(read_values(sources[name])))
         except UnreadableImageError:
             return Image.fromarray(np.full((CELL, CELL, 3), 128, np.uint8))
-        image.thumbnail((CELL, CELL))
-        return image
+        side = min(CELL, max(SMALLEST, *image.size))
+        return ImageOps.contain(image, (side, side))
 
     return open_image
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -150,6 +150,17 @@ def read_voc(path: Path) -> tuple[tuple[int, int] | None, list[Box]]:
         difficult = (each.findtext("difficult") or "").strip() == "1"
         boxes.append(Box(name, (left, top, right - left, bottom - top), difficult=difficult))
     return stated, boxes
+
+
+def first_corner(boxes: Iterable[Box]) -> int:
+    """From which number VOC's corners are counted: 1, unless a corner below 1 says that it is 0."""
+    return 0 if any(side < 1 for each in boxes for side in each.box[:2]) else 1
+
+
+def from_zero(box: Box, first: int) -> tuple[float, float, float, float]:
+    """x, y, width, height of a box of VOC; corners from 1 include the last pixel."""
+    left, top, width, height = box.box
+    return left - first, top - first, width + first, height + first
 
 
 def read_yolo(path: Path) -> list[Box]:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from simmim_bench.data.expected import Expected
 from simmim_bench.data.inspect.against import compare
+from simmim_bench.data.inspect.expected import expected, usual_name
 from simmim_bench.data.inspect.look import look
 from simmim_bench.data.inspect.recognise import recognise
-from simmim_bench.data.inspect.report import next_commands, print_report, usual_name
+from simmim_bench.data.inspect.report import print_report
 from simmim_bench.data.inspect.sheet import write_sheet
 from simmim_bench.data.layouts import data_root
 from simmim_bench.data.own import CARD
@@ -19,8 +21,8 @@ SHEET = "contact_sheet.png"
 
 def inspect(
     path: Path, *, layout: str | None, against: Path | None, out: Path | None, console: Console
-) -> int:
-    """Report what ``path`` holds; returns the exit code.
+) -> tuple[Expected, Path]:
+    """Report what ``path`` holds; returns what an import will give, and the contact sheet.
 
     Args:
         path: Folder or file.
@@ -38,13 +40,10 @@ def inspect(
     print_report(seen, console)
     out = out or Path("work_dirs", "inspect", usual_name(path))
     out.mkdir(parents=True, exist_ok=True)
-    write_sheet(found, samples, out / SHEET)
+    write_sheet(found, samples, out / SHEET, first=seen.labels.first if seen.labels else 0)
     if other:
         compare(found, other, out, console)
-    console.print(f"\nlook at {out / SHEET}; then:", soft_wrap=True, markup=False, highlight=False)
-    for _, command in next_commands(seen, path):
-        console.print(f"  {command}", soft_wrap=True, markup=False, highlight=False)
-    return 0
+    return expected(seen, path), out / SHEET
 
 
 def place_of(given: Path) -> Path:

@@ -221,6 +221,11 @@ def paired(
     return pairs
 
 
+def counted(number: int, what: str) -> str:
+    """``1 image``, ``2 images``."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def in_folders(names: Iterable[str]) -> Counter[str]:
     """Number of files in each folder."""
     return Counter(map(folder_of, names))

@@ -13,7 +13,7 @@ import numpy as np
 
 from simmim_bench.data.annotations import read_document, validate
 from simmim_bench.data.bands import read_band_header
-from simmim_bench.data.inspect.boxes import Box, numbered, read_voc, read_yolo
+from simmim_bench.data.inspect.boxes import Box, first_corner, numbered, read_voc, read_yolo
 from simmim_bench.data.inspect.found import Found, Split
 from simmim_bench.data.inspect.parquet import read_labels as labels_of_rows
 from simmim_bench.data.inspect.samples import class_files
@@ -40,6 +40,7 @@ class Labels:
         with_masks: How many objects have a mask or polygon.
         by_split: Classes that occur in each split.
         problems: Sentences.
+        first: From which number corners of boxes are counted (``boxes.first_corner``).
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -50,6 +51,7 @@ class Labels:
     with_masks: int = 0
     by_split: dict[str, set[str]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    first: int = 0
 
     def share(self, name: str) -> float:
         """Share of a class."""
@@ -63,6 +65,7 @@ class Read:
     counts: dict[str, int] = field(default_factory=dict)
     with_masks: int = 0
     problem: str = ""
+    boxes: tuple[Box, ...] = ()
 
 
 def look_at_labels(found: Found, advance: Advance = lambda _: None) -> Labels | None:
@@ -132,6 +135,7 @@ def _coco(found: Found) -> Labels:
 def _files(found: Found, advance: Advance) -> Labels:
     labels = Labels(unit="pixels" if found.kind == "masks" else "objects")
     most = label_total(found)
+    boxes: list[Box] = []
     for split in found.splits:
         pairs = [*split.label_files.items()]
         labels.total += len(pairs)
@@ -148,6 +152,8 @@ def _files(found: Found, advance: Advance) -> Labels:
             labels.with_masks += each.with_masks
             labels.objects.append(sum(each.counts.values()) if found.kind != "masks" else 0)
             labels.read += 1
+            boxes += each.boxes
+    labels.first = first_corner(boxes) if found.kind == "voc" else 0
     return labels
 
 
@@ -163,14 +169,14 @@ def _read_voc(pair: tuple[Path, Path]) -> Read:
     except BenchError as error:
         return Read(problem=str(error))
     except UnreadableImageError:  # told with the images
-        return Read(_counted(boxes))
+        return Read(_counted(boxes), boxes=tuple(boxes))
     if stated and stated != size:
         return Read(
             problem=f"{path} states {stated[0]} x {stated[1]}, its image is {size[0]} x {size[1]}"
         )
     if outside := [each for each in boxes if _is_outside(each, size)]:
         return Read(problem=f"{path} has a box of {outside[0].label!r} outside of its image")
-    return Read(_counted(boxes))
+    return Read(_counted(boxes), boxes=tuple(boxes))
 
 
 def _read_yolo(pair: tuple[Path, Path], classes: tuple[str, ...] = ()) -> Read:

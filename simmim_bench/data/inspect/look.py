@@ -12,18 +12,24 @@ from pathlib import Path
 
 import numpy as np
 
+from simmim_bench.data.alpha import is_a_band, varies_like_an_image, what_happens
+from simmim_bench.data.bands import read_values
 from simmim_bench.data.image_files import not_images, read_regular, shown
 from simmim_bench.data.inspect.boxes import NAME_FILES
-from simmim_bench.data.inspect.found import Found, folder_of, name_of, stem_of
+from simmim_bench.data.inspect.found import Found, counted, folder_of, name_of, stem_of
 from simmim_bench.data.inspect.labels import Labels, label_total, look_at_labels
 from simmim_bench.data.inspect.samples import Opened, Sample, count_images, open_header, pick
+from simmim_bench.data.labels import spread
 from simmim_bench.data.own import CARD
+from simmim_bench.data.pixels import UnreadableImageError
 from simmim_bench.data.prepare.parallel import in_parallel
 from simmim_bench.data.rasters import SIGNED, UNSIGNED
 from simmim_bench.progress import progress_bar
 
 OPENED = 2000  # images whose headers are read
 SHOWN = 3  # names in a sentence
+NAMED = 10  # images that cannot be read
+JUDGED = 100  # images whose alpha is read
 SETTINGS = ("data.yaml", CARD, *NAME_FILES)
 FEW = 5  # images or objects of a class
 IGNORED = "255"
@@ -39,6 +45,7 @@ class Look:
         size: Of all image files, in bytes; of a sample if there are many.
         opened: Headers that were read.
         labels: What the labels say; None if there are none.
+        channels: Bands with a declared alpha that varies like an image; None if there is none.
         skipped: Sentence about other files; empty if there are none.
         problems: What to correct before training; sentences.
         notes: What may surprise; sentences.
@@ -48,6 +55,7 @@ class Look:
     counts: dict[str, int]
     opened: list[Opened]
     labels: Labels | None = None
+    channels: int | None = None
     skipped: str = ""
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -80,10 +88,10 @@ def look(found: Found) -> tuple[Look, list[Sample]]:
         opened = in_parallel(open_header, samples, advance)
     with progress_bar("reading labels", label_total(found)) as advance:
         labels = look_at_labels(found, advance)
-    seen = Look(found, count_images(found), opened, labels)
+    seen = Look(found, count_images(found), opened, labels, _kept_alpha(opened, samples))
     seen.skipped = _skipped(found)
     seen.problems = [*_unreadable(opened), *_mixed(seen), *_label_problems(seen), *_names(found)]
-    seen.notes = [*found.notes, *_bare(found), *_unusual(opened), *_balance(seen), *_meaning(seen)]
+    seen.notes = [*found.notes, *_bare(found), *_unusual(seen), *_balance(seen), *_meaning(seen)]
     return seen, samples
 
 
@@ -93,17 +101,13 @@ def listed(names: list[str]) -> str:
     return ", ".join(map(shown, names[:SHOWN])) + more
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def _unreadable(opened: list[Opened]) -> list[str]:
     wrong = [each for each in opened if each.problem]
     if not wrong:
         return []
-    more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-    count = f"{len(wrong)} of {_count(len(opened), 'image')} that were opened cannot be read"
-    return [f"{count}: {wrong[0].name} ({wrong[0].problem}){more}"]
+    named = ", ".join(f"{each.name} ({each.problem})" for each in wrong[:NAMED])
+    more = f", and {len(wrong) - NAMED} more" if len(wrong) > NAMED else ""
+    return [f"{len(wrong)} of {counted(len(opened), 'image')} cannot be read: {named}{more}"]
 
 
 def _mixed(seen: Look) -> list[str]:
@@ -127,15 +131,15 @@ def _mixed(seen: Look) -> list[str]:
     signed = [each.name for each in seen.opened if each.header and each.header.kind == SIGNED]
     if signed:
         problems.append(
-            f"{_count(len(signed), 'image')} with signed integers (such as {listed(signed)}): save "
-            "them unsigned or as floating point"
+            f"{counted(len(signed), 'image')} with signed integers (such as {listed(signed)}): "
+            "save them unsigned or as floating point"
         )
     return problems
 
 
 def _are_photographs(seen: Look) -> bool:
     """Whether all images can be read as RGB of 8 bits."""
-    return all(
+    return seen.channels is None and all(
         _colours(each) in (1, 3) and each.header.bits == 8 and each.header.kind == UNSIGNED
         for each in seen.opened
         if each.header
@@ -157,7 +161,7 @@ def _label_problems(seen: Look) -> list[str]:
     if seen.labels:
         problems += grouped(seen.labels.problems)
     if found.unmatched:
-        count = _count(len(found.unmatched), "label file")
+        count = counted(len(found.unmatched), "label file")
         problems.append(f"{count} without an image: {listed(list(found.unmatched))}")
     return problems
 
@@ -176,8 +180,8 @@ def _bare(found: Found) -> list[str]:
     if not bare:
         return []
     names = [str(path.relative_to(found.listing.folder)) for path in bare[:10]]
-    what = "they count as without objects" if found.task == "detection" else "they are left out"
-    return [f"{_count(len(bare), 'image')} without labels, {what}: {listed(names)}"]
+    what = "they count as without objects" if found.kind == "yolo" else "they are left out"
+    return [f"{counted(len(bare), 'image')} without labels, {what}: {listed(names)}"]
 
 
 def grouped(problems: list[str]) -> list[str]:
@@ -196,7 +200,7 @@ def _names(found: Found) -> list[str]:
     stems = Counter(f"{folder_of(name)}/{stem_of(name).lower()}" for name in images)
     twice = sorted(name.removeprefix("./") for name, number in stems.items() if number > 1)
     if twice:
-        problems.append(f"{_count(len(twice), 'name')} of several images each: {listed(twice)}")
+        problems.append(f"{counted(len(twice), 'name')} of several images each: {listed(twice)}")
     for one, other in combinations(found.splits, 2):
         if one.name == other.name:
             continue
@@ -204,7 +208,7 @@ def _names(found: Found) -> list[str]:
         same = sorted(key[0] for key in ours.keys() & theirs if _equal(ours[key], theirs[key]))
         if same:
             problems.append(
-                f"{_count(len(same), 'image')} of {other.name or 'the others'} with name and "
+                f"{counted(len(same), 'image')} of {other.name or 'the others'} with name and "
                 f"content of an image of {one.name or 'the others'}: {listed(same)}"
             )
     return problems
@@ -267,7 +271,8 @@ def suffixes(found: Found) -> Counter[str]:
     return Counter(path.suffix.lower() for path in found.images())
 
 
-def _unusual(opened: list[Opened]) -> list[str]:
+def _unusual(seen: Look) -> list[str]:
+    opened = seen.opened
     turned = [each.name for each in opened if each.is_turned]
     frames = [each.name for each in opened if each.frames > 1]
     alpha = [each.name for each in opened if each.header and each.header.alpha]
@@ -276,15 +281,37 @@ def _unusual(opened: list[Opened]) -> list[str]:
     found = {
         "with an orientation tag, which is not applied": turned,
         "with several frames, of which the first is read": frames,
-        "with a band that is declared to be alpha: import drops it, --channels keeps it": alpha,
+        f"with a band that is declared to be alpha, {_what_happens(seen)}": alpha,
         "in grey, which are read as RGB": grey if len(grey) < len(opened) else [],
         "smaller than 32 pixels": tiny,
     }
     return [
-        f"{_count(len(names), 'image')} {what}: {listed(names)}"
+        f"{counted(len(names), 'image')} {what}: {listed(names)}"
         for what, names in found.items()
         if names
     ]
+
+
+def _kept_alpha(opened: list[Opened], samples: list[Sample]) -> int | None:
+    """Bands of images whose declared alpha varies like an image; None if an import drops it."""
+    pairs = zip(opened, samples, strict=True)
+    readable = [(each.header, sample) for each, sample in pairs if each.header]
+    channels = Counter(header.channels for header, _ in readable if header.alpha)
+    if not channels:
+        return None
+    varies = []
+    for header, sample in spread(readable, JUDGED):
+        with suppress(UnreadableImageError):
+            given = header.alpha and varies_like_an_image(read_values(sample.source)[..., -1])
+            varies.append(given)
+    return channels.most_common(1)[0][0] if is_a_band(varies) else None
+
+
+def _what_happens(seen: Look) -> str:
+    kept = seen.channels is not None
+    heads = [each.header for each in seen.opened if each.header and each.header.alpha]
+    channels = Counter(head.channels - 1 for head in heads).most_common(1)
+    return what_happens(kept=kept, channels=channels[0][0] if channels else 0)
 
 
 def _balance(seen: Look) -> list[str]:

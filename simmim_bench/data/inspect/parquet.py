@@ -60,10 +60,11 @@ def find_parquet(listing: Listing) -> Found | None:
     notes = []
     if left := [name for name in schema.names if name not in (image, label)]:
         notes.append(f"the columns {', '.join(left)[:200]} are not used")
+    place = files[0] if len(files) == 1 else f"{files[0]}, the first of {len(files)} files,"
     return Found(
         "parquet",
         listing.folder,
-        f"column {image!r} of {files[0]} holds images",
+        f"column {image!r} of {place} holds images",
         tuple(Split(split, tuple(paths)) for split, paths in groups.items()),
         classes=_class_names(schema, label),
         columns=(image, label),

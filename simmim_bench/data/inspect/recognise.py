@@ -21,6 +21,7 @@ from simmim_bench.data.inspect.found import (
     Found,
     Split,
     by_split,
+    counted,
     name_of,
     split_in,
     split_of,
@@ -58,7 +59,8 @@ def recognise(path: Path, layout: str | None = None) -> Found:
         found = FINDERS[layout](listing)
         if found is None:
             raise BenchError(
-                f"{path} is not {KINDS[layout]} (--layout {layout}); found: {_counted(listing)}"
+                f"{path} does not fit --layout {layout} ({KINDS[layout]}); found: "
+                f"{_counted(listing)}"
             )
         return replace(found, root=path, listing=listing)
     fitting = [found for kind in STRONG if (found := FINDERS[kind](listing))]
@@ -248,8 +250,9 @@ def _folders(name: str, start: int) -> list[str]:
 
 
 def _counted(listing: Listing) -> str:
+    images = counted(len(listing.images), "image")
     text = listing.nothing().partition("found ")[2].partition(", supported")[0]
-    return f"{len(listing.images)} images, {text}"
+    return f"{images}, {text}" if listing.skipped else images
 
 
 def _nothing(path: Path, listing: Listing) -> str:

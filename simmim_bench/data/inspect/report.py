@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import shlex
-import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -16,19 +13,9 @@ from simmim_bench.data.image_files import shown
 from simmim_bench.data.inspect.found import KINDS
 from simmim_bench.data.inspect.labels import Labels
 from simmim_bench.data.inspect.look import Look, quartiles, suffixes
-from simmim_bench.data.layouts import LAYOUTS
-from simmim_bench.data.own import CARD, OwnDataset, read_dataset
 
 ENDS = 5  # classes at both ends of the balance
 WIDTH = 80
-
-CONFIGS = {
-    "classification": "configs/small/cifar10_swin-demo.py",
-    "boxes": "configs/small/faster-rcnn_swin-demo_fpn.py",
-    "objects": "configs/small/mask-rcnn_swin-demo_fpn.py",
-    "segmentation": "configs/small/upernet_swin-demo.py",
-}
-"""Recipes that train on a laptop."""
 
 
 def print_report(seen: Look, console: Console) -> None:
@@ -38,14 +25,24 @@ def print_report(seen: Look, console: Console) -> None:
     table.add_column(overflow="fold")
     for name, text in rows(seen):
         table.add_row(name, Text(text))
-    console.print(table)
+    print_trimmed(table, console)
     for title, lines in (("to correct", seen.problems), ("to know", seen.notes)):
         if lines:
             console.print(f"\n{title}:", style="bold")
             listed = Table.grid(padding=(0, 1))
             for line in lines:
                 listed.add_row("-", Text(shown(line)))
-            console.print(listed)
+            print_trimmed(listed, console)
+
+
+def print_trimmed(given: RenderableType, console: Console) -> None:
+    """Print without the spaces that fill the lines of a table."""
+    for line in console.render_lines(given, pad=False):
+        while line and not line[-1].text.rstrip():
+            line.pop()
+        if line:
+            line[-1] = Segment(line[-1].text.rstrip(), line[-1].style)
+        console.print(Segments([*line, Segment.line()]), end="", soft_wrap=True)
 
 
 def rows(seen: Look) -> Iterator[tuple[str, str]]:
@@ -60,7 +57,8 @@ def rows(seen: Look) -> Iterator[tuple[str, str]]:
     yield "images", f"{seen.images}{f' ({splits})' if set(seen.counts) != {''} else ', no splits'}"
     names = suffixes(found).most_common()
     yield "suffixes", ", ".join(f"{count} {suffix or 'none'}" for suffix, count in names)
-    yield "opened", f"{len(seen.opened)} of {seen.images} images (headers)"
+    readable = sum(not each.problem for each in seen.opened)
+    yield "opened", f"{readable} of {seen.images} images (headers)"
     if sizes := seen.sizes():
         middle = sizes[len(sizes) // 2]
         ends = (sizes[0], middle, sizes[-1])
@@ -121,47 +119,3 @@ def _ranges(values: list[int]) -> str:
         else:
             parts.append([value])
     return ", ".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
-
-
-def next_commands(seen: Look, path: Path) -> list[tuple[str, str]]:
-    """What to run next: a title and a command line each."""
-    own = own_dataset(path)
-    found, name = seen.found, own.name if own else usual_name(path)
-    layout = f" --layout {found.kind}" if found.also else ""
-    source = shlex.quote(str(path))
-    out = f"work_dirs/{name}-pretraining"
-    weights = f"{out}/export/backbone.pth"
-    tasks = {
-        "detection": "objects" if seen.labels and _has_masks(seen.labels) else "boxes",
-    }
-    task = tasks.get(found.task, found.task)
-    train = "python tools/train.py"
-    bring = ("bring it in", f"python tools/prepare_data.py import {name} --from {source}{layout}")
-    commands = [
-        *([] if own else [bring]),
-        ("pretrain", f"{train} configs/small/simmim_swin-demo.py --data {name} --work-dir {out}"),
-        ("export", f"python tools/export_backbone.py {out} --out {out}/export"),
-    ]
-    if task in CONFIGS:
-        commands.append(("train", f"{train} {CONFIGS[task]} --data {name} --pretrained {weights}"))
-    data = f" --data {name}" if task in CONFIGS else ""
-    commands.append(("compare", f"python tools/evaluate.py {weights}{data} --against scratch"))
-    return commands
-
-
-def own_dataset(folder: Path) -> OwnDataset | None:
-    """The description in a folder of own data; None for other data."""
-    return read_dataset(folder.resolve()) if (folder / CARD).is_file() else None
-
-
-def _has_masks(labels: Labels) -> bool:
-    return labels.with_masks >= max(1, labels.counts.total())
-
-
-def usual_name(path: Path) -> str:
-    """A name for the data, from that of their folder: letters, digits and hyphens."""
-    given = path.resolve()
-    stem = given.name if given.is_dir() else given.stem
-    text = unicodedata.normalize("NFC", stem).lower()
-    name = re.sub(r"[\W_]+", "-", text).strip("-") or "data"
-    return f"my-{name}" if name in ("data", *LAYOUTS) else name

@@ -44,6 +44,7 @@ class Opened:
     problem: str = ""
     is_turned: bool = False
     frames: int = 1
+    split: str = ""
 
 
 def count_images(found: Found) -> dict[str, int]:
@@ -84,7 +85,7 @@ def open_header(sample: Sample) -> Opened:
     try:
         header = read_band_header(sample.source)
     except UnreadableImageError as error:
-        return Opened(sample.name, problem=str(error))
+        return Opened(sample.name, problem=str(error), split=sample.split)
     try:
         known = read_header(sample.source)
     except UnreadableImageError:  # many bands

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from PIL import Image, ImageDraw
 from simmim_bench.data.annotations import ODD, read_document
 from simmim_bench.data.bands import read_values
 from simmim_bench.data.image_files import shown
-from simmim_bench.data.inspect.boxes import Box, numbered, read_voc, read_yolo
-from simmim_bench.data.inspect.found import Found, Split
+from simmim_bench.data.inspect.boxes import Box, from_zero, numbered, read_voc, read_yolo
+from simmim_bench.data.inspect.found import Found, Split, counted
 from simmim_bench.data.inspect.samples import Sample
 from simmim_bench.data.labels import read_labels, spread
 from simmim_bench.data.pixels import UnreadableImageError
@@ -34,20 +35,29 @@ Object = tuple[Box, NDArray[np.bool_] | None]
 """A box in pixels, and its mask if it has one."""
 
 
-def write_sheet(found: Found, samples: list[Sample], path: Path) -> None:
-    """Draw examples of each split into ``path``, a PNG."""
+def write_sheet(found: Found, samples: list[Sample], path: Path, *, first: int = 0) -> None:
+    """Draw examples of each split into ``path``, a PNG.
+
+    Args:
+        found: From ``recognise``.
+        samples: Images.
+        path: The picture.
+        first: From which number corners of VOC are counted.
+    """
     by_split: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         by_split[sample.split].append(sample)
     sections = []
     for split, given in by_split.items():
-        tiles = list(_tiles(found, split, spread(given, TILES)))
-        sections.append((f"{split or 'all'}: {len(tiles)} images of {found.kind}", tiles))
+        tiles = list(_tiles(found, split, spread(given, TILES), first))
+        sections.append(
+            (f"{split or 'all'}: {counted(len(tiles), 'image')} of {found.kind}", tiles)
+        )
     with atomic_path(path) as temporary:
         lay_out(sections).save(temporary, format="PNG")
 
 
-def _tiles(found: Found, split: str, samples: list[Sample]) -> Iterator[Tile]:
+def _tiles(found: Found, split: str, samples: list[Sample], first: int) -> Iterator[Tile]:
     parts = [part for part in found.splits if part.name == split]
     listed = _coco_objects(parts, samples) if found.kind == "coco" else {}
     for sample in samples:
@@ -64,7 +74,9 @@ def _tiles(found: Found, split: str, samples: list[Sample]) -> Iterator[Tile]:
             if found.kind == "masks":
                 caption = _draw_map(tile, _label_of(parts, sample))
             elif found.task == "detection":
-                objects = listed.get(sample.source) or _objects(found, parts, sample, image.size)
+                objects = listed.get(sample.source) or _objects(
+                    found, parts, sample, image.size, first
+                )
                 caption = _draw_objects(tile, image.size, objects)
         except (BenchError, OSError, *ODD):
             caption = "label cannot be read"
@@ -90,14 +102,14 @@ def _label_of(parts: list[Split], sample: Sample) -> Path | None:
 
 
 def _objects(
-    found: Found, parts: list[Split], sample: Sample, size: tuple[int, int]
+    found: Found, parts: list[Split], sample: Sample, size: tuple[int, int], first: int
 ) -> list[Object]:
     """Objects of an image of VOC or YOLO, in pixels."""
     label = _label_of(parts, sample)
     if label is None:
         return []
     if found.kind == "voc":
-        return [(box, None) for box in read_voc(label)[1]]
+        return [(replace(box, box=from_zero(box, first)), None) for box in read_voc(label)[1]]
     return [(_in_pixels(box, size, found.classes), None) for box in read_yolo(label)]
 
 

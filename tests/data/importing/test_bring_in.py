@@ -12,6 +12,7 @@ from PIL import Image
 
 from simmim_bench.data.bands import read_values
 from simmim_bench.data.content import content_mistakes
+from simmim_bench.data.expected import expected_of
 from simmim_bench.data.image_files import image_files
 from simmim_bench.data.importing.bring_in import Wishes, bring_in
 from simmim_bench.data.layouts import missing_data
@@ -78,7 +79,7 @@ def test_a_recipe_reads_what_was_imported(kind, tmp_path):
         found = (missing_data(cfg), config_mistakes(cfg), data_mistakes(cfg))
         assert [message for each in found for message in each] == []
         assert list(content_mistakes(cfg, [], sample=None)) == []
-    assert len(first_steps(dataset)) >= len(configs)
+    assert len(first_steps(expected_of(dataset))) >= len(configs)
     assert not list((tmp_path / "data").glob(".*"))
 
 
@@ -303,9 +304,9 @@ def test_the_command_ends_with_commands_to_train(tmp_path):
     words = ("--from", sets.images(tmp_path / "s ä"), "--out", tmp_path / "data")
     done = call("tools/prepare_data.py", "import", "mine", *words)
     assert done.returncode == 0, done.stderr
-    *_, title, command = done.stdout.splitlines()
-    assert title == "next:"
+    command, *_, last = done.stdout.partition("\nnext:\n")[2].splitlines()
     assert FITTING["unlabelled"] in command
+    assert "tools/evaluate.py" in last
     assert f"--data {tmp_path / 'data' / 'mine'}" in command
     again = call("tools/prepare_data.py", "import", "mine", *words)
     assert (again.returncode, again.stdout) == (2, "")
@@ -317,7 +318,7 @@ def test_the_command_ends_with_commands_to_train(tmp_path):
     ("words", "message"),
     [
         (("--split", "1.5"), "above 0, at most 1"),
-        (("--layout", "coco"), "is not COCO"),
+        (("--layout", "coco"), "does not fit --layout coco (COCO: JSON with"),
         (("--layout", "other"), "invalid choice"),
     ],
 )

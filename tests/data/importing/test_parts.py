@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simmim_bench.data.importing.bring_in import Wishes, bring_in
 from simmim_bench.data.importing.parts import divide, split_by_hash
 from simmim_bench.data.importing.samples import Sample, Skipped
+from tests.data.inspect import sets
 
 
 def sample(name, split="", label=None):
@@ -100,3 +102,25 @@ def test_a_training_image_that_is_also_a_validation_image_is_left_out():
     parts, _, skipped = decide(samples, contents)
     assert parts == {"train/b": "train", "val/c": "val"}
     assert "train/a" in skipped[0]
+
+
+def test_classes_without_images_of_a_part_are_told(tmp_path):
+    for part, classes in {"train": "abcd", "val": "de"}.items():
+        for name in classes:
+            sets.save(tmp_path / "s" / part / name / f"{part}.png", 10 * ord(name) + len(part))
+    notes = bring_in("mine", tmp_path / "s", tmp_path / "data", Wishes()).notes
+    assert "train has no image of 1 of 5 classes: e" in notes
+    assert "val has no image of 3 of 5 classes: a, b, c" in notes
+
+
+def test_one_image_is_told_in_the_singular():
+    skipped = Skipped()
+    skipped.add("images are damaged (2 of its values are NaN)", "a.png")
+    skipped.add("boxes are empty or outside of the image", "a.png")
+    skipped.add("images have another size than the XML says", "a.png")
+    skipped.add("images have another size than the XML says", "b.png")
+    assert list(skipped.sentences()) == [
+        "1 image is damaged (2 of its values are NaN): a.png",
+        "1 box is empty or outside of the image: a.png",
+        "2 images have another size than the XML says: a.png, b.png",
+    ]

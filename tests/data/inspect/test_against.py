@@ -2,7 +2,6 @@
 
 import csv
 import io
-from pathlib import Path
 
 import imagehash
 import numpy as np
@@ -119,6 +118,22 @@ def test_the_report_says_the_share_of_each_part_and_both_ways(tmp_path):
         assert picture.width > 1000
 
 
+def test_small_pairs_are_enlarged_and_their_names_are_below_them(tmp_path):
+    small = scene(1).resize((40, 20))
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        small.save(tmp_path / name / "x.png")
+    report(tmp_path / "a", tmp_path / "b", tmp_path / "out")
+    with Image.open(tmp_path / "out" / "near_duplicates.png") as picture:
+        pixels = np.asarray(picture.convert("RGB")).astype(int)
+    cell = pixels[24:, 6 : 6 + 144]
+    coloured = (cell.max(axis=2) - cell.min(axis=2) > 8).nonzero()
+    height, width = coloured[0].max() + 1, coloured[1].max() + 1
+    assert (width, height) == (96, 48)
+    caption = cell[height : height + 18]
+    assert caption.min() < 100
+
+
 def test_a_set_against_itself_and_nothing_in_common(tmp_path):
     written(tmp_path / "a" / "train", range(5))
     written(tmp_path / "a" / "val", [*range(4, 8)], (80, 60))
@@ -185,7 +200,8 @@ def test_own_data_keep_what_they_share(tmp_path):
 def test_own_data_are_found_by_their_name_and_need_no_import(tmp_path, monkeypatch):
     own(written(tmp_path / "root" / "pre" / "train", range(4)).parent, "pre")
     monkeypatch.setenv("SIMMIM_BENCH_DATA", str(tmp_path / "root"))
-    text = report(Path("pre"), Path("pre"), tmp_path / "out")
+    done = call("tools/prepare_data.py", "inspect", "pre", "--against", "pre", "--out", tmp_path)
+    text = done.stdout
     assert "pre train  pre train  0 of 4" in text
     assert " import " not in text
     assert "configs/small/simmim_swin-demo.py --data pre " in text

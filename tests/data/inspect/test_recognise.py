@@ -280,7 +280,7 @@ def test_what_is_no_data_ends_in_a_sentence(tmp_path):
     with pytest.raises(BenchError, match=r"--layout must be one of images, .*, got 'vok'"):
         recognise(tmp_path, "vok")
     sets.images(tmp_path / "flat")
-    with pytest.raises(BenchError, match=r"flat is not Pascal VOC: .* found: 4 images, no files"):
+    with pytest.raises(BenchError, match=r"flat does not fit --layout voc .*: 4 images$"):
         recognise(tmp_path / "flat", "voc")
 
 

@@ -11,12 +11,17 @@ import tifffile
 from PIL import Image
 from rich.console import Console
 
+from simmim_bench.data.importing.bring_in import Wishes, bring_in
+from simmim_bench.data.inspect import sheet
 from simmim_bench.data.inspect.commands import inspect
+from simmim_bench.data.inspect.expected import expected, usual_name
 from simmim_bench.data.inspect.found import KINDS
 from simmim_bench.data.inspect.look import look
 from simmim_bench.data.inspect.recognise import recognise
-from simmim_bench.data.inspect.report import next_commands, rows, usual_name
+from simmim_bench.data.inspect.report import rows
+from simmim_bench.data.own import annotations_of
 from simmim_bench.data.tiles import CELL, PALETTE
+from simmim_bench.recipe.first_steps import first_steps
 from tests.calls import call
 from tests.data.inspect import sets
 
@@ -38,13 +43,12 @@ def text_of(path, **options):
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_is_reported_in_80_columns(kind, tmp_path):
     text = text_of(sets.MAKERS[kind](tmp_path / "größe 1"))
-    report, _, after = text.partition("look at")
-    assert max(map(len, report.splitlines())) <= 80
-    assert f"{kind}: " in report
-    assert "24 x 16" in report
-    with Image.open(tmp_path / "out" / "contact_sheet.png") as sheet:
-        assert sheet.width > 5 * CELL
-    assert f"import größe-1 --from '{tmp_path}/größe 1'" in after
+    assert max(map(len, text.splitlines())) <= 80
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+    assert f"{kind}: " in text
+    assert "24 x 16" in text
+    with Image.open(tmp_path / "out" / "contact_sheet.png") as drawn:
+        assert drawn.width > 5 * CELL
     assert list(tmp_path.iterdir()) == [tmp_path / "größe 1", tmp_path / "out"]
 
 
@@ -90,8 +94,8 @@ def test_bands_and_depth(tmp_path):
     assert "mixed channels: 4 in 3, 3 in 1 (such as d.png)" in problems
     assert "mixed bits: 16 in 3, 8 in 1 (such as d.png)" in problems
     text_of(tmp_path, out=tmp_path / "out")
-    with Image.open(tmp_path / "out" / "contact_sheet.png") as sheet:
-        tile = np.asarray(sheet)[24 : 24 + 96, 6 : 6 + CELL]
+    with Image.open(tmp_path / "out" / "contact_sheet.png") as drawn:
+        tile = np.asarray(drawn)[24 : 24 + 96, 6 : 6 + CELL]
     assert tile.std() > 30  # stretched, not black
 
 
@@ -116,7 +120,7 @@ def test_what_is_wrong(tmp_path):
     seen = seen_in(tmp_path)
     told = "\n".join([*seen.problems, seen.skipped])
     for text in (
-        "1 of 5 images that were opened cannot be read: JPEGImages/im.0.jpg (it is not one of",
+        "1 of 5 images cannot be read: JPEGImages/im.0.jpg (it is not one of",
         "Annotations/im.2.xml is not XML",
         "Annotations/im.3.xml states 240 x 16, its image is 24 x 16",
         "1 label file without an image: Annotations/gone.xml",
@@ -167,8 +171,8 @@ def test_an_image_in_two_splits(tmp_path):
 def test_boxes_and_masks_are_drawn(tmp_path):
     folder = sets.coco(tmp_path / "a")
     text_of(folder)
-    with Image.open(tmp_path / "out" / "contact_sheet.png") as sheet:
-        colours = {tuple(pixel) for pixel in np.asarray(sheet.convert("RGB")).reshape(-1, 3)}
+    with Image.open(tmp_path / "out" / "contact_sheet.png") as drawn:
+        colours = {tuple(pixel) for pixel in np.asarray(drawn.convert("RGB")).reshape(-1, 3)}
     assert colours & set(PALETTE)
 
 
@@ -181,15 +185,20 @@ def test_the_commands_to_run_next(tmp_path):
     }
     for kind, recipe in recipes.items():
         folder = sets.MAKERS[kind](tmp_path / kind)
-        commands = dict(next_commands(seen_in(folder), folder))
-        assert shlex.split(commands["bring it in"])[2:] == [
-            "import", usual_name(folder), "--from", str(folder)
-        ]  # fmt: skip
-        assert ("train" in commands) == (recipe is not None)
-        assert recipe is None or recipe in commands["train"]
+        bring, pretrain, export, *train, compare = first_steps(expected(seen_in(folder), folder))
+        name = usual_name(folder)
+        assert shlex.split(bring)[2:] == ["import", name, "--from", str(folder)]
+        out = f"work_dirs/{name}-pretraining"
+        assert f"simmim_swin-demo.py --data {name} --work-dir {out}" in pretrain
+        assert export.endswith(f"{out} --out {out}/export")
+        assert [recipe in each for each in train] == ([True] if recipe else [])
+        assert all(each.endswith(f"--pretrained {out}/export/backbone.pth") for each in train)
+        given = f" --data {name}" if recipe else ""
+        assert compare.endswith(f"{out}/export/backbone.pth{given} --against scratch")
     assert usual_name(tmp_path / "coco") == "my-coco"
+    assert usual_name(tmp_path / "four_bands ") == "four_bands"
     folder = sets.masks(sets.voc(tmp_path / "both"))
-    assert "--layout voc" in dict(next_commands(seen_in(folder), folder))["bring it in"]
+    assert expected(seen_in(folder), folder).bring.endswith(" --layout voc")
     assert "choose with --layout voc or --layout masks" in dict(rows(seen_in(folder)))["ambiguous"]
 
 
@@ -201,7 +210,74 @@ def test_objects_with_masks_train_mask_rcnn(tmp_path):
         for each in document["annotations"]:
             each["segmentation"] = [[2, 3, 9, 3, 9, 12]]
         path.write_text(json.dumps(document))
-    assert "mask-rcnn" in dict(next_commands(seen_in(folder), folder))["train"]
+    assert "mask-rcnn" in first_steps(expected(seen_in(folder), folder))[3]
+
+
+def test_boxes_of_voc_are_drawn_where_an_import_puts_them(tmp_path, monkeypatch):
+    drawn = []
+    draw = sheet._draw_objects
+    monkeypatch.setattr(
+        sheet, "_draw_objects", lambda *given: drawn.extend(given[2]) or draw(*given)
+    )
+    folder = sets.voc(tmp_path / "a")
+    text_of(folder)
+    dataset = bring_in("mine", folder, tmp_path / "data", Wishes()).dataset
+    boxes = {
+        tuple(each["bbox"])
+        for part in ("train", "val")
+        for each in json.loads((dataset.folder / annotations_of(part)).read_text())["annotations"]
+    }
+    assert {box.box for box, _ in drawn} == boxes
+
+
+def test_images_that_cannot_be_read_are_named(tmp_path):
+    for name in "abcdefghijkl":
+        sets.write(tmp_path / f"{name}.png", "no image")
+    sets.save(tmp_path / "z.png")
+    seen = seen_in(tmp_path)
+    (problem,) = seen.problems
+    assert problem.startswith("12 of 13 images cannot be read: a.png (it is not one of")
+    assert "j.png (" in problem
+    assert "k.png" not in problem
+    assert problem.endswith(", and 2 more")
+    assert dict(rows(seen))["opened"] == "1 of 13 images (headers)"
+
+
+@pytest.mark.parametrize("layout", ["images", "classes"])
+def test_inspect_shows_the_commands_that_an_import_shows(layout, tmp_path, monkeypatch):
+    monkeypatch.setenv("SIMMIM_BENCH_DATA", str(tmp_path / "root"))
+    for number in range(44):
+        folder = f"class {number % 3}" if layout == "classes" else ""
+        sets.save(tmp_path / "my set" / folder / f"{number}.png", number)
+    sets.write(tmp_path / "my set" / folder / "broken.png", "no image")
+    seen = call("tools/prepare_data.py", "inspect", tmp_path / "my set", "--out", tmp_path / "o")
+    bring, *later = [line for line in seen.stdout.splitlines() if line.startswith("  python ")]
+    assert "train_dataloader.batch_size=32" in later[0]
+    done = call(*shlex.split(bring)[1:])
+    assert done.returncode == 0
+    assert done.stdout.partition("next:\n")[2].splitlines() == later
+
+
+def test_a_declared_alpha_is_kept_or_dropped_as_by_an_import(tmp_path):
+    values = np.random.default_rng(0).integers(1, 60000, (3, 20, 30, 4), dtype=np.uint16)
+    masked = values.copy()
+    masked[..., 3] = np.where(masked[..., 3] > 30000, 2**16 - 1, 0)
+    for name, given in (("infrared", values), ("mask", masked)):
+        (tmp_path / name).mkdir()
+        for number, image in enumerate(given):
+            tifffile.imwrite(tmp_path / name / f"{number}.tif", image, photometric="rgb")
+        seen = seen_in(tmp_path / name)
+        kept = name == "infrared"
+        assert expected(seen, tmp_path / name).bring.endswith(" --channels 4") == kept
+        report = bring_in(name, tmp_path / name, tmp_path / "data", Wishes())
+        assert report.dataset.channels == 3 + kept
+        told = (
+            "is kept, as it varies like an image (--channels 3 drops it)"
+            if kept
+            else "is dropped, as it is constant or like a mask (--channels 4 keeps it)"
+        )
+        assert any(told in note for note in seen.notes)
+        assert any(told in note for note in report.notes)
 
 
 def test_the_tool(tmp_path):
@@ -215,7 +291,11 @@ def test_the_tool(tmp_path):
         (tmp_path / "none",): "does not exist; check the path",
         (tmp_path / "empty",): "empty has no images: found no files",
         (folder, "--layout", "x"): "--layout must be one of images, class-folders",
-        (folder, "--layout", "coco"): "is not COCO: JSON with boxes or masks (--layout coco)",
+        (
+            folder,
+            "--layout",
+            "coco",
+        ): "a does not fit --layout coco (COCO: JSON with boxes",
     }.items():
         done = call("tools/prepare_data.py", "inspect", *words, "--out", tmp_path / "p")
         assert (done.returncode, done.stdout) == (2, "")
