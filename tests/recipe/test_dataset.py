@@ -90,6 +90,14 @@ def test_the_command_for_few_images_has_a_batch_that_the_recipe_s_is_a_multiple_
     assert command.endswith("--cfg-options train_dataloader.batch_size=32")  # of 64
 
 
+def test_an_unknown_name_is_refused_with_some_that_are_there(tmp_path):
+    for name in "abcdef":
+        (tmp_path / name).mkdir()
+        write_dataset(own("unlabelled"), tmp_path / name)
+    with pytest.raises(BenchError, match=r"'other': .*there are: a, b, c, d, e, \.\.\.\)"):
+        read_dataset("other", tmp_path)
+
+
 def test_a_detection_reads_the_annotations_of_both_parts():
     cfg = load("configs/coco/mask-rcnn_swin-b_fpn_1x.py", own("detection"))
     found = parts(cfg)

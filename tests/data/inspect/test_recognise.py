@@ -338,3 +338,12 @@ def test_the_recogniser_needs_no_torch():
     code = "import sys, simmim_bench.data.inspect.recognise; sys.exit('torch' in sys.modules)"
     root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+
+
+def test_the_first_of_several_parquet_files_is_named_as_such(tmp_path):
+    folder = sets.parquet(tmp_path)
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.parquet"))
+    assert len(files) == 2
+    assert f"column 'image' of {files[0]}, the first of 2 files, holds images" in (
+        recognise(folder).why
+    )
