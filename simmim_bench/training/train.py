@@ -18,6 +18,7 @@ from simmim_bench.data.layouts import check_data
 from simmim_bench.io import check_output_folder
 from simmim_bench.recipe.any_backbone import check_filled, is_open
 from simmim_bench.recipe.command_line import config_of
+from simmim_bench.records.names import counted
 from simmim_bench.training.data import check_name, data_of
 from simmim_bench.training.length import plan_length
 from simmim_bench.training.mistakes import check_mistakes
@@ -113,7 +114,7 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
             runner.train()
         if run.is_try:
             runner.logger.info(
-                f"--try passed: {runner.iter} iterations and validation, peak memory "
+                f"--try passed: {counted(runner.iter, 'iteration')} and validation, peak memory "
                 f"{peak_memory_mb(runner):.0f} MiB; nothing was recorded; leave out --try to train"
             )
         else:

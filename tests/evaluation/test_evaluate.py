@@ -57,7 +57,7 @@ def test_from_weights_to_a_table(data, save_pretraining, tmp_path):
     arguments = (weights, "--data", "shades", "--tasks", "knn", "--against", "none", "--out", out)
     done = run(*arguments)
     assert done.returncode == 0, done.stdout + done.stderr
-    for text in ("cost:    1 runs", "simmim", "top-1, k = 20", "index.html", "next:"):
+    for text in ("cost:    1 run, about", "simmim", "top-1, k = 20", "index.html", "next:"):
         assert text in done.stdout
     [record] = read_records(out / "results/records")
     assert record.metrics == {"top1_k10": 100.0, "top1_k20": 100.0}  # dark or light is easy
