@@ -130,6 +130,7 @@ def test_facts_and_identity_of_a_pretraining_from_weights(command_line, export):
         "type": "simmim_bench.PretrainedBackboneHook",
         "checkpoint": str(files.weights),
         "initial": True,
+        "given": f"--init {files.weights}",
     }
     random = command_line(PRETRAIN)[1].identity(cfg)
     assert (random["initial"], random["initial_sha256"]) == (None, None)

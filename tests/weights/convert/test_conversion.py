@@ -187,6 +187,8 @@ def test_index_buffers_in_another_order(original, write, tmp_path):
 def test_files_that_are_no_checkpoint(write, tmp_path):
     text = tmp_path / "notes.pth"
     text.write_text("hello")
+    refused(tmp_path, str(text), "is a text that starts with 'hello'")
+    text.write_bytes(b"hello\0")
     refused(tmp_path, str(text), "is not a torch checkpoint")
     refused(
         tmp_path,
@@ -195,7 +197,7 @@ def test_files_that_are_no_checkpoint(write, tmp_path):
     )
     refused(tmp_path, write({"epoch": 3}), r"no state dict found \(top-level keys: epoch\)")
     broken = tmp_path / "x.safetensors"
-    broken.write_text("hello")
+    broken.write_bytes(b"hello\0")
     refused(tmp_path, str(broken), "is damaged or not a safetensors file")
 
 
