@@ -71,7 +71,8 @@ def _stretch(schedule: Any, before: int, length: int, unit: str) -> None:
         warmup = max(warmup, schedule.get("end", 0))
     if warmup >= length:
         raise BenchError(
-            f"--{unit} {length} is not longer than the warm-up of this config, {warmup} {unit}; "
+            f"--{unit} {length} is not longer than the warm-up of this config, {warmup} "
+            f"{unit if warmup > 1 else unit[:-1]}; "
             f"pass at least --{unit} {warmup + 1}"
         )
 

@@ -55,7 +55,7 @@ def test_what_happens_at_the_end_happens_at_the_new_end():
     ("config", "length", "unit", "message"),
     [
         ("simmim/swin-b_8xb128", 10, "epochs", "warm-up of this config, 10 epochs; .* 11"),
-        ("demo/simmim_swin-demo", 1, "epochs", "warm-up of this config, 1 epochs; .* 2"),
+        ("demo/simmim_swin-demo", 1, "epochs", "warm-up of this config, 1 epoch; .* 2"),
         ("ade20k/upernet_swin-b_160k", 9, "epochs", "counts iterations .160000.; .*--iterations N"),
         ("ade20k/upernet_swin-b_160k", 1500, "iterations", "pass at least --iterations 1501"),
         ("coco/mask-rcnn_swin-b_fpn_1x", 9, "iterations", "counts epochs"),
