@@ -19,7 +19,10 @@ def leave_out_language_models() -> None:
     Call it before mmpretrain is imported; a second call does nothing.
     """
     library = importlib.util.find_spec("mmpretrain")
-    if OPTIONAL in sys.modules or library is None or library.origin is None:
+    if OPTIONAL in sys.modules:
+        sys.modules[OPTIONAL].WITH_MULTIMODAL = False  # type: ignore[attr-defined]
+        return
+    if library is None or library.origin is None:
         return
     path = Path(library.origin).with_name("utils") / "dependency.py"
     spec = importlib.util.spec_from_file_location(OPTIONAL, path)

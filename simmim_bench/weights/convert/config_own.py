@@ -56,7 +56,10 @@ def described(architecture: Architecture, said: Mapping[str, Any]) -> Architectu
         eps = norm["eps"]
         if isinstance(eps, float) and 0 < eps < 1:
             config["norm_cfg"] = dict(norm)
-    if _is_size(said.get("img_size")) and architecture.adapter in ("swin", "vit", "plain_vit"):
+    # with pad_small_map our image may be smaller than a window; other libraries do not pad
+    smallest = config["img_size"] if architecture.adapter == "swin" else 1
+    takes_size = architecture.adapter in ("swin", "vit", "plain_vit")
+    if takes_size and _is_size(said.get("img_size")) and said["img_size"] >= smallest:
         config["img_size"] = said["img_size"]
         known.append("image size")
     scaling = said.get("pretrained_window_sizes")
