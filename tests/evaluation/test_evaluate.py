@@ -70,7 +70,7 @@ def test_mistakes_are_said_before_anything_is_written(tmp_path):
     out = tmp_path / "out"
     (tmp_path / "some.pth").write_bytes(b"\x80\x02")
     for arguments, said in (
-        ((tmp_path / "no.pth",), "does not exist; expected"),
+        ((tmp_path / "no.pth",), "no.pth does not exist; "),
         ((tmp_path / "some.pth", "--tasks", "knnn"), "there is no task 'knnn'; did you mean knn?"),
     ):
         done = run(*arguments, "--out", out)
