@@ -68,13 +68,12 @@ def assert_same(ours, theirs, place):
 
 def kill_after(checkpoint, tools, *command):
     process = tools.start(*command)
-    for _ in range(1200):
-        if checkpoint.exists() or process.poll() is not None:
-            break
+    deadline = time.monotonic() + 400  # as Tools.run
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert checkpoint.exists()
+    output, _ = process.communicate()
+    assert checkpoint.exists(), output
     assert not (checkpoint.parent / "manifest.json").exists()
 
 

@@ -171,6 +171,6 @@ def test_try_runs_a_full_size_config_and_records_nothing(tools, tmp_path):
         "tools/train.py", "configs/imagenet/swin-b_8xb128_ft-100e.py", "--try", "1",
         "--work-dir", work_dir,
     )  # fmt: skip
-    assert "--try passed: 1 iterations" in output
+    assert "--try passed: 1 iteration and validation" in output
     assert not (work_dir / "manifest.json").exists()
     assert not list(work_dir.glob("*.pth"))  # a checkpoint could be exported
