@@ -32,18 +32,18 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 demo: setup ## Pretrain, three downstream tasks, leaderboard: 22 minutes on two cores
-	$(BIN)/python tools/run_suite.py configs/suites/demo.yaml --seeds $(SEEDS)
+	$(BIN)/simmim-bench suite configs/suites/demo.yaml --seeds $(SEEDS)
 
 leaderboard: setup ## Write the tables of results/records and results/published anew
-	$(BIN)/python tools/leaderboard.py build --out results --readme README.md
+	$(BIN)/simmim-bench leaderboard build --out results --readme README.md
 	# no figures of others beside the demo's own comparisons
 	for store in language variants variants-long; do \
-		mkdir -p results/$$store/published && $(BIN)/python tools/leaderboard.py build \
+		mkdir -p results/$$store/published && $(BIN)/simmim-bench leaderboard build \
 			--out results/$$store --published results/$$store/published || exit; \
 	done
 
 smoke: setup ## The same flow with toy schedules, in three minutes
-	$(BIN)/python tools/run_suite.py configs/suites/smoke.yaml
+	$(BIN)/simmim-bench suite configs/suites/smoke.yaml
 
 test: dev ## Run the quick tests: ten minutes on two cores
 	$(PYTEST) -m "not slow and not slurm and not browser"

@@ -27,8 +27,10 @@ setup(
             "leaderboard/web/*.html",
             "leaderboard/web/*.css",
             "leaderboard/web/*.js",
+            ".mim/**/*",  # links to configs, tools and cited results; a wheel has the files
         ]
     },
+    entry_points={"console_scripts": ["simmim-bench = simmim_bench.commands:main"]},
     install_requires=[
         "torch>=2.6,<2.15",
         "torchvision>=0.21,<0.30",
@@ -65,6 +67,7 @@ setup(
         "snakemake>=9.3,<10",
         "itables>=2.4,<3",
         "Jinja2>=3.1,<4",
+        "argcomplete>=3.3,<4",
         "orjson>=3.9,<4",
     ],
     extras_require={

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from simmim_bench import shipped
 from simmim_bench.errors import BenchError
 from simmim_bench.io import check_output, kind_of
 
@@ -213,10 +214,16 @@ def output_file(text: str) -> Path:
     return path
 
 
-def config_arguments() -> argparse.ArgumentParser:
-    """Parent parser: a config, changes to it, and the folder of the data."""
-    parent = argparse.ArgumentParser(add_help=False)
-    parent.add_argument("config", help="config file, for example configs/demo/simmim_swin-demo.py")
+def suite(text: str) -> Path:
+    """``type=`` of a suite file: a path, or the name of one that came with the package."""
+    return shipped.find(text, folder=shipped.SUITES, suffix=".yaml")
+
+
+def add_config_arguments(parent: argparse.ArgumentParser) -> None:
+    """Add a config, changes to it, and the folder of the data."""
+    parent.add_argument(
+        "config", help="config file, or name of one of the package: simmim/swin-b_8xb128"
+    )
     parent.add_argument(
         "--cfg-options",
         nargs="+",
@@ -227,7 +234,7 @@ def config_arguments() -> argparse.ArgumentParser:
     parent.add_argument(
         "--data",
         metavar="NAME",
-        help="your own data, which `prepare_data.py import NAME` brought in, instead of the "
+        help="your own data, which `simmim-bench data import NAME` brought in, instead of the "
         "config's: a name below the data root, or a folder",
     )
     parent.add_argument(
@@ -248,12 +255,10 @@ def config_arguments() -> argparse.ArgumentParser:
         metavar="N",
         help="shorter side of the images in pixels; crops, windows and masks follow",
     )
-    return parent
 
 
-def run_arguments() -> argparse.ArgumentParser:
-    """Parent parser: output folder, seed and launcher of a run."""
-    parent = argparse.ArgumentParser(add_help=False)
+def add_run_arguments(parent: argparse.ArgumentParser) -> None:
+    """Add output folder, seed and launcher of a run."""
     parent.add_argument("--work-dir", help="output folder (default: work_dirs/<config name>)")
     parent.add_argument("--seed", type=seed, default=0, help="random seed (default: 0)")
     parent.add_argument(
@@ -263,7 +268,6 @@ def run_arguments() -> argparse.ArgumentParser:
         help="how the processes were started; set by dist_*.sh and slurm_*.sh",
     )
     parent.add_argument("--local-rank", "--local_rank", type=int, help=argparse.SUPPRESS)
-    return parent
 
 
 def _integer(text: str, least: int, most: int | None) -> int:

@@ -14,12 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from simmim_bench import shipped
 from simmim_bench.config_text import read_as_data, read_config_text
 from simmim_bench.errors import BenchError
 from simmim_bench.language_models import leave_out_language_models
 
-ROOT = Path(__file__).parents[1]
-"""Of the project, with its configs."""
 INNER_SPACES = re.compile(r"(?<=[^\s,\[(]) +(?=[^\s,\])])")
 """Spaces of a value itself, and not around the brackets and commas of a list."""
 ZERO = "reduce_zero_label"
@@ -48,7 +47,7 @@ def load_config(
     """Read the config file ``path`` and apply command-line changes.
 
     Args:
-        path: Config file.
+        path: Config file, or its short name (``shipped.find``).
         overrides: ``KEY=VALUE`` strings with dotted keys, mmengine's ``--cfg-options``.
         data_root: Replaces the folder of the config's dataset.
         num_classes: Replaces every ``num_classes`` in the config.
@@ -65,8 +64,10 @@ def load_config(
 
     read_as_data()
     leave_out_language_models()  # a module in custom_imports may import mmpretrain
+    _make_known()
+    path = str(shipped.find(path))
     if not Path(path).is_file():
-        raise BenchError(f"config {path} does not exist; {_nearest_config(path)}")
+        raise BenchError(f"config {path} does not exist; {shipped.near(path)}")
     try:
         with _without_announcements():
             cfg = Config.fromfile(path)
@@ -132,11 +133,6 @@ def _check_model(node: Any, name: str, place: str = "model") -> None:
             _check_model(child, name, f"{place}.{key}")
 
 
-def is_of_project(config: Path) -> bool:
-    """Whether a file lies below the project's ``configs/``, also if links are followed."""
-    return (ROOT / "configs").resolve() in config.resolve().parents
-
-
 def load_stated_config(path: str) -> Any:
     """Read a config that a file names, such as a manifest, and not the user.
 
@@ -151,11 +147,11 @@ def load_stated_config(path: str) -> Any:
     """
     from mmengine.config import Config
 
-    inside = ROOT / path
+    inside = shipped.HOME / path
     file = inside if inside.is_file() and not Path(path).is_file() else Path(path)
     if not file.is_file():
-        raise BenchError(f"config {path} does not exist; {_nearest_config(path)}")
-    if is_of_project(file):
+        raise BenchError(f"config {path} does not exist; {shipped.near(path)}")
+    if shipped.is_shipped(file):
         return load_config(str(file))
     try:
         values = read_config_text(file)
@@ -165,7 +161,14 @@ def load_stated_config(path: str) -> Any:
     except KeyError as error:  # a name that mmengine reserves
         raise BenchError(f"config {path} cannot be read: {error}") from error
     except BenchError as error:
-        raise BenchError(f"{error}; configs below {ROOT / 'configs'} are executed") from error
+        raise BenchError(f"{error}; configs below {shipped.CONFIGS} are executed") from error
+
+
+def _make_known() -> None:
+    """Let mmengine find bases that are named ``simmim_bench::...``."""
+    from mmengine.config.utils import MODULE2PACKAGE
+
+    MODULE2PACKAGE["simmim_bench"] = "simmim_bench"
 
 
 @contextmanager
@@ -280,15 +283,6 @@ def set_everywhere(node: Any, key: str, value: Any) -> None:
                 node[name] = value
             else:
                 set_everywhere(child, key, value)
-
-
-def _nearest_config(path: str) -> str:
-    known = [str(found) for found in Path("configs").rglob("*.py") if "_base_" not in found.parts]
-    by_name = {Path(name).name: name for name in known}
-    near = difflib.get_close_matches(path, known, n=3) or [
-        by_name[name] for name in difflib.get_close_matches(Path(path).name, by_name, n=3)
-    ]
-    return f"did you mean {' or '.join(near)}?" if near else "configs are under configs/"
 
 
 def _parse_override(item: str) -> tuple[str, str]:

@@ -19,8 +19,8 @@ from simmim_bench.errors import BenchError
 SECONDS_TO_SAVE = "SIMMIM_BENCH_SECONDS_TO_SAVE"
 """Environment variable: how long a run that is asked to end has for its checkpoint."""
 USAGE = (
-    "usage: python -m simmim_bench.launch torchrun GPUS TOOL ARGUMENTS... | "
-    "srun PARTITION JOB_NAME TOOL ARGUMENTS..."
+    "usage: python -m simmim_bench.launch torchrun GPUS COMMAND ARGUMENTS... | "
+    "srun PARTITION JOB_NAME COMMAND ARGUMENTS..."
 )
 
 
@@ -63,19 +63,28 @@ def check_processes(wanted: str, *, name: str = "GPUS") -> int:
     return int(wanted)
 
 
+def alone(tool: Sequence[str]) -> tuple[str, ...]:
+    """Command that runs ``tool`` in one process.
+
+    Args:
+        tool: Name of a command of ``simmim-bench``, and its arguments.
+    """
+    return (sys.executable, "-P", "-m", "simmim_bench", *tool)
+
+
 def torchrun(
     tool: Sequence[str], *, processes: int, rendezvous: Sequence[str] = ("--standalone",)
 ) -> tuple[str, ...]:
     """Command that runs ``tool`` in several processes on this machine.
 
     Args:
-        tool: Script of ``tools/`` and its arguments.
+        tool: Name of a command of ``simmim-bench``, and its arguments.
         processes: Number of processes on this machine.
         rendezvous: How machines find one another; by default there is one, on a free port.
     """
     return (
         *(sys.executable, "-P", "-m", "torch.distributed.run", *rendezvous),
-        *(f"--nproc_per_node={processes}", *tool, "--launcher", "pytorch"),
+        *(f"--nproc_per_node={processes}", "-m", "simmim_bench", *tool, "--launcher", "pytorch"),
     )
 
 
@@ -85,14 +94,14 @@ def srun(
     """Command that runs ``tool`` as tasks of a Slurm job; if one fails, all end.
 
     Args:
-        tool: Script of ``tools/`` and its arguments.
+        tool: Name of a command of ``simmim-bench``, and its arguments.
         processes: Number of tasks.
         threads: CPUs per task.
         more: Other options of srun.
     """
     return (
         *("srun", f"--ntasks={processes}", f"--cpus-per-task={threads}", "--kill-on-bad-exit=1"),
-        *(*more, sys.executable, "-u", *tool, "--launcher", "slurm"),
+        *(*more, sys.executable, "-u", "-P", "-m", "simmim_bench", *tool, "--launcher", "slurm"),
     )
 
 
@@ -106,9 +115,10 @@ def seconds_to_save() -> int:
 
 
 def torchrun_environment() -> dict[str, str]:
-    """Variables for torchrun: patience, and the signals that it passes on.
+    """Variables for torchrun: patience, the signals that it passes on, and safe imports.
 
-    By default it kills its processes 30 s after it was asked to end, and dies of SIGUSR1 itself.
+    By default it kills its processes 30 s after it was asked to end, and dies of SIGUSR1 itself;
+    its processes would import any module of the current folder instead of the installed one.
     What the user has set is kept.
 
     Raises:
@@ -117,6 +127,7 @@ def torchrun_environment() -> dict[str, str]:
     ours = {
         "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(seconds_to_save()),
         "PET_SIGNALS_TO_HANDLE": "SIGTERM,SIGINT,SIGHUP,SIGQUIT,SIGUSR1",
+        "PYTHONSAFEPATH": "1",
     }
     return {name: os.environ.get(name, value) for name, value in ours.items()}
 

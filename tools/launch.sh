@@ -1,14 +1,13 @@
-# Sourced by dist_*.sh and slurm_*.sh: start TOOL (a file in this folder) with several processes.
+# Sourced by dist_*.sh and slurm_*.sh: start a command of simmim-bench with several processes.
 # simmim_bench/launch.py builds the command.
-TOOLS=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PYTHON=${PYTHON:-python}
 
-# launch_torchrun GPUS TOOL ARGUMENTS...
+# launch_torchrun GPUS COMMAND ARGUMENTS...
 launch_torchrun() {
-    exec "$PYTHON" -P -m simmim_bench.launch torchrun "$1" "$TOOLS/$2" "${@:3}"
+    exec "$PYTHON" -P -m simmim_bench.launch torchrun "$@"
 }
 
-# launch_srun PARTITION JOB_NAME TOOL ARGUMENTS...
+# launch_srun PARTITION JOB_NAME COMMAND ARGUMENTS...
 launch_srun() {
-    exec "$PYTHON" -P -m simmim_bench.launch srun "$1" "$2" "$TOOLS/$3" "${@:4}"
+    exec "$PYTHON" -P -m simmim_bench.launch srun "$@"
 }

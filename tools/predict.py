@@ -1,61 +1,6 @@
-"""Predict with a training for any images; needs neither labels nor its data."""
+"""The same as ``simmim-bench predict``."""
 
-import argparse
-from pathlib import Path
-
-from simmim_bench import cli
-
-
-def parse() -> argparse.Namespace:
-    """Command line of a prediction."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    add = parser.add_argument
-    add("run", type=Path, help="work dir of a training, or a checkpoint in it")
-    add("images", type=Path, nargs="+", help="image files, or folders of them")
-    add(
-        "--out",
-        type=cli.folder,
-        metavar="DIR",
-        help="output folder (default: work_dirs/predict/<name of the run>)",
-    )
-    add(
-        "--checkpoint",
-        type=Path,
-        metavar="FILE",
-        help="checkpoint of the run (default: the one that it ended with)",
-    )
-    add(
-        "--batch",
-        type=cli.positive,
-        metavar="N",
-        help="images at once (default: 1 for detection and segmentation, else 32)",
-    )
-    add(
-        "--top",
-        type=cli.positive,
-        default=5,
-        metavar="N",
-        help="classes, or nearest training images, of each image (default: 5)",
-    )
-    add(
-        "--threshold",
-        type=cli.share,
-        default=0.3,
-        metavar="SCORE",
-        help="least score of an object in the pictures (default: 0.3)",
-    )
-    return parser.parse_args()
-
-
-def run() -> int:
-    """Parse before importing the libraries, which takes seconds."""
-    args = parse()
-    from rich.console import Console
-
-    from simmim_bench.analysis.predict.command import predict
-
-    return predict(args, Console())
-
+from simmim_bench.commands import main
 
 if __name__ == "__main__":
-    cli.main(run)
+    main("predict")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PREPARE = "python tools/prepare_data.py"
-TRAIN = "python tools/train.py"
+PREPARE = "simmim-bench data"
+TRAIN = "simmim-bench train"
 SMALL = "configs/small"
 PRETRAIN = f"{TRAIN} {SMALL}/simmim_swin-demo.py --kind smoke --epochs 9"
 PRETRAINED = "--pretrained '{work}/photos/export/backbone.pth'"
@@ -65,7 +65,7 @@ DATA = (
         commands=(
             *_bring("mixed", "--layout images"),
             f"{PRETRAIN} --data mixed --work-dir '{{work}}/photos'",
-            "python tools/export_backbone.py '{work}/photos' --out '{work}/photos/export'",
+            "simmim-bench export '{work}/photos' --out '{work}/photos/export'",
         ),
         says="backbone.pth",
     ),
@@ -90,7 +90,7 @@ DATA = (
         commands=(
             *_bring("four_bands", "--channels 4"),
             f"{PRETRAIN} --data four_bands --work-dir '{{work}}/four_bands'",
-            "python tools/export_backbone.py '{work}/four_bands' --out '{work}/four_bands/export'",
+            "simmim-bench export '{work}/four_bands' --out '{work}/four_bands/export'",
         ),
         says="backbone.pth",
     ),
@@ -261,7 +261,7 @@ USE = (
         Task(
             name=f"predict a folder: {what}",
             commands=(
-                f"python tools/predict.py '{{work}}/{run}' '{{brought}}/{images}' "
+                f"simmim-bench predict '{{work}}/{run}' '{{brought}}/{images}' "
                 f"--out '{{work}}/predicted {run}'",
             ),
             says="predicted",
@@ -302,7 +302,7 @@ WEIGHTS = (
     Task(
         name="own weights to transformers",
         commands=(
-            "python tools/convert_checkpoint.py '{work}/photos/export/backbone.pth' "
+            "simmim-bench convert '{work}/photos/export/backbone.pth' "
             "'{work}/to transformers' --to transformers",
         ),
         says="transformers",
@@ -310,7 +310,7 @@ WEIGHTS = (
     Task(
         name="give it a checkpoint, get the table",
         commands=(
-            "python tools/evaluate.py '{weights}/hf_swin_simmim' --data classes "
+            "simmim-bench evaluate '{weights}/hf_swin_simmim' --data classes "
             "--tasks knn,linear --against scratch --out '{work}/evaluated' --kind smoke",
         ),
         says="scratch",

@@ -1,6 +1,6 @@
 # 512 colour clusters are classified, as in iGPT (https://arxiv.org/abs/2111.09886, sections 3.4
 # and 4.1.4). The palette is made by
-# python tools/prepare_data.py palette data/imagenet/train --out data/imagenet/palette.json
+# simmim-bench data palette data/imagenet/train --out data/imagenet/palette.json
 _base_ = [
     "../_base_/runtime/full_size.py",
     "../_base_/models/swin-b.py",

@@ -1,7 +1,7 @@
 # SimMIM on the demo images with a second loss: the perceptual distance by four levels of a frozen
 # Swin, pretrained by SimMIM, so that nothing has to be downloaded. Make it first:
-#   python tools/train.py configs/demo/simmim_swin-demo.py
-#   python tools/export_backbone.py work_dirs/simmim_swin-demo --out data/teachers/simmim_swin-demo
+#   simmim-bench train configs/demo/simmim_swin-demo.py
+#   simmim-bench export work_dirs/simmim_swin-demo --out data/teachers/simmim_swin-demo
 # Another file: --cfg-options model.features.checkpoint=FILE
 _base_ = [
     "../_base_/runtime/default.py",

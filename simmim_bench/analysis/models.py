@@ -199,8 +199,8 @@ def _of_checkpoint(name: str, path: Path, content: dict[str, Any]) -> Subject:
     cfg = stored_config(content)
     if cfg is None:
         raise BenchError(
-            f"{path} does not contain its config; give a checkpoint that tools/train.py wrote, or "
-            f"convert it with tools/convert_checkpoint.py"
+            f"{path} does not contain its config; give a checkpoint that simmim-bench "
+            "train wrote, or convert it with simmim-bench convert"
         )
     meta = content["meta"]
     if "pretraining" not in cfg and cfg.get("protocol", {}).get("task") == "classification":
@@ -228,7 +228,7 @@ def _subject(
     if adapter.in_channels != COLOURS:
         raise BenchError(
             f"{name} takes {adapter.in_channels} channels, and this analysis shows it RGB images; "
-            "look at what it predicts with `tools/analyze.py reconstruct`"
+            "look at what it predicts with `simmim-bench analyze reconstruct`"
         )
     sizes = adapter.sizes()
     run = stated.get("pretraining") or stated.get("protocol") or {}

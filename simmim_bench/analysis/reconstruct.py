@@ -20,7 +20,7 @@ def reconstruct(args: argparse.Namespace, console: Console) -> None:
     """Write a picture of the reconstructions; print PSNR and SSIM of each image.
 
     Args:
-        args: Namespace of ``tools/analyze.py reconstruct``.
+        args: Namespace of ``simmim-bench analyze reconstruct``.
         console: Prints the table.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Own data: a folder that ``prepare_data.py import`` wrote, and its ``dataset.json``."""
+"""Own data: a folder that ``simmim-bench data import`` wrote, and its ``dataset.json``."""
 
 from __future__ import annotations
 
@@ -221,8 +221,8 @@ def read_dataset(given: str | Path, root: Path | None = None) -> OwnDataset:
     except ValueError as error:
         what = f"it is not JSON ({error})"
     raise BenchError(
-        f"{path} is no description of own data: {what}; import the data again with `python "
-        "tools/prepare_data.py import NAME --from PATH --force`"
+        f"{path} is no description of own data: {what}; import the data again with "
+        "`simmim-bench data import NAME --from PATH --force`"
     )
 
 
@@ -249,6 +249,6 @@ def _nothing(given: str, base: Path) -> str:
     if not _is_name(given):
         where = f"{Path(given).absolute()} has no {CARD}"
     return (
-        f"no own data {given!r}: {where} ({there}); bring them in with `python "
-        f"tools/prepare_data.py import NAME --from PATH`"
+        f"no own data {given!r}: {where} ({there}); bring them in with "
+        "`simmim-bench data import NAME --from PATH`"
     )

@@ -119,7 +119,7 @@ def unusable(path: str | Path, error: Exception) -> BenchError:
     """Error for an image that cannot be read, with the remedy."""
     return BenchError(
         f"image {shown(path)} cannot be read ({error}); restore or remove it, and check all images "
-        "with `python tools/prepare_data.py DATASET --verify`"
+        "with `simmim-bench data DATASET --verify`"
     )
 
 
@@ -209,8 +209,8 @@ def _check_tiff(tags: Any) -> bool:
     if bands > colours and not (bands == colours + 1 == colours + len(extra) and extra[0] in ALPHA):
         raise UnreadableImageError(
             f"it has {bands} bands, and there is no rule for bands other than grey or RGB and one "
-            "band that the file declares to be alpha; import the data (`python tools/"
-            "prepare_data.py import`) to use all bands, or save those to be used as RGB"
+            "band that the file declares to be alpha; import the data (`"
+            "simmim-bench data import`) to use all bands, or save those to be used as RGB"
         )
     if not kinds <= {UNSIGNED, FLOATING}:
         raise UnreadableImageError(

@@ -50,7 +50,7 @@ def shard_files(folder: Path) -> list[Path]:
     if not found:
         raise BenchError(
             f"{folder} has no *.tar (compressed tars cannot be read by index); write shards with "
-            "`python tools/prepare_data.py shards --source FOLDER --out FOLDER`"
+            "`simmim-bench data shards --source FOLDER --out FOLDER`"
         )
     return found
 

@@ -233,7 +233,7 @@ def _say_results(console: Console, folder: Path, titles: dict[str, str]) -> None
 
 def _say_next(console: Console, request: Request, options: Options) -> None:
     """The command that goes on from here."""
-    run = ["python", "tools/run_suite.py", shown(options.suite)]
+    run = ["simmim-bench", "suite", shown(options.suite)]
     run += ["--work-dir", shown(options.suite.parent)]
     if request.dry_run:
         say(console, f"run it: {shlex.join(run)}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from simmim_bench.config import ROOT, load_config
+from simmim_bench.config import load_config
 from simmim_bench.data.layouts import data_root
 from simmim_bench.data.own import OwnDataset
 from simmim_bench.evaluation.leaf import leaf_text
@@ -23,6 +23,7 @@ from simmim_bench.recipe.command_line import Changes, load_recipe
 from simmim_bench.records import SCRATCH
 from simmim_bench.records.manifest import Kind
 from simmim_bench.records.names import plain_name
+from simmim_bench.shipped import SUITE_SCHEMA
 from simmim_bench.weights.widen import Rule
 
 SUITE = "suite.yaml"
@@ -30,8 +31,8 @@ RGB = 3
 FULL_RESOURCES = {"threads": 8, "gpus": 8}  # the recipes' devices
 HEADER = """\
 # yaml-language-server: $schema={schema}
-# Written by tools/evaluate.py; edit it, and the configs beside it, then
-#   python tools/run_suite.py {suite} --work-dir {folder}
+# Written by simmim-bench evaluate; edit it, and the configs beside it, then
+#   simmim-bench suite {suite} --work-dir {folder}
 # GPU hours are hours of one process on a {machine}, from a timing of the backbones there.
 """
 
@@ -109,7 +110,7 @@ def write_files(
         for job in jobs:
             _write_leaf(folder, entry, job)
     suite = folder / SUITE
-    relative = os.path.relpath(ROOT / "docs" / "suite.schema.json", folder.resolve())
+    relative = os.path.relpath(SUITE_SCHEMA, folder.resolve())
     header = HEADER.format(
         schema=Path(relative).as_posix(),
         suite=shlex.quote(shown(suite)),
@@ -232,8 +233,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def from_root(path: Path) -> str:
-    """A path as suites have it: from the project's root if below it."""
-    return _relative(path, ROOT)
+    """A path as suites have it: from the current folder if below it."""
+    return _relative(path, Path.cwd())
 
 
 def shown(path: Path) -> str:

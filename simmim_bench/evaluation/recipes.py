@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from simmim_bench.config import ROOT
 from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.data.own import OwnDataset, read_dataset
 from simmim_bench.errors import BenchError
 from simmim_bench.recipe.any_backbone import ONE_STRIDE
 from simmim_bench.records.names import plain_name
+from simmim_bench.shipped import CONFIGS
 
 DEMO = "demo"
 TASKS = ("knn", "linear", "classification", "detection", "segmentation")
@@ -72,7 +72,7 @@ class Job:
             if self.own is not None and self.own.has_masks is False:
                 name = BOXES_ALONE
             name = f"demo_{name}" if self.data == DEMO else name
-        return ROOT / "configs" / "any" / f"{name}.py"
+        return CONFIGS / "any" / f"{name}.py"
 
 
 def find_jobs(tasks: Sequence[str], data: Sequence[str]) -> list[Job]:
@@ -126,7 +126,7 @@ def _jobs_of(name: str, asked: Sequence[str], *, required: bool) -> Iterator[Job
     if not fitting:
         raise BenchError(
             f"--data {name} has no labels, so nothing can be measured on it; give labelled data, "
-            "or pretrain on it: python tools/train.py configs/small/simmim_swin-demo.py "
+            "or pretrain on it: simmim-bench train configs/small/simmim_swin-demo.py "
             f"--data {name}"
         )
     for task in asked if required else []:

@@ -76,7 +76,7 @@ def build(
     """
     if not work_dir.is_dir():
         raise BenchError(
-            f"work dir {work_dir} does not exist; run `python tools/run_suite.py SUITE.yaml` first"
+            f"work dir {work_dir} does not exist; run `simmim-bench suite SUITE.yaml` first"
         )
     out = out or work_dir / "results"
     collected = collect(work_dir, out / "records")

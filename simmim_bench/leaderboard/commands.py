@@ -1,4 +1,4 @@
-"""Commands of ``tools/leaderboard.py``, one function each; they return lines to print."""
+"""Commands of ``simmim-bench leaderboard``, one function each; they return lines to print."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from simmim_bench.records.store import (
     record_path,
 )
 
-GIVEN = "give a record.json that tools/test.py wrote"
+GIVEN = "give a record.json that simmim-bench test wrote"
 MAX_SHOWN = 20
 """``check`` shows at most this many bad files."""
 

@@ -22,7 +22,7 @@ TITLES = {
 }
 HEADER = (
     "# Recipes and protocols\n\n"
-    "Made by `python tools/leaderboard.py protocols --out docs/protocols.md` from `configs/`; "
+    "Made by `simmim-bench leaderboard protocols --out docs/protocols.md` from `configs/`; "
     "changes by hand are lost. Learning rates are those of the stated batch: devices x images x "
     "accumulated iterations. Precision is that of the forward pass on a GPU; without one, float16 "
     "becomes float32."

@@ -40,8 +40,8 @@ def render_latex(page: Page) -> str:
     Costs are in the other renderings only. The same page always gives the same text.
     """
     head = (
-        "% Made by `tools/leaderboard.py build`; needs \\usepackage{booktabs}, and LuaLaTeX for\n"
-        "% names beyond Latin letters.\n"
+        "% Made by `simmim-bench leaderboard build`; needs \\usepackage{booktabs}, and LuaLaTeX\n"
+        "% for names beyond Latin letters.\n"
     )
     return head + "\n".join(_table(section) for section in page.sections)
 

@@ -24,7 +24,7 @@ def render_markdown(page: Page) -> str:
     for section in page.sections:
         blocks += _section(section)
     blocks.append(
-        f"Made from {page.count} records under `../records` by `tools/leaderboard.py build`; "
+        f"Made from {page.count} records under `../records` by `simmim-bench leaderboard build`; "
         f"changes by hand are lost."
     )
     return "\n\n".join(blocks) + "\n"

@@ -19,7 +19,7 @@ UNLIMITED = 10_000  # characters; a file or a pipe has no edge
 MAX_ROWS = 100
 """A table shows at most this many rows."""
 WRAP = 20  # characters; no number is wider
-MORE = "... and {} more rows, see the files of `tools/leaderboard.py build` and `export`"
+MORE = "... and {} more rows, see the files of `simmim-bench leaderboard build` and `export`"
 
 
 def print_page(page: Page, *, stream: TextIO | None = None, width: int | None = None) -> None:

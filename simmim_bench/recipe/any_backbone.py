@@ -58,7 +58,7 @@ def check_filled(cfg: Any, name: str) -> None:
         raise BenchError(
             f"{name} takes its backbone from weights: pass --pretrained BACKBONE.PTH; for a run "
             "from scratch or a finished run, use a config with that backbone, such as "
-            "tools/evaluate.py and each run write"
+            "simmim-bench evaluate and each run write"
         )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
-from simmim_bench.config import ROOT, ZERO, datasets, set_everywhere
+from simmim_bench import shipped
+from simmim_bench.config import ZERO, datasets, set_everywhere
 from simmim_bench.data.content import needs_masks
 from simmim_bench.data.own import TRAIN, VAL, OwnDataset, annotations_of, labels_of
 from simmim_bench.errors import BenchError
@@ -175,7 +176,7 @@ def boxes_alone(config: str) -> str:
     path = PurePath(config)
     name = path.name.replace("cascade-mask-rcnn", "mask-rcnn").replace("mask-rcnn", "faster-rcnn")
     beside = path.with_name(name)
-    exists = (ROOT / beside).is_file() or Path(beside).is_file()
+    exists = shipped.find(str(beside)).is_file()
     return str(beside) if exists and beside != path else BOXES_ALONE
 
 

@@ -21,9 +21,9 @@ def first_steps(data: Expected) -> list[str]:
     pretrain = [*_train(FITTING["unlabelled"], data), "--work-dir", out]
     steps = [
         [*pretrain, *_for_few_images(FITTING["unlabelled"], data)],
-        ["python", "tools/export_backbone.py", out, "--out", f"{out}/export"],
+        ["simmim-bench", "export", out, "--out", f"{out}/export"],
     ]
-    compare = ["python", "tools/evaluate.py", weights]
+    compare = ["simmim-bench", "evaluate", weights]
     if data.task != "unlabelled" and data.val:
         config = BOXES_ALONE if data.has_masks is False else FITTING[data.task]
         train = [*_train(config, data), "--pretrained", weights]
@@ -42,7 +42,7 @@ def fitting_batch(cfg: Any, images: int) -> int:
 
 
 def _train(config: str, data: Expected) -> list[str]:
-    return ["python", "tools/train.py", config, "--data", data.given]
+    return ["simmim-bench", "train", config, "--data", data.given]
 
 
 def _for_few_images(config: str, data: Expected) -> list[str]:

@@ -50,7 +50,7 @@ def collect(work_dir: Path, records: Path) -> Collected:
     if not complete:
         raise BenchError(
             f"{work_dir} has no complete fine-tuning ({len(manifests)} manifests of other stages); "
-            f"run `python tools/run_suite.py SUITE.yaml` first"
+            f"run `simmim-bench suite SUITE.yaml` first"
         )
     makers = makers_of(manifests.values())
     made = {path: make_record(run, path, makers) for path, run in complete.items()}

@@ -19,8 +19,8 @@ from typing_extensions import Self
 
 from simmim_bench.errors import BenchError
 from simmim_bench.records.schema import Epochs, ImageSize, Name, PositiveInt, StrictModel, Text
+from simmim_bench.shipped import CONFIGS
 
-CONFIGS = Path(__file__).parents[2] / "configs"
 BY_SIZE = ("_mAP_s", "_mAP_m", "_mAP_l")
 """Endings of COCO's metrics of small, medium and large objects, which a data set may lack."""
 FIXED = ("task", "metrics", "primary")

@@ -19,7 +19,7 @@ from simmim_bench.io import atomic_write_json
 from simmim_bench.records.record import Record
 from simmim_bench.records.schema import read_model
 
-REMEDY = "restore the file, or delete it and collect again with `tools/leaderboard.py build`"
+REMEDY = "restore the file, or delete it and collect again with `simmim-bench leaderboard build`"
 LOCK_SECONDS = 60
 
 Outcome = Literal["added", "present", "repeated"]
@@ -59,7 +59,7 @@ def read_records(folder: Path) -> list[Record]:
         raise BenchError(_wrong_place(others[0], folder))
     if not paths:
         raise BenchError(
-            f"{folder} holds no records; run `python tools/leaderboard.py build --work-dir DIR` on "
+            f"{folder} holds no records; run `simmim-bench leaderboard build --work-dir DIR` on "
             f"the work dir of a finished suite"
         )
     return [_read_at(path) for path in paths]
@@ -93,7 +93,7 @@ def _read_at(path: Path) -> Record:
 def _wrong_place(path: Path, folder: Path) -> str:
     return (
         f"{path} is in the wrong place, expected only {folder}/METHOD__BACKBONE/RUN_ID.json; move "
-        f"it elsewhere and, if it is a record, run `python tools/leaderboard.py add FILE`"
+        f"it elsewhere and, if it is a record, run `simmim-bench leaderboard add FILE`"
     )
 
 

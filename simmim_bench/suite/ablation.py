@@ -234,7 +234,7 @@ def report_ablation(suite_file: Path, *, root: Path, work_dir: Path | None, out:
 
     Args:
         suite_file: Suite with axes.
-        root: Project's root.
+        root: Folder of relative paths and outputs.
         work_dir: Suite's folder; None for ``work_dirs/<name>`` below the root.
         out: Output folder; None for ``results`` in the suite's folder.
         console: Where the table is printed.

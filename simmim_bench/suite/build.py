@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from simmim_bench import launch
 from simmim_bench.data.demo.spec import DemoSpec
 from simmim_bench.data.layouts import data_root, home
 from simmim_bench.data.own import read_dataset
@@ -26,10 +26,10 @@ from simmim_bench.weights.address import EXPORT
 # Raise the number of a tool that starts to compute something else from the same input; all its
 # stages then run again.
 TOOL_VERSIONS = {
-    "prepare_data": 2,
+    "data": 2,
     "train": 3,
-    "export_backbone": 1,
-    "convert_checkpoint": 1,
+    "export": 1,
+    "convert": 1,
     "leaderboard": 1,
     "evaluate_painting": 1,
 }
@@ -43,7 +43,7 @@ def build_plan(suite: Suite, *, root: Path, folder: Path, profile: Profile | Non
 
     Args:
         suite: Valid suite.
-        root: Project's root, which has ``tools`` and ``configs``.
+        root: Folder of relative paths and outputs, usually the current one.
         folder: Suite's folder, usually ``work_dirs/<name>`` below the root.
         profile: How trainings are started; one process each by default.
 
@@ -66,7 +66,7 @@ class _Start(NamedTuple):
     """Where the backbone of a training comes from.
 
     Attributes:
-        arguments: Of ``tools/train.py``.
+        arguments: Of ``simmim-bench train``.
         inputs: Of the stage.
         needs: Stages that write the weights.
     """
@@ -89,10 +89,10 @@ class _Builder:
             return
         yield Stage(
             id="data",
-            command=_tool("prepare_data", DEMO),
+            command=_alone("data", DEMO),
             result=(home(DEMO, data_root()) / "dataset.json").as_posix(),
             needs=(),
-            inputs={"tool": _version("prepare_data"), "dataset": DemoSpec().fingerprint()},
+            inputs={"tool": _version("data"), "dataset": DemoSpec().fingerprint()},
             threads=self.suite.resources.threads,
         )
 
@@ -107,14 +107,14 @@ class _Builder:
             target = converted(self.folder, identifier)
             yield Stage(
                 id=identifier,
-                command=_tool(
-                    *("convert_checkpoint", given, self._relative(target.parent)),
+                command=_alone(
+                    *("convert", given, self._relative(target.parent)),
                     *(["--method", name] if name else []),
                 ),
                 result=self._relative(target.with_suffix(".json")),
                 needs=(),
                 inputs={
-                    "tool": _version("convert_checkpoint"),
+                    "tool": _version("convert"),
                     "method": name or "",
                     **inputs_of(self.root, given),
                 },
@@ -155,7 +155,7 @@ class _Builder:
         """Records and tables of the fine-tunings that have succeeded."""
         return Stage(
             id="leaderboard",
-            command=_tool("leaderboard", "build", "--work-dir", self._relative(self.folder)),
+            command=_alone("leaderboard", "build", "--work-dir", self._relative(self.folder)),
             result=self._relative(self.folder / "results" / "leaderboard" / "README.md"),
             needs=tuple(stage.id for stage in stages if stage.id.startswith("finetune/")),
             inputs={"tool": _version("leaderboard")},
@@ -163,7 +163,7 @@ class _Builder:
         )
 
     def _train(self, identifier: str, cell: Cell, export: Stage | None) -> Stage:
-        """A run of ``tools/train.py``: pretraining, or fine-tuning from ``export`` or scratch."""
+        """A run of ``train``: pretraining, or fine-tuning from ``export`` or scratch."""
         step = step_of(self.suite, cell)
         config, seed, used = step.path(cell.backbone), str(cell.seed), self._used(step, cell)
         options = [*step.options(), *(f"{key}={path}" for key, (_, path) in used.items())]
@@ -171,7 +171,7 @@ class _Builder:
         start = self._start(step, cell, export)
         hashes, problem = self._sources(config, cell)
         data = self.suite.data_of(step)
-        tool = _tool(
+        tool = (
             *("train", config, "--work-dir", self._relative(self.folder / identifier)),
             *("--seed", seed, "--kind", self.suite.kind, *start.arguments, "--resume"),
             *resources.flags(self.profile.processes(resources)),
@@ -257,7 +257,7 @@ class _Builder:
         return _Start(["--init", path, *name], stated)
 
     def _paint(self, identifier: str, cell: Cell, pretrain: Stage) -> Stage:
-        """A run of ``tools/analyze.py painting`` with the whole model of ``pretrain``."""
+        """A run of ``analyze painting`` with the whole model of ``pretrain``."""
         step = step_of(self.suite, cell)
         protocol, resources = step.path(cell.backbone), step.resources or self.suite.resources
         source, target = self.folder / pretrain.id, self.folder / identifier
@@ -265,7 +265,7 @@ class _Builder:
         data = self.suite.data_of(step)
         return Stage(
             id=identifier,
-            command=_tool(
+            command=_alone(
                 *("analyze", "painting", pretrain.config, self._relative(source)),
                 *("--protocol", protocol, "--out", self._relative(target)),
                 *(["--data", data] if data else []),
@@ -292,10 +292,10 @@ class _Builder:
         source, target = self._relative(self.folder / pretrain.id), self.folder / identifier
         return Stage(
             id=identifier,
-            command=_tool("export_backbone", source, "--out", self._relative(target)),
+            command=_alone("export", source, "--out", self._relative(target)),
             result=self._manifest(identifier),
             needs=(pretrain.id,),
-            inputs={"tool": _version("export_backbone")},
+            inputs={"tool": _version("export")},
             threads=self.suite.resources.threads,
         )
 
@@ -315,8 +315,8 @@ class _Builder:
         return (path.relative_to(self.root) if path.is_relative_to(self.root) else path).as_posix()
 
 
-def _tool(name: str, *arguments: str) -> tuple[str, ...]:
-    return (sys.executable, f"tools/{name}.py", *arguments)
+def _alone(*tool: str) -> tuple[str, ...]:
+    return launch.alone(tool)
 
 
 def _sized(image_size: int | None) -> list[str]:

@@ -29,7 +29,7 @@ from simmim_bench.suite.weights import is_foreign, origin_mistakes, read_card
 from simmim_bench.training.mistakes import config_mistakes, data_mistakes
 from simmim_bench.weights.seal import initial_name, problem_of
 
-PROTOCOL_TOOLS = {"train": "tools/train.py", "evaluate_painting": "tools/analyze.py painting"}
+COMMANDS = {"train": "train", "evaluate_painting": "analyze painting"}
 
 
 def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str]:
@@ -120,8 +120,11 @@ def _role_mistakes(stage: Stage, cfg: Any) -> Iterator[str]:
     tool = "evaluate_painting" if "painting" in cfg else "train"
     if key not in cfg:
         yield f"{stage.config} is listed under {section!r}, but defines no `{key}`"
-    elif section == "tasks" and PROTOCOL_TOOLS[tool] not in " ".join(stage.command):
-        yield f"{stage.config} runs with {PROTOCOL_TOOLS[tool]}; add `tool: {tool}` to the task"
+    elif section == "tasks" and f"simmim_bench {COMMANDS[tool]}" not in " ".join(stage.command):
+        yield (
+            f"{stage.config} runs with simmim-bench {COMMANDS[tool]}; add `tool: {tool}` to the "
+            "task"
+        )
 
 
 def _argument_mistakes(plan: Plan, stages: Iterable[Stage]) -> list[str]:
@@ -133,20 +136,22 @@ def _argument_mistakes(plan: Plan, stages: Iterable[Stage]) -> list[str]:
     for config, options in dict.fromkeys((stage.config, stage.options) for stage in stages):
         with suppress(BenchError):  # reported with the config
             classes = any(map(names_class, options))
-            if classes or (options and added_arguments(str(plan.root / config), list(options))):
-                added.append([str(plan.root / config), list(options)])
+            if classes or (options and added_arguments(str(plan.path_of(config)), list(options))):
+                added.append([config, list(options)])
     if not added:
         return []
     command = [sys.executable, "-P", "-m", "simmim_bench.training.config_check"]
     checked = subprocess.run(
-        command, input=json.dumps(added), capture_output=True, text=True, check=False
+        command,
+        cwd=plan.root,
+        input=json.dumps(added),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if checked.returncode:
         raise BenchError(f"the overrides could not be checked: {checked.stderr.strip()[-500:]}")
-    return [
-        f"{Path(path).relative_to(plan.root)}: {message}"
-        for path, message in json.loads(checked.stdout)
-    ]
+    return [f"{config}: {message}" for config, message in json.loads(checked.stdout)]
 
 
 def _weights_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> Iterator[str]:
@@ -162,7 +167,7 @@ def _weights_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> Iter
             used.add((method, path))
     for method, path in sorted(used):
         folder = shlex.quote(Path(path).parent.as_posix())
-        remedy = f"`python tools/convert_checkpoint.py FILE {folder} --method {method}`"
+        remedy = f"`simmim-bench convert FILE {folder} --method {method}`"
         card = read_card(plan.root, path)
         if card is None or not (plan.root / path).is_file():
             yield f"weights.{method}: {path} or its .json is missing; create both with {remedy}"

@@ -1,8 +1,8 @@
 """JSON Schema of suite files, for completion in editors.
 
-``python -m simmim_bench.suite.json_schema`` writes ``docs/suite.schema.json``. Editors use it to
-check a suite file that begins with
-``# yaml-language-server: $schema=../../docs/suite.schema.json``.
+``python -m simmim_bench.suite.json_schema`` writes ``configs/suites/suite.schema.json``. Editors
+use it to check a suite file that begins with
+``# yaml-language-server: $schema=suite.schema.json``.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from pathlib import Path
 
 from pydantic import BaseModel
 
 from simmim_bench.io import atomic_write_text
+from simmim_bench.shipped import SUITE_SCHEMA
 from simmim_bench.suite.schema import Budget, Include, Override, Selector, Suite
 from simmim_bench.suite.steps import Pretrain, Resources, Task
 
-FILE = Path(__file__).parents[2] / "docs" / "suite.schema.json"
+FILE = SUITE_SCHEMA
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", re.MULTILINE)  # of a docstring
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from simmim_bench import shipped
 from simmim_bench.errors import BenchError
 from simmim_bench.io import parse_json, read_bytes
 
@@ -26,7 +27,7 @@ class Stage:
 
     Attributes:
         id: Folder of the stage below the suite's folder.
-        command: Arguments, run from the project's root.
+        command: Arguments, run from the root.
         result: File that says, by its existence and content, that the stage is complete; a path
             from the root.
         needs: Ids of the stages whose results it reads.
@@ -70,7 +71,7 @@ class Plan:
 
     Attributes:
         name: Name of the suite.
-        root: Project's root; commands run there.
+        root: Folder of relative paths; commands run there.
         folder: The suite's folder.
         stages: Each stage stands after those that it needs; the leaderboard is the last.
     """
@@ -95,7 +96,11 @@ class Plan:
         changes = Changes(
             overrides=stage.options, data=stage.data or None, image_size=stage.image_size
         )
-        return load_recipe(str(self.root / stage.config), changes)
+        return load_recipe(str(self.path_of(stage.config)), changes)
+
+    def path_of(self, config: str) -> Path:
+        """File of a config: a path from the root, or one of the package."""
+        return shipped.find(config, base=self.root)
 
     def folder_of(self, stage: Stage) -> Path:
         """Absolute folder of ``stage``."""

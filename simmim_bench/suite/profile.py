@@ -51,13 +51,13 @@ class Profile:
         return min(resources.gpus, self.gpus or resources.gpus)
 
     def command(self, tool: tuple[str, ...], resources: Resources) -> tuple[str, ...]:
-        """Arguments that run ``tool``: an interpreter, a script and its arguments."""
+        """Command line that runs ``tool``, a command of ``simmim-bench`` and its arguments."""
         processes = self.processes(resources)
         if processes == 1:
-            return tool
+            return launch.alone(tool)
         if self.launcher == "torchrun":
-            return launch.torchrun(tool[1:], processes=processes)
-        return launch.srun(tool[1:], processes=processes, threads=resources.threads)
+            return launch.torchrun(tool, processes=processes)
+        return launch.srun(tool, processes=processes, threads=resources.threads)
 
     def __str__(self) -> str:
         if self.launcher == "slurm":

@@ -43,7 +43,7 @@ class Options:
 
     Attributes:
         suite: Suite file.
-        root: Project's root.
+        root: Folder of relative paths and outputs.
         seeds: Instead of the file's number of seeds.
         cores: CPU threads in use at any time; None for all that this process may use.
         work_dir: Suite's folder; None for ``work_dirs/<name>`` below the root.
@@ -75,7 +75,7 @@ class Options:
 
     def command(self) -> str:
         """The command line of these options, without ``only``."""
-        parts = ["python", "tools/run_suite.py", report.shown(self.suite)]
+        parts = ["simmim-bench", "suite", report.shown(self.suite)]
         parts += ["--seeds", str(self.seeds)] if self.seeds is not None else []
         parts += ["--cores", str(self.cores)] if self.cores is not None else []
         parts += ["--work-dir", report.shown(self.work_dir)] if self.work_dir is not None else []

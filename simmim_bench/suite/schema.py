@@ -123,7 +123,7 @@ class Suite(Strict):
         kind: `smoke` for toy schedules, whose records are never compared with full ones.
         seeds: Number of seeds; they are 0, 1, ...
         data: `demo`: the embedded data are prepared first, if the configs need them. Any other: the
-            name or folder of own data, as `prepare_data.py import` wrote them, which every step
+            name or folder of own data, as `simmim-bench data import` wrote them, which every step
             reads that names none itself.
         backbones: Names that fill `{backbone}` in config paths.
         pretrain: Method name to its pretraining; a name with `{axis}` stands for several.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import hashlib
 import io
 import tokenize
 from pathlib import Path
 
+from simmim_bench import shipped
 from simmim_bench.errors import BenchError
 
+OURS = "simmim_bench::"
+"""Begin of a base that is one of the package's configs."""
 # Tokens that do not change what a config means.
 _IGNORED = {tokenize.COMMENT, tokenize.NL}
 
@@ -21,19 +23,21 @@ def hash_sources(config: str, *, root: Path) -> dict[str, str]:
     Comments and spacing do not count, so changing them does not repeat a training.
 
     Args:
-        config: Path from ``root``.
-        root: Project's root.
+        config: Path from ``root``, or one of the package (``shipped.find``).
+        root: Folder of relative paths.
 
     Returns:
-        Path of each file (POSIX, from ``root`` if below it) to the hex SHA-256 of its tokens.
+        Path of each file (POSIX, from ``root`` if below it, ``configs/...`` if it is one of the
+        package) to the hex SHA-256 of its tokens.
 
     Raises:
         BenchError: If the config or a base does not exist or is not Python.
     """
-    if not (root / config).is_file():
-        raise BenchError(f"config {config} does not exist{_near_configs(root, config)}")
+    found = shipped.find(config, base=root)
+    if not found.is_file():
+        raise BenchError(f"config {config} does not exist; {shipped.near(config)}")
     hashes: dict[str, str] = {}
-    waiting = [(root / config).resolve()]
+    waiting = [found.resolve()]
     while waiting:
         path = waiting.pop()
         name = _name(path, root)
@@ -51,7 +55,8 @@ def hash_sources(config: str, *, root: Path) -> dict[str, str]:
                 f"UTF-8 with a plain list of paths as _base_"
             ) from None
         for base in bases:
-            found = (path.parent / base).resolve()
+            below = base.removeprefix(OURS)
+            found = ((path.parent if below == base else shipped.CONFIGS) / below).resolve()
             if not found.is_file():
                 raise BenchError(f"config {name}: its base {base} does not exist")
             waiting.append(found)
@@ -59,7 +64,7 @@ def hash_sources(config: str, *, root: Path) -> dict[str, str]:
 
 
 def _bases(text: str, name: str) -> list[str]:
-    """Files in a literal top-level ``_base_``, without those of libraries (``scope::path``)."""
+    """Files in a literal top-level ``_base_``, without those of libraries (``mmdet::...``)."""
     body = ast.parse(text).body
     if any(isinstance(node, ast.With) for node in body):
         raise BenchError(
@@ -74,7 +79,7 @@ def _bases(text: str, name: str) -> list[str]:
             bases = [value] if isinstance(value, str) else value
             if not isinstance(bases, list | tuple) or not all(isinstance(x, str) for x in bases):
                 raise ValueError(f"_base_ is {value!r:.80}")
-            return [base for base in bases if "::" not in base]
+            return [base for base in bases if "::" not in base or base.startswith(OURS)]
     return []
 
 
@@ -84,17 +89,8 @@ def _hash_tokens(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _near_configs(root: Path, config: str) -> str:
-    """Configs with similar names, as the end of a message."""
-    found = {
-        path.name: path.relative_to(root).as_posix()
-        for path in sorted((root / "configs").rglob("*.py"))
-        if "_base_" not in path.parts
-    }
-    near = difflib.get_close_matches(Path(config).name, list(found), n=2)
-    return f"; did you mean {' or '.join(found[name] for name in near)}?" if near else ""
-
-
 def _name(path: Path, root: Path) -> str:
+    if shipped.is_shipped(path):
+        return shipped.portable(str(path))
     root = root.resolve()
     return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()

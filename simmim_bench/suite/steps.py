@@ -104,7 +104,7 @@ class Resources(Strict):
     fsdp: bool = False
 
     def flags(self, processes: int) -> list[str]:
-        """Arguments of ``tools/train.py``; a single process has nothing to shard."""
+        """Arguments of ``simmim-bench train``; a single process has nothing to shard."""
         return [
             *(["--precision", self.precision] if self.precision else []),
             *(["--recompute"] if self.recompute else []),
@@ -122,11 +122,11 @@ class Step(Strict):
         uses: Dotted config key to a method; the key is set to the exported backbone of that method,
             with the same backbone and seed. The method must be listed earlier.
         data: Own data instead of those that the config names, by their name or folder, as
-            `prepare_data.py import` wrote them.
+            `simmim-bench data import` wrote them.
         dataset_name: What tables call the data, if they are not those that the config names.
         image_size: Shorter side of the images in pixels, if it is not that of the config; crops,
             windows and masks follow.
-        widen: How weights of other channels than the data's are used, `--widen` of tools/train.py.
+        widen: How weights of other channels than the data's are used, `--widen` of `train`.
         resources: Instead of the suite's.
         gpu_hours: Estimated cost of one run, GPUs times hours; for the plan.
     """

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from simmim_bench import launch
 from simmim_bench.errors import BenchError
 from simmim_bench.io import read_json, sha256_file, without_secrets
 from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.weights.address import EXPORT, parse_address
 
 FOLDER = "converted"
-GIVEN = 2
+GIVEN = len(launch.alone(("convert",)))
 """Place of the weights in the command of a conversion."""
 
 

@@ -163,7 +163,7 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         """
         known = (self.labels != EMPTY).nonzero()[:, 0]
         if not len(known):
-            raise BenchError("k-NN has no stored images; run tools/train.py first")
+            raise BenchError("k-NN has no stored images; run simmim-bench train first")
         most = min(max(self.neighbours), len(known))
         similarity, places = (features @ self.features[known].T).topk(most, dim=1)
         return similarity, known[places]

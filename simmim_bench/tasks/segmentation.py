@@ -108,7 +108,7 @@ class SegLayoutDataset(BaseSegDataset):
             path = self.get_data_info(idx)["seg_map_path"]
             raise BenchError(
                 f"label map {path} cannot be read ({error}); restore it, or remove its image, and "
-                "check the others with `python tools/prepare_data.py DATASET --verify`"
+                "check the others with `simmim-bench data DATASET --verify`"
             ) from error
         if isinstance(sample, dict) and "gt_sem_seg" in sample.get("data_samples", ()):
             check_labels(

@@ -29,7 +29,7 @@ def data_of(args: argparse.Namespace, cfg: Any) -> DataIdentity:
     """Identity of the data of a run; the first process lists the files for all.
 
     Args:
-        args: Namespace of ``tools/train.py`` or ``tools/test.py``.
+        args: Namespace of ``simmim-bench train`` or ``simmim-bench test``.
         cfg: Config with the changes of the command line.
 
     Raises:
@@ -94,7 +94,7 @@ def data_of_test(
     """Identity of the data of a test: those of the training, and what was evaluated.
 
     Args:
-        args: Namespace of ``tools/test.py``.
+        args: Namespace of ``simmim-bench test``.
         cfg: Config with the changes of the command line.
         trained: Data of the training; None if unknown.
 

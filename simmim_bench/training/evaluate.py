@@ -32,7 +32,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     If the manifest of the training is beside the checkpoint, write ``record.json`` as well.
 
     Args:
-        args: Namespace of ``tools/test.py``.
+        args: Namespace of ``simmim-bench test``.
 
     Returns:
         Metric values by the evaluator's names.
@@ -150,7 +150,7 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
     other data.
 
     Args:
-        args: Namespace of ``tools/test.py``.
+        args: Namespace of ``simmim-bench test``.
         cfg: The config that was evaluated.
         measured: Metric values by the evaluator's names.
 
@@ -178,7 +178,7 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
     target = Path(cfg.work_dir) / RECORD
     makers = makers_of(_origins(run, source.parent, set()))
     atomic_write_json(target, make_record(evaluated, source, makers).as_json())
-    command = f"python tools/leaderboard.py add {shlex.quote(str(target))}"
+    command = f"simmim-bench leaderboard add {shlex.quote(str(target))}"
     return f"record: {target}; next: {command}"
 
 
@@ -210,7 +210,7 @@ def _origins(run: Manifest, folder: Path, seen: set[str]) -> Iterator[Manifest]:
 def _mismatch(checkpoint: Path, source: Path, protocol: dict[str, Any]) -> str | None:
     """Why the manifest ``source`` is not that of the checkpoint's training; None if it is."""
     if not source.is_file():
-        return f"{source} does not exist; a finished tools/train.py writes it"
+        return f"{source} does not exist; a finished simmim-bench train writes it"
     try:
         run = Manifest.read(source)
     except BenchError as error:

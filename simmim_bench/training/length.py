@@ -17,7 +17,7 @@ def plan_length(args: argparse.Namespace, cfg: Any) -> int | None:
     100 epochs; the others have its last learning rate.
 
     Args:
-        args: Namespace of ``tools/train.py``.
+        args: Namespace of ``simmim-bench train``.
         cfg: Config; changed in place.
 
     Returns:

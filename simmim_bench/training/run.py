@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from simmim_bench import shipped
 from simmim_bench.config import check_start, resolved_hash
 from simmim_bench.errors import BenchError
 from simmim_bench.recipe.length import length_of
@@ -39,7 +40,7 @@ class Run:
     """One training.
 
     Attributes:
-        config: Path of the config file.
+        config: Path of the config file; ``configs/...`` for one of the package.
         config_sha256: Hash of all that the config resolves to, overrides included.
         overrides: What the command line changed in the config.
         deviations: The overrides as sentences; what ``adapt`` returns is added to them.
@@ -63,7 +64,7 @@ class Run:
         longer: Length of the whole training, if it goes on after the end of the schedule.
         try_iterations: Length of a ``--try``; None for a real run.
 
-    The other attributes are the flags of ``tools/train.py``.
+    The other attributes are the flags of ``simmim-bench train``.
     """
 
     config: str
@@ -175,7 +176,7 @@ def make_run(
     """The run that a command line asks for.
 
     Args:
-        args: Namespace of ``tools/train.py``; ``check_origin`` has accepted it.
+        args: Namespace of ``simmim-bench train``; ``check_origin`` has accepted it.
         cfg: Config with the changes of the command line.
         world_size: Number of processes.
         data: Identity of its data.
@@ -194,9 +195,10 @@ def make_run(
     )
     flags = (
         *("kind", "seed", "launcher", "pretrained", "init", "resume", "try_iterations"),
-        *("auto_scale_lr", "precision", "recompute", "compile", "fsdp", "paint_every", "config"),
+        *("auto_scale_lr", "precision", "recompute", "compile", "fsdp", "paint_every"),
     )
     return Run(
+        config=shipped.portable(str(shipped.find(args.config))),
         config_sha256=resolved_hash(cfg),
         overrides=tuple(overrides),
         deviations=(
@@ -278,7 +280,7 @@ def check_origin(args: argparse.Namespace, cfg: Any) -> None:
     if downstream and bool(args.pretrained) == bool(args.from_scratch):
         raise BenchError(
             f"{args.config} is a downstream config: pass either --pretrained WEIGHTS (a "
-            "backbone.pth of tools/export_backbone.py, or any of docs/own-weights.md) or, for the "
+            "backbone.pth of simmim-bench export, or any of docs/own-weights.md) or, for the "
             "baseline, --from-scratch"
         )
     _check_weights(args)

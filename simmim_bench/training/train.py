@@ -1,4 +1,4 @@
-"""Train: from the command line of ``tools/train.py`` to ``manifest.json``.
+"""Train: from the command line of ``simmim-bench train`` to ``manifest.json``.
 
 ``train`` reads the config, checks it and makes the frozen ``Run``; ``start`` adapts the config to
 the run (``adapt.ADAPTATIONS``), adds the hooks (``hooks_of``) and trains. ``ManifestHook`` writes
@@ -27,14 +27,14 @@ from simmim_bench.training.run import Note, Run, check_origin, make_run
 from simmim_bench.training.weights import check_same_backbone, for_channels, local_weights
 
 PREDICTED = ("classification", "detection", "segmentation")
-"""Tasks of ``tools/predict.py``."""
+"""Tasks of ``simmim-bench predict``."""
 
 
 def train(args: argparse.Namespace) -> None:
     """Run the stage that ``args.config`` describes.
 
     Args:
-        args: Namespace of ``tools/train.py``.
+        args: Namespace of ``simmim-bench train``.
 
     Raises:
         BenchError: If the config, the data or the backbone checkpoint cannot be used.
@@ -126,11 +126,11 @@ def what_next(run: Run) -> str:
     folder = shlex.quote(str(run.work_dir))
     if run.stage == "pretrain":
         export = shlex.quote(str(run.work_dir / "export"))
-        following = f"python tools/export_backbone.py {folder} --out {export}"
+        following = f"simmim-bench export {folder} --out {export}"
     else:
-        following = f"python tools/leaderboard.py build --work-dir {folder}"
+        following = f"simmim-bench leaderboard build --work-dir {folder}"
         if run.protocol and run.protocol["task"] in PREDICTED:
-            following += f", or python tools/predict.py {folder} IMAGES"
+            following += f", or simmim-bench predict {folder} IMAGES"
     return f"the results are in {run.work_dir}; next: {following}"
 
 

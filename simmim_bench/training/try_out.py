@@ -43,7 +43,7 @@ def prepare_try(args: argparse.Namespace) -> argparse.Namespace:
     """``--try``: unless there are own data, build demo images and let the config find them.
 
     Args:
-        args: Namespace of ``tools/train.py``.
+        args: Namespace of ``simmim-bench train``.
 
     Returns:
         The same with a work dir, and with ``--from-scratch`` if a backbone is needed and not given.

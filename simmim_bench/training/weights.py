@@ -21,7 +21,7 @@ def local_weights(args: argparse.Namespace, cfg: Any) -> argparse.Namespace:
     three channels: it is converted while it is loaded.
 
     Args:
-        args: Namespace of ``tools/train.py``; ``check_origin`` has accepted it.
+        args: Namespace of ``simmim-bench train``; ``check_origin`` has accepted it.
         cfg: Its config.
 
     Raises:

@@ -37,8 +37,8 @@ CARD_KEYS = {
 }
 """Type of each key of a card that is read; a dot leads into an object."""
 EXPORT_FIRST = (
-    "export it with `python tools/export_backbone.py CHECKPOINT --out DIR` (own runs), or convert "
-    "it with `python tools/convert_checkpoint.py CHECKPOINT DIR` (other libraries)"
+    "export it with `simmim-bench export CHECKPOINT --out DIR` (own runs), or convert "
+    "it with `simmim-bench convert CHECKPOINT DIR` (other libraries)"
 )
 
 

@@ -100,8 +100,8 @@ def _pretraining_config(content: dict[str, Any], path: Path) -> dict[str, Any]:
     if not has_backbone or config is None:
         raise BenchError(
             f"{path} is not a checkpoint of a pretraining run (top-level keys: "
-            f"{', '.join(map(str, list(content)[:4]))}); give an epoch_N.pth that tools/train.py "
-            f"wrote"
+            f"{', '.join(map(str, list(content)[:4]))}); give an epoch_N.pth that simmim-bench "
+            "train wrote"
         )
     if not isinstance(config.get("pretraining"), dict):
         raise BenchError(

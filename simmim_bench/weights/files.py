@@ -245,7 +245,7 @@ def checkpoint_in(checkpoint: Path) -> Path:
 
 
 def stored_config(content: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Config that tools/train.py stored in a checkpoint; None if there is none.
+    """Config that simmim-bench train stored in a checkpoint; None if there is none.
 
     Raises:
         BenchError: If it holds more than plain values (see ``parse_config_text``).

@@ -34,7 +34,7 @@ def read_identity(checkpoint: dict[str, Any], path: Path) -> dict[str, Any]:
     if not isinstance(block, dict) or not isinstance(block.get(KEY), dict):
         raise BenchError(
             f"{path} does not contain the identity of a run; give an epoch_N.pth or iter_N.pth "
-            f"that tools/train.py wrote"
+            f"that simmim-bench train wrote"
         )
     run: dict[str, Any] = block[KEY]
     if run.get("kind") not in get_args(Kind):
@@ -66,8 +66,9 @@ def check_resumable(
     meta = content.get("meta")
     if isinstance(meta, dict) and "config" in meta:
         raise BenchError(
-            f"meta.config in {path} is a config that mmengine would execute, which tools/train.py "
-            f"never writes; do not use the file if it is not yours, or remove it and start again"
+            f"meta.config in {path} is a config that mmengine would execute, which simmim-bench "
+            "train never writes; do not use the file if it is not yours, or remove it and start "
+            "again"
         )
     _check_length(path, meta, length)
     notes: list[str] = []

@@ -1,7 +1,7 @@
-"""Weights that a pretraining starts from: ``--init`` of ``tools/train.py``.
+"""Weights that a pretraining starts from: ``--init`` of ``simmim-bench train``.
 
 An exported backbone says what it is by its card. Any other file is converted as
-``tools/convert_checkpoint.py`` does it, and the user says what it is.
+``simmim-bench convert`` does it, and the user says what it is.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def load_initial(backbone: nn.Module, path: Path, *, given: str | None = None) -
             found = convert_checkpoint(source)
         except BenchError as error:
             raise BenchError(
-                f"{named}: {error}; tools/convert_checkpoint.py has options for some files; "
+                f"{named}: {error}; simmim-bench convert has options for some files; "
                 f"the backbone.pth that it writes can be given here"
             ) from error
         state, sha256, reading = found.state, source.sha256, found.report.reading()

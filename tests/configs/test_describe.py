@@ -12,7 +12,7 @@ def test_the_document_is_up_to_date(monkeypatch):
     monkeypatch.delenv("SIMMIM_BENCH_DATA", raising=False)
     made = describe_configs(ROOT / "configs")
     kept = (ROOT / "docs" / "protocols.md").read_text("utf-8")
-    assert kept == made, "run: python tools/leaderboard.py protocols --out docs/protocols.md"
+    assert kept == made, "run: simmim-bench leaderboard protocols --out docs/protocols.md"
 
 
 def test_a_row_says_what_its_config_says():

@@ -56,7 +56,7 @@ def evaluation(tmp_path, toy):
 def test_the_run_with_what_was_measured_now(evaluation):
     said, record = evaluation.record()
     path = evaluation.folder / "test" / "record.json"
-    assert said == f"record: {path}; next: python tools/leaderboard.py add {path}"
+    assert said == f"record: {path}; next: simmim-bench leaderboard add {path}"
     assert record.metrics == {"box_ap": 50.0, "mask_ap": 25.0}
     assert (record.method, record.seed, record.deviations) == ("scratch", 0, [])
     assert record.cost.wall_seconds == 120.0

@@ -61,7 +61,7 @@ def refused(project):
 
 def test_missing_weights_are_reported_once_with_the_command(suite):
     said = refused(suite)
-    command = "python tools/convert_checkpoint.py FILE work_dirs/supervised-net --method supervised"
+    command = "simmim-bench convert FILE work_dirs/supervised-net --method supervised"
     assert said.count(command) == 1
     assert not (suite.root / "calls.txt").exists()
 

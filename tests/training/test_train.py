@@ -56,11 +56,11 @@ def test_the_class_of_the_model_says_whether_reconstructions_are_shown(hooks, mo
 def test_a_run_ends_with_the_command_that_takes_its_results(command_line):
     _, run = command_line(PRETRAIN, "--work-dir", "my runs/1")
     assert what_next(run) == (
-        "the results are in my runs/1; next: python tools/export_backbone.py 'my runs/1' --out "
+        "the results are in my runs/1; next: simmim-bench export 'my runs/1' --out "
         "'my runs/1/export'"
     )
     _, run = command_line(FINETUNE, "--from-scratch", "--work-dir", "runs/2")
     assert what_next(run) == (
-        "the results are in runs/2; next: python tools/leaderboard.py build --work-dir runs/2, or "
-        "python tools/predict.py runs/2 IMAGES"
+        "the results are in runs/2; next: simmim-bench leaderboard build --work-dir runs/2, or "
+        "simmim-bench predict runs/2 IMAGES"
     )

@@ -48,7 +48,7 @@ test_dataloader = val_dataloader
 val_evaluator = dict(type="simmim_bench.IoUMetric", iou_metrics=["mIoU"])
 test_evaluator = val_evaluator
 
-# tools/test.py --tta: several scales, each as it is and flipped;
+# simmim-bench test --tta: several scales, each as it is and flipped;
 # mmsegmentation 1.2, configs/_base_/datasets/ade20k.py.
 ratios = [0.5, 0.75, 1.0, 1.25, 1.5, 1.75]
 tta_model = dict(type="SegTTAModel")

@@ -43,7 +43,7 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
     """Write manifest, record and gallery of ``args.protocol`` for a finished pretraining.
 
     Args:
-        args: Namespace of ``tools/analyze.py painting``.
+        args: Namespace of ``simmim-bench analyze painting``.
         console: Prints the metrics.
 
     Raises:

@@ -39,7 +39,7 @@ def run_inpaint(args: argparse.Namespace, console: Console) -> None:
     """Write a PNG for each image, and print PSNR and SSIM of its masked pixels.
 
     Args:
-        args: Namespace of ``tools/analyze.py inpaint``.
+        args: Namespace of ``simmim-bench analyze inpaint``.
         console: Prints the table.
 
     Raises:

@@ -21,7 +21,7 @@ def serve(args: argparse.Namespace, console: Console) -> None:
     """Serve the page until the process is interrupted.
 
     Args:
-        args: Namespace of ``tools/analyze.py page``.
+        args: Namespace of ``simmim-bench analyze page``.
         console: Prints the address.
 
     Raises:

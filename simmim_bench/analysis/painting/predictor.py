@@ -125,7 +125,7 @@ def load_predictor(
     if (channels := reading_of(steps).channels) != COLOURS:
         raise BenchError(
             f"{config} reads images of {channels} channels, and painting works in RGB; use "
-            "`tools/analyze.py reconstruct`"
+            "`simmim-bench analyze reconstruct`"
         )
     masks = [dict(step) for step in steps if step["type"] == MASK_STEP]
     if len(masks) != 1:

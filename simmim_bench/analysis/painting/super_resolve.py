@@ -60,7 +60,7 @@ def run_super_resolve(args: argparse.Namespace, console: Console) -> None:
     """Write each image enlarged, as PNG.
 
     Args:
-        args: Namespace of ``tools/analyze.py super-resolve``.
+        args: Namespace of ``simmim-bench analyze super-resolve``.
         console: Prints the progress and the folder.
 
     Raises:

@@ -1,4 +1,4 @@
-"""``tools/predict.py``: predict with a training for files and folders of images."""
+"""``simmim-bench predict``: predict with a training for files and folders of images."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def predict(args: argparse.Namespace, console: Console) -> int:
     """Predict for every image that can be read.
 
     Args:
-        args: Namespace of ``tools/predict.py``.
+        args: Namespace of ``simmim-bench predict``.
         console: Where to write.
 
     Returns:

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.config import ROOT, datasets
+from simmim_bench.config import datasets
 from simmim_bench.config_text import names_class
 from simmim_bench.data.layouts import data_root
 from simmim_bench.data.own import CARD, read_dataset
 from simmim_bench.errors import BenchError
 from simmim_bench.io import read_json
 from simmim_bench.records.manifest import FILE_NAME
+from simmim_bench.shipped import CONFIGS, HOME
 
-CONFIGS = ROOT / "configs"
 KEPT = ("--image-size", "--num-classes")
 
 
@@ -33,15 +33,15 @@ def next_command(trained: Any) -> str | None:
         words = _of_pretraining(trained, overrides)
     else:
         words = _of_test(trained, stated.get("path"), overrides)
-    return f"python {shlex.join(words)}" if words else None
+    return shlex.join(words) if words else None
 
 
 def _of_pretraining(trained: Any, overrides: Sequence[str]) -> list[str]:
     export = trained.folder / "export"
     weights = export / "backbone.pth"
     if not weights.is_file():
-        return ["tools/export_backbone.py", str(trained.checkpoint), "--out", str(export)]
-    return ["tools/evaluate.py", str(weights), *_labelled(trained, overrides)]
+        return ["simmim-bench", "export", str(trained.checkpoint), "--out", str(export)]
+    return ["simmim-bench", "evaluate", str(weights), *_labelled(trained, overrides)]
 
 
 def _labelled(trained: Any, overrides: Sequence[str]) -> list[str]:
@@ -59,13 +59,13 @@ def _labelled(trained: Any, overrides: Sequence[str]) -> list[str]:
 
 
 def _of_test(trained: Any, config: Any, overrides: Sequence[str]) -> list[str]:
-    path = (ROOT / config).resolve() if isinstance(config, str) else ROOT
+    path = (HOME / config).resolve() if isinstance(config, str) else HOME
     options = [each for each in overrides if not each.startswith("--")]
     if CONFIGS not in path.parents or not path.is_file() or any(map(_imports, options)):
         return []
     if CONFIGS / "any" in path.parents:  # its backbone is not in the config
-        return ["tools/leaderboard.py", "build", "--work-dir", str(trained.folder)]
-    words = ["tools/test.py", str(config), str(trained.checkpoint)]
+        return ["simmim-bench", "leaderboard", "build", "--work-dir", str(trained.folder)]
+    words = ["simmim-bench", "test", str(config), str(trained.checkpoint)]
     for each in overrides:
         flag, _, value = each.partition("=")
         if flag == "--data":

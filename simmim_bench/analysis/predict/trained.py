@@ -69,8 +69,9 @@ def open_trained(run: Path, checkpoint: Path | None) -> Trained:
     stored = stored_config(content)
     if stored is None:
         raise BenchError(
-            f"{path} does not contain the config of a training; give the work dir of one, or a "
-            f"checkpoint that tools/train.py wrote (an exported backbone alone predicts nothing)"
+            f"{path} does not contain the config of a training; give the work dir of one, or "
+            f"a checkpoint that simmim-bench train wrote (an exported backbone alone predicts "
+            "nothing)"
         )
     cfg = Config(stored)
     task = _task(cfg, path)
@@ -83,7 +84,7 @@ def open_trained(run: Path, checkpoint: Path | None) -> Trained:
     if task == PRETRAINING and not predicts_images(model):
         raise BenchError(
             f"{path} is a pretraining by {type(model).__name__}, which predicts no images; look "
-            f"at it with `python tools/analyze.py representation IMAGES --model NAME={path}`"
+            f"at it with `simmim-bench analyze representation IMAGES --model NAME={path}`"
         )
     dataset = (content.get("meta") or {}).get("dataset_meta") or {}
     return Trained(
@@ -124,7 +125,7 @@ def _task(cfg: Any, path: Path) -> str:
         reason = OTHERS.get(task, f"its task is {task!r:.80}")
         raise BenchError(
             f"{path} cannot predict for images alone: {reason}; measure it on its data with "
-            f"`python tools/test.py CONFIG {path}`"
+            f"`simmim-bench test CONFIG {path}`"
         )
     return task
 

@@ -1,4 +1,4 @@
-"""``tools/analyze.py representation``: open models, run them on images, write the page."""
+"""``simmim-bench analyze representation``: open models, run them on images, write the page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def analyze(args: argparse.Namespace, console: Console) -> None:
     """Write ``analysis.html``, ``analysis.json`` and a CSV file per section into ``args.out``.
 
     Args:
-        args: Namespace of ``tools/analyze.py representation``.
+        args: Namespace of ``simmim-bench analyze representation``.
         console: Prints the names of the written files.
 
     Raises:

@@ -24,13 +24,14 @@ from mmengine.registry import DefaultScope
 from simmim_bench.analysis.models import build, load_pretraining
 from simmim_bench.analysis.representation.charts import checkpoint_charts
 from simmim_bench.analysis.representation.page import Section
-from simmim_bench.config import is_of_project, load_config
+from simmim_bench.config import load_config
 from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.models.losses.masked import MaskedL1Loss
 from simmim_bench.reconstruction import evaluation_pipeline, predicts_images
 from simmim_bench.records.manifest import SUPERSEDED
 from simmim_bench.registry import METRICS, imports
+from simmim_bench.shipped import is_shipped
 from simmim_bench.suite.plan import Plan
 from simmim_bench.training.runner import BenchRunner
 from simmim_bench.weights.export import export_backbone
@@ -107,7 +108,7 @@ def knn_config(folder: Path, checkpoint: Path, given: str | None) -> str:
     plan = folder / ".suite" / "plan.json"
     stages = Plan.read(plan).stages if plan.is_file() else ()
     for config in dict.fromkeys(stage.config for stage in stages if stage.config):
-        if not is_of_project(Path(config)):
+        if not is_shipped(Path(config)):
             continue  # the folder may be a stranger's, and loading a config executes it
         cfg = load_config(config)
         if _is_knn(cfg) and cfg.backbone_name == backbone:

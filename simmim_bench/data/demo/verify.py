@@ -68,18 +68,17 @@ def read_spec(folder: Path) -> DemoSpec:
         spec = DemoSpec(**fields) if version == VERSION else None
     except FileNotFoundError:
         raise BenchError(
-            f"no demo data: looked for {path.absolute()}; build them with "
-            "`python tools/prepare_data.py demo`"
+            f"no demo data: looked for {path.absolute()}; build them with `simmim-bench data demo`"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BenchError(
             f"{path.absolute()} does not describe demo data ({error!r}); remove the folder and "
-            "run `python tools/prepare_data.py demo`"
+            "run `simmim-bench data demo`"
         ) from error
     if spec is None:
         raise BenchError(
             f"{path.absolute()} has version {version}, expected {VERSION}; run "
-            "`python tools/prepare_data.py demo` to build the data again"
+            "`simmim-bench data demo` to build the data again"
         )
     return spec
 

@@ -1,4 +1,4 @@
-"""``prepare_data.py import``: from a folder of any usual layout to own data with a name.
+"""``simmim-bench data import``: from a folder of any usual layout to own data with a name.
 
 ``bring_in`` is the outline. All is written into a hidden folder beside the target, which takes its
 name when it is complete: an import that fails or is interrupted leaves nothing.

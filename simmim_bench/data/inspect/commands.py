@@ -1,4 +1,4 @@
-"""The command ``prepare_data.py inspect``."""
+"""The command ``simmim-bench data inspect``."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def expected(seen: Look, path: Path) -> Expected:
     if own := own_dataset(path):
         return expected_of(own)
     name = usual_name(path)
-    words = ["python", "tools/prepare_data.py", "import", name, "--from", str(path)]
+    words = ["simmim-bench", "data", "import", name, "--from", str(path)]
     words += ["--layout", seen.found.kind] if seen.found.also else []
     words += ["--channels", str(seen.channels)] if seen.channels else []
     train, val = _parts(seen)

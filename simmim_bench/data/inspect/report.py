@@ -1,4 +1,4 @@
-"""The report of ``prepare_data.py inspect``: what a data set holds, in 80 columns."""
+"""The report of ``simmim-bench data inspect``: what a data set holds, in 80 columns."""
 
 from __future__ import annotations
 

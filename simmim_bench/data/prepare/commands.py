@@ -1,4 +1,4 @@
-"""Commands of ``tools/prepare_data.py``: prepare, verify or pack a dataset."""
+"""Commands of ``simmim-bench data``: prepare, verify or pack a dataset."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ LEVELS = 256  # values of a channel
 CHUNK = 1 << 16  # pixels whose distances to all centres are computed at once: 128 MB for 512
 
 FORMAT = "simmim_bench palette"
-FIT = "python tools/prepare_data.py palette IMAGES --out FILE"
+FIT = "simmim-bench data palette IMAGES --out FILE"
 PIXELS_PER_IMAGE = 256
 MAX_IMAGES = 10_000  # 2.5 million pixels, 5000 for each of 512 clusters
 BATCH = 4096
@@ -76,7 +76,7 @@ class ColourClusters(Target):
     the decoder's channels.
 
     Args:
-        palette: File of ``tools/prepare_data.py palette``.
+        palette: File of ``simmim-bench data palette``.
         scale: See ``Target``; mean and std are required.
 
     Raises:

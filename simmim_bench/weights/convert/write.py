@@ -185,7 +185,7 @@ def convert_file(
     sys.stdout.write(conversion.report.table())
     sys.stdout.write(f"wrote {destination} and {report_path(destination).name}\n")
     if conversion.layout.library == "simmim_bench":
-        sys.stdout.write(f"next: python tools/evaluate.py {shlex.quote(str(destination))}\n")
+        sys.stdout.write(f"next: simmim-bench evaluate {shlex.quote(str(destination))}\n")
 
 
 def named(name: str, flag: str) -> str:

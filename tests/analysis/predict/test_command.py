@@ -98,7 +98,7 @@ def test_a_file_that_is_no_checkpoint_of_a_training(folder, predict, tmp_path):
     ("name", "said"),
     [
         ("retrieval", "it compares images with captions; measure it on its data with `python"),
-        ("contrastive", "which predicts no images; look at it with `python tools/analyze.py"),
+        ("contrastive", "which predicts no images; look at it with `simmim-bench analyze"),
     ],
 )
 def test_a_run_that_predicts_nothing_for_an_image(name, said, folder, runs, predict, tmp_path):

@@ -127,7 +127,7 @@ def test_the_next_command_of_a_stranger_runs_nothing_and_of_any_backbone_needs_n
     assert next_command(trained(tmp_path / "run", "", [], config="../x.py")) is None
     config = next((ROOT / "configs/any").glob("*.py"))
     run = trained(tmp_path / "run", "", [], config=str(config.relative_to(ROOT)))
-    assert next_command(run) == f"python tools/leaderboard.py build --work-dir {tmp_path}/run"
+    assert next_command(run) == f"simmim-bench leaderboard build --work-dir {tmp_path}/run"
 
 
 def test_the_next_command_of_a_pretraining_exports_once(tmp_path):

@@ -140,7 +140,7 @@ def test_dataset_of_a_config_path(path, dataset):
 def test_commands_in_the_layouts_are_those_of_the_tool():
     shown = tool("--help").stdout
     for name in layouts.LAYOUTS:
-        assert layouts.prepare_command(name).startswith(f"python tools/prepare_data.py {name}")
+        assert layouts.prepare_command(name).startswith(f"simmim-bench data {name}")
         assert name in shown
     assert "--source PATH" in tool("coco", "--help").stdout
 

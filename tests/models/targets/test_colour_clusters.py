@@ -94,7 +94,7 @@ def test_palettes_that_cannot_be_used(tmp_path):
     ):
         ColourClusters(palette=str(tmp_path / "palette_.json"), **SCALE)
     with pytest.raises(
-        BenchError, match=r"does not exist; write one with `python tools/prepare_data.py palette"
+        BenchError, match=r"does not exist; write one with `simmim-bench data palette"
     ):
         ColourClusters(palette="/nowhere/p.json", **SCALE)
     for content in ("[1]", '{"centres": [[1, 2]]}', '{"centres": [[1, 2, NaN], [1, 2, 3]]}'):

@@ -1,0 +1,36 @@
+"""Export the backbone of a pretraining checkpoint for the downstream tasks."""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from simmim_bench import cli
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of an export."""
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        help="epoch_N.pth of a pretraining run, or the folder of a finished one",
+    )
+    parser.add_argument(
+        "--out",
+        type=cli.folder,
+        required=True,
+        metavar="DIR",
+        help="folder for backbone.pth, backbone.json and manifest.json",
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Export."""
+    from simmim_bench import ops
+
+    ops.install()
+    from simmim_bench.weights.export import run_export
+
+    weights = run_export(args.checkpoint, args.out)
+    command = f"simmim-bench evaluate {shlex.quote(str(weights))}"
+    sys.stdout.write(f"wrote {weights}\nnext: {command}\n")
