@@ -19,6 +19,7 @@ from simmim_bench.config_text import read_as_data, read_config_text
 from simmim_bench.errors import BenchError
 from simmim_bench.language_models import leave_out_language_models
 
+SCOPE = "simmim_bench"
 INNER_SPACES = re.compile(r"(?<=[^\s,\[(]) +(?=[^\s,\])])")
 """Spaces of a value itself, and not around the brackets and commas of a list."""
 ZERO = "reduce_zero_label"
@@ -61,16 +62,18 @@ def load_config(
             model would load weights.
     """
     from mmengine.config import Config
+    from mmengine.config.utils import MODULE2PACKAGE
 
     read_as_data()
+    MODULE2PACKAGE[SCOPE] = SCOPE  # mmengine looks for bases `simmim_bench::...` by this
     leave_out_language_models()  # a module in custom_imports may import mmpretrain
-    _make_known()
     path = str(shipped.find(path))
     if not Path(path).is_file():
         raise BenchError(f"config {path} does not exist; {shipped.near(path)}")
     try:
         with _without_announcements():
             cfg = Config.fromfile(path)
+            _drop_scope(cfg._cfg_dict)
     except (Exception, SystemExit) as error:
         reason = str(error) or type(error).__name__
         raise BenchError(f"config {path} cannot be read: {reason}") from error
@@ -164,11 +167,17 @@ def load_stated_config(path: str) -> Any:
         raise BenchError(f"{error}; configs below {shipped.CONFIGS} are executed") from error
 
 
-def _make_known() -> None:
-    """Let mmengine find bases that are named ``simmim_bench::...``."""
-    from mmengine.config.utils import MODULE2PACKAGE
+def _drop_scope(node: Any) -> None:
+    """Remove the scope that mmengine writes into every part of a base ``simmim_bench::...``.
 
-    MODULE2PACKAGE["simmim_bench"] = "simmim_bench"
+    Our configs name classes by the ``default_scope`` that they state, such as mmdet's.
+    """
+    if isinstance(node, dict):
+        if node.get("_scope_") == SCOPE:
+            del node["_scope_"]
+        node = list(node.values())
+    for child in node if isinstance(node, (list, tuple)) else ():
+        _drop_scope(child)
 
 
 @contextmanager

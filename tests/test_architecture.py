@@ -45,9 +45,9 @@ def test_there_are_five_paths_of_at_least_five_steps():
 
 
 def test_a_training_is_followed_through_at_most_eight_files():
-    assert "tools/train.py" in PATHS[0]
+    assert "simmim-bench train" in PATHS[0]
     files = {file for file, _ in MENTION.findall(PATHS[0])}
-    assert {"tools/train.py", "records/manifest.py"} <= files
+    assert {"commands/train.py", "records/manifest.py"} <= files
     assert len(files) <= 8
 
 

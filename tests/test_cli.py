@@ -43,7 +43,8 @@ def test_invalid_numbers_say_what_is_expected(kind, text, expected):
 
 
 def test_runs_check_their_seed(capsys):
-    parser = argparse.ArgumentParser(parents=[cli.run_arguments()])
+    parser = argparse.ArgumentParser()
+    cli.add_run_arguments(parser)
     assert parser.parse_args(["--seed", "7"]).seed == 7
     with pytest.raises(SystemExit) as refused:
         parser.parse_args(["--seed", "-1"])

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from simmim_bench import config as module
+from simmim_bench import shipped
 from simmim_bench.config import (
     check_start,
-    is_of_project,
     load_config,
     load_stated_config,
     resolved_hash,
@@ -122,12 +121,13 @@ def test_a_broken_config_is_named(tmp_path):
 @pytest.mark.parametrize("place", ["mine.py", "configs/../mine.py", "configs/link.py"])
 def test_only_configs_of_the_project_are_executed_for_a_file(tmp_path, monkeypatch, code, place):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(shipped, "HOME", tmp_path)
+    monkeypatch.setattr(shipped, "CONFIGS", tmp_path / "configs")
     (tmp_path / "configs").mkdir()
     (tmp_path / "base.py").write_text("import os\nos.system('touch marker')\n")
     (tmp_path / "mine.py").write_text(code)
     (tmp_path / "configs" / "link.py").symlink_to(tmp_path / "mine.py")
-    assert not is_of_project(Path(place))
+    assert not shipped.is_shipped(Path(place))
     with pytest.raises(BenchError, match=r"mine\.py|link\.py"):
         load_stated_config(place)
     assert not (tmp_path / "marker").exists()

@@ -85,12 +85,14 @@ def test_invalid_variables_of_slurm(name):
 
 
 def test_the_tool_and_its_arguments_follow_the_launcher():
-    torchrun = launch.torchrun(["tools/train.py", "c.py", "--seed", "1"], processes=2)
+    torchrun = launch.torchrun(["train", "c.py", "--seed", "1"], processes=2)
     assert "--nproc_per_node=2" in torchrun
-    assert torchrun[-6:] == ("tools/train.py", "c.py", "--seed", "1", "--launcher", "pytorch")
-    srun = launch.srun(["tools/test.py", "c.py"], processes=3, threads=4, more=["-p", "gpu"])
+    assert torchrun[-8:] == (
+        *("-m", "simmim_bench", "train", "c.py", "--seed", "1", "--launcher", "pytorch"),
+    )
+    srun = launch.srun(["test", "c.py"], processes=3, threads=4, more=["-p", "gpu"])
     assert srun[:4] == ("srun", "--ntasks=3", "--cpus-per-task=4", "--kill-on-bad-exit=1")
-    assert srun[-4:] == ("tools/test.py", "c.py", "--launcher", "slurm")
+    assert srun[-7:] == (*("-P", "-m", "simmim_bench", "test", "c.py", "--launcher", "slurm"),)
 
 
 def test_torchrun_waits_for_the_checkpoint_and_passes_sigusr1_on(monkeypatch):

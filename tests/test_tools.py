@@ -51,10 +51,10 @@ def test_help_imports_nothing_heavy(command):
     ("words", "said"),
     [
         (["tools/train.py", "configs/simmim/swin-c_8xb128.py"], "did you mean"),
-        (["tools/train.py", "configs/simmim/swin-b_8xb128.py"], "prepare_data.py imagenet"),
+        (["tools/train.py", "configs/simmim/swin-b_8xb128.py"], "simmim-bench data imagenet"),
         (
             ["tools/train.py", "configs/coco/mask-rcnn_swin-b_fpn_3x.py", "--from-scratch"],
-            "prepare_data.py coco",
+            "simmim-bench data coco",
         ),
     ],
 )

@@ -7,11 +7,12 @@ at once. ``tools/*.py`` call the same functions.
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import simmim_bench
 from simmim_bench import cli
@@ -51,7 +52,7 @@ def whole_parser() -> argparse.ArgumentParser:
     return _parser(lambda name, parser: _module(name).add_arguments(parser))
 
 
-def main(*words: str) -> None:
+def main(*words: str) -> NoReturn:
     """Run the command that ``words`` and then ``sys.argv`` name, and exit with its code.
 
     Args:
@@ -63,8 +64,13 @@ def main(*words: str) -> None:
 
         argcomplete.autocomplete(whole_parser())
     name = given[0] if given else ""
-    if name not in COMMANDS:  # help, version, or an error
-        _parser(lambda *_: None).parse_args(given or ["--help"])
+    if name not in COMMANDS:  # help, version, or a mistake
+        parser = _parser(lambda *_: None)
+        if name and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"commands are {', '.join(COMMANDS)}"
+            parser.error(f"there is no command {name!r}; {hint}")
+        parser.parse_args(given or ["--help"])
     cli.main(lambda: _run(name, given[1:]), at_once=name in AT_ONCE)
 
 

@@ -120,7 +120,7 @@ def _role_mistakes(stage: Stage, cfg: Any) -> Iterator[str]:
     tool = "evaluate_painting" if "painting" in cfg else "train"
     if key not in cfg:
         yield f"{stage.config} is listed under {section!r}, but defines no `{key}`"
-    elif section == "tasks" and f"simmim_bench {COMMANDS[tool]}" not in " ".join(stage.command):
+    elif section == "tasks" and stage.inputs["tool"].split()[0] != tool:
         yield (
             f"{stage.config} runs with simmim-bench {COMMANDS[tool]}; add `tool: {tool}` to the "
             "task"

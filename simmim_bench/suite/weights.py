@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -9,15 +10,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from simmim_bench import launch
 from simmim_bench.errors import BenchError
 from simmim_bench.io import read_json, sha256_file, without_secrets
 from simmim_bench.suite.plan import Plan, Stage
 from simmim_bench.weights.address import EXPORT, parse_address
 
 FOLDER = "converted"
-GIVEN = len(launch.alone(("convert",)))
-"""Place of the weights in the command of a conversion."""
 
 
 def read_card(root: Path, weights: str) -> dict[str, Any] | None:
@@ -65,7 +63,7 @@ def origin_mistakes(plan: Plan, stages: Iterable[Stage]) -> list[str]:
         [stage.id, str(plan.root / path) if (plan.root / path).exists() else path]
         for stage in stages
         if stage.id.startswith("weights/")
-        for path in stage.command[GIVEN : GIVEN + 1]
+        for path in [dict(itertools.pairwise(stage.command))["convert"]]
     ]
     if not given:
         return []

@@ -101,7 +101,9 @@ def test_the_folder_may_have_any_name(weights, tmp_path, name):
     path = write(tmp_path / name, entries, jobs)
     plan = build_plan(load_suite(path), root=tmp_path, folder=tmp_path / name)
     assert all(stage.problem == "" for stage in plan.stages)
-    command = next(line for line in path.read_text("utf-8").splitlines() if "run_suite.py" in line)
+    command = next(
+        line for line in path.read_text("utf-8").splitlines() if "simmim-bench suite" in line
+    )
     assert shlex.split(command.lstrip("# "))[2:] == [str(path), "--work-dir", str(path.parent)]
 
 

@@ -10,11 +10,14 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
 from rich.console import Console
 
+from simmim_bench import launch
 from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.plan import Plan
@@ -23,7 +26,7 @@ from tests.records.conftest import make_record, make_simmim  # noqa: F401  (fixt
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-TOOLS = ("prepare_data", "train", "export_backbone", "convert_checkpoint", "leaderboard")
+FAKE, RUN = "tools/fake_tool.py", "tools/suite.py"
 SUITE = {
     "name": "tiny",
     "kind": "smoke",
@@ -66,20 +69,22 @@ class Project:
 
     def plan(self, seeds: int | None = None) -> Plan:
         suite = load_suite(self.suite, seeds=seeds)
-        return build_plan(suite, root=self.root, folder=self.folder)
+        with fake_tools():
+            return build_plan(suite, root=self.root, folder=self.folder)
 
     def run(self, **options: object) -> tuple[int, str]:
         """Run the suite in this process; return exit code and what it printed."""
         console = Console(file=io.StringIO(), width=160)
-        code = run_suite(Options(suite=self.suite, root=self.root, cores=2, **options), console)
+        with fake_tools():
+            code = run_suite(Options(suite=self.suite, root=self.root, cores=2, **options), console)
         return code, console.file.getvalue()
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Run the suite in a process of its own; its home folder cannot be written."""
         return subprocess.Popen(
-            [sys.executable, "tools/run_suite.py", str(self.suite), "--cores", "2", *arguments],
+            [sys.executable, RUN, str(self.suite), "--cores", "2", *arguments],
             cwd=self.root,
-            env={**os.environ, "HOME": str(self.suite), **environment},
+            env={**os.environ, "HOME": str(self.suite), "PYTHONPATH": str(ROOT), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -98,6 +103,11 @@ class Project:
         calls = log.read_text("utf-8").splitlines()
         log.unlink()
         return sorted(calls)
+
+
+def fake_tools() -> Any:
+    """Plans made inside run the fake tool."""
+    return mock.patch.object(launch, "alone", lambda tool: (sys.executable, FAKE, *tool))
 
 
 @pytest.fixture
@@ -129,9 +139,14 @@ def make_project(root: Path) -> Project:
     (root / "configs" / "suites").mkdir(parents=True)
     (root / "configs" / "_base_").mkdir()
     (root / "tools").mkdir()
-    for name in TOOLS:
-        shutil.copy(HERE / "fake_tool.py", root / "tools" / f"{name}.py")
-    shutil.copy(ROOT / "tools" / "run_suite.py", root / "tools" / "run_suite.py")
+    shutil.copy(HERE / "fake_tool.py", root / FAKE)
+    (root / RUN).write_text(
+        "from simmim_bench.commands import main\n"
+        "from tests.suite.conftest import fake_tools\n"
+        "with fake_tools():\n"
+        "    main('suite')\n",
+        "utf-8",
+    )
     project = Project(root)
     project.config("_base_/net", "width = 8\n")
     for name in ("simmim_net", "cls_net", "det_net"):

@@ -110,14 +110,14 @@ def convert(given, target, *_):
 
 
 def main():
-    tool, arguments = Path(sys.argv[0]).stem, sys.argv[1:]
+    tool, arguments = sys.argv[1], sys.argv[2:]
     if tool == "train":
         train(arguments)
-    elif tool == "export_backbone":
+    elif tool == "export":
         export(*arguments)
-    elif tool == "convert_checkpoint":
+    elif tool == "convert":
         convert(*arguments)
-    elif tool == "prepare_data":
+    elif tool == "data":
         note("data")
         Path("data/demo").mkdir(parents=True, exist_ok=True)
         Path("data/demo/dataset.json").write_text('{"version": 1}', "utf-8")

@@ -1,6 +1,5 @@
 """The plan of a suite: dependencies, inputs and commands."""
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from simmim_bench.commands import parser_of
 from simmim_bench.errors import BenchError
 from simmim_bench.records import manifest
 from simmim_bench.suite.build import build_plan
@@ -16,14 +16,6 @@ from simmim_bench.suite.plan import MANIFEST, SUPERSEDED, Plan
 from simmim_bench.suite.profile import Profile
 
 ROOT = Path(__file__).parents[2]
-
-
-def tool_module(name):
-    """The script ``tools/<name>.py`` as a module."""
-    spec = importlib.util.spec_from_file_location(f"tool_{name}", ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def needed(plan, identifier):
@@ -81,15 +73,14 @@ def test_a_pretraining_may_use_the_export_of_another_of_its_seed(project):
     assert plan.stage("pretrain/simmim__net/seed1").needs == ("data",)
 
 
-def test_a_painting_takes_the_whole_pretraining_and_its_overrides(project, monkeypatch):
+def test_a_painting_takes_the_whole_pretraining_and_its_overrides(project):
     project.config("paint_net", "painting = dict()\n")
     paint = {"config": "configs/paint_{backbone}.py", "tool": "evaluate_painting"}
     pretrain = {"config": "configs/simmim_{backbone}.py", "overrides": {"train_cfg.max_epochs": 2}}
     project.write_suite(tasks={"painting": paint}, baselines=[], pretrain={"simmim": pretrain})
     stage = project.plan().stage("finetune/painting/simmim__net/seed0")
     assert needed(project.plan(), stage.id) == {"data", "pretrain/simmim__net/seed0"}
-    monkeypatch.setattr(sys, "argv", list(stage.command[1:]))
-    command = tool_module("analyze").parse()
+    command = parser_of("analyze").parse_args(stage.command[3:])
     assert command.config == "configs/simmim_net.py"
     assert command.run.as_posix() == "work_dirs/tiny/pretrain/simmim__net/seed0"
     assert command.protocol == "configs/paint_net.py"
@@ -100,7 +91,7 @@ def test_a_painting_takes_the_whole_pretraining_and_its_overrides(project, monke
 def test_a_protocol_with_the_wrong_tool_is_reported_before_anything_runs(project):
     project.config("paint_net", "painting = dict()\n")
     project.write_suite(tasks={"painting": "configs/paint_{backbone}.py"})
-    wanted = "paint_net.py runs with tools/analyze.py painting; add `tool: evaluate_painting`"
+    wanted = "paint_net.py runs with simmim-bench analyze painting; add `tool: evaluate_painting`"
     with pytest.raises(BenchError, match=wanted):
         project.run()
 
@@ -154,16 +145,16 @@ def test_a_plan_is_the_same_after_json(project, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["demo", "smoke"])
-def test_the_real_tools_understand_their_commands(name, monkeypatch):
+def test_the_real_tools_understand_their_commands(name):
     suite = load_suite(ROOT / "configs" / "suites" / f"{name}.yaml", seeds=2)
     plan = build_plan(suite, root=ROOT, folder=ROOT / "work_dirs" / name)
     seen = set()
     for stage in plan.stages:
-        tool = Path(stage.command[1]).stem
-        monkeypatch.setattr(sys, "argv", list(stage.command[1:]))
-        tool_module(tool).parse()
+        python, *options, package, tool = stage.command[:5]
+        assert (python, options, package) == (sys.executable, ["-P", "-m"], "simmim_bench")
+        parser_of(tool).parse_args(stage.command[5:])
         seen.add(tool)
-    assert seen == {"prepare_data", "train", "export_backbone", "leaderboard"}
+    assert seen == {"data", "train", "export", "leaderboard"}
 
 
 def test_speed_reaches_trainings_and_only_precision_is_an_input(project):

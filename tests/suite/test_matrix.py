@@ -135,7 +135,7 @@ def test_names_that_give_the_same_folder_are_refused(project):
 @pytest.mark.parametrize(
     ("profile", "processes", "begin"),
     [
-        (Profile(), 1, ["tools/train.py"]),
+        (Profile(), 1, ["-P", "-m", "simmim_bench", "train"]),
         (Profile(launcher="torchrun"), 4, ["-P", "-m", "torch.distributed.run", "--standalone"]),
         (
             Profile(launcher="torchrun", gpus=2, on_gpus=True),

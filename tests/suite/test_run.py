@@ -62,7 +62,7 @@ def test_a_failed_cell_stops_no_other_and_is_retried_alone(project):
     assert "ValueError: loss is NaN at 3" in printed
     assert "finetune/detection/scratch__net/seed0/log.txt" in printed
     retry = next(line for line in printed.splitlines() if "retry:" in line)
-    assert "tools/run_suite.py" in retry
+    assert "simmim-bench suite" in retry
     assert retry.endswith("--only finetune/detection/simmim__net/seed0")
     assert project.table() == "cells: 2\n"
 

@@ -106,8 +106,8 @@ def test_weights_from_elsewhere_are_converted_once_for_all_seeds(suite):
     stages = [stage for stage in plan.stages if stage.id.startswith("weights/")]
     assert [stage.id for stage in stages] == ["weights/supervised__resnet18"]
     target = "work_dirs/tiny/weights/supervised__resnet18/converted"
-    assert stages[0].command[1:] == (
-        "tools/convert_checkpoint.py", REMOTE, target, "--method", "supervised",
+    assert stages[0].command[2:] == (
+        "convert", REMOTE, target, "--method", "supervised",
     )  # fmt: skip
     for stage in plan.stages:
         if stage.id.startswith("finetune/") and "/supervised__" in stage.id:

@@ -1,16 +1,15 @@
 """Several scales and flips in a test: what ``--tta`` does to a config."""
 
-import sys
 from pathlib import Path
 
 import pytest
 from mmengine.registry import TRANSFORMS, DefaultScope
 
+from simmim_bench.commands import parser_of
 from simmim_bench.errors import BenchError
 from simmim_bench.training import evaluate, process
 from simmim_bench.training.evaluate import average_over_views
 from tests.configs.reader import read_config
-from tools.test import parse
 
 ROOT = Path(__file__).parents[2] / "configs"
 ADE20K = sorted(path.name for path in (ROOT / "ade20k").glob("*.py"))
@@ -47,6 +46,5 @@ def test_the_checkpoint_of_the_command_line_is_evaluated(monkeypatch, tmp_path):
     monkeypatch.setattr(evaluate, "_run", lambda cfg, *_: seen.update(cfg))
     monkeypatch.setattr(process, "leave", lambda: None)
     words = [str(config), "b.pth", "--work-dir", str(tmp_path / "out")]
-    monkeypatch.setattr(sys, "argv", ["tools/test.py", *words])
-    evaluate.test(parse())
+    evaluate.test(parser_of("test").parse_args(words))
     assert (seen["load_from"], seen["resume"]) == (None, False)

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 
 import pytest
 
+from simmim_bench.commands import parser_of
 from simmim_bench.config import datasets, load_config, stated
 from simmim_bench.data.layouts import check_data
 from simmim_bench.data.own import Images, OwnDataset, write_dataset
 from simmim_bench.errors import BenchError
 from simmim_bench.recipe.command_line import config_of
 from simmim_bench.training import try_out
-from tools.train import parse
 
 ROOT = Path(__file__).parents[2]
 LEAVES = sorted(path for path in (ROOT / "configs").rglob("*.py") if "_base_" not in path.parts)
@@ -89,7 +89,7 @@ def test_a_dataset_with_an_unknown_layout_is_refused(prepared, tmp_path):
 
 def test_zero_iterations_are_refused(capsys):
     with pytest.raises(SystemExit):
-        parse(["config", "--try", "0"])
+        parser_of("train").parse_args(["config", "--try", "0"])
     assert "argument --try: must be an integer >= 1, got '0'" in capsys.readouterr().err
 
 
@@ -100,7 +100,9 @@ def test_a_knn_uses_one_neighbour(prepared):
 
 
 def own_try(config, *flags):
-    args = try_out.prepare_try(parse([str(ROOT / "configs" / config), "--try", *flags]))
+    args = try_out.prepare_try(
+        parser_of("train").parse_args([str(ROOT / "configs" / config), "--try", *flags])
+    )
     return args, config_of(args)
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from simmim_bench.commands import parser_of
 from simmim_bench.config import load_config
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
@@ -18,7 +19,6 @@ from simmim_bench.weights.convert.write import convert_file
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.pretrained import load_pretrained
 from tests.weights.test_pretrained import VIT
-from tools.train import parse
 
 PRETRAIN = "configs/demo/simmim_swin-demo.py"
 FINETUNE = "configs/demo/classification_swin-demo.py"
@@ -36,7 +36,7 @@ def foreign(save_pretraining, tmp_path):
 
 def started(config, *arguments, channels=3):
     """Config, command line with local weights, and the run."""
-    args = parse([config, *map(str, arguments)])
+    args = parser_of("train").parse_args([config, *map(str, arguments)])
     cfg = load_config(config)
     cfg.model.backbone.in_channels = channels
     check_origin(args, cfg)

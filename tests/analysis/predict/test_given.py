@@ -110,7 +110,7 @@ def test_the_next_command_measures_the_run_on_its_own_data(monkeypatch, tmp_path
     (own / "dataset.json").write_text("{}")
     overrides = ["model.head.topk=[1]", "--data=my leaves", "--image-size=128", "--epochs=3"]
     run = trained(tmp_path / "my run", own, overrides)
-    start = ["python", "tools/test.py", CONFIG, str(run.checkpoint)]
+    start = ["simmim-bench", "test", CONFIG, str(run.checkpoint)]
     rest = ["--image-size", "128", "--cfg-options", "model.head.topk=[1]"]
     monkeypatch.setenv("SIMMIM_BENCH_DATA", str(tmp_path / "data"))
     assert shlex.split(next_command(run)) == [*start, "--data", "my leaves", *rest]
@@ -134,11 +134,9 @@ def test_the_next_command_of_a_pretraining_exports_once(tmp_path):
     run = trained(tmp_path / "my run", "", [], task="pretraining")
     exported = shlex.split(next_command(run))
     export = Path(run.folder, "export")
-    assert exported == [
-        *("python", "tools/export_backbone.py", str(run.checkpoint), "--out", str(export))
-    ]
+    assert exported == [*("simmim-bench", "export", str(run.checkpoint), "--out", str(export))]
     export.mkdir()
     (export / "backbone.pth").touch()
     assert shlex.split(next_command(run)) == [
-        *("python", "tools/evaluate.py", str(export / "backbone.pth"))
+        *("simmim-bench", "evaluate", str(export / "backbone.pth"))
     ]
