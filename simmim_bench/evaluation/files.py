@@ -151,7 +151,7 @@ def _write_leaf(folder: Path, entry: Entry, job: Job) -> None:
     title = f"{job.task} of {entry.backbone} on {job.data}: configs/any/{base.name}, filled."
     filled = load_recipe(str(base), Changes(card=entry.card))  # the suite names own data
     before, after = (cfg._cfg_dict.to_dict() for cfg in (load_config(str(base)), filled))
-    _write(target, leaf_text(base, target.parent, before, after, title))
+    _write(target, leaf_text(base, before, after, title))
 
 
 def _matrix(

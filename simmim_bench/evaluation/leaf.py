@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from simmim_bench.shipped import CONFIGS
 
 SHORT = 60
 """Characters of a dict on one line."""
@@ -27,18 +28,16 @@ WHY = {
 """Where values come from; the others are those of ``by_backbone`` or of the data."""
 
 
-def leaf_text(base: Path, folder: Path, before: Any, after: Any, title: str) -> str:
+def leaf_text(base: Path, before: Any, after: Any, title: str) -> str:
     """Text of a config that changes ``before`` into ``after``.
 
     Args:
-        base: Config that gives ``before``.
-        folder: Where the text will be.
+        base: Config of the package that gives ``before``.
         before: Values, plain.
         after: Values, plain.
         title: First line.
     """
-    relative = Path(os.path.relpath(base.resolve(), folder.resolve())).as_posix()
-    lines = [f"# {title}", f'_base_ = ["{relative}"]']
+    lines = [f"# {title}", f'_base_ = ["simmim_bench::{base.relative_to(CONFIGS).as_posix()}"]']
     for key, value in after.items():
         if key not in before:
             lines += _assigned(key, value)

@@ -306,7 +306,7 @@ def test_the_command_ends_with_commands_to_train(tmp_path):
     assert done.returncode == 0, done.stderr
     command, *_, last = done.stdout.partition("\nnext:\n")[2].splitlines()
     assert FITTING["unlabelled"] in command
-    assert "tools/evaluate.py" in last
+    assert "simmim-bench evaluate" in last
     assert f"--data {tmp_path / 'data' / 'mine'}" in command
     again = call("tools/prepare_data.py", "import", "mine", *words)
     assert (again.returncode, again.stdout) == (2, "")
