@@ -39,9 +39,9 @@ def test_the_help_lists_every_command(capsys, monkeypatch):
 
 
 def test_a_mistake_names_the_nearest_command(capsys, monkeypatch):
-    code, printed = run(capsys, monkeypatch, "trian", "config.py")
+    code, printed = run(capsys, monkeypatch, "trai", "config.py")
     assert code == 2
-    assert "there is no command 'trian'; did you mean train?" in printed.err
+    assert "there is no command 'trai'; did you mean train?" in printed.err
 
 
 def test_an_error_of_a_command_is_one_sentence(capsys, monkeypatch):

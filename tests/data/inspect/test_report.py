@@ -252,7 +252,7 @@ def test_inspect_shows_the_commands_that_an_import_shows(layout, tmp_path, monke
     sets.write(tmp_path / "my set" / folder / "broken.png", "no image")
     seen = call("tools/prepare_data.py", "inspect", tmp_path / "my set", "--out", tmp_path / "o")
     bring, *later = [
-        line for line in seen.stdout.splitlines() if line.startswith("  simmim-bench ")
+        line for line in seen.stdout.splitlines() if line.startswith("  simmim")
     ]
     assert "train_dataloader.batch_size=32" in later[0]
     done = call("tools/prepare_data.py", *shlex.split(bring)[2:])
