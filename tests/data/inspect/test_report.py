@@ -251,9 +251,7 @@ def test_inspect_shows_the_commands_that_an_import_shows(layout, tmp_path, monke
         sets.save(tmp_path / "my set" / folder / f"{number}.png", number)
     sets.write(tmp_path / "my set" / folder / "broken.png", "no image")
     seen = call("tools/prepare_data.py", "inspect", tmp_path / "my set", "--out", tmp_path / "o")
-    bring, *later = [
-        line for line in seen.stdout.splitlines() if line.startswith("  simmim")
-    ]
+    bring, *later = [line for line in seen.stdout.splitlines() if line.startswith("  simmim")]
     assert "train_dataloader.batch_size=32" in later[0]
     done = call("tools/prepare_data.py", *shlex.split(bring)[2:])
     assert done.returncode == 0
