@@ -98,6 +98,11 @@ def atomic_write_json(path: Path, value: Any) -> None:
     atomic_write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
+def cache_home() -> Path:
+    """Folder of all that is kept between runs: in ``XDG_CACHE_HOME``, else in ``~/.cache``."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "simmim_bench"
+
+
 def without_secrets(text: str) -> str:
     """``text`` without passwords and tokens in addresses, which may be on the command line.
 

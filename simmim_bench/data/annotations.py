@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,7 +18,7 @@ from typing import Any
 
 from simmim_bench.data.rle import rle_problem, short
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json, read_bytes, read_json, sha256_file
+from simmim_bench.io import atomic_write_json, cache_home, read_bytes, read_json, sha256_file
 
 VERSION = 2  # of the checks; a cached report of another version is not used
 
@@ -155,8 +154,7 @@ def _no_collection() -> Iterator[None]:
 
 def cache_folder() -> Path:
     """Where reports are kept: ``$XDG_CACHE_HOME/simmim_bench/annotations``, else in ~/.cache."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "simmim_bench" / "annotations"
+    return cache_home() / "annotations"
 
 
 def read_document(path: Path) -> dict[str, Any]:

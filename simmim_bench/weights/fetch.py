@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import http.client
-import os
 import re
 import socket
 from collections.abc import Callable, Sequence
@@ -23,7 +22,7 @@ import torch
 from filelock import FileLock
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import parse_json, read_bytes, sha256_file, without_secrets
+from simmim_bench.io import cache_home, parse_json, read_bytes, sha256_file, without_secrets
 from simmim_bench.weights.address import CONFIG, Address, require_existing
 
 TIMEOUT = 60  # seconds to connect, and between two packets
@@ -58,8 +57,7 @@ class Fetched:
 
 def cache_folder() -> Path:
     """Where downloads and converted weights are kept."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "simmim_bench" / "weights"
+    return cache_home() / "weights"
 
 
 def fetch(address: Address) -> Fetched:

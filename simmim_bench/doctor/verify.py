@@ -1,0 +1,202 @@
+"""``--verify``: run the smoke flow and compare its values with committed ones.
+
+``reference.json`` holds the values of the same flow on a machine that was known to work. To make it
+again after a change of a recipe of the demo::
+
+    simmim-bench suite configs/suites/smoke.yaml --work-dir work_dirs/reference
+    python -m simmim_bench.doctor.verify work_dirs/reference
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simmim_bench import cli
+from simmim_bench.config import ROOT
+from simmim_bench.doctor.finding import Finding
+from simmim_bench.doctor.software import FORKS, OPENCV, ORIGINALS, versions
+from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_write_json, read_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+REFERENCE = Path(__file__).with_name("reference.json")
+SUITE = ROOT / "configs" / "suites" / "smoke.yaml"
+TOPIC = "verification"
+MANIFEST = "manifest.json"
+PACKAGES = (
+    *("torch", "torchvision", "numpy", "pillow", "scikit-image", "scikit-learn"),
+    *(*OPENCV, *FORKS.values(), *(name for names in ORIGINALS.values() for name in names)),
+)
+"""Packages on which the values may depend."""
+KINDS = ("pretrain", "finetune")
+"""Folders of the trainings in that of a suite."""
+TOLERANCES = {"loss": 0.01, "top1": 0.0, "miou": 0.0, "box_ap": 0.0, "mask_ap": 0.0}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What one training of the flow gave.
+
+    Attributes:
+        config: SHA-256 of its resolved config.
+        data: SHA-256 of its data.
+        values: Name to value: ``loss`` is the mean training loss at the end, metrics are in
+            percent.
+    """
+
+    config: str
+    data: str
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Values of the flow, and with which packages and on which machine they were measured."""
+
+    made_with: dict[str, str]
+    stages: dict[str, Stage]
+
+    @classmethod
+    def read(cls, path: Path = REFERENCE) -> Reference:
+        """Read the file.
+
+        Raises:
+            BenchError: If it is missing or damaged.
+        """
+        found = read_json(path) or {}
+        try:
+            stages = {name: Stage(**stage) for name, stage in found["stages"].items()}
+            return cls(found["made_with"], stages)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise BenchError(f"{path} is damaged ({error}); install simmim_bench again") from error
+
+
+def verify(console: Console, outputs: Path) -> Iterator[Finding]:
+    """Run the smoke flow on the CPU and compare its values with the committed ones.
+
+    Args:
+        console: Shows the progress.
+        outputs: Folder for a temporary folder of the results, which stays if a value differs.
+    """
+    from simmim_bench.suite.run import Options, run_suite
+
+    reference = Reference.read()
+    outputs.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="doctor-", dir=outputs))
+    with _on_the_cpu():
+        run_suite(Options(suite=SUITE, root=ROOT, work_dir=folder, tables=False), console)
+    findings = [*compare(reference, stages_of(folder, reference.stages))]
+    if all(finding.status == "ok" for finding in findings):
+        shutil.rmtree(folder)
+    else:
+        findings.append(Finding(TOPIC, "note", f"the runs and their logs are in {folder}", ""))
+    yield from findings
+
+
+@contextmanager
+def _on_the_cpu() -> Iterator[None]:
+    """Hide GPUs from the runs: the committed values are of float32 on a CPU."""
+    before = os.environ.get("CUDA_VISIBLE_DEVICES")
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["CUDA_VISIBLE_DEVICES"]
+        else:
+            os.environ["CUDA_VISIBLE_DEVICES"] = before
+
+
+def stages_of(folder: Path, names: Iterable[str]) -> dict[str, Stage]:
+    """Those of the stages ``names`` that a suite has finished in ``folder``."""
+    found = {}
+    for name in names:
+        manifest = read_json(folder / name / MANIFEST) or {}
+        if manifest.get("status") != "complete":
+            continue
+        values = {"loss": manifest["curves"]["loss"]["points"][-1][1], **manifest["metrics"]}
+        data = manifest["data"]["sha256"]
+        found[name] = Stage(manifest["config"]["sha256"], data, values)
+    return found
+
+
+def compare(reference: Reference, measured: Mapping[str, Stage]) -> Iterator[Finding]:
+    """One finding if all values agree, else one for each that does not.
+
+    Args:
+        reference: Committed values.
+        measured: Values of this installation by stage; stages that failed are missing.
+    """
+    wrong = [one for name in reference.stages for one in _differences(name, reference, measured)]
+    if wrong:
+        yield from wrong
+        return
+    count = sum(len(stage.values) for stage in reference.stages.values())
+    yield Finding(
+        TOPIC,
+        "ok",
+        f"this installation reproduces: {count} values of {len(reference.stages)} trainings are "
+        f"within the tolerance",
+    )
+
+
+def _differences(
+    name: str, reference: Reference, measured: Mapping[str, Stage]
+) -> Iterator[Finding]:
+    wanted, stage = reference.stages[name], measured.get(name)
+    if stage is None:
+        yield Finding(TOPIC, "problem", f"{name} failed", "see its log.txt, in the folder below")
+        return
+    for what in ("config", "data"):
+        if getattr(stage, what) != getattr(wanted, what):
+            text = f"{name} has another {what} than the committed values"
+            yield Finding(TOPIC, "problem", text, _remedy(reference))
+            return
+    for key, value in wanted.values.items():
+        got, allowed = stage.values.get(key, float("nan")), allowance(key, value)
+        if not abs(got - value) <= allowed:  # also if it is no number
+            text = f"{name}: {key} is {got:.5g}, committed is {value:.5g} +- {allowed:.2g}"
+            yield Finding(TOPIC, "problem", text, _remedy(reference))
+
+
+def allowance(key: str, value: float) -> float:
+    """By how much a value may differ: a share of a loss, points of a metric in percent."""
+    return TOLERANCES[key] * value if key == "loss" else TOLERANCES[key]
+
+
+def _remedy(reference: Reference) -> str:
+    """Packages whose versions differ."""
+    here = versions(PACKAGES)
+    other = {name: here.get(name, "none") for name in reference.made_with}
+    changed = [
+        f"{name} {other[name]} instead of {version}"
+        for name, version in reference.made_with.items()
+        if other[name] != version
+    ]
+    return f"versions differ: {', '.join(changed)}" if changed else "report it with --report FILE"
+
+
+def _main() -> None:
+    """Write ``reference.json`` from the folder of a finished smoke suite."""
+    folder = Path(sys.argv[1])
+    found = [path.parent for kind in KINDS for path in sorted(folder.glob(f"{kind}/**/{MANIFEST}"))]
+    names = [path.relative_to(folder).as_posix() for path in found]
+    stages = {name: asdict(stage) for name, stage in stages_of(folder, names).items()}
+    if not stages:
+        raise BenchError(f"{folder} has no finished trainings; give the folder of a smoke suite")
+    made_with = versions(PACKAGES)
+    atomic_write_json(REFERENCE, {"made_with": made_with, "stages": stages})
+
+
+if __name__ == "__main__":
+    cli.main(_main)
