@@ -22,6 +22,7 @@ setup(
     package_data={
         "simmim_bench": [
             "py.typed",
+            "doctor/reference.json",
             "suite/Snakefile",
             "analysis/representation/*.html",
             "leaderboard/web/*.html",
@@ -57,6 +58,7 @@ setup(
         "matplotlib>=3.8,<3.12",
         "fonttools>=4.43,<5",
         "ftfy>=6.1,<7",
+        "packaging>=23,<27",
         "filelock>=3.20.1,<5",
         "psutil>=5.9,<8",
         "requests>=2.31,<3",
