@@ -28,6 +28,7 @@ COMMANDS = {
     "convert": "convert weights between this project and other libraries",
     "export": "export the backbone of a pretraining",
     "analyze": "look at trained models: representations, reconstructions, masks",
+    "doctor": "look at this installation: what is wrong with it, and the remedies",
 }
 """Name of each command, in the order of the help, and what it does."""
 AT_ONCE = ("leaderboard",)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from simmim_bench import shipped
 from simmim_bench.doctor.finding import Finding
 
 STEPS = 12
@@ -95,11 +96,11 @@ def train(device: str) -> tuple[list[float], float]:
     from mmengine.registry import DefaultScope
     from mmengine.structures import BaseDataElement
 
-    from simmim_bench.config import ROOT, load_config
+    from simmim_bench.config import load_config
     from simmim_bench.registry import MODELS
     from simmim_bench.training.process import prepare
 
-    cfg = load_config(str(ROOT / "configs" / "demo" / "simmim_swin-demo.py"))
+    cfg = load_config(str(shipped.CONFIGS / "demo" / "simmim_swin-demo.py"))
     prepare("none", cfg.default_scope)
     torch.manual_seed(SEED)
     with DefaultScope.overwrite_default_scope(cfg.default_scope):

@@ -22,8 +22,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simmim_bench import cli
-from simmim_bench.config import ROOT
+from simmim_bench import cli, shipped
 from simmim_bench.doctor.finding import Finding
 from simmim_bench.doctor.software import FORKS, OPENCV, ORIGINALS, versions
 from simmim_bench.errors import BenchError
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 REFERENCE = Path(__file__).with_name("reference.json")
-SUITE = ROOT / "configs" / "suites" / "smoke.yaml"
+SUITE = shipped.CONFIGS / shipped.SUITES / "smoke.yaml"
 TOPIC = "verification"
 MANIFEST = "manifest.json"
 PACKAGES = (
@@ -100,9 +99,9 @@ def verify(console: Console, outputs: Path) -> Iterator[Finding]:
 
     reference = Reference.read()
     outputs.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="doctor-", dir=outputs))
-    with _on_the_cpu():
-        run_suite(Options(suite=SUITE, root=ROOT, work_dir=folder, tables=False), console)
+    folder = Path(tempfile.mkdtemp(prefix="doctor-", dir=outputs)).resolve()
+    with _environment(folder):
+        run_suite(Options(suite=SUITE, root=folder, work_dir=folder, tables=False), console)
     findings = [*compare(reference, stages_of(folder, reference.stages))]
     if all(finding.status == "ok" for finding in findings):
         shutil.rmtree(folder)
@@ -112,17 +111,18 @@ def verify(console: Console, outputs: Path) -> Iterator[Finding]:
 
 
 @contextmanager
-def _on_the_cpu() -> Iterator[None]:
-    """Hide GPUs from the runs: the committed values are of float32 on a CPU."""
-    before = os.environ.get("CUDA_VISIBLE_DEVICES")
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+def _environment(folder: Path) -> Iterator[None]:
+    """Let the runs build their data in ``folder`` and see no GPU, for float32 on the CPU."""
+    changed = {"CUDA_VISIBLE_DEVICES": "", "SIMMIM_BENCH_DATA": str(folder / "data")}
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["CUDA_VISIBLE_DEVICES"]
-        else:
-            os.environ["CUDA_VISIBLE_DEVICES"] = before
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value
 
 
 def stages_of(folder: Path, names: Iterable[str]) -> dict[str, Stage]:

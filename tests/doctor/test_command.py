@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from simmim_bench.commands import parser_of
+from simmim_bench.commands.doctor import run
 from simmim_bench.doctor import checks
-from simmim_bench.doctor.command import parser, run
 from simmim_bench.doctor.finding import Finding
 
 ROOT = Path(__file__).parents[2]
@@ -28,14 +29,14 @@ def findings(monkeypatch):
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("note", 0), ("problem", 1)])
 def test_the_exit_code_says_whether_there_is_a_problem(findings, capsys, status, code):
     findings(Finding("python", "ok", "3"), Finding("x", status, "text"))
-    assert run(parser().parse_args([])) == code
+    assert run(parser_of("doctor").parse_args([])) == code
     assert f"{status:<10}x " in capsys.readouterr().out
 
 
 def test_json_is_all_that_is_printed(findings, capsys, tmp_path):
     findings(Finding("x", "problem", "text", "do this"))
     arguments = ["--json", "--report", str(tmp_path / "r.md")]
-    assert run(parser().parse_args(arguments)) == 1
+    assert run(parser_of("doctor").parse_args(arguments)) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["findings"][0]["remedy"] == "do this"
     assert "do this" in (tmp_path / "r.md").read_text("utf-8")
@@ -44,7 +45,7 @@ def test_json_is_all_that_is_printed(findings, capsys, tmp_path):
 def test_the_report_is_shown_as_it_was_written(findings, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "jane"))
     findings(Finding("x", "problem", f"no {tmp_path}/jane/secret/file", "do this"))
-    run(parser().parse_args(["--report", str(tmp_path / "r.md")]))
+    run(parser_of("doctor").parse_args(["--report", str(tmp_path / "r.md")]))
     written = (tmp_path / "r.md").read_text("utf-8")
     assert capsys.readouterr().out.endswith(f"read it before you share it:\n\n{written}")
     assert "jane" not in written
@@ -52,7 +53,7 @@ def test_the_report_is_shown_as_it_was_written(findings, capsys, tmp_path, monke
 
 def test_a_report_replaces_no_folder(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
-        parser().parse_args(["--report", str(tmp_path)])
+        parser_of("doctor").parse_args(["--report", str(tmp_path)])
     assert ended.value.code == 2
     assert "expected a file" in capsys.readouterr().err
 
@@ -88,23 +89,18 @@ def test_the_verification_comes_last(monkeypatch):
 def test_an_environment_without_any_package(tmp_path):
     """Python's own library is enough to say what is missing."""
     python = Path(sys.base_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}")
-    if (
-        subprocess.run([python, "-c", "import torch"], capture_output=True, check=False).returncode
-        == 0
-    ):
+    has_torch = subprocess.run([python, "-c", "import torch"], capture_output=True, check=False)
+    if has_torch.returncode == 0:
         pytest.skip("the Python below this environment has torch")
-    code = (
-        "from simmim_bench.doctor.command import parser, run; run(parser().parse_args(['--json']))"
-    )
     done = subprocess.run(
-        [python, "-c", code],
+        [python, "-m", "simmim_bench", "doctor", "--json"],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": os.environ["PATH"]},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     found = {one["topic"]: one for one in json.loads(done.stdout)["findings"]}
     assert found["torch"]["text"] == "ModuleNotFoundError: No module named 'torch'"
     assert found["OpenMMLab"]["status"] == "problem"
@@ -118,8 +114,8 @@ def test_nothing_heavy_is_imported_and_no_network_is_asked(tmp_path):
         "import socket, sys\n"
         "def refuse(*_, **__): raise AssertionError('network')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from simmim_bench.doctor.command import parser, run\n"
-        "code = run(parser().parse_args(['--quick', '--report', 'r.md']))\n"
+        "from simmim_bench.commands import doctor, parser_of\n"
+        "code = doctor.run(parser_of('doctor').parse_args(['--quick', '--report', 'r.md']))\n"
         "assert not {'torch', 'mmengine', 'mmcv', 'cv2', 'matplotlib'} & {*sys.modules}\n"
         "sys.exit(code)\n"
     )

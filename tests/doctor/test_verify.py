@@ -113,6 +113,7 @@ def suite(monkeypatch, tmp_path):
     def fake(**stages):
         def run_suite(options, _):
             seen.update(options=options, gpus=os.environ["CUDA_VISIBLE_DEVICES"])
+            seen.update(data=os.environ["SIMMIM_BENCH_DATA"])
             for name, losses in stages.items():
                 manifest(options.work_dir, name, losses)
 
@@ -127,10 +128,13 @@ def suite(monkeypatch, tmp_path):
 
 def test_the_flow_runs_on_the_cpu_and_leaves_nothing(suite, tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    monkeypatch.delenv("SIMMIM_BENCH_DATA", raising=False)
     seen = suite(a=[3.05])
     found = only(module.verify(None, tmp_path / "work_dirs"))
     assert found.status == "ok"
     assert seen["gpus"] == ""
+    assert seen["data"] == f"{seen['options'].root}/data"
+    assert "SIMMIM_BENCH_DATA" not in os.environ
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "3"
     assert seen["options"].suite.name == "smoke.yaml"
     assert [*(tmp_path / "work_dirs").iterdir()] == []
@@ -145,12 +149,12 @@ def test_a_difference_leaves_the_runs(suite, tmp_path):
     assert "CUDA_VISIBLE_DEVICES" not in os.environ
 
 
-def test_the_committed_values_are_of_the_recipes_as_they_are():
+def test_the_committed_values_are_of_the_recipes_as_they_are(tmp_path):
     from simmim_bench.config import resolved_hash
     from simmim_bench.suite.build import build_plan
     from simmim_bench.suite.load import load_suite
 
-    plan = build_plan(load_suite(module.SUITE), root=module.ROOT, folder=module.ROOT / "w")
+    plan = build_plan(load_suite(module.SUITE), root=tmp_path, folder=tmp_path)
     trained = {stage.id.split(" ")[0]: stage for stage in plan.stages if stage.config}
     reference = Reference.read()
     assert {*reference.stages} == {*trained}

@@ -9,9 +9,8 @@ import sys
 from simmim_bench import cli
 
 
-def parser() -> argparse.ArgumentParser:
-    """Arguments of the command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the doctor."""
     parser.add_argument(
         "--quick", action="store_true", help="leave out the self-test of operators and a training"
     )
@@ -31,7 +30,6 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--json", action="store_true", help="print JSON, with the full paths of this machine"
     )
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,7 +55,3 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             sys.stdout.write(f"\n{args.report}; read it before you share it:\n\n{written}")
     return int(any(finding.status == "problem" for finding in findings))
-
-
-if __name__ == "__main__":
-    cli.main(lambda: run(parser().parse_args()))
