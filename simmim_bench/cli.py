@@ -219,8 +219,22 @@ def suite(text: str) -> Path:
     return shipped.find(text, folder=shipped.SUITES, suffix=".yaml")
 
 
+def add_import_argument(parent: argparse.ArgumentParser) -> None:
+    """Add ``--import``: modules of the user (``plugins.import_modules``)."""
+    parent.add_argument(
+        "--import",
+        dest="imports",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="module of yours that registers methods, masks, backbones, ..., for example "
+        "my_package.methods; repeatable (docs/own-method.md)",
+    )
+
+
 def add_config_arguments(parent: argparse.ArgumentParser) -> None:
-    """Add a config, changes to it, and the folder of the data."""
+    """Add a config, changes to it, the folder of the data, and modules of the user."""
+    add_import_argument(parent)
     parent.add_argument(
         "config", help="config file, or name of one of the package: simmim/swin-b_8xb128"
     )

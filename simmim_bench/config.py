@@ -17,7 +17,7 @@ from typing import Any
 from simmim_bench import shipped
 from simmim_bench.config_text import read_as_data, read_config_text
 from simmim_bench.errors import BenchError
-from simmim_bench.language_models import leave_out_language_models
+from simmim_bench.plugins import import_module
 
 SCOPE = "simmim_bench"
 INNER_SPACES = re.compile(r"(?<=[^\s,\[(]) +(?=[^\s,\])])")
@@ -66,17 +66,17 @@ def load_config(
 
     read_as_data()
     MODULE2PACKAGE[SCOPE] = SCOPE  # mmengine looks for bases `simmim_bench::...` by this
-    leave_out_language_models()  # a module in custom_imports may import mmpretrain
     path = str(shipped.find(path))
     if not Path(path).is_file():
         raise BenchError(f"config {path} does not exist; {shipped.near(path)}")
     try:
         with _without_announcements():
-            cfg = Config.fromfile(path)
+            cfg = Config.fromfile(path, import_custom_modules=False)
             _drop_scope(cfg._cfg_dict)
     except (Exception, SystemExit) as error:
         reason = str(error) or type(error).__name__
         raise BenchError(f"config {path} cannot be read: {reason}") from error
+    _import_custom(cfg, path)
     if first is not None:
         first(cfg)
     changes = dict(_parse_override(item) for item in overrides or [])
@@ -93,6 +93,24 @@ def load_config(
         set_everywhere(cfg, "num_classes", num_classes)
     _follow_zero_label(cfg, path)
     return cfg
+
+
+def _import_custom(cfg: Any, path: str) -> None:
+    """Import the modules that ``custom_imports`` of a config names.
+
+    Raises:
+        BenchError: If it has another form, or a module cannot be imported.
+    """
+    stated = cfg.get("custom_imports") or {}
+    names = stated.get("imports", []) if hasattr(stated, "get") else None
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise BenchError(
+            f"custom_imports of {path} must be dict(imports=[...]) with names of modules, got "
+            f"{stated!r:.80}"
+        )
+    for name in names:
+        import_module(name, given=f"custom_imports of {path}:")
 
 
 def check_start(cfg: Any, name: str) -> None:

@@ -3,7 +3,7 @@
 A config of mmpretrain, mmdet or mmseg names our classes ``simmim_bench.X``. mmengine imports this
 module for that prefix. The first look-up imports every file of the packages listed below, so a
 new file in one of them is found without being listed anywhere. Files outside the package register
-their classes in the same way; a config imports them with mmengine's ``custom_imports``.
+their classes in the same way (``plugins``, docs/own-method.md).
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from typing import Any
 
 from mmengine import registry as roots
 from mmengine.registry import Registry
+
+from simmim_bench.errors import BenchError
+from simmim_bench.plugins import HINT, load_plugins
 
 SCOPE = "simmim_bench"
 
@@ -45,13 +48,46 @@ class NearNameRegistry(Registry):
         """
         found = super().get(key)
         if found is None:
-            raise KeyError(unknown_name(key, sorted(self.module_dict), f"{self.scope} {self.name}"))
+            what = unknown_name(key, sorted(self.module_dict), f"{self.scope} {self.name}")
+            raise KeyError(f"{what}; {HINT}")
         return found
 
     def import_from_location(self) -> None:
-        """Import the packages that may register something."""
+        """Import the packages that may register something, and the modules of users.
+
+        Raises:
+            BenchError: As ``plugins.load_plugins``.
+        """
         with imports():
             super().import_from_location()
+        load_plugins()
+
+    def _register_module(
+        self,
+        module: Any,
+        module_name: str | list[str] | None = None,
+        force: bool = False,  # noqa: ARG002  (mmengine's; a name keeps its meaning)
+    ) -> None:
+        """Register a class; the same one may come again, as when its module is loaded again.
+
+        Raises:
+            BenchError: If another class has the name.
+        """
+        names = (
+            [module_name or module.__name__] if not isinstance(module_name, list) else module_name
+        )
+        for name in names:
+            known = self.module_dict.get(name, module)
+            if _path_of(known) != _path_of(module):
+                raise BenchError(
+                    f"{_path_of(known)} and {_path_of(module)} are both registered as the "
+                    f"{self.name} {name!r}; give yours another name"
+                )
+        super()._register_module(module, names, force=True)
+
+
+def _path_of(item: Any) -> str:
+    return f"{item.__module__}.{item.__qualname__}"
 
 
 def unknown_name(name: str, known: list[str], what: str) -> str:

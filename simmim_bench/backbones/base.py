@@ -4,7 +4,7 @@ An adapter wraps the very class that fine-tuning uses. It adds no parameter and 
 ``forward``, so the keys of a pretrained backbone are those of the downstream backbone.
 
 A new backbone is one new file with an adapter under ``@register_adapter``: in this folder, whose
-files are found by themselves, or in a module of your own that a config names in ``custom_imports``.
+files are found by themselves, or in a module of your own (docs/own-method.md).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any, ClassVar, TypeVar
 from torch import Tensor, nn
 
 from simmim_bench.errors import BenchError
+from simmim_bench.plugins import FLAG, load_plugins, note
 
 COLOURS = 3  # red, green and blue
 BUFFERS = r"(.*\.)?relative_position_index"
@@ -220,18 +221,20 @@ def register_adapter(adapter: _Adapter) -> _Adapter:
     """Class decorator: let ``adapter`` serve its ``backbone_type``.
 
     Raises:
-        ValueError: If another adapter serves that class or has that name.
+        BenchError: If another adapter serves that class or has that name.
     """
     for known in _REGISTERED.values():
         if _identity(known) == _identity(adapter):
             continue  # its module was loaded again
         if known.backbone_type is adapter.backbone_type or known.name == adapter.name:
-            raise ValueError(
+            raise BenchError(
                 f"{adapter.__name__} ({adapter.name!r}, for {adapter.backbone_type.__name__}) "
                 f"conflicts with {known.__name__} ({known.name!r}, for "
                 f"{known.backbone_type.__name__}); use another name and backbone_type"
             )
     _REGISTERED[adapter.backbone_type] = adapter
+    if not adapter.__module__.startswith(f"{__package__}."):
+        note(f"adapter {adapter.name}")
     return adapter
 
 
@@ -248,6 +251,7 @@ def _import_package() -> None:
 def adapters() -> tuple[type[BackboneAdapter], ...]:
     """All registered adapters, by name."""
     _import_package()
+    load_plugins()
     return tuple(sorted(_REGISTERED.values(), key=lambda adapter: adapter.name))
 
 
@@ -264,7 +268,7 @@ def adapter_for(backbone: nn.Module) -> BackboneAdapter:
     raise BenchError(
         f"no adapter for backbone {type(backbone).__name__}; supported are "
         f"{', '.join(adapter.backbone_type.__name__ for adapter in known)} and their subclasses; "
-        f"add one with @register_adapter (docs/backbones.md)"
+        f"add one with @register_adapter (docs/own-method.md), and name its module with {FLAG}"
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simmim_bench.masking.base import MaskStrategy
+from simmim_bench.plugins import HINT
 from simmim_bench.registry import MASKS, unknown_name
 
 
@@ -23,7 +24,8 @@ def build_strategy(name: str, **options: Any) -> MaskStrategy:
     """
     known = strategies()
     if name not in known:
-        raise ValueError(unknown_name(name, sorted(known), "masking strategy"))
+        what = unknown_name(name, sorted(known), "masking strategy")
+        raise ValueError(f"{what}; {HINT}")
     try:
         return known[name](**options)
     except TypeError as error:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,12 +13,13 @@ from simmim_bench.data.layouts import data_root, home
 from simmim_bench.data.own import read_dataset
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
+from simmim_bench.plugins import hash_module
 from simmim_bench.records import SCRATCH
 from simmim_bench.suite.matrix import group_cells, step_of
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
 from simmim_bench.suite.profile import Profile
 from simmim_bench.suite.schema import DEMO, PRETRAIN, Cell, Suite
-from simmim_bench.suite.sources import hash_sources
+from simmim_bench.suite.sources import custom_imports, hash_sources
 from simmim_bench.suite.steps import Pretrain, Step, repeated
 from simmim_bench.suite.weights import converted, inputs_of, is_foreign, is_remote, read_card
 from simmim_bench.weights.address import EXPORT
@@ -82,6 +83,8 @@ class _Builder:
     root: Path
     folder: Path
     profile: Profile
+    hashes: dict[str, str] = field(default_factory=dict)
+    """Of modules of the user, by name."""
 
     def data(self) -> Iterator[Stage]:
         """Preparation of the embedded dataset, if the suite uses one."""
@@ -110,6 +113,7 @@ class _Builder:
                 command=_alone(
                     *("convert", given, self._relative(target.parent)),
                     *(["--method", name] if name else []),
+                    *_imported(self.suite.imports),
                 ),
                 result=self._relative(target.with_suffix(".json")),
                 needs=(),
@@ -117,6 +121,7 @@ class _Builder:
                     "tool": _version("convert"),
                     "method": name or "",
                     **inputs_of(self.root, given),
+                    **self._modules(self.suite.imports),
                 },
                 threads=self.suite.resources.threads,
             )
@@ -155,7 +160,10 @@ class _Builder:
         """Records and tables of the fine-tunings that have succeeded."""
         return Stage(
             id="leaderboard",
-            command=_alone("leaderboard", "build", "--work-dir", self._relative(self.folder)),
+            command=_alone(
+                *("leaderboard", "build", "--work-dir", self._relative(self.folder)),
+                *_imported(dict.fromkeys(name for stage in stages for name in stage.imports)),
+            ),
             result=self._relative(self.folder / "results" / "leaderboard" / "README.md"),
             needs=tuple(stage.id for stage in stages if stage.id.startswith("finetune/")),
             inputs={"tool": _version("leaderboard")},
@@ -169,7 +177,7 @@ class _Builder:
         options = [*step.options(), *(f"{key}={path}" for key, (_, path) in used.items())]
         resources = step.resources or self.suite.resources
         start = self._start(step, cell, export)
-        hashes, problem = self._sources(config, cell)
+        hashes, imports, problem = self._sources(config, cell)
         data = self.suite.data_of(step)
         tool = (
             *("train", config, "--work-dir", self._relative(self.folder / identifier)),
@@ -180,6 +188,7 @@ class _Builder:
             *_sized(step.image_size),
             *(["--widen", step.widen] if step.widen else []),
             *(["--cfg-options", *options] if options else []),
+            *_imported(self.suite.imports),
         )
         processes = self.profile.processes(resources)
         return Stage(
@@ -209,6 +218,7 @@ class _Builder:
             threads=resources.threads,
             config=config,
             options=tuple(options),
+            imports=imports,
             data=data or "",
             image_size=step.image_size,
             processes=processes,
@@ -261,7 +271,8 @@ class _Builder:
         step = step_of(self.suite, cell)
         protocol, resources = step.path(cell.backbone), step.resources or self.suite.resources
         source, target = self.folder / pretrain.id, self.folder / identifier
-        hashes, problem = self._sources(protocol, cell)
+        hashes, imports, problem = self._sources(protocol, cell)
+        imports = tuple(dict.fromkeys((*pretrain.imports, *imports)))
         data = self.suite.data_of(step)
         return Stage(
             id=identifier,
@@ -272,15 +283,18 @@ class _Builder:
                 *(["--dataset-name", step.dataset_name] if step.dataset_name else []),
                 *_sized(pretrain.image_size),
                 *(["--cfg-options", *pretrain.options] if pretrain.options else []),
+                *_imported(imports),
             ),
             result=self._manifest(identifier),
             needs=(*(["data"] if self.suite.is_demo else []), pretrain.id),
             inputs={
                 **{"tool": _version("evaluate_painting"), "config": protocol, **hashes},
+                **self._modules(pretrain.imports),
                 **({"data": _data(data)} if data else {}),
             },
             threads=resources.threads,
             config=protocol,
+            imports=imports,
             data=data or "",
             memory_mb=resources.memory,
             minutes=resources.time,
@@ -292,20 +306,34 @@ class _Builder:
         source, target = self._relative(self.folder / pretrain.id), self.folder / identifier
         return Stage(
             id=identifier,
-            command=_alone("export", source, "--out", self._relative(target)),
+            command=_alone(
+                *("export", source, "--out", self._relative(target)),
+                *_imported(pretrain.imports),
+            ),
             result=self._manifest(identifier),
             needs=(pretrain.id,),
-            inputs={"tool": _version("export")},
+            inputs={"tool": _version("export"), **self._modules(pretrain.imports)},
             threads=self.suite.resources.threads,
+            imports=pretrain.imports,
         )
 
-    def _sources(self, config: str, cell: Cell) -> tuple[dict[str, str], str]:
-        """Hashes of the files of a config, and why they cannot be read."""
+    def _sources(self, config: str, cell: Cell) -> tuple[dict[str, str], tuple[str, ...], str]:
+        """Hashes of a config's files and modules, the modules, and why they cannot be read."""
+        imports = self.suite.imports
         try:
-            return hash_sources(config, root=self.root), ""
+            hashes = hash_sources(config, root=self.root)
+            imports = [*dict.fromkeys([*imports, *custom_imports(hashes, root=self.root)])]
+            return {**hashes, **self._modules(imports)}, tuple(imports), ""
         except BenchError as error:
             place = f"pretrain.{cell.method}" if cell.task == PRETRAIN else f"tasks.{cell.task}"
-            return {}, f"{place}: {error}"
+            return {}, tuple(imports), f"{place}: {error}"
+
+    def _modules(self, names: Iterable[str]) -> dict[str, str]:
+        """Inputs of a stage: the hash of the source of each module of the user."""
+        for name in names:
+            if name not in self.hashes:
+                self.hashes[name] = hash_module(name)
+        return {f"module {name}": self.hashes[name] for name in names}
 
     def _manifest(self, identifier: str) -> str:
         return self._relative(self.folder / identifier / MANIFEST)
@@ -317,6 +345,11 @@ class _Builder:
 
 def _alone(*tool: str) -> tuple[str, ...]:
     return launch.alone(tool)
+
+
+def _imported(modules: Iterable[str]) -> list[str]:
+    """Flags that let a tool import modules of the user."""
+    return [part for name in modules for part in ("--import", name)]
 
 
 def _sized(image_size: int | None) -> list[str]:

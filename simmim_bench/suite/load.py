@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ SHOWN = 80
 """... and this many characters of a bad value."""
 
 
-def load_suite(path: Path, *, seeds: int | None = None) -> Suite:
+def load_suite(path: Path, *, seeds: int | None = None, imports: Sequence[str] = ()) -> Suite:
     """Read and check a suite file; its configs are checked by ``simmim_bench.suite.check``.
 
     Args:
         path: YAML file.
         seeds: Instead of the file's number of seeds.
+        imports: Modules of the user beside those of the file.
 
     Raises:
         BenchError: If the file is missing or wrong; lists every mistake.
@@ -42,7 +43,7 @@ def load_suite(path: Path, *, seeds: int | None = None) -> Suite:
         raise refusal(path, mistakes) from None
     if mistakes := matrix_mistakes(suite):
         raise refusal(path, mistakes)
-    return suite
+    return suite.model_copy(update={"imports": [*dict.fromkeys([*suite.imports, *imports])]})
 
 
 def refusal(path: Path, mistakes: Iterable[str]) -> BenchError:

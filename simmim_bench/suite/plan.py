@@ -18,7 +18,7 @@ from simmim_bench.io import parse_json, read_bytes
 LOG = "log.txt"
 MANIFEST = "manifest.json"  # as in records.manifest, which is slow to import
 SUPERSEDED = "superseded"
-_TUPLES = ("command", "needs", "options")  # JSON makes them lists
+_TUPLES = ("command", "needs", "options", "imports")  # JSON makes them lists
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Stage:
         always: Whether it runs last, even if some of ``needs`` failed.
         config: Config of a training, from the root; empty for other tools.
         options: Its overrides, ``KEY=VALUE``.
+        imports: Modules of the user that it imports.
         data: Own data that it reads; empty: those that the config names.
         image_size: Shorter side of its images; None: that of the config.
         processes: Processes of a training.
@@ -55,6 +56,7 @@ class Stage:
     always: bool = False
     config: str = ""
     options: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ()
     data: str = ""
     image_size: int | None = None
     processes: int = 1

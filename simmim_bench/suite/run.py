@@ -21,6 +21,7 @@ from rich.console import Console
 from simmim_bench import launch
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, check_output_folder, read_json
+from simmim_bench.plugins import import_modules
 from simmim_bench.suite import report
 from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.cache import check_plan, is_complete
@@ -56,6 +57,7 @@ class Options:
         gpus: GPUs in use at any time; None for all.
         webhook: URL that gets a summary at the end.
         tables: Print plan, costs and the leaderboard.
+        imports: Modules of the user beside those of the file.
     """
 
     suite: Path
@@ -72,6 +74,7 @@ class Options:
     gpus: int | None = None
     webhook: str | None = None
     tables: bool = True
+    imports: tuple[str, ...] = ()
 
     def command(self) -> str:
         """The command line of these options, without ``only``."""
@@ -82,6 +85,7 @@ class Options:
         parts += ["--launcher", self.launcher] if self.launcher != "local" else []
         parts += ["--gpus", str(self.gpus)] if self.gpus is not None else []
         parts += ["--jobs", str(self.jobs)] if self.jobs is not None else []
+        parts += [part for name in self.imports for part in ("--import", name)]
         return shlex.join(parts)
 
 
@@ -103,7 +107,8 @@ def run_suite(options: Options, console: Console) -> int:
         jobs=options.jobs,
         keep_going=options.keep_going,
     )
-    suite = load_suite(options.suite, seeds=options.seeds)
+    suite = load_suite(options.suite, seeds=options.seeds, imports=options.imports)
+    import_modules(suite.imports, given=f"imports of {options.suite}:")
     folder = options.work_dir or options.root / "work_dirs" / suite.name
     plan = build_plan(suite, root=options.root, folder=folder, profile=profile)
     chosen = _choose(plan, options.only)

@@ -11,6 +11,7 @@ from typing_extensions import Self
 from simmim_bench.suite.steps import (
     Data,
     FieldError,
+    Module,
     Name,
     Overrides,
     Pretrain,
@@ -125,6 +126,8 @@ class Suite(Strict):
         data: `demo`: the embedded data are prepared first, if the configs need them. Any other: the
             name or folder of own data, as `simmim-bench data import` wrote them, which every step
             reads that names none itself.
+        imports: Modules of yours that register methods, masks, backbones, ..., as `--import` takes
+            them; every stage imports them, and runs again if their source changes.
         backbones: Names that fill `{backbone}` in config paths.
         pretrain: Method name to its pretraining; a name with `{axis}` stands for several.
         weights: Method name to existing weights, with `{backbone}`: a path from the project's root
@@ -144,6 +147,7 @@ class Suite(Strict):
     kind: Literal["full", "smoke"] = "full"
     seeds: int = Field(default=1, ge=1, strict=True)
     data: Data | None = None
+    imports: Annotated[list[Module], AfterValidator(unique)] = []
     backbones: Annotated[list[Name], Field(min_length=1), AfterValidator(unique)]
     pretrain: dict[Template, Pretrain] = {}
     weights: dict[Name, str] = {}

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import io
 import tokenize
+from collections.abc import Iterable
 from pathlib import Path
 
 from simmim_bench import shipped
@@ -61,6 +62,37 @@ def hash_sources(config: str, *, root: Path) -> dict[str, str]:
                 raise BenchError(f"config {name}: its base {base} does not exist")
             waiting.append(found)
     return dict(sorted(hashes.items()))
+
+
+def custom_imports(sources: Iterable[str], *, root: Path) -> list[str]:
+    """Modules that config files name in a literal ``custom_imports``.
+
+    Args:
+        sources: Keys of ``hash_sources``.
+        root: Project's root.
+    """
+    found: dict[str, None] = {}
+    for path in (root / name for name in sources):
+        for node in ast.parse(path.read_text("utf-8")).body if path.is_file() else ():
+            if isinstance(node, ast.Assign) and any(
+                isinstance(target, ast.Name) and target.id == "custom_imports"
+                for target in node.targets
+            ):
+                found.update(dict.fromkeys(_modules(node.value)))
+    return list(found)
+
+
+def _modules(value: ast.expr) -> list[str]:
+    """Names in ``dict(imports=[...])``; none if they are not literal."""
+    if isinstance(value, ast.Call):
+        value = next((each.value for each in value.keywords if each.arg == "imports"), value)
+    try:
+        stated = ast.literal_eval(value)
+    except ValueError:
+        return []
+    stated = stated.get("imports", []) if isinstance(stated, dict) else stated
+    stated = [stated] if isinstance(stated, str) else stated
+    return [name for name in stated if isinstance(name, str)] if isinstance(stated, list) else []
 
 
 def _bases(text: str, name: str) -> list[str]:

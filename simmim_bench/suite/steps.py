@@ -62,6 +62,7 @@ def unique(values: list[str]) -> list[str]:
 
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Module = Annotated[str, StringConstraints(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$")]
 Data = Annotated[str, StringConstraints(min_length=1)]
 Template = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9{][A-Za-z0-9._{}-]*$")]
 Memory = Annotated[int, _reader(_MB, "16 GB"), Field(ge=1), _json(_MB, "memory", "16 GB")]

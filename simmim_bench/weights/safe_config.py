@@ -21,6 +21,7 @@ from torch import nn
 
 from simmim_bench.backbones.timm import check_timm_name
 from simmim_bench.errors import BenchError
+from simmim_bench.plugins import FLAG
 from simmim_bench.registry import MODELS
 
 LIBRARIES = ("mmpretrain", "mmdet", "mmseg", "simmim_bench")
@@ -73,6 +74,8 @@ REMEDY = (
     "do not use the file if it is not yours; if it is, train again with a config that names "
     "registered classes"
 )
+UNKNOWN = "it is not a registered class"
+OWN_MODULE = f"if a module of yours registers it, name the module with {FLAG}; otherwise {REMEDY}"
 
 
 def build_from_file(config: Mapping[str, Any], *, source: Path, entry: str, scope: Any) -> Any:
@@ -134,8 +137,9 @@ def check_config(config: Any, *, source: Path, entry: str, scope: Any) -> dict[s
 
 
 def _refuse(source: Path, place: str, value: Any, problem: str) -> None:
+    remedy = OWN_MODULE if problem == UNKNOWN else REMEDY
     raise BenchError(
-        f"{place} in {source} is {value!r:.100}, which is refused: {problem}; {REMEDY}"
+        f"{place} in {source} is {value!r:.100}, which is refused: {problem}; {remedy}"
     )
 
 
@@ -205,7 +209,7 @@ def _problem(name: Any, near: set[Any], *, initialiser: bool) -> str | None:
         return None
     found = (_classes(prefix, rest) or _classes_at(name)) if separator else _classes_in(near, name)
     if not found:
-        return "it is not a registered class"
+        return UNKNOWN
     if not all(_is_safe(item) for item in found):
         return "this class may load other files or run code"
     return None

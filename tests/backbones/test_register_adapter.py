@@ -9,6 +9,7 @@ from torch import nn
 
 from simmim_bench.backbones import adapter_for, adapters, base, register_adapter
 from simmim_bench.backbones.pixels import PixelAdapter
+from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.pretrained import load_pretrained
@@ -19,6 +20,7 @@ from torch import nn
 
 from simmim_bench.backbones import FeatureSpec, register_adapter
 from simmim_bench.backbones.pixels import PixelAdapter
+from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 
 
@@ -137,5 +139,5 @@ def test_names_and_classes_are_unique():
     for name, kind in (("parent", Child), ("other", Parent)):
         second = adapter(name, kind)
         second.__qualname__ = "Second"
-        with pytest.raises(ValueError, match="conflicts with Adapter"):
+        with pytest.raises(BenchError, match="conflicts with Adapter"):
             register_adapter(second)

@@ -1,0 +1,196 @@
+"""Modules of users that register parts: named on the command line, or of an installed package.
+
+A module is imported only because the user names it (``--import``, ``imports`` of a suite,
+``custom_imports`` of a config) or because an installed package has an entry point in the group
+``simmim_bench.plugins``. No checkpoint, card, record or run folder can name one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+from simmim_bench.errors import BenchError
+
+GROUP = "simmim_bench.plugins"
+"""Group of entry points whose modules are imported at the first look-up in a registry."""
+INHERITED = "SIMMIM_BENCH_IMPORTS"
+"""Variable by which processes that this one starts import the same modules."""
+FLAG = "--import MODULE"
+HINT = f"if a module of yours registers it, add {FLAG}"
+"""End of messages about a name that no registry has."""
+LIBRARIES = ("simmim_bench", "mmengine", "mmcv", "mmdet", "mmseg", "mmpretrain")
+DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+ERRORS = (Exception, SystemExit)
+"""Whatever a module may raise while it is imported."""
+
+_noted: list[str] = []
+
+
+def note(what: str) -> None:
+    """Say that something of a user was registered; every ``register_*`` function calls it."""
+    _noted.append(what)
+
+
+def import_modules(names: Iterable[str], *, given: str = "--import") -> None:
+    """Import modules that the user named, here and in all processes that this one starts.
+
+    Modules are looked for among the installed packages, then in the current folder.
+
+    Args:
+        names: Dotted names.
+        given: What named them, for errors.
+
+    Raises:
+        BenchError: If one is not a dotted name, cannot be imported, registers nothing, or
+            registers a name that exists.
+    """
+    for name in names:
+        fresh, before = name not in sys.modules, _registered()
+        import_module(name, given=given)
+        if fresh and _registered() == before and not _has_registered(name):
+            raise BenchError(
+                f"{given} {name}: the module registers nothing; put a decorator such as "
+                f'@MASKS.register_module("NAME") above your class (docs/own-method.md)'
+            )
+
+
+def import_module(name: str, *, given: str) -> ModuleType:
+    """Import one module; it need not register anything. See ``import_modules``."""
+    if not DOTTED.fullmatch(name):
+        raise BenchError(
+            f"{given} takes the dotted name of a module, such as my_package.methods, got {name!r}; "
+            f"run the command in the folder that holds the module, or install it with pip"
+        )
+    look_in(Path.cwd())
+    importlib.import_module("simmim_bench.ops").install()  # before it imports mmdet
+    try:
+        module = importlib.import_module(name)
+    except ERRORS as error:
+        raise BenchError(f"{given} {name}: {_reason(name, error)}") from error
+    known = inherited()
+    if name not in known:
+        os.environ[INHERITED] = ",".join((*known, name))
+    return module
+
+
+def look_in(folder: Path) -> None:
+    """Look for modules in ``folder`` too, after the installed packages."""
+    if str(folder) not in sys.path and folder.is_dir():
+        sys.path.append(str(folder))
+
+
+def inherited() -> tuple[str, ...]:
+    """Modules that this process, or the one that started it, has imported."""
+    return tuple(filter(None, os.environ.get(INHERITED, "").split(",")))
+
+
+@cache
+def load_plugins() -> None:
+    """Import the modules of installed packages, and those that the parent process imported.
+
+    Registries call it at the first look-up; a second call does nothing.
+
+    Raises:
+        BenchError: As ``import_modules``; it names the package.
+    """
+    for name in inherited():
+        import_module(name, given="--import")
+    for entry in sorted(metadata.entry_points(group=GROUP)):
+        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package"
+        given = f"{package} has the entry point {GROUP}"
+        try:
+            import_modules([entry.module], given=given)
+        except BenchError as error:
+            raise BenchError(f"{error} (or uninstall {package})") from error
+
+
+def hash_module(name: str) -> str:
+    """SHA-256 of the source of a module: of all files of its package, or of its one file.
+
+    The module is not imported. Names and content of the ``.py`` files count.
+
+    Args:
+        name: Dotted name.
+
+    Raises:
+        BenchError: If there is no such module.
+    """
+    top = name.partition(".")[0]
+    look_in(Path.cwd())
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or not (spec.origin or spec.submodule_search_locations):
+        raise BenchError(f"there is no module {top!r}; {_where()}")
+    digest = hashlib.sha256()
+    for path, shown in _sources(spec.origin, list(spec.submodule_search_locations or [])):
+        digest.update(f"{shown}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _sources(origin: str | None, folders: list[str]) -> Iterator[tuple[Path, str]]:
+    if not folders and origin is not None and Path(origin).is_file():
+        yield Path(origin), Path(origin).name
+    for folder in map(Path, folders):
+        for path in sorted(folder.rglob("*.py")):
+            shown = path.relative_to(folder)
+            if not any(part.startswith(".") or part == "site-packages" for part in shown.parts):
+                yield path, shown.as_posix()
+
+
+def _reason(name: str, error: BaseException) -> str:
+    """Why a module cannot be imported, and what to do."""
+    if isinstance(error, BenchError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and error.name and _is_part(error.name, name):
+        return f"there is no module {error.name!r}; {_where()}"
+    frames = traceback.extract_tb(error.__traceback__)
+    inside = [frame for frame in frames if not frame.filename.startswith("<frozen")][1:]
+    place = f" in {inside[-1].filename}, line {inside[-1].lineno}" if inside else ""
+    if isinstance(error, SyntaxError):
+        place = f" in {error.filename}, line {error.lineno}"
+        error = SyntaxError(error.msg)
+    text = f"{type(error).__name__}: {error!s:.300}"
+    return f"the module cannot be imported ({text}{place}); correct it"
+
+
+def _is_part(missing: str, name: str) -> bool:
+    return name == missing or name.startswith(f"{missing}.")
+
+
+def _where() -> str:
+    return f"install it with pip, or run the command in the folder that holds it ({Path.cwd()})"
+
+
+def _registered() -> int:
+    """Number of parts of users in all registries."""
+    return len(_noted) + sum(1 for each in _classes() if _top(each) not in LIBRARIES)
+
+
+def _has_registered(name: str) -> bool:
+    """Whether a class of the package of ``name`` is in a registry."""
+    return any(_top(each) == name.partition(".")[0] for each in _classes())
+
+
+def _classes() -> Iterator[object]:
+    """Everything in the registries of mmengine, of the libraries and of simmim_bench."""
+    for library in LIBRARIES:
+        module = sys.modules.get(f"{library}.registry")
+        for value in list(vars(module).values()) if module else ():
+            yield from getattr(value, "module_dict", {}).values()
+
+
+def _top(item: object) -> str:
+    return str(getattr(item, "__module__", "simmim_bench")).partition(".")[0]
