@@ -233,8 +233,7 @@ def add_import_argument(parent: argparse.ArgumentParser) -> None:
 
 
 def add_config_arguments(parent: argparse.ArgumentParser) -> None:
-    """Add a config, changes to it, the folder of the data, and modules of the user."""
-    add_import_argument(parent)
+    """Add a config, changes to it, and the folder of the data."""
     parent.add_argument(
         "config", help="config file, or name of one of the package: simmim/swin-b_8xb128"
     )

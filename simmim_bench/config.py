@@ -17,7 +17,7 @@ from typing import Any
 from simmim_bench import shipped
 from simmim_bench.config_text import read_as_data, read_config_text
 from simmim_bench.errors import BenchError
-from simmim_bench.plugins import import_module
+from simmim_bench.plugins import import_custom
 
 SCOPE = "simmim_bench"
 INNER_SPACES = re.compile(r"(?<=[^\s,\[(]) +(?=[^\s,\])])")
@@ -76,7 +76,7 @@ def load_config(
     except (Exception, SystemExit) as error:
         reason = str(error) or type(error).__name__
         raise BenchError(f"config {path} cannot be read: {reason}") from error
-    _import_custom(cfg, path)
+    import_custom(cfg.get("custom_imports"), path)
     if first is not None:
         first(cfg)
     changes = dict(_parse_override(item) for item in overrides or [])
@@ -93,24 +93,6 @@ def load_config(
         set_everywhere(cfg, "num_classes", num_classes)
     _follow_zero_label(cfg, path)
     return cfg
-
-
-def _import_custom(cfg: Any, path: str) -> None:
-    """Import the modules that ``custom_imports`` of a config names.
-
-    Raises:
-        BenchError: If it has another form, or a module cannot be imported.
-    """
-    stated = cfg.get("custom_imports") or {}
-    names = stated.get("imports", []) if hasattr(stated, "get") else None
-    names = [names] if isinstance(names, str) else names
-    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-        raise BenchError(
-            f"custom_imports of {path} must be dict(imports=[...]) with names of modules, got "
-            f"{stated!r:.80}"
-        )
-    for name in names:
-        import_module(name, given=f"custom_imports of {path}:")
 
 
 def check_start(cfg: Any, name: str) -> None:

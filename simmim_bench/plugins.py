@@ -13,14 +13,17 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Generic, TypeVar
 
 from simmim_bench.errors import BenchError
+
+T = TypeVar("T")
 
 GROUP = "simmim_bench.plugins"
 """Group of entry points whose modules are imported at the first look-up in a registry."""
@@ -40,6 +43,54 @@ _noted: list[str] = []
 def note(what: str) -> None:
     """Say that something of a user was registered; every ``register_*`` function calls it."""
     _noted.append(what)
+
+
+class Table(Generic[T]):
+    """Parts of one kind by name: those of the package, and those that modules of users add.
+
+    Args:
+        what: Name of the kind, for errors.
+        own: Those of the package.
+    """
+
+    def __init__(self, what: str, own: Mapping[str, T]) -> None:
+        self._what = what
+        self._parts = dict(own)
+        self._modules = dict.fromkeys(own, "simmim_bench")
+
+    def add(self, name: str, part: T, module: str) -> None:
+        """Add a part; ``module`` may add the same name again, as when it is loaded again.
+
+        Raises:
+            BenchError: If another module has added the name.
+        """
+        known = self._modules.setdefault(name, module)
+        if known != module:
+            raise BenchError(
+                f"{known} and {module} both register the {self._what} {name!r}; give yours another "
+                f"name"
+            )
+        self._parts[name] = part
+        note(f"{self._what} {name}")
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._parts or name in self.all()
+
+    def all(self) -> Mapping[str, T]:
+        """All parts by name; imports the modules of installed packages at the first call."""
+        load_plugins()
+        return self._parts
+
+    def added(self) -> Mapping[str, T]:
+        """Those of users."""
+        return {
+            name: part for name, part in self.all().items() if self._modules[name] != "simmim_bench"
+        }
+
+
+def caller() -> str:
+    """Name of the module that called the function that calls this one."""
+    return str(sys._getframe(2).f_globals.get("__name__", "a module"))
 
 
 def import_modules(names: Iterable[str], *, given: str = "--import") -> None:
@@ -78,10 +129,36 @@ def import_module(name: str, *, given: str) -> ModuleType:
         module = importlib.import_module(name)
     except ERRORS as error:
         raise BenchError(f"{given} {name}: {_reason(name, error)}") from error
-    known = inherited()
+    known = imported()
     if name not in known:
         os.environ[INHERITED] = ",".join((*known, name))
     return module
+
+
+def import_custom(stated: Any, config: str) -> None:
+    """Import the modules that ``custom_imports`` of a config names; they may register nothing.
+
+    Args:
+        stated: Its value.
+        config: Path of the config, for errors.
+
+    Raises:
+        BenchError: If it has another form than ``dict(imports=[...])``, or as ``import_module``.
+    """
+    names = stated.get("imports", []) if hasattr(stated, "get") else stated or []
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
+        raise BenchError(
+            f"custom_imports of {config} must be dict(imports=[...]) with names of modules, got "
+            f"{stated!r:.80}"
+        )
+    for name in names:
+        import_module(name, given=f"custom_imports of {config}:")
+
+
+def flags(names: Iterable[str]) -> list[str]:
+    """Arguments that let a command import modules of the user."""
+    return [word for name in names for word in ("--import", name)]
 
 
 def look_in(folder: Path) -> None:
@@ -90,8 +167,8 @@ def look_in(folder: Path) -> None:
         sys.path.append(str(folder))
 
 
-def inherited() -> tuple[str, ...]:
-    """Modules that this process, or the one that started it, has imported."""
+def imported() -> tuple[str, ...]:
+    """Modules of the user that this process, or the one that started it, has imported."""
     return tuple(filter(None, os.environ.get(INHERITED, "").split(",")))
 
 
@@ -104,7 +181,7 @@ def load_plugins() -> None:
     Raises:
         BenchError: As ``import_modules``; it names the package.
     """
-    for name in inherited():
+    for name in imported():
         import_module(name, given="--import")
     for entry in sorted(metadata.entry_points(group=GROUP)):
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package"

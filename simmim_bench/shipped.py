@@ -16,6 +16,8 @@ CONFIGS = HOME / "configs"
 SUITES = "suites"
 SUITE_SCHEMA = CONFIGS / SUITES / "suite.schema.json"
 PARTS = "_base_"
+OURS = "simmim_bench::"
+"""Begin of a base, in a config, that is one of the package's configs."""
 
 
 def find(given: str, *, base: Path | None = None, folder: str = "", suffix: str = ".py") -> Path:

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import simmim_bench
 from simmim_bench import cli
+from simmim_bench.plugins import import_modules
 
 COMMANDS = {
     "train": "train a pretraining, or a downstream task from weights",
@@ -42,15 +43,16 @@ def parser_of(name: str) -> argparse.ArgumentParser:
     Args:
         name: One of ``COMMANDS``.
     """
-    module = _module(name)
-    parser = argparse.ArgumentParser(prog=f"{PROGRAM} {name}", description=_description(module))
-    module.add_arguments(parser)
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {name}", description=_description(_module(name))
+    )
+    _add_arguments(name, parser)
     return parser
 
 
 def whole_parser() -> argparse.ArgumentParser:
     """Parser of all commands with all their arguments, for completion and documentation."""
-    return _parser(lambda name, parser: _module(name).add_arguments(parser))
+    return _parser(_add_arguments)
 
 
 def main(*words: str) -> NoReturn:
@@ -77,8 +79,18 @@ def main(*words: str) -> NoReturn:
 
 def _run(name: str, arguments: Sequence[str]) -> int | None:
     args = parser_of(name).parse_args(arguments)
+    import_modules(vars(args).pop("imports"))
     code: int | None = _module(name).run(args)
     return code
+
+
+def _add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of a command, and ``--import`` to it, or to each of its subcommands."""
+    _module(name).add_arguments(parser)
+    chosen = [each for each in parser._actions if isinstance(each, argparse._SubParsersAction)]
+    parts = {id(part): part for each in chosen for part in each.choices.values()}
+    for part in parts.values() or [parser]:
+        cli.add_import_argument(part)
 
 
 def _parser(fill: Callable[[str, argparse.ArgumentParser], None]) -> argparse.ArgumentParser:

@@ -179,7 +179,8 @@ def _add_import(datasets: Subparsers) -> None:
     add = parser.add_argument
     add("name", help="what the data are called, here and in tables")
     add("--from", dest="source", type=Path, required=True, metavar="PATH", help="folder or file")
-    add("--layout", choices=KINDS, help="kind of layout (default: recognised)")
+    kinds = ", ".join(KINDS)
+    add("--layout", metavar="KIND", help=f"kind of layout (default: recognised): {kinds}")
     add(
         "--split",
         type=cli.share,

@@ -29,8 +29,9 @@ def run(args: argparse.Namespace) -> None:
     from simmim_bench import ops
 
     ops.install()
+    from simmim_bench.plugins import flags, imported
     from simmim_bench.weights.export import run_export
 
     weights = run_export(args.checkpoint, args.out)
-    command = f"simmim-bench evaluate {shlex.quote(str(weights))}"
+    command = shlex.join(["simmim-bench", "evaluate", str(weights), *flags(imported())])
     sys.stdout.write(f"wrote {weights}\nnext: {command}\n")

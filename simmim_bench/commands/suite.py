@@ -63,8 +63,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the suite."""
     from rich.console import Console
 
+    from simmim_bench.plugins import imported
     from simmim_bench.suite.run import Options, run_suite
 
-    options = Options(**{**vars(args), "root": Path.cwd(), "only": tuple(args.only)})
+    options = Options(**{**vars(args), "root": Path.cwd(), "only": tuple(args.only),
+                         "imports": imported()})  # fmt: skip
     width = None if sys.stdout.isatty() else 120  # of lines in a log
     return run_suite(options, Console(width=width))

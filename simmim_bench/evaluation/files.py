@@ -18,6 +18,7 @@ from simmim_bench.data.own import OwnDataset
 from simmim_bench.evaluation.leaf import leaf_text
 from simmim_bench.evaluation.recipes import DEMO, FULL, Job
 from simmim_bench.io import atomic_write_text, sha256_file
+from simmim_bench.plugins import imported
 from simmim_bench.recipe.any_backbone import Levels, backbone_name
 from simmim_bench.recipe.command_line import Changes, load_recipe
 from simmim_bench.records import SCRATCH
@@ -121,6 +122,7 @@ def write_files(
         "name": suite_name(folder),
         "kind": kind,
         "seeds": seeds,
+        **({"imports": list(imported())} if imported() else {}),
         **_matrix(folder, entries, jobs, scratch=scratch, hours=hours),
     }
     widened = {

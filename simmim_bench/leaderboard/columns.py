@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 
 from simmim_bench.errors import BenchError
 from simmim_bench.records.manifest import DataIdentity
-from simmim_bench.records.protocols import Protocol, Task
+from simmim_bench.records.protocols import Protocol, tasks
 from simmim_bench.records.record import Record
 
-TASKS: tuple[Task, ...] = get_args(Task)
 SHORT = 8
 """Digits of a fingerprint that tables show where names are not enough."""
 
@@ -81,7 +80,9 @@ def columns_of(
             )
     protocols = {key: defined[key[:2]].protocol for key in data}
     shown = dict(_shown_protocols(protocols, data))
-    order = sorted(shown, key=lambda key: (TASKS.index(shown[key].task), *key[:2], key.data or ""))
+    order = sorted(
+        shown, key=lambda key: (tasks().index(shown[key].task), *key[:2], key.data or "")
+    )
     return {key: shown[key] for key in order}
 
 

@@ -19,7 +19,7 @@ from simmim_bench.leaderboard.aggregate import (
     aggregate,
     gains,
 )
-from simmim_bench.leaderboard.columns import TASKS, ColumnKey, protocol_key
+from simmim_bench.leaderboard.columns import ColumnKey, protocol_key
 from simmim_bench.leaderboard.costs import cost_grid
 from simmim_bench.leaderboard.grid import (
     Entry,
@@ -36,6 +36,7 @@ from simmim_bench.leaderboard.grid import (
 )
 from simmim_bench.leaderboard.statistics import Standing, mean_rank_of, standing
 from simmim_bench.records.manifest import Kind
+from simmim_bench.records.protocols import tasks
 from simmim_bench.records.record import Record
 
 TITLE = "Leaderboard"
@@ -115,7 +116,7 @@ def make_page(
     if beside or tables is None:
         tables = aggregate([*known, *beside])
     sections = [_section(table, HEADINGS[table.kind]) for table in tables]
-    for task in TASKS:
+    for task in tasks():
         of_task = [record for record in others if record.protocol.task == task]
         sections += [_section(table, f"Cited: {task}") for table in aggregate(of_task)]
     earlier = sum(record.data is None and record.precision is None for record in known)

@@ -8,25 +8,82 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from typing_extensions import Self
 
 from simmim_bench.errors import BenchError
+from simmim_bench.plugins import FLAG, HINT, Table, caller
 from simmim_bench.records.schema import Epochs, ImageSize, Name, PositiveInt, StrictModel, Text
-from simmim_bench.shipped import CONFIGS
+from simmim_bench.shipped import CONFIGS, OURS
 
 BY_SIZE = ("_mAP_s", "_mAP_m", "_mAP_l")
 """Endings of COCO's metrics of small, medium and large objects, which a data set may lack."""
+PLAIN = r"[a-z0-9]+([._-][a-z0-9]+)*"
 FIXED = ("task", "metrics", "primary")
 """Fields that must agree even if a run deviates from its protocol, for example in its images."""
 
-Task = Literal["classification", "detection", "segmentation", "retrieval", "vqa", "generation"]
+_TASKS = Table(
+    "task",
+    dict.fromkeys(
+        ("classification", "detection", "segmentation", "retrieval", "vqa", "generation"), ""
+    ),
+)
+_FOLDERS: Table[Path] = Table("folder of protocols", {})
+
+
+def tasks() -> tuple[str, ...]:
+    """Names of all tasks, in the order of the tables; those of users come last."""
+    return tuple(_TASKS.all())
+
+
+def register_task(name: str) -> None:
+    """Let protocols have the task ``name``, beside those of the package.
+
+    The metrics of its protocols are in percent, 0 to 100, and larger is better, as for all tasks.
+
+    Args:
+        name: Lower case letters, digits, ``.``, ``_`` and ``-``.
+
+    Raises:
+        BenchError: If there is such a task, or ``name`` has other characters.
+    """
+    if not re.fullmatch(PLAIN, name):
+        raise BenchError(
+            f"a task is named by lower case letters, digits, '.', '_' and '-', got {name!r}"
+        )
+    _TASKS.add(name, "", caller())
+
+
+def register_protocols(folder: Path) -> None:
+    """Let records have the protocols that the configs below ``folder`` state.
+
+    Args:
+        folder: Of configs, often ``Path(__file__).parent / "configs"``. They are read, not run.
+
+    Raises:
+        BenchError: If there is no such folder, or no config in it states a protocol.
+    """
+    if not folder.is_dir():
+        raise BenchError(f"the folder of protocols {folder} does not exist; give one with configs")
+    if not known_protocols(folder):
+        raise BenchError(f"no config below {folder} states a `protocol`")
+    _FOLDERS.add(str(folder.resolve()), folder.resolve(), caller())
+
+
+def _known_task(name: str) -> str:
+    if name not in _TASKS:
+        raise ValueError(f"there is no task {name!r}, expected {', '.join(tasks())}; {HINT}")
+    return name
+
+
+Task = Annotated[str, AfterValidator(_known_task)]
 
 
 class Protocol(StrictModel):
@@ -36,7 +93,7 @@ class Protocol(StrictModel):
     The length of the schedule is stated in ``epochs`` or in ``iterations``.
     """
 
-    id: Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$")]
+    id: Annotated[str, Field(pattern=f"^{PLAIN}$")]
     version: PositiveInt
     task: Task
     dataset: Name
@@ -125,13 +182,14 @@ def check_known(protocol: Protocol, source: Path, *, deviates: bool) -> None:
     Raises:
         BenchError: Names similar ids, or the field that differs.
     """
-    known = known_protocols()
+    known = all_protocols()
     if not known:
         return
     defined = known.get(protocol.id)
     if defined is None:
         near = difflib.get_close_matches(protocol.id, sorted(known), n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "add its config under configs/"
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        hint += f"A module of yours that calls register_protocols is named with {FLAG}"
         raise BenchError(
             f"{source}: protocol.id is {protocol.id!r}, which no config defines; {hint}"
         )
@@ -150,6 +208,23 @@ def check_known(protocol: Protocol, source: Path, *, deviates: bool) -> None:
                 f"{protocol.id}@{protocol.version}; run with the config unchanged, or give the "
                 f"changed protocol another id or version"
             )
+
+
+def all_protocols() -> dict[str, Protocol]:
+    """Protocols by id: of the package's configs, and of the folders that users registered.
+
+    Raises:
+        BenchError: If two configs define the same id in different ways.
+    """
+    found = dict(known_protocols())
+    for folder in _FOLDERS.all().values():
+        for name, protocol in known_protocols(folder).items():
+            if found.setdefault(name, protocol) != protocol:
+                raise BenchError(
+                    f"a config below {folder} defines the protocol {name!r} unlike the package, or "
+                    f"another folder of protocols; give yours another id or version"
+                )
+    return found
 
 
 @cache
@@ -180,8 +255,11 @@ def _literals(path: Path) -> dict[str, Any]:
         if isinstance(target, ast.Name)
     }
     bases: dict[str, Any] = {}
-    for base in ast.literal_eval(assigned.pop("_base_", ast.List([]))):
-        bases = _merge(bases, _literals((path.parent / base).resolve()))
+    stated = ast.literal_eval(assigned.pop("_base_", ast.List([])))
+    for base in [stated] if isinstance(stated, str) else stated:
+        below = base.removeprefix(OURS)
+        found = ((path.parent if below == base else CONFIGS) / below).resolve()
+        bases = _merge(bases, _literals(found) if found.is_file() else {})
     values = {}
     for name, node in assigned.items():
         with suppress(ValueError, KeyError):

@@ -13,7 +13,7 @@ from simmim_bench.data.layouts import data_root, home
 from simmim_bench.data.own import read_dataset
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
-from simmim_bench.plugins import hash_module
+from simmim_bench.plugins import flags, hash_module
 from simmim_bench.records import SCRATCH
 from simmim_bench.suite.matrix import group_cells, step_of
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
@@ -113,7 +113,7 @@ class _Builder:
                 command=_alone(
                     *("convert", given, self._relative(target.parent)),
                     *(["--method", name] if name else []),
-                    *_imported(self.suite.imports),
+                    *flags(self.suite.imports),
                 ),
                 result=self._relative(target.with_suffix(".json")),
                 needs=(),
@@ -162,7 +162,7 @@ class _Builder:
             id="leaderboard",
             command=_alone(
                 *("leaderboard", "build", "--work-dir", self._relative(self.folder)),
-                *_imported(dict.fromkeys(name for stage in stages for name in stage.imports)),
+                *flags(dict.fromkeys(name for stage in stages for name in stage.imports)),
             ),
             result=self._relative(self.folder / "results" / "leaderboard" / "README.md"),
             needs=tuple(stage.id for stage in stages if stage.id.startswith("finetune/")),
@@ -188,7 +188,7 @@ class _Builder:
             *_sized(step.image_size),
             *(["--widen", step.widen] if step.widen else []),
             *(["--cfg-options", *options] if options else []),
-            *_imported(self.suite.imports),
+            *flags(self.suite.imports),
         )
         processes = self.profile.processes(resources)
         return Stage(
@@ -283,7 +283,7 @@ class _Builder:
                 *(["--dataset-name", step.dataset_name] if step.dataset_name else []),
                 *_sized(pretrain.image_size),
                 *(["--cfg-options", *pretrain.options] if pretrain.options else []),
-                *_imported(imports),
+                *flags(imports),
             ),
             result=self._manifest(identifier),
             needs=(*(["data"] if self.suite.is_demo else []), pretrain.id),
@@ -308,7 +308,7 @@ class _Builder:
             id=identifier,
             command=_alone(
                 *("export", source, "--out", self._relative(target)),
-                *_imported(pretrain.imports),
+                *flags(pretrain.imports),
             ),
             result=self._manifest(identifier),
             needs=(pretrain.id,),
@@ -345,11 +345,6 @@ class _Builder:
 
 def _alone(*tool: str) -> tuple[str, ...]:
     return launch.alone(tool)
-
-
-def _imported(modules: Iterable[str]) -> list[str]:
-    """Flags that let a tool import modules of the user."""
-    return [part for name in modules for part in ("--import", name)]
 
 
 def _sized(image_size: int | None) -> list[str]:

@@ -21,7 +21,7 @@ from rich.console import Console
 from simmim_bench import launch
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, check_output_folder, read_json
-from simmim_bench.plugins import import_modules
+from simmim_bench.plugins import flags, import_modules
 from simmim_bench.suite import report
 from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.cache import check_plan, is_complete
@@ -85,7 +85,7 @@ class Options:
         parts += ["--launcher", self.launcher] if self.launcher != "local" else []
         parts += ["--gpus", str(self.gpus)] if self.gpus is not None else []
         parts += ["--jobs", str(self.jobs)] if self.jobs is not None else []
-        parts += [part for name in self.imports for part in ("--import", name)]
+        parts += flags(self.imports)
         return shlex.join(parts)
 
 

@@ -12,8 +12,6 @@ from pathlib import Path
 from simmim_bench import shipped
 from simmim_bench.errors import BenchError
 
-OURS = "simmim_bench::"
-"""Begin of a base that is one of the package's configs."""
 # Tokens that do not change what a config means.
 _IGNORED = {tokenize.COMMENT, tokenize.NL}
 
@@ -56,7 +54,7 @@ def hash_sources(config: str, *, root: Path) -> dict[str, str]:
                 f"UTF-8 with a plain list of paths as _base_"
             ) from None
         for base in bases:
-            below = base.removeprefix(OURS)
+            below = base.removeprefix(shipped.OURS)
             found = ((path.parent if below == base else shipped.CONFIGS) / below).resolve()
             if not found.is_file():
                 raise BenchError(f"config {name}: its base {base} does not exist")
@@ -111,7 +109,7 @@ def _bases(text: str, name: str) -> list[str]:
             bases = [value] if isinstance(value, str) else value
             if not isinstance(bases, list | tuple) or not all(isinstance(x, str) for x in bases):
                 raise ValueError(f"_base_ is {value!r:.80}")
-            return [base for base in bases if "::" not in base or base.startswith(OURS)]
+            return [base for base in bases if "::" not in base or base.startswith(shipped.OURS)]
     return []
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from simmim_bench.data.content import check_content
 from simmim_bench.data.layouts import check_data
 from simmim_bench.io import check_output_folder
+from simmim_bench.plugins import flags, imported
 from simmim_bench.recipe.any_backbone import check_filled, is_open
 from simmim_bench.recipe.command_line import config_of
 from simmim_bench.records.names import counted
@@ -123,14 +124,14 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
 
 def what_next(run: Run) -> str:
     """Where the results of a finished run are, and the command that takes them."""
-    folder = shlex.quote(str(run.work_dir))
+    folder, own = shlex.quote(str(run.work_dir)), "".join(f" {word}" for word in flags(imported()))
     if run.stage == "pretrain":
         export = shlex.quote(str(run.work_dir / "export"))
-        following = f"simmim-bench export {folder} --out {export}"
+        following = f"simmim-bench export {folder} --out {export}{own}"
     else:
-        following = f"simmim-bench leaderboard build --work-dir {folder}"
+        following = f"simmim-bench leaderboard build --work-dir {folder}{own}"
         if run.protocol and run.protocol["task"] in PREDICTED:
-            following += f", or simmim-bench predict {folder} IMAGES"
+            following += f", or simmim-bench predict {folder} IMAGES{own}"
     return f"the results are in {run.work_dir}; next: {following}"
 
 

@@ -13,6 +13,7 @@ from simmim_bench.data.inspect.labels import Labels
 from simmim_bench.data.inspect.look import Look
 from simmim_bench.data.layouts import LAYOUTS
 from simmim_bench.data.own import CARD, OwnDataset, read_dataset
+from simmim_bench.plugins import flags, imported
 
 VAL_SHARE = 0.2  # of an import without --split
 
@@ -24,6 +25,7 @@ def expected(seen: Look, path: Path) -> Expected:
     name = usual_name(path)
     words = ["simmim-bench", "data", "import", name, "--from", str(path)]
     words += ["--layout", seen.found.kind] if seen.found.also else []
+    words += flags(imported())
     words += ["--channels", str(seen.channels)] if seen.channels else []
     train, val = _parts(seen)
     detects = seen.found.task == "detection"

@@ -34,6 +34,7 @@ from simmim_bench.data.inspect.tables import find_tables
 from simmim_bench.data.pixels import UnreadableImageError
 from simmim_bench.errors import BenchError
 from simmim_bench.io import kind_of
+from simmim_bench.plugins import HINT, Table, caller
 
 IMAGE_SUFFIXES = (*SUFFIXES, *BAND_SUFFIXES)
 ARCHIVES = (".zip", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z", ".rar")
@@ -47,22 +48,27 @@ def recognise(path: Path, layout: str | None = None) -> Found:
 
     Args:
         path: Folder, or one file: an image, a table, a JSON, Parquet or tar file, an LMDB.
-        layout: One of ``KINDS`` if the kind is known; None: find out.
+        layout: One of ``KINDS``, or a layout of a user, if the kind is known; None: find out.
+            Layouts of users are tried first.
 
     Raises:
         BenchError: If there is nothing that could be data, or not what ``layout`` says.
     """
-    if layout is not None and layout not in KINDS:
-        raise BenchError(f"--layout must be one of {', '.join(KINDS)}, got {layout!r}")
+    finders = _FINDERS.all()
+    if layout is not None and layout not in finders:
+        raise BenchError(f"--layout must be one of {', '.join(finders)}, got {layout!r}; {HINT}")
     listing = _list(path)
     if layout is not None:
-        found = FINDERS[layout](listing)
+        found = finders[layout](listing)
         if found is None:
+            what = f" ({KINDS[layout]})" if layout in KINDS else ""
             raise BenchError(
-                f"{path} does not fit --layout {layout} ({KINDS[layout]}); found: "
-                f"{_counted(listing)}"
+                f"{path} does not fit --layout {layout}{what}; found: {_counted(listing)}"
             )
         return replace(found, root=path, listing=listing)
+    for finder in _FINDERS.added().values():
+        if found := finder(listing):
+            return replace(found, root=path, listing=listing)
     fitting = [found for kind in STRONG if (found := FINDERS[kind](listing))]
     fitting = _without_tables(fitting)
     if not fitting:
@@ -206,8 +212,35 @@ FINDERS: dict[str, Callable[[Listing], Found | None]] = {
     "class-folders": find_class_folders,
     "images": find_images,
 }
+_FINDERS = Table("layout of data", FINDERS)
 STRONG = tuple(FINDERS)[:-2]
 """Kinds with files other than images, which decide."""
+
+
+def register_data_layout(name: str, find: Callable[[Listing], Found | None]) -> None:
+    """Let ``inspect`` and ``import`` recognise one more arrangement of files.
+
+    Args:
+        name: Value of ``--layout``.
+        find: From the listing of a folder (``images`` and ``skipped``: paths below ``folder``) to
+            what it holds, or None if it is another layout. ``Found.kind`` is one of ``KINDS`` and
+            says where images and labels are: ``class-folders`` reads ``Split.class_names``,
+            ``masks`` ``Split.label_files``, ``coco`` ``Split.annotations``.
+
+    Raises:
+        BenchError: If the name is taken.
+    """
+
+    def checked(listing: Listing) -> Found | None:
+        found = find(listing)
+        if found is not None and found.kind not in KINDS:
+            raise BenchError(
+                f"the layout of data {name!r} found the kind {found.kind!r}, expected one of "
+                f"{', '.join(KINDS)}; correct its function"
+            )
+        return found
+
+    _FINDERS.add(name, checked, caller())
 
 
 def _without_tables(fitting: list[Found]) -> list[Found]:

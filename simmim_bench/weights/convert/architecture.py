@@ -17,6 +17,7 @@ from typing import Any
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
+from simmim_bench.plugins import Table
 
 State = Mapping[str, Tensor]
 DEFAULT_IMAGE = 224
@@ -91,7 +92,7 @@ def infer_architecture(adapter: str, state: State) -> Architecture:
     Raises:
         BenchError: If a tensor that shows a size is missing or has an impossible shape.
     """
-    return _INFER[adapter](state)
+    return INFER.all()[adapter](state)
 
 
 def square_side(rows: int, what: str) -> int:
@@ -371,11 +372,15 @@ def _convnext(state: State) -> Architecture:
     )
 
 
-_INFER: dict[str, Callable[[State], Architecture]] = {
-    "swin": _swin,
-    "vit": _vit,
-    "plain_vit": _plain_vit,
-    "swinv2": _swinv2,
-    "resnet": _resnet,
-    "convnext": _convnext,
-}
+INFER: Table[Callable[[State], Architecture]] = Table(
+    "function from weights to a config, of the adapter",
+    {
+        "swin": _swin,
+        "vit": _vit,
+        "plain_vit": _plain_vit,
+        "swinv2": _swinv2,
+        "resnet": _resnet,
+        "convnext": _convnext,
+    },
+)
+"""Functions from weights, under our keys, to their architecture, by name of the adapter."""

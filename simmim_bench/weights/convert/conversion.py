@@ -14,7 +14,7 @@ from simmim_bench.backbones.base import Resized
 from simmim_bench.errors import BenchError
 from simmim_bench.weights.convert.architecture import Architecture
 from simmim_bench.weights.convert.fit import fit_positions, with_sizes
-from simmim_bench.weights.convert.layouts import LAYOUTS, WITHOUT_PACKAGE, Layout, target_layout
+from simmim_bench.weights.convert.layouts import LAYOUTS, PACKAGES, Layout, target_layout
 from simmim_bench.weights.convert.libraries import own_backbone
 from simmim_bench.weights.convert.plain import Plain, unwrap
 from simmim_bench.weights.convert.sniff import Sniffed, check_whole, recognise
@@ -261,15 +261,15 @@ def _sides(
     adapter = found.architecture.adapter
     source, target, names = found.layout, layout, [found.layout.library, layout.library]
     own, timm = LAYOUTS["simmim_bench pretraining"], LAYOUTS["timm"]
-    if source.library in WITHOUT_PACKAGE:
-        source = own if target.library == "timm" else timm
+    if source.library not in PACKAGES:
+        source = own if target.library == "timm" or not timm.has(adapter) else timm
         names[0] = f"{source.library} in place of {names[0]}"
     elif source.library == "transformers":
         source = LAYOUTS["transformers model"]
     if target.library == "transformers":
         target = LAYOUTS["transformers model"]
-    if target.library in WITHOUT_PACKAGE:
-        target = own if source.library == "timm" else timm
+    if target.library not in PACKAGES:
+        target = own if source.library == "timm" or not timm.has(adapter) else timm
         names[1] = f"{target.library} in place of {names[1]}"
     left = Side(source.library, names[0], _inside(ours, source, adapter), found.architecture)
     _, unsupported = write_layout(ours, target, adapter)

@@ -8,9 +8,14 @@ library in ``libraries``; this file stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
 
+from simmim_bench.errors import BenchError
+from simmim_bench.plugins import Table, caller
+from simmim_bench.weights.convert.architecture import INFER, Architecture, State
 from simmim_bench.weights.convert.keymaps import (
     ALGORITHM_RULES,
     CLASSIFIER_RULES,
@@ -45,8 +50,10 @@ TARGETS = (
     "mmdet",
     "transformers",
 )
-WITHOUT_PACKAGE = ("simmim", "facebookresearch", "MAE", "MoCo v3", "DINOv2", "lightly")
-"""Libraries that cannot be installed; another library replaces them when both sides are run."""
+PACKAGES = ("simmim_bench", "mmpretrain", "timm", "torchvision", "mmdet", "transformers")
+"""Libraries that can be installed; one of them replaces any other when both sides are run."""
+OWN_KEYS: tuple[Rule, ...] = (("", ""),)
+"""Rules of our own layouts for backbones of users, whose keys stay as they are."""
 
 _OTHER_NORMS: Reasons = (
     (r"backbone\.norm[0-2]\..*", "output norm of an earlier stage, which only dense tasks have"),
@@ -73,7 +80,7 @@ class Layout:
 
     Args:
         name: Shown in reports.
-        library: One of ``TARGETS``.
+        library: One of ``TARGETS``, or any other name of who writes such files.
         backbone: Rules by adapter, without ``prefix`` and without our ``backbone.``.
         wrapper: Top-level key of the state dict; None if the file is the state dict.
         prefix: In front of the backbone's keys.
@@ -105,9 +112,13 @@ class Layout:
     split: bool = False
     linear_pointwise: bool = False
 
+    def has(self, adapter: str) -> bool:
+        """Whether it has such backbones; ours have those of all adapters."""
+        return adapter in self.backbone or self.library == "simmim_bench"
+
     def key_map(self, adapter: str) -> KeyMap:
         """All rules for a file with this adapter's backbone."""
-        inside = self.backbone[adapter]
+        inside = self.backbone.get(adapter, OWN_KEYS)
         rules = tuple((f"{self.prefix}{a}", f"backbone.{b}") for a, b in inside)
         return KeyMap((*self.beside_by_adapter.get(adapter, ()), *self.beside, *rules))
 
@@ -306,6 +317,50 @@ LAYOUTS: dict[str, Layout] = {
     )
 }
 """By name; among layouts that fit equally well the first is taken."""
+
+
+_ALL = Table("layout of checkpoints", LAYOUTS)
+
+
+def layouts() -> Mapping[str, Layout]:
+    """All layouts by name: ours, then those of users."""
+    return _ALL.all()
+
+
+def register_checkpoint_layout(
+    layout: Layout, configs: Mapping[str, Callable[[State], dict[str, Any]]] | None = None
+) -> Layout:
+    """Let files of one more layout be read: by ``convert``, ``--pretrained``, ``--init``, suites.
+
+    A file is recognised by its keys; it is data, and nothing in it is executed.
+
+    Args:
+        layout: How its keys are translated to those of our backbones.
+        configs: For each backbone that is not one of the package: adapter to a function from
+            the weights, under the backbone's own keys, to the config that builds it.
+
+    Returns:
+        The layout.
+
+    Raises:
+        BenchError: If the name is taken, or the config of an adapter cannot be known.
+    """
+    for adapter, function in (configs or {}).items():
+        INFER.add(adapter, partial(_architecture, adapter, function), caller())
+    for adapter in layout.backbone:
+        if adapter not in INFER:
+            raise BenchError(
+                f"the layout {layout.name!r} has rules for the adapter {adapter!r}, whose config "
+                f"is not known from weights; give configs={{{adapter!r}: FUNCTION}}"
+            )
+    _ALL.add(layout.name, layout, caller())
+    return layout
+
+
+def _architecture(
+    adapter: str, function: Callable[[State], dict[str, Any]], state: State
+) -> Architecture:
+    return Architecture(adapter, function(state))
 
 
 def target_layout(library: str, adapter: str, beside: Collection[str]) -> Layout:

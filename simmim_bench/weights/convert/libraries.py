@@ -16,7 +16,7 @@ from torchvision.models.vision_transformer import VisionTransformer
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.weights.convert.architecture import RESNET_BLOCKS, Architecture
-from simmim_bench.weights.convert.layouts import WITHOUT_PACKAGE
+from simmim_bench.weights.convert.layouts import PACKAGES
 from simmim_bench.weights.convert.runnable import Runnable
 from simmim_bench.weights.convert.transformers_model import transformers_backbone
 from simmim_bench.weights.strict import compare_with_model
@@ -68,7 +68,7 @@ def build_runnable(
     Raises:
         RuntimeError: If the weights do not fit the library's class, every key.
     """
-    if library in WITHOUT_PACKAGE:
+    if library not in PACKAGES:
         return None
     if library == "transformers":
         return transformers_backbone(architecture, state)

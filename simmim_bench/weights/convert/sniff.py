@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
+from simmim_bench.plugins import HINT
 from simmim_bench.weights.convert import config_own, config_transformers
 from simmim_bench.weights.convert.architecture import (
     Architecture,
@@ -16,7 +17,7 @@ from simmim_bench.weights.convert.architecture import (
     infer_architecture,
     with_heads,
 )
-from simmim_bench.weights.convert.layouts import LAYOUTS, Layout
+from simmim_bench.weights.convert.layouts import Layout, layouts
 from simmim_bench.weights.convert.libraries import own_backbone
 from simmim_bench.weights.convert.plain import Plain, readings
 from simmim_bench.weights.convert.translate import (
@@ -105,7 +106,7 @@ def sniff(
     """
     readings = [
         (layout, adapter, read_layout(state, layout, adapter))
-        for layout in LAYOUTS.values()
+        for layout in layouts().values()
         for adapter in layout.backbone
     ]
     readings = [entry for entry in readings if entry[2].backbone]
@@ -113,7 +114,7 @@ def sniff(
     if fewest > (1 - KNOWN_SHARE) * len(state):
         raise BenchError(
             f"unknown checkpoint layout (first keys: {', '.join(list(state)[:3])}); supported: "
-            f"{', '.join(LAYOUTS)}"
+            f"{', '.join(layouts())}; {HINT}"
         )
     close = [entry for entry in readings if len(entry[2].unknown) <= fewest + CLOSE]
     fitted, errors, built = [], [], _Built(said)

@@ -86,7 +86,7 @@ def write_layout(
     Raises:
         BenchError: If the layout has no rules for the adapter, or none for a key of the backbone.
     """
-    if adapter not in layout.backbone:
+    if not layout.has(adapter):
         raise BenchError(
             f"--to {layout.library} does not support a {adapter} backbone, only "
             f"{', '.join(layout.backbone)}; choose another --to"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from simmim_bench.backbones.base import COLOURS
 from simmim_bench.errors import BenchError
 from simmim_bench.weights.convert.architecture import Architecture
 from simmim_bench.weights.convert.libraries import build_runnable
@@ -64,7 +65,7 @@ def verify(source: Side, target: Side) -> Verification:
                 False, None, f"not run: {side.library} is not installed or lacks this class"
             )
         sides.append(built)
-    size, channels = architecture.image_size, architecture.config["in_channels"]
+    size, channels = architecture.image_size, architecture.config.get("in_channels", COLOURS)
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(1, channels, size, size, generator=generator)
     expected, found = (side.features(images) for side in sides)
