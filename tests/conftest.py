@@ -83,45 +83,9 @@ def equal(record_property):
 def save_pretraining(tmp_path):
     """Function that writes a pretraining checkpoint of a backbone config, as mmengine does."""
 
-    def save(backbone, *, state=None, name="epoch_2.pth", epochs=2, seed=0, kind="full"):
-        import torch
-        from mmengine.config import Config
-        from mmengine.logging import HistoryBuffer
+    def save(backbone, *, name="epoch_2.pth", **options):
+        from simmim_bench import testing
 
-        from simmim_bench.registry import MODELS
-
-        model = {
-            "type": "simmim_bench.SimMIM",
-            "backbone": backbone,
-            "decoder": {"type": "simmim_bench.LinearDecoder"},
-            "loss": {"type": "simmim_bench.MaskedL1Loss"},
-        }
-        if state is None:
-            torch.manual_seed(seed)
-            built = MODELS.build(model)
-            built.init_weights()
-            state = built.state_dict()
-        config = Config(
-            {
-                "default_scope": "mmpretrain",
-                "model": model,
-                "train_cfg": {"type": "EpochBasedTrainLoop", "max_epochs": epochs},
-                "pretraining": {
-                    "method": "simmim",
-                    "backbone": "tiny",
-                    "dataset": "none",
-                    "epochs": epochs,
-                    "image_size": 64,
-                },
-            }
-        )
-        path = tmp_path / "run" / name
-        path.parent.mkdir(exist_ok=True)
-        meta = {"cfg": config.pretty_text, "epoch": 2, "iter": 8, "seed": seed}
-        hub = {"log_scalars": {"train/loss": HistoryBuffer([1.0], [1])}}
-        run = {"kind": kind, "method": "simmim", "seed": seed}
-        content = {"meta": meta, "message_hub": hub, "simmim_bench": {"run": run}}
-        torch.save({**content, "state_dict": state}, path)
-        return path
+        return testing.save_pretraining(tmp_path / "run" / name, backbone, **options)
 
     return save

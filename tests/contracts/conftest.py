@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contracts.contract")
+pytest.register_assert_rewrite("tests.contracts.contract", "simmim_bench.testing")
