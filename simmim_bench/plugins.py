@@ -40,9 +40,9 @@ ERRORS = (Exception, SystemExit)
 _noted: list[str] = []
 
 
-def note(what: str) -> None:
-    """Say that something of a user was registered; every ``register_*`` function calls it."""
-    _noted.append(what)
+def note(module: str) -> None:
+    """Say that a module of a user registered something; every ``register_*`` function calls it."""
+    _noted.append(module)
 
 
 class Table(Generic[T]):
@@ -71,7 +71,7 @@ class Table(Generic[T]):
                 f"name"
             )
         self._parts[name] = part
-        note(f"{self._what} {name}")
+        note(module)
 
     def __contains__(self, name: str) -> bool:
         return name in self._parts or name in self.all()
@@ -107,9 +107,9 @@ def import_modules(names: Iterable[str], *, given: str = "--import") -> None:
             registers a name that exists.
     """
     for name in names:
-        fresh, before = name not in sys.modules, _registered()
+        known, before = name in imported(), _registered()
         import_module(name, given=given)
-        if fresh and _registered() == before and not _has_registered(name):
+        if not known and _registered() == before and not _has_registered(name):
             raise BenchError(
                 f"{given} {name}: the module registers nothing; put a decorator such as "
                 f'@MASKS.register_module("NAME") above your class (docs/own-method.md)'
@@ -118,7 +118,7 @@ def import_modules(names: Iterable[str], *, given: str = "--import") -> None:
 
 def import_module(name: str, *, given: str) -> ModuleType:
     """Import one module; it need not register anything. See ``import_modules``."""
-    if not DOTTED.fullmatch(name):
+    if not DOTTED.fullmatch(name) or name.endswith(".py"):
         raise BenchError(
             f"{given} takes the dotted name of a module, such as my_package.methods, got {name!r}; "
             f"run the command in the folder that holds the module, or install it with pip"
@@ -257,8 +257,9 @@ def _registered() -> int:
 
 
 def _has_registered(name: str) -> bool:
-    """Whether a class of the package of ``name`` is in a registry."""
-    return any(_top(each) == name.partition(".")[0] for each in _classes())
+    """Whether the package of ``name`` has registered something."""
+    tops = {_top(each) for each in _classes()} | {each.partition(".")[0] for each in _noted}
+    return name.partition(".")[0] in tops
 
 
 def _classes() -> Iterator[object]:
@@ -266,7 +267,8 @@ def _classes() -> Iterator[object]:
     for library in LIBRARIES:
         module = sys.modules.get(f"{library}.registry")
         for value in list(vars(module).values()) if module else ():
-            yield from getattr(value, "module_dict", {}).values()
+            known = getattr(value, "module_dict", None)
+            yield from known.values() if isinstance(known, dict) else ()
 
 
 def _top(item: object) -> str:

@@ -234,7 +234,7 @@ def register_adapter(adapter: _Adapter) -> _Adapter:
             )
     _REGISTERED[adapter.backbone_type] = adapter
     if not adapter.__module__.startswith(f"{__package__}."):
-        note(f"adapter {adapter.name}")
+        note(adapter.__module__)
     return adapter
 
 

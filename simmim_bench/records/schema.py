@@ -18,6 +18,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from simmim_bench.errors import BenchError
+from simmim_bench.plugins import HINT
 from simmim_bench.io import LARGEST, parse_json, read_bytes
 from simmim_bench.records.names import checked_name
 
@@ -110,7 +111,9 @@ def validate(model: type[Model], value: Any, *, source: str, remedy: str) -> Mod
     try:
         return model.model_validate(model.upgrade(value))
     except ValidationError as error:
-        raise BenchError(f"{source}: {_first_problem(error)}; {remedy}") from error
+        problem = _first_problem(error)
+        end = "" if problem.endswith(HINT) else f"; {remedy}"  # a part of a user's module
+        raise BenchError(f"{source}: {problem}{end}") from error
     except ValueError as error:
         raise BenchError(f"{source}: {error}; {remedy}") from error
 

@@ -151,7 +151,11 @@ class AdapterContract(ABC):
         adapter = model.adapter
         ids = {name: adapter.layer_id(name) for name, _ in model.backbone.named_parameters()}
         last = adapter.num_layers - self.ends_with_blocks
-        assert set(ids.values()) == set(range(last)), f"layers are {sorted(set(ids.values()))}"
+        found = sorted(set(ids.values()))
+        assert found == list(range(last)), (
+            f"layers are {found}, expected 0 to {last - 1}; set ends_with_blocks = True in the "
+            f"test if no parameter comes after the last block"
+        )
         _, stem = self.stem(model.backbone)
         at_stem = {name: ids[name] for name in ids if name.startswith(stem)}
         assert at_stem, f"no parameter starts with {stem!r}"

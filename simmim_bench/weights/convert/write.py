@@ -14,6 +14,7 @@ from typing import Any
 from simmim_bench.backbones import adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
+from simmim_bench.plugins import flags, imported
 from simmim_bench.records.names import checked_name
 from simmim_bench.weights.address import parse_address
 from simmim_bench.weights.card import save_backbone
@@ -185,7 +186,8 @@ def convert_file(
     sys.stdout.write(conversion.report.table())
     sys.stdout.write(f"wrote {destination} and {report_path(destination).name}\n")
     if conversion.layout.library == "simmim_bench":
-        sys.stdout.write(f"next: simmim-bench evaluate {shlex.quote(str(destination))}\n")
+        command = ["simmim-bench", "evaluate", str(destination), *flags(imported())]
+        sys.stdout.write(f"next: {shlex.join(command)}\n")
 
 
 def named(name: str, flag: str) -> str:
