@@ -93,6 +93,12 @@ def caller() -> str:
     return str(sys._getframe(2).f_globals.get("__name__", "a module"))
 
 
+def with_hint(message: str) -> str:
+    """A message about an unknown name, with the flag that may help."""
+    hint = f" {HINT[0].upper()}{HINT[1:]}" if message.endswith("?") else f"; {HINT}"
+    return message + hint
+
+
 def import_modules(names: Iterable[str], *, given: str = "--import") -> None:
     """Import modules that the user named, here and in all processes that this one starts.
 

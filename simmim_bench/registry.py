@@ -21,7 +21,7 @@ from mmengine import registry as roots
 from mmengine.registry import Registry
 
 from simmim_bench.errors import BenchError
-from simmim_bench.plugins import HINT, load_plugins
+from simmim_bench.plugins import load_plugins, with_hint
 
 SCOPE = "simmim_bench"
 
@@ -49,7 +49,7 @@ class NearNameRegistry(Registry):
         found = super().get(key)
         if found is None:
             what = unknown_name(key, sorted(self.module_dict), f"{self.scope} {self.name}")
-            raise KeyError(f"{what}; {HINT}")
+            raise KeyError(with_hint(what))
         return found
 
     def import_from_location(self) -> None:

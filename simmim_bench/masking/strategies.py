@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from simmim_bench.masking.base import MaskStrategy
-from simmim_bench.plugins import HINT
+from simmim_bench.plugins import with_hint
 from simmim_bench.registry import MASKS, unknown_name
 
 
@@ -25,7 +25,7 @@ def build_strategy(name: str, **options: Any) -> MaskStrategy:
     known = strategies()
     if name not in known:
         what = unknown_name(name, sorted(known), "masking strategy")
-        raise ValueError(f"{what}; {HINT}")
+        raise ValueError(with_hint(what))
     try:
         return known[name](**options)
     except TypeError as error:

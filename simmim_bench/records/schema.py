@@ -18,8 +18,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from simmim_bench.errors import BenchError
-from simmim_bench.plugins import HINT
 from simmim_bench.io import LARGEST, parse_json, read_bytes
+from simmim_bench.plugins import HINT
 from simmim_bench.records.names import checked_name
 
 CURRENT = 4
