@@ -76,7 +76,6 @@ def load_config(
     except (Exception, SystemExit) as error:
         reason = str(error) or type(error).__name__
         raise BenchError(f"config {path} cannot be read: {reason}") from error
-    shipped.forget_scope(cfg._cfg_dict)
     import_custom(cfg.get("custom_imports"), path)
     if first is not None:
         first(cfg)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from pathlib import Path, PurePath
-from typing import Any
 
 HOME = (Path(__file__).parent / ".mim" / "configs").resolve().parent
 """Folder with ``configs/``, ``tools/`` and ``results/published/``: the checkout, or ``.mim``."""
@@ -69,21 +68,6 @@ def near(given: str, *, folder: str = "", suffix: str = ".py") -> str:
     if found:
         return f"did you mean {' or '.join(found)}?"
     return f"the configs of the package are in {CONFIGS / folder}"
-
-
-def forget_scope(node: Any) -> None:
-    """Remove, from a config, the scope that mmengine notes for ``simmim_bench::`` bases.
-
-    The package's configs name one of the libraries as ``default_scope``.
-    """
-    if isinstance(node, (list, tuple)):
-        for each in node:
-            forget_scope(each)
-    elif isinstance(node, dict):
-        if node.get("_scope_") == "simmim_bench":
-            del node["_scope_"]
-        for each in node.values():
-            forget_scope(each)
 
 
 def _listed(folder: Path, suffix: str) -> list[Path]:
