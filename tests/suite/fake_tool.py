@@ -111,6 +111,10 @@ def convert(given, target, *_):
 
 def main():
     tool, arguments = sys.argv[1], sys.argv[2:]
+    while "--import" in arguments:
+        place = arguments.index("--import")
+        note(f"{tool} imports {arguments[place + 1]}")
+        del arguments[place : place + 2]
     if tool == "train":
         train(arguments)
     elif tool == "export":
