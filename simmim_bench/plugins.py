@@ -191,11 +191,11 @@ def load_plugins() -> None:
         import_module(name, given="--import")
     for entry in sorted(metadata.entry_points(group=GROUP)):
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package"
-        given = f"{package} has the entry point {GROUP}"
+        given = f"entry point {entry.name!r} of {package}:"
         try:
             import_modules([entry.module], given=given)
         except BenchError as error:
-            raise BenchError(f"{error} (or uninstall {package})") from error
+            raise BenchError(f"{error}, or uninstall {package}") from error
 
 
 def hash_module(name: str) -> str:

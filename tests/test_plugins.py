@@ -178,8 +178,8 @@ def test_an_installed_package_is_imported_at_the_first_look_up(tmp_path, monkeyp
     broken = subprocess.run(
         [sys.executable, "-P", "-c", SHOW], capture_output=True, text=True, check=False
     )
-    assert "own_plugin 1.0 has the entry point simmim_bench.plugins own_plugin: " in broken.stderr
-    assert "(or uninstall own_plugin 1.0)" in broken.stderr
+    assert "entry point 'mine' of own_plugin 1.0: own_plugin: the module" in broken.stderr
+    assert "; correct it, or uninstall own_plugin 1.0" in broken.stderr
 
 
 LOADER = """
