@@ -97,6 +97,7 @@ class Levels:
         self.strides: list[int] = list(card["levels"]["strides"])
         self.channels: list[int] = list(card["levels"]["channels"])
         self.any_size: dict[str, Any] = dict(card.get("any_size", {}))
+        self.chooses: bool = card.get("chooses_levels", True)
         self.blocks: int = card["architecture"].get("num_layers", len(self.strides))
         self.backbone = backbone_name(card)
 
@@ -250,7 +251,15 @@ def _timm(task: _Task) -> dict[str, Any]:
 
 
 def _any_options(task: _Task) -> dict[str, Any]:
-    return {"out_indices": tuple(task.indices())}
+    """A class of a user may return one map, always."""
+    if task.levels.chooses:
+        return {"out_indices": tuple(task.indices())}
+    if task.indices() == [task.levels.last]:
+        return {}
+    raise BenchError(
+        f"the recipe reads several levels of the backbone, and the class {task.config['type']} has "
+        f"no argument out_indices to choose them; add it, or leave out this task"
+    )
 
 
 _OPTIONS: dict[str, Callable[[_Task], dict[str, Any]]] = {

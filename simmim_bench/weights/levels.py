@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ def read_backbone(weights: Path) -> dict[str, Any]:
     """The card of an exported backbone for ``recipe.any_backbone``; the backbone is built once.
 
     Its ``backbone_config`` names registered classes only. ``levels`` are those of the class, also
-    for cards of earlier versions, and ``any_size`` are the options with which it takes images of
-    any size.
+    for cards of earlier versions, ``any_size`` are the options with which it takes images of any
+    size, and ``chooses_levels`` says whether the class has an argument ``out_indices``.
 
     Args:
         weights: ``backbone.pth``, with its card beside it.
@@ -29,6 +30,8 @@ def read_backbone(weights: Path) -> dict[str, Any]:
     stated: dict[str, Any] = {"source": path, "entry": "backbone_config", "scope": SCOPE}
     config = check_config(card["backbone_config"], **stated)
     adapter = adapter_for(build_from_file(config, **stated))
+    arguments = inspect.signature(type(adapter.backbone).__init__).parameters.values()
+    chooses = any(each.name == "out_indices" or each.kind == each.VAR_KEYWORD for each in arguments)
     return {
         **card,
         "backbone_config": config,
@@ -37,4 +40,5 @@ def read_backbone(weights: Path) -> dict[str, Any]:
             "channels": list(adapter.levels.channels),
         },
         "any_size": adapter.any_size_options(),
+        "chooses_levels": chooses,
     }

@@ -49,6 +49,11 @@ def test_a_backbone_is_pretrained_exported_fine_tuned_tested_and_looked_at(lab):
     predict = ["predict", "out/digits", lab.images, "--out", "out/predicted"]
     assert REFUSED in lab(*predict, code=2)
     lab(*predict, "--import", "my_backbone")
+    plan = ["evaluate", weights, "--dry-run", "--import", "my_backbone", "--tasks"]
+    lab(*plan, "knn", "--out", "out/knn")
+    assert "imports:\n- my_backbone\n" in (lab.folder / "out" / "knn" / "suite.yaml").read_text()
+    said = lab(*plan, "segmentation", "--out", "out/maps", code=2)
+    assert "the class simmim_bench.TinyNet has no argument out_indices" in said
 
 
 def test_a_mask_and_other_parts_train(lab):

@@ -70,6 +70,14 @@ def test_the_suite_has_every_run_once(weights, tmp_path):
     assert all(stage.problem == "" for stage in plan.stages)
 
 
+def test_the_suite_imports_the_modules_of_the_command(weights, tmp_path, monkeypatch):
+    entries, jobs = find_entries([weights("mine")]), find_jobs(["knn"], [])
+    assert load_suite(write(tmp_path / "out", entries, jobs)).imports == []
+    monkeypatch.setenv("SIMMIM_BENCH_IMPORTS", "my_backbone,my_package.masks")
+    suite = load_suite(write(tmp_path / "other", entries, jobs))
+    assert suite.imports == ["my_backbone", "my_package.masks"]
+
+
 def test_writing_again_keeps_what_was_edited(weights, tmp_path):
     entries, jobs = find_entries([weights("mine")]), find_jobs(["knn"], [])
     path = write(tmp_path / "out", entries, jobs)

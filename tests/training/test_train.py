@@ -53,7 +53,7 @@ def test_the_class_of_the_model_says_whether_reconstructions_are_shown(hooks, mo
     assert "ReconstructionHook" not in hooks(PRETRAIN, *toy)
 
 
-def test_a_run_ends_with_the_command_that_takes_its_results(command_line):
+def test_a_run_ends_with_the_command_that_takes_its_results(command_line, monkeypatch):
     _, run = command_line(PRETRAIN, "--work-dir", "my runs/1")
     assert what_next(run) == (
         "the results are in my runs/1; next: simmim-bench export 'my runs/1' --out "
@@ -63,4 +63,9 @@ def test_a_run_ends_with_the_command_that_takes_its_results(command_line):
     assert what_next(run) == (
         "the results are in runs/2; next: simmim-bench leaderboard build --work-dir runs/2, or "
         "simmim-bench predict runs/2 IMAGES"
+    )
+    monkeypatch.setenv("SIMMIM_BENCH_IMPORTS", "my_masks")
+    assert what_next(run).endswith(
+        "--work-dir runs/2 --import my_masks, or simmim-bench predict runs/2 IMAGES "
+        "--import my_masks"
     )
