@@ -56,7 +56,8 @@ def recognise(path: Path, layout: str | None = None) -> Found:
     """
     finders = _FINDERS.all()
     if layout is not None and layout not in finders:
-        raise BenchError(f"--layout must be one of {', '.join(finders)}, got {layout!r}; {HINT}")
+        known = ", ".join([*KINDS, *_FINDERS.added()])
+        raise BenchError(f"--layout must be one of {known}, got {layout!r}; {HINT}")
     listing = _list(path)
     if layout is not None:
         found = finders[layout](listing)

@@ -319,7 +319,7 @@ def test_the_command_ends_with_commands_to_train(tmp_path):
     [
         (("--split", "1.5"), "above 0, at most 1"),
         (("--layout", "coco"), "does not fit --layout coco (COCO: JSON with"),
-        (("--layout", "other"), "invalid choice"),
+        (("--layout", "other"), "--layout must be one of images, class-folders"),
     ],
 )
 def test_the_command_refuses_what_it_cannot_do(words, message, tmp_path):
