@@ -108,7 +108,11 @@ def _wait_for_tool(process: subprocess.Popen[bytes]) -> None:
 
 
 def _tools(family: list[psutil.Process]) -> list[psutil.Process]:
-    return [one for one in family if any(word.startswith("tools/") for word in _command_line(one))]
+    marks = {
+        "simmim_bench",
+        "tools/fake_tool.py",
+    }
+    return [one for one in family if marks & set(_command_line(one))]
 
 
 def _kill(process: subprocess.Popen[bytes], target: str, draw: random.Random) -> int:

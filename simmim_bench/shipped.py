@@ -53,16 +53,16 @@ def is_shipped(path: Path) -> bool:
     return CONFIGS in path.resolve().parents
 
 
-def near(given: str, *, folder: str = "", suffix: str = ".py") -> str:
+def near(given: str, *, base: Path | None = None, folder: str = "", suffix: str = ".py") -> str:
     """End of a message about a config or suite that does not exist: similar names.
 
     Args:
         given: As the user wrote it.
+        base: Folder whose ``configs/`` is looked at first, the current one by default.
         folder: Below ``configs/``, where such files lie.
         suffix: Of such files.
     """
-    mine = [path.as_posix() for path in Path().glob(f"configs/**/*{suffix}")]
-    ours = [path.relative_to(HOME).as_posix() for path in _listed(CONFIGS / folder, suffix)]
+    mine, ours = _listed(base or Path(), "", suffix), _listed(HOME, folder, suffix)
     known = list(dict.fromkeys(name for name in (*mine, *ours) if PARTS not in name.split("/")))
     found = _similar(given.removesuffix(suffix), known, suffix)
     if found:
@@ -70,8 +70,9 @@ def near(given: str, *, folder: str = "", suffix: str = ".py") -> str:
     return f"the configs of the package are in {CONFIGS / folder}"
 
 
-def _listed(folder: Path, suffix: str) -> list[Path]:
-    return sorted(folder.rglob(f"*{suffix}"))
+def _listed(home: Path, folder: str, suffix: str) -> list[str]:
+    found = sorted((home / "configs" / folder).rglob(f"*{suffix}"))
+    return [path.relative_to(home).as_posix() for path in found]
 
 
 def _similar(given: str, known: Sequence[str], suffix: str) -> list[str]:

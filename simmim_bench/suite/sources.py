@@ -34,7 +34,7 @@ def hash_sources(config: str, *, root: Path) -> dict[str, str]:
     """
     found = shipped.find(config, base=root)
     if not found.is_file():
-        raise BenchError(f"config {config} does not exist; {shipped.near(config)}")
+        raise BenchError(f"config {config} does not exist; {shipped.near(config, base=root)}")
     hashes: dict[str, str] = {}
     waiting = [found.resolve()]
     while waiting:

@@ -26,7 +26,7 @@ from tests.records.conftest import make_record, make_simmim  # noqa: F401  (fixt
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-FAKE, RUN = "tools/fake_tool.py", "tools/suite.py"
+FAKE, RUN = "tools/fake_tool.py", "tools/run_suite.py"
 SUITE = {
     "name": "tiny",
     "kind": "smoke",

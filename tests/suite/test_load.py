@@ -31,7 +31,7 @@ def test_ready_suites_are_valid():
     "path", sorted((ROOT / "configs" / "suites").glob("*.yaml")), ids=lambda path: path.stem
 )
 def test_ready_suites_name_their_schema_and_estimate_every_training(path):
-    assert path.read_text("utf-8").startswith("# yaml-language-server: $schema=../../docs/suite")
+    assert path.read_text("utf-8").startswith("# yaml-language-server: $schema=suite.schema")
     suite = load_suite(path)
     stages = build_plan(suite, root=ROOT, folder=ROOT / "work_dirs" / "x").stages
     trainings = [stage for stage in stages if stage.config]

@@ -7,6 +7,7 @@ from PIL import Image
 
 from simmim_bench.data.own import Images, OwnDataset, write_dataset
 from simmim_bench.errors import BenchError
+from simmim_bench.shipped import SUITE_SCHEMA
 
 CONFIG = """
 protocol = dict(task="{task}")
@@ -128,8 +129,7 @@ def test_a_step_has_its_image_size(own):
 
 
 def test_the_schema_of_suites_knows_the_key():
-    from tests.suite.conftest import ROOT
 
-    schema = json.loads((ROOT / "docs" / "suite.schema.json").read_text())
+    schema = json.loads((SUITE_SCHEMA).read_text())
     assert "data" in schema["properties"]
     assert "data" in schema["$defs"]["Task"]["properties"]
