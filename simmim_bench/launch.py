@@ -18,6 +18,8 @@ from simmim_bench.errors import BenchError
 
 SECONDS_TO_SAVE = "SIMMIM_BENCH_SECONDS_TO_SAVE"
 """Environment variable: how long a run that is asked to end has for its checkpoint."""
+PROGRAM = ("-m", "simmim_bench")
+"""Arguments of Python that run ``simmim-bench``."""
 USAGE = (
     "usage: python -m simmim_bench.launch torchrun GPUS COMMAND ARGUMENTS... | "
     "srun PARTITION JOB_NAME COMMAND ARGUMENTS..."
@@ -69,7 +71,7 @@ def alone(tool: Sequence[str]) -> tuple[str, ...]:
     Args:
         tool: Name of a command of ``simmim-bench``, and its arguments.
     """
-    return (sys.executable, "-P", "-m", "simmim_bench", *tool)
+    return (sys.executable, "-P", *PROGRAM, *tool)
 
 
 def torchrun(
@@ -84,7 +86,7 @@ def torchrun(
     """
     return (
         *(sys.executable, "-P", "-m", "torch.distributed.run", *rendezvous),
-        *(f"--nproc_per_node={processes}", "-m", "simmim_bench", *tool, "--launcher", "pytorch"),
+        *(f"--nproc_per_node={processes}", *PROGRAM, *tool, "--launcher", "pytorch"),
     )
 
 
@@ -101,7 +103,7 @@ def srun(
     """
     return (
         *("srun", f"--ntasks={processes}", f"--cpus-per-task={threads}", "--kill-on-bad-exit=1"),
-        *(*more, sys.executable, "-u", "-P", "-m", "simmim_bench", *tool, "--launcher", "slurm"),
+        *(*more, sys.executable, "-u", "-P", *PROGRAM, *tool, "--launcher", "slurm"),
     )
 
 

@@ -107,7 +107,7 @@ class Project:
 
 def fake_tools() -> Any:
     """Plans made inside run the fake tool."""
-    return mock.patch.object(launch, "alone", lambda tool: (sys.executable, FAKE, *tool))
+    return mock.patch.object(launch, "PROGRAM", (FAKE,))
 
 
 @pytest.fixture

@@ -80,7 +80,7 @@ def test_a_painting_takes_the_whole_pretraining_and_its_overrides(project):
     project.write_suite(tasks={"painting": paint}, baselines=[], pretrain={"simmim": pretrain})
     stage = project.plan().stage("finetune/painting/simmim__net/seed0")
     assert needed(project.plan(), stage.id) == {"data", "pretrain/simmim__net/seed0"}
-    command = parser_of("analyze").parse_args(stage.command[3:])
+    command = parser_of("analyze").parse_args(stage.command[4:])
     assert command.config == "configs/simmim_net.py"
     assert command.run.as_posix() == "work_dirs/tiny/pretrain/simmim__net/seed0"
     assert command.protocol == "configs/paint_net.py"

@@ -106,7 +106,7 @@ def test_weights_from_elsewhere_are_converted_once_for_all_seeds(suite):
     stages = [stage for stage in plan.stages if stage.id.startswith("weights/")]
     assert [stage.id for stage in stages] == ["weights/supervised__resnet18"]
     target = "work_dirs/tiny/weights/supervised__resnet18/converted"
-    assert stages[0].command[2:] == (
+    assert stages[0].command[3:] == (
         "convert", REMOTE, target, "--method", "supervised",
     )  # fmt: skip
     for stage in plan.stages:
