@@ -22,7 +22,7 @@ from simmim_bench.analysis.predict.unlike import (
     misfit,
     warning,
 )
-from simmim_bench.config import ROOT
+from simmim_bench.shipped import HOME as ROOT
 from simmim_bench.data.reading import PLAIN, Reading
 
 CONFIG = "configs/small/cifar10_swin-demo.py"
