@@ -2,9 +2,10 @@
 
 import pytest
 
-from simmim_bench.config import ROOT, load_config
+from simmim_bench.config import load_config
 from simmim_bench.data.layouts import expected_paths
 from simmim_bench.errors import BenchError
+from simmim_bench.shipped import HOME as ROOT
 from simmim_bench.training.mistakes import check_mistakes, config_mistakes
 from simmim_bench.training.process import prepare
 

@@ -22,8 +22,8 @@ from simmim_bench.analysis.predict.unlike import (
     misfit,
     warning,
 )
-from simmim_bench.shipped import HOME as ROOT
 from simmim_bench.data.reading import PLAIN, Reading
+from simmim_bench.shipped import HOME as ROOT
 
 CONFIG = "configs/small/cifar10_swin-demo.py"
 TWELVE_BITS = Reading(4, (0.0, 4095.0))
