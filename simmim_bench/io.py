@@ -95,7 +95,12 @@ def atomic_write_text(path: Path, text: str) -> None:
 
 def atomic_write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON; raises ``ValueError`` for NaN and infinity."""
-    atomic_write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    atomic_write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """Indented JSON, as files have it; raises ``ValueError`` for NaN and infinity."""
+    return json.dumps(value, indent=2, allow_nan=False) + "\n"
 
 
 def cache_home() -> Path:

@@ -47,9 +47,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     command.set_defaults(results=RESULTS)
 
-    command = commands.add_parser("add", parents=[records], help="add record files, all or none")
+    own = argparse.ArgumentParser(add_help=False)
+    own.add_argument(
+        "--config",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="config that states a protocol of your own; it is kept with the records, not run",
+    )
+    command = commands.add_parser(
+        "add", parents=[records, own], help="merge record files and packs, all or none"
+    )
     command.add_argument(
-        "files", type=Path, nargs="+", metavar="FILE", help="record.json of simmim-bench test"
+        "files", type=Path, nargs="+", metavar="FILE", help="pack, or record.json of a test"
+    )
+    command.add_argument(
+        "--dry-run", action="store_true", help="only say what is new, and show own protocols"
+    )
+    command = commands.add_parser(
+        "pack",
+        parents=[records, own],
+        help="write records, their protocols and configs into one file for others",
+    )
+    command.add_argument("out", type=cli.output_file, metavar="FILE", help="output file, a zip")
+    command.add_argument("--as", dest="name", metavar="NAME", help="who the results are from")
+    command.add_argument(
+        "--method", action="append", default=[], metavar="NAME", help="only of this method"
+    )
+    command.add_argument(
+        "--protocol", action="append", default=[], metavar="ID", help="only of this protocol"
     )
     commands.add_parser(
         "check", parents=[records, published], help="validate every record and cited result"

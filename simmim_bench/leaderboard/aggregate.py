@@ -17,7 +17,7 @@ from typing import TypeVar
 from simmim_bench.leaderboard.columns import ColumnKey, columns_of, place_records, tell_apart
 from simmim_bench.records import SCRATCH
 from simmim_bench.records.manifest import CPU, Cost, DataIdentity, Kind, Precision, Pretraining
-from simmim_bench.records.protocols import Protocol
+from simmim_bench.records.protocols import Protocol, is_own
 from simmim_bench.records.record import Provenance, Record
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -102,6 +102,11 @@ class Table:
     columns: dict[ColumnKey, Protocol]
     rows: list[Row]
     superseded: int
+
+    def has_own_protocol(self, key: ColumnKey) -> bool:
+        """Whether runs of a column have a protocol that no config of simmim_bench defines."""
+        measured = (row for row in self.rows if row.provenance.kind == "measured")
+        return is_own(self.columns[key]) and any(key in row.cells for row in measured)
 
 
 def aggregate(records: Iterable[Record]) -> list[Table]:

@@ -14,6 +14,7 @@ from simmim_bench.leaderboard.grid import Page
 from simmim_bench.leaderboard.latex import render_latex
 from simmim_bench.leaderboard.markdown import insert_results, render_markdown
 from simmim_bench.leaderboard.page import make_page
+from simmim_bench.leaderboard.sharing import keep_own
 from simmim_bench.leaderboard.web.page import render_web
 from simmim_bench.leaderboard.web.run_report import renew_reports
 from simmim_bench.records.collect import Collected, collect
@@ -80,6 +81,7 @@ def build(
         )
     out = out or work_dir / "results"
     collected = collect(work_dir, out / "records")
+    keep_own(out / "records")
     lost = keep_pictures(work_dir, out / PICTURES)
     page = render(out, published=published, everything_cited=False, readme=readme)
     lost += renew_reports(work_dir)

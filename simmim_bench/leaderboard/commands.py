@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
+from functools import partial
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
@@ -16,20 +16,18 @@ from simmim_bench.leaderboard.describe import describe_configs
 from simmim_bench.leaderboard.export import export as export_records
 from simmim_bench.leaderboard.export import form_of
 from simmim_bench.leaderboard.page import make_page
+from simmim_bench.leaderboard.sharing import add, describe_origin, pack
 from simmim_bench.leaderboard.terminal import print_page
 from simmim_bench.leaderboard.web.run_report import write_reports
-from simmim_bench.records.protocols import check_known
+from simmim_bench.records.own_protocols import check_protocol, read_own
+from simmim_bench.records.pack import read_kept
 from simmim_bench.records.published import bad_sources, read_published
 from simmim_bench.records.record import Record
-from simmim_bench.records.store import (
-    add_records,
-    bad_files,
-    read_record,
-    read_records,
-    record_path,
-)
+from simmim_bench.records.store import bad_files, read_records, record_path
 
-GIVEN = "give a record.json that simmim-bench test wrote"
+__all__ = [
+    "add", "build", "check", "compare", "export", "pack", "protocols", "report", "schema", "show",
+]  # fmt: skip
 MAX_SHOWN = 20
 """``check`` shows at most this many bad files."""
 
@@ -46,33 +44,32 @@ def build(args: argparse.Namespace) -> list[str]:
     return built.summary().splitlines()
 
 
-def add(args: argparse.Namespace) -> list[str]:
-    """Add record files, if all are valid and agree with the existing records."""
-    made = [(path, read_record(path, remedy=GIVEN)) for path in args.files]
-    for path, record in made:
-        _check_protocol(record, path)
-    return [
-        f"{outcome}: {path} as {record.run_id}"
-        for outcome, (path, record) in zip(add_records(args.records, made), made, strict=True)
-    ]
-
-
 def check(args: argparse.Namespace) -> list[str]:
-    """Validate all records and cited results; list every bad file."""
+    """Validate records, own protocols, packs and cited results; list every bad file."""
+    own = read_own(args.records)
+    packs = read_kept(args.records)
     try:
         records, cited = read_records(args.records), read_published(args.published)
         for record in records:
-            _check_protocol(record, record_path(args.records, record))
+            check_protocol(record, record_path(args.records, record), own)
         check_protocols([*records, *cited])
     except BenchError:
-        bad = [*bad_files(args.records, _check_protocol), *bad_sources(args.published)]
+        check_one = partial(check_protocol, own=own)
+        bad = [*bad_files(args.records, check_one), *bad_sources(args.published)]
         if len(bad) < 2:
             raise
         more = [f"and {len(bad) - MAX_SHOWN} more"] if len(bad) > MAX_SHOWN else []
         where = f"under {args.records} and {args.published}"
         lines = [f"{len(bad)} files {where} are not valid:", *bad[:MAX_SHOWN], *more]
         raise BenchError("\n".join(lines)) from None
-    return [f"{len(records)} records and {len(cited)} cited results are valid"]
+    return [
+        f"{len(records)} records and {len(cited)} cited results are valid",
+        *(f"own protocol: {each.protocol.id}@{each.protocol.version}" for each in own.values()),
+        *(
+            f"added from: {text}"
+            for text in dict.fromkeys(describe_origin(p.origin) for p in packs)
+        ),
+    ]
 
 
 def show(args: argparse.Namespace) -> list[str]:
@@ -115,7 +112,3 @@ def protocols(args: argparse.Namespace) -> list[str]:
 def schema(_args: argparse.Namespace) -> list[str]:
     """Print the JSON Schema of a record."""
     return json.dumps(Record.model_json_schema(), indent=2, sort_keys=True).splitlines()
-
-
-def _check_protocol(record: Record, path: Path) -> None:
-    check_known(record.protocol, path, deviates=bool(record.deviations))

@@ -1,14 +1,18 @@
-"""Comparison of two methods by protocol and metric, with the uncertainty of the difference."""
+"""Comparison of two methods by protocol and metric, with the uncertainty of the difference.
+
+Records that are not compared are counted, each with the reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import Table, aggregate, comparable_cells
-from simmim_bench.leaderboard.columns import label_of
-from simmim_bench.leaderboard.grid import Entry, Grid, Page, Section, show_gain, show_stat
+from simmim_bench.leaderboard.columns import SHORT, label_of
+from simmim_bench.leaderboard.grid import Entry, Grid, Note, Page, Section, show_gain, show_stat
 from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.leaderboard.statistics import SIGNIFICANCE, Difference, difference, holm
 from simmim_bench.records.record import Record
@@ -27,32 +31,98 @@ class _Line:
     ours: str
     theirs: str
     found: Difference
+    used: tuple[Record, ...]
+
+
+MUST_AGREE: tuple[tuple[Callable[[Record], object], Callable[[Record], str]], ...] = (
+    (lambda run: run.backbone, lambda run: f"on {run.backbone}"),
+    (lambda run: run.provenance, lambda run: f"that is {run.provenance.kind}"),
+    (lambda run: run.protocol.id, lambda run: f"under {run.protocol.id}"),
+    (
+        lambda run: run.protocol.version,
+        lambda run: f"under version {run.protocol.version} of {run.protocol.id}",
+    ),
+    (lambda run: run.data and run.data.sha256, lambda run: f"on the same data ({_data(run)})"),
+    (
+        lambda run: run.deviations,
+        lambda run: f"with the same deviations ({'; '.join(run.deviations) or 'none'})",
+    ),
+    (
+        lambda run: run.precision,
+        lambda run: f"in the same precision ({run.precision or 'not stated'})",
+    ),
+    (
+        lambda run: run.config and run.config.sha256,
+        lambda run: f"of the same config ({_config(run)})",
+    ),
+)
+"""What two runs must share to be compared, and how a reason says it; from coarse to fine."""
 
 
 def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
     """Compare the full runs of two methods wherever both ran.
 
-    Only cells of the same backbone, protocol, config and deviations are compared.
+    Only cells of the same backbone, protocol, config and deviations are compared. Notes of the page
+    say how many records are left out and why.
 
     Raises:
-        BenchError: If a method has no record, or the two have nothing in common.
+        BenchError: If a method has no full run, or the two have nothing in common.
     """
-    known = [record for record in records if record.kind == "full"]
-    methods = sorted({record.label for record in known})
+    known = list(records)
+    methods = sorted({record.label for record in known if record.kind == "full"})
     for method in (ours, theirs):
         if method not in methods:
-            raise BenchError(f"no records of method {method!r}; there are: {'; '.join(methods)}")
+            smoke = sum(record.label == method for record in known)
+            only = f" but {smoke} smoke runs" if smoke else ""
+            raise BenchError(
+                f"no records of method {method!r}{only}; there are: {'; '.join(methods)}"
+            )
     both = [record for record in known if record.label in (ours, theirs)]
-    lines = [line for table in aggregate(both) for line in _lines(table, ours, theirs)]
+    full = [record for record in both if record.kind == "full"]
+    lines = [line for table in aggregate(full) for line in _lines(table, ours, theirs)]
+    left_out = list(_left_out(both, {run.run_id for line in lines for run in line.used}))
     if not lines:
         raise BenchError(
             f"{ours} and {theirs} have no runs of the same backbone, protocol and config; run both "
-            f"in one suite"
+            f"in one suite. " + "; ".join(left_out)
         )
-    grid = _grid(lines, ours, theirs)
-    return Page(
-        "Comparison", LEGEND, [Section(f"{ours} and {theirs}", None, [grid], [])], len(both)
+    notes = [Note("", text) for text in left_out]
+    section = Section(f"{ours} and {theirs}", None, [_grid(lines, ours, theirs)], notes)
+    return Page("Comparison", LEGEND, [section], len(full))
+
+
+def _left_out(both: list[Record], used: set[str]) -> Iterator[str]:
+    """A sentence for each method and reason: how many records were not compared."""
+    full = [record for record in both if record.kind == "full"]
+    reasons = Counter(
+        (record.label, _reason(record, [run for run in full if run.label != record.label]))
+        for record in both
+        if record.run_id not in used
     )
+    for (method, reason), number in sorted(reasons.items()):
+        yield f"left out: {number} of {method}, {reason}"
+
+
+def _reason(record: Record, others: list[Record]) -> str:
+    """Why a record was not compared with the full runs of the other method."""
+    if record.kind == "smoke":
+        return "smoke runs, whose results are not meaningful"
+    other = others[0].label
+    for value_of, describe in MUST_AGREE:
+        others = [run for run in others if value_of(run) == value_of(record)]
+        if not others:
+            return f"{other} has no run {describe(record)}"
+    return (
+        "replaced by a newer run of the same seed, or of a config that has fewer seeds than another"
+    )
+
+
+def _data(record: Record) -> str:
+    return f"{record.data.name}, {record.data.sha256[:SHORT]}" if record.data else "not stated"
+
+
+def _config(record: Record) -> str:
+    return f"{record.config.path}, {record.config.sha256[:SHORT]}" if record.config else "none"
 
 
 def _lines(table: Table, ours: str, theirs: str) -> list[_Line]:
@@ -75,7 +145,8 @@ def _lines(table: Table, ours: str, theirs: str) -> list[_Line]:
                     pair = mine.metrics[name], its.metrics[name]
                     shown = show_stat(pair[0]), show_stat(pair[1])
                     label = METRICS.get(name, name)
-                    found.append(_Line(row.backbone, where, label, *shown, difference(*pair)))
+                    used = (*mine.records, *its.records)
+                    found.append(_Line(row.backbone, where, label, *shown, difference(*pair), used))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from simmim_bench.leaderboard.aggregate import TIMES, Row, Stat
+from simmim_bench.leaderboard.aggregate import TIMES, Row, Stat, Table
 from simmim_bench.leaderboard.columns import ColumnKey, label_of
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.records.names import counted
@@ -85,11 +85,12 @@ class Notes:
     """Footnotes of one section; equal notes share a mark.
 
     Args:
-        columns: Protocols of the section, numbered in this order.
+        table: What the section shows; its protocols are numbered in the order of columns.
     """
 
-    def __init__(self, columns: dict[ColumnKey, Protocol]) -> None:
-        self._columns = columns
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._columns = table.columns
         self._symbols: dict[tuple[str, str | None], str] = {}
 
     def number(self, key: ColumnKey) -> str:
@@ -106,7 +107,8 @@ class Notes:
         """All notes: protocols, then the others."""
         for key, protocol in self._columns.items():
             label = label_of(key, self._columns)
-            yield Note(self.number(key), describe_protocol(protocol), label)
+            text = describe_protocol(protocol, own=self._table.has_own_protocol(key))
+            yield Note(self.number(key), text, label)
         for (text, url), mark in self._symbols.items():
             yield Note(mark, text, url=url)
 
@@ -120,8 +122,13 @@ def name_entry(row: Row, notes: Notes) -> Entry:
     return Entry(row.method, mark=notes.symbol(text, origin.url))
 
 
-def describe_protocol(protocol: Protocol) -> str:
-    """One line about a protocol: data, image size, schedule."""
+def describe_protocol(protocol: Protocol, *, own: bool) -> str:
+    """One line about a protocol: data, image size, schedule.
+
+    Args:
+        protocol: Of a column.
+        own: Whether no config of simmim_bench defines it.
+    """
     parts = [f"{protocol.dataset} ({protocol.split})"]
     if protocol.image_size is not None:
         parts.append(show_size(protocol.image_size))
@@ -129,6 +136,8 @@ def describe_protocol(protocol: Protocol) -> str:
         parts.append(counted(protocol.epochs, "epoch"))
     if protocol.iterations is not None:
         parts.append(f"{protocol.iterations:,} iterations".replace(",", " "))
+    if own:
+        parts.append("own protocol, not one of simmim_bench")
     return ", ".join(parts)
 
 

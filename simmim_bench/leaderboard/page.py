@@ -124,7 +124,7 @@ def make_page(
 
 
 def _section(table: Table, heading: str) -> Section:
-    notes = Notes(table.columns)
+    notes = Notes(table)
     grids = [grid for grid in (_results(table, notes), cost_grid(table, notes)) if grid.rows]
     listed = list(notes.listed())
     if table.superseded:

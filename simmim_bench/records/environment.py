@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 import resource
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import simmim_bench
+from simmim_bench.io import without_secrets
 from simmim_bench.records.manifest import CPU, Environment, Precision
 
 PACKAGES = (
@@ -18,6 +20,17 @@ PACKAGES = (
     "onedl-mmdetection", "onedl-mmsegmentation", "onedl-mmpretrain", "simmim_bench",
 )  # fmt: skip
 GIT_TIMEOUT = 20  # seconds; a slow network disk must not delay a run
+REMOTE = re.compile(
+    r"(?:(?:https?|ssh|git)://|(?!file:)(?=[^/]+:))[A-Za-z0-9.-]+(?::|/)[A-Za-z0-9._/~+:-]+"
+)
+"""Address of a repository elsewhere, without a user: ``https://host/a/b``, ``host:a/b``."""
+LONGEST_REMOTE = 300
+STATUS = ("--no-optional-locks", "status", "--porcelain", "--ignore-submodules=all")
+PLAIN_SETTINGS = re.compile(
+    r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode"
+    r"|symlinks)|remote\..*\.(url|pushurl|fetch)|branch\..*|user\.(name|email)|(pull|push)\..*"
+)
+"""What git, GitHub and their users write into a repository; others can name programs to run."""
 
 
 def collect_environment(packages: Iterable[str] = PACKAGES) -> Environment:
@@ -39,6 +52,51 @@ def collect_environment(packages: Iterable[str] = PACKAGES) -> Environment:
         git_dirty=None if changes is None else bool(changes),
         platform=platform.platform(),
     )
+
+
+def git_origin(folder: Path) -> dict[str, Any]:
+    """Remote, commit and state of the git repository of a folder; None for what is unknown.
+
+    Passwords, tokens and users in the address are left out; a remote on this machine is unknown.
+
+    Returns:
+        ``git_remote``, ``git_commit``, ``git_dirty``.
+    """
+    commit = _git(folder, "rev-parse", "--verify", "HEAD")
+    if commit is None:
+        return {"git_remote": None, "git_commit": None, "git_dirty": None}
+    remote = _git(folder, "config", "--get", "remote.origin.url") or ""
+    changes = _git(folder, *STATUS) if _has_plain_settings(folder) else None
+    return {
+        "git_remote": public_remote(remote),
+        "git_commit": commit,
+        "git_dirty": None if changes is None else bool(changes),
+    }
+
+
+def public_remote(address: str) -> str | None:
+    """The address of a remote without user, password and query; None if it is a path.
+
+    ``https://me:token@host/a/b.git`` becomes ``https://host/a/b.git``, ``git@host:a/b`` becomes
+    ``host:a/b``.
+    """
+    plain = re.sub(r"^((?:[a-z+]+://)?)[^/]*@", r"\1", without_secrets(address))
+    plain = re.split(r"[?#]", plain)[0]
+    return plain if REMOTE.fullmatch(plain) and len(plain) <= LONGEST_REMOTE else None
+
+
+def _has_plain_settings(folder: Path) -> bool:
+    """Whether the repository's own configuration can name no program that ``git status`` runs."""
+    listed = _git(folder, "config", "--list", "--includes", "--show-scope", "--null")
+    if listed is None:
+        return False
+    scopes, settings = listed.split("\0")[:-1:2], listed.split("\0")[1::2]
+    own = [
+        setting.partition("\n")[0]
+        for scope, setting in zip(scopes, settings, strict=False)
+        if scope in ("local", "worktree")
+    ]
+    return all(map(PLAIN_SETTINGS.fullmatch, own))
 
 
 def cpu_name() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,10 @@ BY_SIZE = ("_mAP_s", "_mAP_m", "_mAP_l")
 PLAIN = r"[a-z0-9]+([._-][a-z0-9]+)*"
 FIXED = ("task", "metrics", "primary")
 """Fields that must agree even if a run deviates from its protocol, for example in its images."""
+KEEP = (
+    "A protocol of your own is kept by `simmim-bench leaderboard add RECORD --config CONFIG`; a "
+    f"module of yours that calls register_protocols is named with {FLAG}"
+)
 
 _TASKS = Table(
     "task",
@@ -169,7 +173,7 @@ def check_metrics(metrics: dict[str, float], protocol: Protocol) -> None:
         )
 
 
-def check_known(protocol: Protocol, source: Path, *, deviates: bool) -> None:
+def check_known(protocol: Protocol, source: Path | str, *, deviates: bool) -> None:
     """Raise if a measured record's protocol is not what the configs define under its id.
 
     Earlier versions of a protocol are not compared: no config states them any more.
@@ -188,23 +192,45 @@ def check_known(protocol: Protocol, source: Path, *, deviates: bool) -> None:
     defined = known.get(protocol.id)
     if defined is None:
         near = difflib.get_close_matches(protocol.id, sorted(known), n=3)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        hint += f"A module of yours that calls register_protocols is named with {FLAG}"
+        hint = f"did you mean {' or '.join(near)}? {KEEP}" if near else KEEP
         raise BenchError(
             f"{source}: protocol.id is {protocol.id!r}, which no config defines; {hint}"
         )
     if protocol.version > defined.version:
         raise BenchError(
             f"{source}: protocol.version is {protocol.version}, the newest that configs define of "
-            f"{protocol.id} is {defined.version}; update simmim_bench, or correct the run's config"
+            f"{protocol.id} is {defined.version}; update simmim_bench, or give the run's protocol "
+            f"an id of its own"
         )
-    if protocol.version < defined.version:
-        return
+    if protocol.version == defined.version:
+        check_same(protocol, defined, source, deviates=deviates)
+
+
+def check_same(
+    protocol: Protocol,
+    defined: Protocol,
+    source: Path | str,
+    *,
+    deviates: bool,
+    by: str = "configs define",
+) -> None:
+    """Raise if a record's protocol is not the one that is defined under its id and version.
+
+    Args:
+        protocol: As the record states it.
+        defined: As it is defined.
+        source: File of the record, for the error.
+        deviates: Whether the run deviates from its protocol; only ``FIXED`` is compared then.
+        by: What defines it, with a verb, for the error.
+
+    Raises:
+        BenchError: Names the field that differs.
+    """
     for field in FIXED if deviates else tuple(Protocol.model_fields):
         found, expected = getattr(protocol, field), getattr(defined, field)
         if found != expected:
             raise BenchError(
-                f"{source}: protocol.{field} is {found!r}, configs define {expected!r} for "
+                f"{source}: protocol.{field} is {found!r}, {by} {expected!r} for "
                 f"{protocol.id}@{protocol.version}; run with the config unchanged, or give the "
                 f"changed protocol another id or version"
             )
@@ -227,6 +253,17 @@ def all_protocols() -> dict[str, Protocol]:
     return found
 
 
+def registered_configs() -> list[Path]:
+    """Config files below the folders that users registered."""
+    return [path for folder in _FOLDERS.all().values() for path in sorted(folder.rglob("*.py"))]
+
+
+def is_own(protocol: Protocol) -> bool:
+    """Whether no config of simmim_bench defines a protocol with this id."""
+    known = known_protocols()
+    return bool(known) and protocol.id not in known
+
+
 @cache
 def known_protocols(folder: Path = CONFIGS) -> dict[str, Protocol]:
     """Protocols by id, in the version that configs under ``folder`` define now."""
@@ -242,29 +279,61 @@ def known_protocols(folder: Path = CONFIGS) -> dict[str, Protocol]:
 
 @cache
 def _literals(path: Path) -> dict[str, Any]:
-    """Literal values that a config assigns, merged over those of its bases as MMEngine does.
+    """Literal values that a config file assigns, merged over those of its bases."""
+    text = path.read_text("utf-8")
+    places = [base_path(path, base) for base in bases_of(text)]
+    return literals_of(text, [_literals(place) for place in places if place.is_file()])
+
+
+def base_path(path: Path, base: str) -> Path:
+    """File of a ``_base_`` of the config ``path``; one of another package does not exist."""
+    below = base.removeprefix(OURS)
+    return ((path.parent if below == base else CONFIGS) / below).resolve()
+
+
+def bases_of(text: str) -> list[str]:
+    """What a config text lists as ``_base_``.
+
+    Raises:
+        SyntaxError, ValueError, TypeError, RecursionError, MemoryError: If it is not Python, or its
+            bases are not literals.
+    """
+    stated = ast.literal_eval(_assigned(text).get("_base_", ast.List([])))
+    return [stated] if isinstance(stated, str) else [str(base) for base in stated]
+
+
+def literals_of(text: str, bases: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Literal values that a config text assigns, merged over those of its bases as MMEngine does.
 
     A protocol consists of literals, so it is read without running the config. Other values, such as
     models and pipelines, are left out if they are not literals.
+
+    Args:
+        text: Python.
+        bases: Values of its bases, in the order of ``_base_``.
+
+    Raises:
+        SyntaxError, ValueError, TypeError, RecursionError, MemoryError: If it cannot be read.
     """
-    assigned = {
+    merged: dict[str, Any] = {}
+    for base in bases:
+        merged = _merge(merged, base)
+    values = {}
+    for name, node in _assigned(text).items():
+        if name != "_base_":
+            with suppress(ValueError, KeyError):
+                values[name] = _value(node, merged)
+    return _merge(merged, values)
+
+
+def _assigned(text: str) -> dict[str, ast.expr]:
+    return {
         target.id: statement.value
-        for statement in ast.parse(path.read_text("utf-8")).body
+        for statement in ast.parse(text).body
         if isinstance(statement, ast.Assign)
         for target in statement.targets
         if isinstance(target, ast.Name)
     }
-    bases: dict[str, Any] = {}
-    stated = ast.literal_eval(assigned.pop("_base_", ast.List([])))
-    for base in [stated] if isinstance(stated, str) else stated:
-        below = base.removeprefix(OURS)
-        found = ((path.parent if below == base else CONFIGS) / below).resolve()
-        bases = _merge(bases, _literals(found) if found.is_file() else {})
-    values = {}
-    for name, node in assigned.items():
-        with suppress(ValueError, KeyError):
-            values[name] = _value(node, bases)
-    return _merge(bases, values)
 
 
 def _value(node: ast.expr, bases: dict[str, Any]) -> Any:

@@ -7,7 +7,8 @@ see whole records only, and several processes may add records at the same time.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Literal
@@ -15,12 +16,16 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_json
+from simmim_bench.io import atomic_write_text, json_text
 from simmim_bench.records.record import Record
 from simmim_bench.records.schema import read_model
 
 REMEDY = "restore the file, or delete it and collect again with `simmim-bench leaderboard build`"
 LOCK_SECONDS = 60
+KEPT = ("protocols", "packs")
+"""Folders of a store that hold no records: own protocols, manifests of packs that were added."""
+MOST_SHOWN = 20
+"""An error names at most this many conflicts."""
 
 Outcome = Literal["added", "present", "repeated"]
 
@@ -51,17 +56,26 @@ def read_records(folder: Path) -> list[Record]:
     """Read every record under ``folder``, in the order of their paths.
 
     Raises:
-        BenchError: If there is none, one is not valid or in the wrong place, or there are other
-            files.
+        BenchError: If there is none, or as ``present_records``.
     """
-    paths, others = _list_files(folder)
-    if others:
-        raise BenchError(_wrong_place(others[0], folder))
-    if not paths:
+    records = present_records(folder)
+    if not records:
         raise BenchError(
             f"{folder} holds no records; run `simmim-bench leaderboard build --work-dir DIR` on "
             f"the work dir of a finished suite"
         )
+    return records
+
+
+def present_records(folder: Path) -> list[Record]:
+    """As ``read_records``; empty if there is none.
+
+    Raises:
+        BenchError: If one is not valid or in the wrong place, or there are other files.
+    """
+    paths, others = _list_files(folder)
+    if others:
+        raise BenchError(_wrong_place(others[0], folder))
     return [_read_at(path) for path in paths]
 
 
@@ -104,6 +118,8 @@ def _list_files(folder: Path) -> tuple[list[Path], list[Path]]:
     records: list[Path] = []
     others: list[Path] = []
     for inner in _visible(folder):
+        if inner.name in KEPT and inner.is_dir():
+            continue
         if not inner.is_dir():
             others.append(inner)
             continue
@@ -122,60 +138,107 @@ def _visible(folder: Path) -> list[Path]:
     return sorted(visible, key=os.fspath)
 
 
-def add_records(folder: Path, made: Sequence[tuple[Path, Record]]) -> list[Outcome]:
+def add_records(
+    folder: Path,
+    made: Sequence[tuple[Path | str, Record]],
+    *,
+    beside: Mapping[str, str] | None = None,
+) -> list[Outcome]:
     """Add all of some records, each with the file it was made from, or none.
 
-    All are compared with the store and with each other before the first is written. Only a record
-    that another process adds meanwhile can still stop it half-way.
-
-    Raises:
-        BenchError: See ``add_record``.
-    """
-    first: dict[Path, tuple[Path, Record]] = {}
-    for source, record in made:
-        _check_date(record, source)
-        path = record_path(folder, record)
-        if path not in first:
-            first[path] = (path, read_record(path)) if path.exists() else (source, record)
-        _outcome(record, source, *first[path])
-    return [add_record(folder, record, source=source) for source, record in made]
-
-
-def add_record(folder: Path, record: Record, *, source: Path) -> Outcome:
-    """Write a record unless its run is already recorded.
-
-    A run that was repeated with the same metrics (its cost may differ) keeps its first record.
+    All are compared with the store and with each other before the first is written. If writing
+    fails, what was written is removed. A run that was repeated with the same metrics (its cost may
+    differ) keeps its first record.
 
     Args:
         folder: The store.
-        record: What to add.
-        source: File the record was made from, for the error.
+        made: Files the records were made from, for errors, and the records.
+        beside: Texts to keep in the store, by path; files that exist stay as they are.
 
     Returns:
-        ``added``, ``present`` (the same record) or ``repeated`` (same metrics).
+        For each record ``added``, ``present`` (the same record) or ``repeated`` (same metrics).
 
     Raises:
-        BenchError: If the same run is recorded with other metrics, its date is in the future, or
+        BenchError: If the same run is recorded with other metrics, a date is in the future, or
             another process keeps the store locked.
     """
-    _check_date(record, source)
-    path, lock = record_path(folder, record), folder / ".lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(folder):
+        outcomes = compare_records(folder, made)
+        texts = {folder / path: text for path, text in (beside or {}).items()}
+        for outcome, (_, record) in zip(outcomes, made, strict=True):
+            if outcome == "added":
+                texts[record_path(folder, record)] = json_text(record.as_json())
+        _write_all({path: text for path, text in texts.items() if not path.exists()})
+    return outcomes
+
+
+def add_record(folder: Path, record: Record, *, source: Path) -> Outcome:
+    """Add one record; see ``add_records``."""
+    return add_records(folder, [(source, record)])[0]
+
+
+def compare_records(folder: Path, made: Sequence[tuple[Path | str, Record]]) -> list[Outcome]:
+    """What ``add_records`` would do with each record; nothing is written.
+
+    Raises:
+        BenchError: If a date is in the future, or runs are recorded with other metrics; names each.
+    """
+    first: dict[Path, tuple[Path | str, Record]] = {}
+    outcomes: list[Outcome] = []
+    conflicts: list[str] = []
+    for source, record in made:
+        _check_date(record, source)
+        path = record_path(folder, record)
+        if path not in first and not path.exists():
+            first[path] = (source, record)
+            outcomes.append("added")
+            continue
+        if path not in first:
+            first[path] = (path, read_record(path))
+        try:
+            outcomes.append(_outcome(record, source, *first[path]))
+        except BenchError as error:
+            conflicts.append(str(error))
+    if len(conflicts) > 1:
+        more = [f"and {len(conflicts) - MOST_SHOWN} more"] if len(conflicts) > MOST_SHOWN else []
+        first_line = f"{len(conflicts)} of {len(made)} records conflict with {folder}:"
+        raise BenchError("\n".join([first_line, *conflicts[:MOST_SHOWN], *more]))
+    if conflicts:
+        raise BenchError(conflicts[0])
+    return outcomes
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    lock = FileLock(folder / ".lock", timeout=LOCK_SECONDS)
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(lock, timeout=LOCK_SECONDS):
-            if not path.exists():
-                atomic_write_json(path, record.as_json())
-                return "added"
-            known = read_record(path)
+        lock.acquire()
     except Timeout:
         raise BenchError(
-            f"{lock} has been held by another process for {LOCK_SECONDS} s; wait until it ends, or "
-            f"stop it if it hangs, and try again"
+            f"{lock.lock_file} has been held by another process for {LOCK_SECONDS} s; wait until "
+            f"it ends, or stop it if it hangs, and try again"
         ) from None
-    return _outcome(record, source, path, known)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _check_date(record: Record, source: Path) -> None:
+def _write_all(texts: Mapping[Path, str]) -> None:
+    """Write files that do not exist; if one cannot be written, remove those that were."""
+    written: list[Path] = []
+    try:
+        for path, text in texts.items():
+            atomic_write_text(path, text)
+            written.append(path)
+    except BaseException:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _check_date(record: Record, source: Path | str) -> None:
     if record.date > datetime.now(timezone.utc) + timedelta(days=1):
         raise BenchError(
             f"{source} is dated {record.date:%Y-%m-%d}, which is in the future; set the clock of "
@@ -183,7 +246,7 @@ def _check_date(record: Record, source: Path) -> None:
         )
 
 
-def _outcome(record: Record, source: Path, path: Path, known: Record) -> Outcome:
+def _outcome(record: Record, source: Path | str, path: Path | str, known: Record) -> Outcome:
     """Compare ``record`` with ``known``, the record of the same run at ``path``."""
     if known.sha256 == record.sha256:
         return "present"

@@ -167,5 +167,5 @@ def test_add_tells_nobody_to_delete_a_file_of_theirs(store, tmp_path):
         refused = tool("add", name, "--records", records)
         assert refused.returncode == 2
         assert said in refused.stderr
-        assert "; give a record.json that tools/test.py wrote\n" in refused.stderr
+        assert "; give a record.json that simmim-bench test wrote, or a pack\n" in refused.stderr
         assert "delete" not in refused.stderr

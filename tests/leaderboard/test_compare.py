@@ -38,3 +38,59 @@ def test_runs_of_other_configs_are_not_compared(make_record, make_simmim, toy):
 def test_a_method_that_is_not_there(make_record):
     with pytest.raises(BenchError, match=r"no records of method 'simmm'; there are: scratch"):
         compare([make_record()], "simmm", "scratch")
+
+
+def notes(page):
+    return [note.text for note in page.sections[0].notes]
+
+
+def test_what_is_compared_needs_no_note(make_record, make_simmim):
+    assert notes(compare([make_record(), make_simmim()], "simmim", "scratch")) == []
+
+
+def test_records_that_are_left_out_are_counted_with_the_reason(make_record, make_simmim, toy):
+    other = {"path": "configs/toy.py", "sha256": toy.sha("edited"), "overrides": []}
+    data = {"name": "other scenes", "sha256": toy.sha("data")}
+    left_out = {
+        "smoke runs, whose results are not meaningful": {"kind": "smoke"},
+        "scratch has no run on swin-b": {"backbone": "swin-b"},
+        "scratch has no run under toy-other": {"protocol": toy.protocol(id="toy-other")},
+        "scratch has no run under version 2 of toy-detection": {
+            "protocol": toy.protocol(version=2)
+        },
+        f"scratch has no run on the same data (other scenes, {data['sha256'][:8]})": {"data": data},
+        "scratch has no run with the same deviations (--epochs 9)": {"deviations": ["--epochs 9"]},
+        "scratch has no run in the same precision (float16)": {"precision": "float16"},
+        f"scratch has no run of the same config (configs/toy.py, {other['sha256'][:8]})": {
+            "config": other, "seed": 7,
+        },
+    }  # fmt: skip
+    records = [make_record(seed=seed) for seed in (0, 1)]
+    records += [make_simmim(seed=seed) for seed in (0, 1)]
+    records += [make_simmim(**{"seed": 5, **changes}) for changes in left_out.values()]
+    records += [make_simmim(seed=6, backbone="swin-b")]
+    page = compare(records, "simmim", "scratch")
+    expected = {
+        f"left out: {2 if 'swin-b' in reason else 1} of simmim, {reason}" for reason in left_out
+    }
+    assert set(notes(page)) == expected
+    assert figures(page)[0][3].endswith("(2)")
+
+
+def test_a_repeated_seed_is_left_out_as_replaced(make_record, make_simmim):
+    older = make_simmim(date="2025-01-30T12:00:00+00:00", pretraining=None, method="scratch")
+    records = [make_record(), older, make_simmim()]
+    changed = older.model_copy(update={"run_id": "older"})
+    found = notes(compare([*records[:1], changed, records[2]], "simmim", "scratch"))
+    assert found == ["left out: 1 of scratch, replaced by a newer run of the same seed, or of a "
+                     "config that has fewer seeds than another"]  # fmt: skip
+
+
+def test_nothing_in_common_says_why(make_record, make_simmim):
+    records = [make_record(backbone="swin-b"), make_simmim(), make_simmim(seed=1, kind="smoke")]
+    with pytest.raises(BenchError) as refused:
+        compare(records, "simmim", "scratch")
+    assert "left out: 1 of scratch, simmim has no run on swin-b; " in str(refused.value)
+    assert "left out: 1 of simmim, smoke runs" in str(refused.value)
+    with pytest.raises(BenchError, match=r"no records of method 'simmim' but 1 smoke runs; there"):
+        compare([make_record(), make_simmim(kind="smoke")], "simmim", "scratch")

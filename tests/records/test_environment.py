@@ -2,9 +2,11 @@ import platform
 import subprocess
 from importlib import metadata
 
+import pytest
+
 import simmim_bench
 from simmim_bench.records import environment
-from simmim_bench.records.environment import collect_environment
+from simmim_bench.records.environment import collect_environment, git_origin, public_remote
 
 
 def git(folder, *words):
@@ -81,3 +83,54 @@ def test_a_machine_without_git_has_no_commit(monkeypatch):
     found = collect_environment([])
     assert found.git_commit is None
     assert found.git_dirty is None
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://me:token@host/a/b.git", "https://host/a/b.git"),
+        ("https://token@host/a", "https://host/a"),
+        ("https://me:p@ss@host/a", "https://host/a"),
+        ("https://host/a?token=1", "https://host/a"),
+        ("git@host:a/b.git", "host:a/b.git"),
+        ("ssh://git@host:22/a", "ssh://host:22/a"),
+        ("/srv/git/a", None),
+        ("file:///home/me/a", None),
+        ("../a", None),
+        ("https://host/a\x1b[2J", None),
+        ("", None),
+    ],
+)
+def test_a_remote_is_shown_without_users_and_paths_of_this_machine(address, shown):
+    assert public_remote(address) == shown
+
+
+def test_the_origin_of_a_folder(tmp_path):
+    unknown = {"git_remote": None, "git_commit": None, "git_dirty": None}
+    assert git_origin(tmp_path) == unknown
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "remote", "add", "origin", "git@host.example:a/b")
+    git(tmp_path, "commit", "--quiet", "--allow-empty", "-m", "first")
+    found = git_origin(tmp_path)
+    assert found["git_remote"] == "host.example:a/b"
+    assert found["git_commit"] == git(tmp_path, "rev-parse", "HEAD")
+    assert found["git_dirty"] is False
+    (tmp_path / "new").write_text("")
+    assert git_origin(tmp_path)["git_dirty"] is True
+
+
+def test_the_origin_of_a_repository_of_a_stranger_runs_nothing(tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    (tmp_path / ".gitattributes").write_text("* filter=evil")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "-m", "first")
+    marker = tmp_path.parent / "marker"
+    git(tmp_path, "config", "filter.evil.clean", f"touch '{marker}'; cat")
+    git(tmp_path, "config", "core.fsmonitor", f"touch '{marker}'")
+    (tmp_path / "a.txt").write_text("b")
+    assert git_origin(tmp_path)["git_dirty"] is None
+    assert not marker.exists()
+    git(tmp_path, "config", "--unset", "core.fsmonitor")
+    git(tmp_path, "status", "--porcelain")  # what would have happened
+    assert marker.exists()

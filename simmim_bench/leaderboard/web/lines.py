@@ -118,7 +118,7 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
     return Line(
         group="smoke" if table.kind == "smoke" else "cited" if cited else "measured",
         protocol=label_of(key, table.columns),
-        protocol_text=describe_protocol(protocol),
+        protocol_text=describe_protocol(protocol, own=table.has_own_protocol(key)),
         task=protocol.task,
         method=row.method,
         backbone=row.backbone,
