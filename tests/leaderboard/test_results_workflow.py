@@ -26,7 +26,7 @@ CHECKS = [name for name in STEPS if name != "Install"]  # it needs a network
 def repository(tmp_path):
     """A repository of results with two records, in a folder with a space."""
     folder = tmp_path / "our results"
-    fill(folder / "records", demo_record(0), demo_record(1))
+    fill(folder / "results" / "records", demo_record(0), demo_record(1))
     (folder / ".gitignore").write_text(".lock\n")
     git(tmp_path, "init", "--quiet", str(folder))
     commit(folder)
@@ -72,9 +72,9 @@ def test_new_records_and_an_own_protocol_pass(repository, tmp_path):
     path = tmp_path / "record.json"
     path.write_text(json.dumps(own_record().as_json()))
     config = write_config(tmp_path / "mine")
-    said("add", path, "--records", repository / "records", "--config", config)
+    said("add", path, "--records", repository / "results" / "records", "--config", config)
     assert run_steps(repository, tmp_path) is None
-    table = (repository / "leaderboard" / "README.md").read_text("utf-8")
+    table = (repository / "results" / "leaderboard" / "README.md").read_text("utf-8")
     assert (
         "own protocol, not one of simmim\\_bench" in table
         or "own protocol, not one of simmim_b" in table
@@ -82,7 +82,7 @@ def test_new_records_and_an_own_protocol_pass(repository, tmp_path):
 
 
 def at(folder, record):
-    return record_path(folder / "records", record)
+    return record_path(folder / "results" / "records", record)
 
 
 def edit(folder):
@@ -110,12 +110,16 @@ def change_protocol(folder):
     ("change", "step", "message"),
     [
         (edit, "Records are valid", "the record was changed after it was written"),
-        (seal_again, "Records are only added", "never changed or removed:\nM\trecords/scratch__"),
+        (
+            seal_again,
+            "Records are only added",
+            "never changed or removed:\nM\tresults/records/scratch__",
+        ),
         (lambda folder: at(folder, demo_record(0)).unlink(), "Records are only added", "\nD\t"),
         (add_unknown, "Records are valid", "'my-cells', which no config defines"),
         (change_protocol, "Records are valid", "protocol.epochs is 99, configs define 5"),
         (
-            lambda folder: (folder / "records" / "notes.txt").write_text("x"),
+            lambda folder: (folder / "results" / "records" / "notes.txt").write_text("x"),
             "Records are valid",
             "notes.txt is in the wrong place",
         ),
@@ -131,7 +135,7 @@ def test_bad_changes_are_rejected(repository, tmp_path, change, step, message):
 
 def test_a_changed_config_of_an_own_protocol_is_rejected(repository, tmp_path):
     test_new_records_and_an_own_protocol_pass(repository, tmp_path)
-    [config] = (repository / "records" / "protocols").glob("*/*-my-task.py")
+    [config] = (repository / "results" / "records" / "protocols").glob("*/*-my-task.py")
     config.write_text(config.read_text() + "# more\n")
     failed, said_why = run_steps(repository, tmp_path)
     assert failed == "Records are valid"
