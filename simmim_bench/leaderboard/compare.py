@@ -75,7 +75,8 @@ def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
             smoke = sum(record.label == method for record in known)
             only = f" but {smoke} smoke runs" if smoke else ""
             raise BenchError(
-                f"no records of method {method!r}{only}; there are: {'; '.join(methods)}"
+                f"no records of method {method!r}{only}; there are: "
+                f"{'; '.join(methods) or 'no full runs'}"
             )
     both = [record for record in known if record.label in (ours, theirs)]
     full = [record for record in both if record.kind == "full"]
