@@ -125,7 +125,7 @@ def test_a_bad_field_is_named_with_its_path_and_the_remedy(
     assert message.startswith(f"{path}: {path_of_field}")
     assert said in message
     assert message.endswith("restore the file, or delete it and collect again with "
-                            "`tools/leaderboard.py build`")  # fmt: skip
+                            "`simmim-bench leaderboard build`")  # fmt: skip
 
 
 @pytest.mark.parametrize("field", ["provenance", "protocol", "sha256", "metrics"])
@@ -148,7 +148,7 @@ def test_a_copied_record_is_not_counted_twice(make_record, tmp_path):
 
 
 def test_an_empty_store_says_how_to_fill_it(tmp_path):
-    with pytest.raises(BenchError, match=r"tools/leaderboard\.py build"):
+    with pytest.raises(BenchError, match="run `simmim-bench leaderboard build"):
         read_records(tmp_path)
 
 
