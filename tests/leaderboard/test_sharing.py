@@ -104,7 +104,7 @@ def test_a_record_file_of_an_own_protocol_is_added_with_its_config(bob, tmp_path
     path.write_text(json.dumps(own_record().as_json()))
     message = refused("add", path, "--records", bob)
     assert "'my-cells', which no config defines; " in message
-    assert "run `simmim-bench leaderboard add RECORD --config CONFIG` with the config" in message
+    assert "kept by `simmim-bench leaderboard add RECORD --config CONFIG`" in message
     config = write_config(tmp_path / "mine")
     assert "would be added: " in said(
         "add", path, "--records", bob, "--config", config, "--dry-run"
