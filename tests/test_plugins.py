@@ -1,5 +1,6 @@
 """Modules of users: what is found how, what is refused, and where they travel."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,10 @@ from simmim_bench.records.protocols import (
 )
 from simmim_bench.records.schema import validate
 from simmim_bench.registry import MASKS, MODELS
+from simmim_bench.testing import save_pretraining
+from simmim_bench.testing.pretraining import BACKBONE
+from simmim_bench.weights.card import read_card
+from simmim_bench.weights.export import export_backbone
 
 ROOT = Path(__file__).parents[1]
 MASK = """
@@ -180,6 +185,23 @@ def test_an_installed_package_is_imported_at_the_first_look_up(tmp_path, monkeyp
     )
     assert "entry point 'mine' of own_plugin 1.0: own_plugin: the module" in broken.stderr
     assert "; correct it, or uninstall own_plugin 1.0" in broken.stderr
+
+
+def test_a_checkpoint_a_card_and_a_run_folder_import_nothing(write):
+    write("stranger", "raise AssertionError('it was imported')")
+    checkpoint = save_pretraining(Path("run/epoch_2.pth"), {**BACKBONE, "out_indices": (3,)})
+    content = torch.load(checkpoint, weights_only=False)
+    names = 'custom_imports = dict(imports=["stranger"])\nimports = ["stranger"]\n'
+    content["meta"]["cfg"] += names
+    torch.save(content, checkpoint)
+    write("run/config", names)
+    exported = export_backbone(checkpoint, Path("out"))
+    card = json.loads(exported.card.read_text())
+    exported.card.write_text(json.dumps({**card, "imports": ["stranger"], "seal": None}))
+    with pytest.raises(BenchError, match="was changed after"):
+        read_card(exported.weights)
+    assert "stranger" not in sys.modules
+    assert imported() == ()
 
 
 LOADER = """
