@@ -18,7 +18,6 @@ from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 from simmim_bench.errors import BenchError
@@ -99,7 +98,9 @@ def with_hint(message: str) -> str:
     return message + hint
 
 
-def import_modules(names: Iterable[str], *, given: str = "--import") -> None:
+def import_modules(
+    names: Iterable[str], *, given: str = "--import", inherited: bool = True
+) -> None:
     """Import modules that the user named, here and in all processes that this one starts.
 
     Modules are looked for among the installed packages, then in the current folder.
@@ -107,6 +108,7 @@ def import_modules(names: Iterable[str], *, given: str = "--import") -> None:
     Args:
         names: Dotted names.
         given: What named them, for errors.
+        inherited: Whether processes that this one starts import them, too.
 
     Raises:
         BenchError: If one is not a dotted name, cannot be imported, registers nothing, or
@@ -120,10 +122,12 @@ def import_modules(names: Iterable[str], *, given: str = "--import") -> None:
                 f"{given} {name}: the module registers nothing; put a decorator such as "
                 f'@MASKS.register_module("NAME") above your class (docs/own-method.md)'
             )
+        if inherited:
+            _hand_down(name)
 
 
-def import_module(name: str, *, given: str) -> ModuleType:
-    """Import one module; it need not register anything. See ``import_modules``."""
+def import_module(name: str, *, given: str) -> None:
+    """Import one module, here alone; it need not register anything. See ``import_modules``."""
     if not DOTTED.fullmatch(name) or name.endswith(".py"):
         raise BenchError(
             f"{given} takes the dotted name of a module, such as my_package.methods, got {name!r}; "
@@ -132,13 +136,9 @@ def import_module(name: str, *, given: str) -> ModuleType:
     look_in(Path.cwd())
     importlib.import_module("simmim_bench.ops").install()  # before it imports mmdet
     try:
-        module = importlib.import_module(name)
+        importlib.import_module(name)
     except ERRORS as error:
         raise BenchError(f"{given} {name}: {_reason(name, error)}") from error
-    known = imported()
-    if name not in known:
-        os.environ[INHERITED] = ",".join((*known, name))
-    return module
 
 
 def import_custom(stated: Any, config: str) -> None:
@@ -160,6 +160,12 @@ def import_custom(stated: Any, config: str) -> None:
         )
     for name in names:
         import_module(name, given=f"custom_imports of {config}:")
+        _hand_down(name)
+
+
+def _hand_down(name: str) -> None:
+    """Let processes that this one starts import a module, too."""
+    os.environ[INHERITED] = ",".join(dict.fromkeys((*imported(), name)))
 
 
 def flags(names: Iterable[str]) -> list[str]:
@@ -193,7 +199,7 @@ def load_plugins() -> None:
         package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package"
         given = f"entry point {entry.name!r} of {package}:"
         try:
-            import_modules([entry.module], given=given)
+            import_modules([entry.module], given=given, inherited=False)
         except BenchError as error:
             raise BenchError(f"{error}, or uninstall {package}") from error
 
