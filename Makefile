@@ -1,11 +1,16 @@
 # make setup | demo | smoke | leaderboard | test | test-all | lint | types | format | clean
 PYTHON ?= python3
 VENV ?= .venv
+# of the OpenMMLab libraries: onedl or openmmlab, the original releases
+FAMILY ?= onedl
 SEEDS ?= 1
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip
 
-.PHONY: help setup dev demo leaderboard smoke test test-all lint types format clean
+# The second environment, for the original releases.
+OPENMMLAB := .venv-openmmlab
+
+.PHONY: help setup dev demo leaderboard smoke test test-all test-openmmlab lint types format clean
 
 # Two test processes with one thread each.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
@@ -13,22 +18,23 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist load
 help: ## Show what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-setup: $(VENV)/.installed ## Make .venv and install everything that runs need
+setup: $(VENV)/.installed-$(FAMILY) ## Make .venv and install everything that runs need
 
-dev: $(VENV)/.installed-dev ## The same with what tests, lint and types need
+dev: $(VENV)/.installed-$(FAMILY)-dev ## The same with what tests, lint and types need
 
-$(VENV)/.installed: setup.py constraints.txt
+$(VENV)/.installed-$(FAMILY): setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else \
 	"error: $(PYTHON) is Python %d.%d, simmim_bench needs 3.11 to 3.13; try make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m simmim_bench.family $(FAMILY)
 	$(PIP) install --quiet --upgrade pip
-	$(PIP) install --constraint constraints.txt --editable .
+	$(PIP) install --constraint constraints.txt --editable '.[$(FAMILY)]'
 	# Two packages own cv2; of both only the headless one needs no graphics libraries.
 	$(PIP) install --quiet --force-reinstall --no-deps --constraint constraints.txt opencv-python-headless
 	touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+$(VENV)/.installed-$(FAMILY)-dev: $(VENV)/.installed-$(FAMILY)
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[$(FAMILY),dev]'
 	touch $@
 
 demo: setup ## Pretrain, three downstream tasks, leaderboard: 22 minutes on two cores
@@ -45,11 +51,27 @@ leaderboard: setup ## Write the tables of results/records and results/published 
 smoke: setup ## The same flow with toy schedules, in three minutes
 	$(BIN)/simmim-bench suite configs/suites/smoke.yaml
 
-test: dev ## Run the quick tests: ten minutes on two cores
-	$(PYTEST) -m "not slow and not slurm and not browser"
+test: dev ## Run the quick tests: ten minutes on two cores; TESTS=FOLDER: only those in it
+	$(PYTEST) -m "not slow and not slurm and not browser" $(TESTS)
 
 test-all: dev ## Run every test, with line coverage
 	$(PYTEST) --cov=simmim_bench --cov-report=term:skip-covered
+
+test-openmmlab: $(OPENMMLAB)/.installed-openmmlab-dev ## The smoke flow and contracts on the original OpenMMLab releases
+	rm -rf work_dirs/smoke-openmmlab
+	$(OPENMMLAB)/bin/python tools/run_suite.py configs/suites/smoke.yaml --only simmim \
+		--work-dir work_dirs/smoke-openmmlab
+	$(MAKE) VENV=$(OPENMMLAB) FAMILY=openmmlab test TESTS="tests/test_ops.py tests/contracts"
+
+# The files of $(VENV), PyTorch's 5 GB among them, are shared by hard links; pip replaces files, it
+# does not write into them.
+$(OPENMMLAB)/.installed-openmmlab-dev: $(VENV)/.installed-onedl-dev
+	rm -rf $(OPENMMLAB)
+	$(PYTHON) -m venv --without-pip $(OPENMMLAB)
+	cp --recursive --link $(VENV)/lib/. $(OPENMMLAB)/lib
+	$(OPENMMLAB)/bin/python -m pip uninstall --quiet --yes \
+		$$(sed -n 's/^\(onedl-[^=]*\)==.*/\1/p' constraints.txt)
+	$(MAKE) VENV=$(OPENMMLAB) FAMILY=openmmlab dev
 
 lint: dev ## Style, spelling, file sizes, imports, shell syntax
 	$(BIN)/ruff check .

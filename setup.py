@@ -40,11 +40,6 @@ setup(
         "torchmetrics>=1.4,<2",
         "timm>=1.0.9,<2",
         "safetensors>=0.4.3,<1",
-        "onedl-mmengine>=0.10.12,<0.11",
-        "onedl-mmcv>=2.3.6,<2.4",
-        "onedl-mmdetection>=3.5.1,<3.6",
-        "onedl-mmsegmentation>=1.4.2,<1.5",
-        "onedl-mmpretrain>=1.3.6,<1.4",
         "pycocotools>=2.0.8,<2.1",
         "faster-coco-eval>=1.7,<1.9",
         # Other releases shift losses in the fourth digit (resizing).
@@ -73,6 +68,24 @@ setup(
         "orjson>=3.9,<4",
     ],
     extras_require={
+        # The OpenMMLab libraries: one family or the other (simmim_bench/family.py).
+        "onedl": [
+            "onedl-mmengine>=0.10.12,<0.11",
+            "onedl-mmcv>=2.3.6,<2.4",
+            "onedl-mmdetection>=3.5.1,<3.6",
+            "onedl-mmsegmentation>=1.4.2,<1.5",
+            "onedl-mmpretrain>=1.3.6,<1.4",
+        ],
+        "openmmlab": [
+            "mmengine==0.10.7",
+            "mmcv-lite==2.1.0",
+            "mmdet==3.3.0",
+            "mmsegmentation==1.2.2",
+            "mmpretrain==1.2.0",
+            # what they import and do not ask for
+            "regex>=2023.8",
+            "setuptools<82",  # has pkg_resources, with which mmengine finds packages
+        ],
         "dev": [
             "codespell>=2.3,<3",
             "globox>=2.6,<3",  # writes boxes as VOC and YOLO, which we read

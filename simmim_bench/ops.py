@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
+from simmim_bench.family import check_family
 from simmim_bench.language_models import leave_out_language_models
 
 EXTENSION = "mmcv._ext"
@@ -32,7 +33,11 @@ def install() -> bool:
 
     Returns:
         True if torchvision's operators are used, False if mmcv's are.
+
+    Raises:
+        BenchError: If no OpenMMLab family is installed, or two are.
     """
+    check_family()
     leave_out_language_models()
     loaded = sys.modules.get(EXTENSION)
     if loaded is None:
@@ -60,7 +65,7 @@ class _TorchvisionOps(ModuleType):
         def missing(*_args: Any, **_kwargs: Any) -> Any:
             raise BenchError(
                 f"the mmcv operator {name!r} has no replacement in torchvision; install an mmcv "
-                "with compiled operators for your torch (onedl-mmcv-cu* wheels, or build it with a "
+                "with compiled operators for your torch (a wheel for your CUDA, or build it with a "
                 "C++ compiler)"
             )
 

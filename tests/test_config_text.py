@@ -5,6 +5,7 @@ from mmengine.config import Config
 
 from simmim_bench.config_text import parse_config_text
 from simmim_bench.errors import BenchError
+from simmim_bench.family import check_family
 
 
 def test_the_text_mmengine_writes():
@@ -15,12 +16,17 @@ def test_the_text_mmengine_writes():
             "stages": [{"x": None}, {"y": [True, -3]}],
             "odd keys": {"a b": 1e-5, "norm.weight": {"decay": 0.0}},
         },
-        "optimizer": {"type": dict, "limit": math.inf},
+        "limit": math.inf,
         "name": "it's",
         "empty": {},
     }
-    expected = {**values, "optimizer": {"type": "dict", "limit": math.inf}}
-    assert parse_config_text(Config(values).pretty_text, "a") == expected
+    assert parse_config_text(Config(values).pretty_text, "a") == values
+
+
+@pytest.mark.skipif(check_family() == "openmmlab", reason="mmengine 0.10.7 writes no classes")
+def test_a_class_that_mmengine_writes_is_its_name():
+    text = Config({"optimizer": {"type": dict}}).pretty_text
+    assert parse_config_text(text, "a") == {"optimizer": {"type": "dict"}}
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import simmim_bench
+from simmim_bench import family
 from simmim_bench.io import without_secrets
 from simmim_bench.records.manifest import CPU, Environment, Precision
 
-PACKAGES = (
-    "torch", "torchvision", "numpy", "opencv-python", "onedl-mmengine", "onedl-mmcv",
-    "onedl-mmdetection", "onedl-mmsegmentation", "onedl-mmpretrain", "simmim_bench",
-)  # fmt: skip
+PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", *family.PACKAGES, "simmim_bench")
 GIT_TIMEOUT = 20  # seconds; a slow network disk must not delay a run
 REMOTE = re.compile(
     r"(?:(?:https?|ssh|git)://|(?!file:)(?=[^/]+:))[A-Za-z0-9.-]+(?::|/)[A-Za-z0-9._/~+:-]+"

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from simmim_bench import family
 from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
@@ -29,7 +30,7 @@ from simmim_bench.weights.identity import read_identity
 from simmim_bench.weights.strict import load_trained_backbone
 
 CHANGED = "the file was changed after training, use the original"
-PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmpretrain", "simmim_bench")
+PACKAGES = ("torch", "numpy", *family.PACKAGES, "simmim_bench")
 
 
 @dataclass(frozen=True)
