@@ -57,21 +57,22 @@ test: dev ## Run the quick tests: ten minutes on two cores; TESTS=FOLDER: only t
 test-all: dev ## Run every test, with line coverage
 	$(PYTEST) --cov=simmim_bench --cov-report=term:skip-covered
 
-test-openmmlab: $(OPENMMLAB)/.installed-openmmlab-dev ## The smoke flow and contracts on the original OpenMMLab releases
+test-openmmlab: $(OPENMMLAB)/.shared ## The smoke flow and contracts on the original OpenMMLab releases
+	$(MAKE) VENV=$(OPENMMLAB) FAMILY=openmmlab dev
 	rm -rf work_dirs/smoke-openmmlab
 	$(OPENMMLAB)/bin/python tools/run_suite.py configs/suites/smoke.yaml --only simmim \
 		--work-dir work_dirs/smoke-openmmlab
 	$(MAKE) VENV=$(OPENMMLAB) FAMILY=openmmlab test TESTS="tests/test_ops.py tests/contracts"
 
-# The files of $(VENV), PyTorch's 5 GB among them, are shared by hard links; pip replaces files, it
+# The files of $(VENV), PyTorch's 5 GB among them, are shared by hard links: pip replaces files and
 # does not write into them.
-$(OPENMMLAB)/.installed-openmmlab-dev: $(VENV)/.installed-onedl-dev
+$(OPENMMLAB)/.shared: $(VENV)/.installed-$(FAMILY)-dev
 	rm -rf $(OPENMMLAB)
 	$(PYTHON) -m venv --without-pip $(OPENMMLAB)
 	cp --recursive --link $(VENV)/lib/. $(OPENMMLAB)/lib
 	$(OPENMMLAB)/bin/python -m pip uninstall --quiet --yes \
 		$$(sed -n 's/^\(onedl-[^=]*\)==.*/\1/p' constraints.txt)
-	$(MAKE) VENV=$(OPENMMLAB) FAMILY=openmmlab dev
+	touch $@
 
 lint: dev ## Style, spelling, file sizes, imports, shell syntax
 	$(BIN)/ruff check .

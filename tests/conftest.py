@@ -1,4 +1,4 @@
-"""Set-up every test shares: operators in place before mmdet is imported, one thread."""
+"""Set-up every test shares: a cache of its own, signal handlers as they were."""
 
 import os
 import shutil
@@ -6,19 +6,15 @@ import signal
 import subprocess
 from unittest import mock
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
 import pytest
 from hypothesis import settings
 
-from simmim_bench import ops
 from tests.slurm_cluster import Cluster, why_not
 
 # A busy machine is no failure.
 settings.register_profile("simmim_bench", deadline=None)
 settings.load_profile("simmim_bench")
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-ops.install()
 
 
 def pytest_collection_modifyitems(items):
