@@ -60,7 +60,7 @@ test-all: dev ## Run every test, with line coverage
 test-openmmlab: $(OPENMMLAB)/.shared ## The smoke flow and contracts on the original OpenMMLab releases
 	$(MAKE) VENV=$(OPENMMLAB) FAMILY=openmmlab dev
 	rm -rf work_dirs/smoke-openmmlab
-	$(OPENMMLAB)/bin/python tools/run_suite.py configs/suites/smoke.yaml --only simmim \
+	$(OPENMMLAB)/bin/simmim-bench suite configs/suites/smoke.yaml --only "finetune/*/simmim*" \
 		--work-dir work_dirs/smoke-openmmlab
 	$(MAKE) VENV=$(OPENMMLAB) FAMILY=openmmlab test TESTS="tests/test_ops.py tests/contracts"
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from simmim_bench import commands
 from simmim_bench.family import FAMILIES
 
 ROOT = Path(__file__).parents[1]
@@ -126,3 +127,17 @@ def test_the_extras_install_these_packages():
             assert re.search(rf'"{package}[=>]=', extra), (family, package)
     base = re.search(r"install_requires=\[(.*?)\]", text, re.DOTALL).group(1)
     assert "mmengine" not in base
+
+
+@pytest.mark.parametrize("words", ["train a.py --from-scratch", "suite a.yaml", "data ade20k"])
+def test_commands_say_that_there_is_no_family(monkeypatch, words):
+    monkeypatch.setattr(commands, "check_family", lambda: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        commands._run(words.split()[0], words.split()[1:])
+
+
+def test_some_commands_need_none(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(commands, "check_family", lambda: 1 / 0)
+    commands._run("leaderboard", ["schema", "--out", str(tmp_path / "schema.json")])
+    with pytest.raises(SystemExit):
+        commands._run("train", ["--help"])

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 import simmim_bench
 from simmim_bench import cli
+from simmim_bench.family import check_family
 from simmim_bench.plugins import import_modules
 
 COMMANDS = {
@@ -34,6 +35,8 @@ COMMANDS = {
 """Name of each command, in the order of the help, and what it does."""
 AT_ONCE = ("leaderboard",)
 """Commands that exit without freeing their objects, see ``cli.main``."""
+WITHOUT_LIBRARIES = ("leaderboard", "doctor", "init")
+"""Commands that need no OpenMMLab family."""
 PROGRAM = "simmim-bench"
 
 
@@ -79,6 +82,8 @@ def main(*words: str) -> NoReturn:
 
 def _run(name: str, arguments: Sequence[str]) -> int | None:
     args = parser_of(name).parse_args(arguments)
+    if name not in WITHOUT_LIBRARIES:
+        check_family()
     import_modules(vars(args).pop("imports"))
     code: int | None = _module(name).run(args)
     return code
