@@ -75,6 +75,8 @@ def load_config(
             _drop_scope(cfg._cfg_dict)
     except (Exception, SystemExit) as error:
         reason = str(error) or type(error).__name__
+        if reason == "RuntimeError":
+            reason = "mmengine 0.10.7 cannot read a config that imports a module; remove its import"
         raise BenchError(f"config {path} cannot be read: {reason}") from error
     import_custom(cfg.get("custom_imports"), path)
     if first is not None:
