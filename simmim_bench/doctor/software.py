@@ -9,25 +9,12 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from simmim_bench import __version__
+from simmim_bench import __version__, family
 from simmim_bench.doctor.finding import Finding
+from simmim_bench.errors import BenchError
 
 PROJECT = "simmim_bench"
 SHOWN = ("torch", "torchvision", "numpy", "scipy", "timm", "transformers")
-FORKS = {
-    "mmengine": "onedl-mmengine",
-    "mmcv": "onedl-mmcv",
-    "mmdet": "onedl-mmdetection",
-    "mmseg": "onedl-mmsegmentation",
-    "mmpretrain": "onedl-mmpretrain",
-}
-ORIGINALS = {
-    "mmengine": ("mmengine", "mmengine-lite"),
-    "mmcv": ("mmcv", "mmcv-lite"),
-    "mmdet": ("mmdet",),
-    "mmseg": ("mmsegmentation",),
-    "mmpretrain": ("mmpretrain",),
-}
 OPENCV = (
     "opencv-python",
     "opencv-python-headless",
@@ -116,18 +103,24 @@ def check_packages() -> Iterator[Finding]:
 
 
 def _unmet(owner: str) -> tuple[int, list[Finding]]:
-    """Number of requirements of a distribution, and those that are not met."""
+    """Number of requirements of a distribution, and those that are not met.
+
+    Those of the extra of the installed OpenMMLab family are among them.
+    """
     from packaging.requirements import Requirement
 
-    stated = (metadata.requires(owner) or []) if version_of(owner) else []
+    stated = map(Requirement, (metadata.requires(owner) or []) if version_of(owner) else [])
+    extras = ["", *(name for name, packages in family.installed().items() if packages)]
     needed = [
         one
-        for one in map(Requirement, stated)
-        if one.marker is None or one.marker.evaluate({"extra": ""})
+        for one in stated
+        if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in extras)
     ]
     wrong = []
     for one in needed:
         installed = version_of(one.name)
+        if installed is None and one.name in family.PACKAGES:
+            continue  # another package may serve the module; ``check_family`` knows
         if installed is not None and one.specifier.contains(installed, prereleases=True):
             continue
         has = "it is not installed" if installed is None else f"installed is {installed}"
@@ -138,49 +131,15 @@ def _unmet(owner: str) -> tuple[int, list[Finding]]:
 
 
 def check_family() -> Iterator[Finding]:
-    """One OpenMMLab family, whole: the onedl forks or the originals."""
-    forks = versions(tuple(FORKS.values()))
-    originals = versions(tuple(name for names in ORIGINALS.values() for name in names))
-    again = (
-        "pip uninstall -y {}, then pip install --force-reinstall 'simmim_bench[onedl]'; the two "
-        "families overwrite one another's files"
-    )
-    if forks and originals:
-        yield Finding(
-            "OpenMMLab",
-            "problem",
-            f"a mixture of two families: {listed(forks)}; {listed(originals)}",
-            again.format(" ".join([*forks, *originals])),
-        )
+    """One OpenMMLab family, whole: the onedl packages or the originals."""
+    try:
+        name = family.check_family()
+    except BenchError as error:
+        text, _, remedy = str(error).partition("; ")
+        yield Finding("OpenMMLab", "problem", text, remedy)
         return
-    if not forks and not originals:
-        yield Finding(
-            "OpenMMLab",
-            "problem",
-            "none is installed; only `doctor`, `leaderboard` and `--help` work",
-            "pip install 'simmim_bench[onedl]'",
-        )
-        return
-    name, found = ("onedl forks", forks) if forks else ("originals", originals)
-    there = {part for part in FORKS if FORKS[part] in found or found.keys() & {*ORIGINALS[part]}}
-    extra = "onedl" if forks else "openmmlab"
-    if missing := [part for part in FORKS if part not in there]:
-        yield Finding(
-            "OpenMMLab",
-            "problem",
-            f"{name}, without {', '.join(missing)}: {listed(found)}",
-            f"pip install 'simmim_bench[{extra}]'",
-        )
-    elif broken := [part for part in FORKS if importlib.util.find_spec(part) is None]:
-        yield Finding(
-            "OpenMMLab",
-            "problem",
-            f"{name}, but the files of {', '.join(broken)} are gone, as after removing the other "
-            f"family: {listed(found)}",
-            again.format(" ".join(found)),
-        )
-    else:
-        yield Finding("OpenMMLab", "ok", f"{name}: {listed(found)}")
+    found = listed(family.installed()[name])
+    yield Finding("OpenMMLab", "ok", f"{name}: {found or 'of a source folder'}")
 
 
 def check_operators() -> Iterator[Finding]:

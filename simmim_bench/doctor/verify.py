@@ -22,9 +22,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simmim_bench import cli, shipped
+from simmim_bench import cli, family, shipped
 from simmim_bench.doctor.finding import Finding
-from simmim_bench.doctor.software import FORKS, OPENCV, ORIGINALS, versions
+from simmim_bench.doctor.software import OPENCV, versions
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, read_json
 
@@ -37,7 +37,7 @@ TOPIC = "verification"
 MANIFEST = "manifest.json"
 PACKAGES = (
     *("torch", "torchvision", "numpy", "pillow", "scikit-image", "scikit-learn"),
-    *(*OPENCV, *FORKS.values(), *(name for names in ORIGINALS.values() for name in names)),
+    *(*OPENCV, *family.PACKAGES),
 )
 """Packages on which the values may depend."""
 KINDS = ("pretrain", "finetune")
@@ -151,12 +151,16 @@ def compare(reference: Reference, measured: Mapping[str, Stage]) -> Iterator[Fin
     if wrong:
         yield from wrong
         return
-    count = sum(len(stage.values) for stage in reference.stages.values())
+    used = [
+        abs(measured[name].values[key] - value) / stage.tolerances[key]
+        for name, stage in reference.stages.items()
+        for key, value in stage.values.items()
+    ]
     yield Finding(
         TOPIC,
         "ok",
-        f"this installation reproduces: {count} values of {len(reference.stages)} trainings are "
-        f"within the tolerance",
+        f"this installation reproduces: {len(used)} values of {len(reference.stages)} trainings "
+        f"are within their tolerances, of which they use {max(used):.0%} at most",
     )
 
 

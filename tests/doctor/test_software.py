@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from simmim_bench import family
 from simmim_bench.doctor import software
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,7 @@ def environment(monkeypatch, tmp_path):
         monkeypatch.setattr(software.metadata, "metadata", lambda _: {"Requires-Python": python})
         monkeypatch.setattr(software.metadata, "requires", (requires or {}).get)
         monkeypatch.setattr(software.importlib.util, "find_spec", find_spec)
+        monkeypatch.setattr(family, "find_spec", find_spec)
 
     return fake
 
@@ -55,14 +57,7 @@ def only(check):
     return finding
 
 
-def test_no_family(environment):
-    environment({})
-    found = only(software.check_family)
-    assert (found.status, found.remedy) == ("problem", "pip install 'simmim_bench[onedl]'")
-    assert "none is installed" in found.text
-
-
-@pytest.mark.parametrize(("packages", "name"), [(FORKS, "onedl forks"), (ORIGINALS, "originals")])
+@pytest.mark.parametrize(("packages", "name"), [(FORKS, "onedl"), (ORIGINALS, "openmmlab")])
 def test_a_whole_family(environment, packages, name):
     environment(packages, MODULES)
     found = only(software.check_family)
@@ -71,28 +66,29 @@ def test_a_whole_family(environment, packages, name):
     assert all(f"{package} {version}" in found.text for package, version in packages.items())
 
 
-def test_a_mixture_names_all_packages_to_remove(environment):
-    environment(FORKS | {"mmcv": "2.1.0"}, MODULES)
+@pytest.mark.parametrize(
+    ("packages", "modules", "text", "remedy"),
+    [
+        ({}, (), "not installed", "pip install 'simmim_bench[onedl]'"),
+        (FORKS | {"mmcv": "2.1.0"}, MODULES, "installed twice", "mmcv"),
+        (FORKS, ("mmengine", "mmdet", "mmseg", "mmpretrain"), "are gone", "onedl-mmcv==2.3.6"),
+    ],
+)
+def test_no_family_two_and_one_without_files(environment, packages, modules, text, remedy):
+    environment(packages, modules)
     found = only(software.check_family)
     assert found.status == "problem"
-    assert "mixture" in found.text
-    assert found.remedy.startswith(f"pip uninstall -y {' '.join(FORKS)} mmcv, then ")
+    assert text in found.text
+    assert remedy in found.remedy
 
 
-def test_a_family_without_a_part(environment):
-    packages = {name: version for name, version in ORIGINALS.items() if name != "mmdet"}
-    environment(packages, MODULES)
-    found = only(software.check_family)
-    assert found.status == "problem"
-    assert "without mmdet:" in found.text
-    assert "[openmmlab]" in found.remedy
-
-
-def test_files_that_the_other_family_took_with_it(environment):
-    environment(FORKS, [name for name in MODULES if name != "mmcv"])
-    found = only(software.check_family)
-    assert found.status == "problem"
-    assert "the files of mmcv are gone" in found.text
+def test_a_family_of_other_versions_than_those_that_were_tested(environment):
+    stated = ["mmdet==3.3.0; extra == 'openmmlab'", "mmcv-lite==2.1.0; extra == 'openmmlab'"]
+    requires = {"simmim_bench": [*stated, "onedl-mmdetection>=3.5.1; extra == 'onedl'"]}
+    packages = {"simmim_bench": "0.1.0", "mmdet": "3.2.0", "mmcv": "2.1.0"}
+    environment(packages, MODULES, requires=requires)  # mmcv serves as well as mmcv-lite
+    _, wrong = software.check_packages()
+    assert wrong.text == "simmim_bench needs mmdet==3.3.0; installed is 3.2.0"
 
 
 def test_who_serves_the_operators(environment, tmp_path):

@@ -30,6 +30,7 @@ def test_values_within_the_tolerance_reproduce():
     found = only(compare(REFERENCE, measured(values={"loss": 2.009, "top1": 25.0})))
     assert found.status == "ok"
     assert found.text.startswith("this installation reproduces: 3 values of 2 trainings")
+    assert found.text.endswith("they use 100% at most")
 
 
 @pytest.mark.parametrize("top1", [29.1, 24.9, float("nan")])
