@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from simmim_bench.errors import BenchError
+
 Status = Literal["ok", "note", "problem"]
 STATUSES: tuple[Status, ...] = ("ok", "note", "problem")
 
@@ -63,6 +65,9 @@ def run_checks(checks: Mapping[str, Check]) -> Iterator[Finding]:
     for topic, check in checks.items():
         try:
             yield from check()
+        except BenchError as error:
+            text, _, remedy = str(error).partition("; ")
+            yield Finding(topic, "problem", text, remedy)
         except Exception as error:  # whatever is broken here is what the user wants to know
             yield Finding(
                 topic,

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from simmim_bench import __version__, family
 from simmim_bench.doctor.finding import Finding
-from simmim_bench.errors import BenchError
 
 PROJECT = "simmim_bench"
 SHOWN = ("torch", "torchvision", "numpy", "scipy", "timm", "transformers")
@@ -132,12 +131,7 @@ def _unmet(owner: str) -> tuple[int, list[Finding]]:
 
 def check_family() -> Iterator[Finding]:
     """One OpenMMLab family, whole: the onedl packages or the originals."""
-    try:
-        name = family.check_family()
-    except BenchError as error:
-        text, _, remedy = str(error).partition("; ")
-        yield Finding("OpenMMLab", "problem", text, remedy)
-        return
+    name = family.check_family()
     found = listed(family.installed()[name])
     yield Finding("OpenMMLab", "ok", f"{name}: {found or 'of a source folder'}")
 

@@ -6,6 +6,7 @@ import pytest
 
 from simmim_bench.doctor import probe as module
 from simmim_bench.doctor.finding import Finding, run_checks
+from simmim_bench.errors import BenchError
 
 GOOD = Finding("torch", "ok", "2.0")
 
@@ -80,6 +81,14 @@ def test_a_check_that_fails_stops_no_other():
     assert [one.status for one in found] == ["ok", "problem", "ok"]
     assert found[1].topic == "first"
     assert found[1].text.startswith("this check failed: KeyError: ")
+
+
+def test_an_error_of_ours_has_its_remedy_in_it():
+    def fails():
+        raise BenchError("no mmcv; pip install 'it'; or another")
+
+    [found] = run_checks({"x": fails})
+    assert found == Finding("x", "problem", "no mmcv", "pip install 'it'; or another")
 
 
 @pytest.mark.parametrize("value", [{}, {"topic": "a", "status": "bad", "text": ""}, {"x": 1}])

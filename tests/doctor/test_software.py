@@ -9,6 +9,7 @@ import pytest
 
 from simmim_bench import family
 from simmim_bench.doctor import software
+from simmim_bench.doctor.finding import run_checks
 
 ROOT = Path(__file__).parents[2]
 FORKS = {
@@ -76,7 +77,7 @@ def test_a_whole_family(environment, packages, name):
 )
 def test_no_family_two_and_one_without_files(environment, packages, modules, text, remedy):
     environment(packages, modules)
-    found = only(software.check_family)
+    [found] = run_checks({"OpenMMLab": software.check_family})
     assert found.status == "problem"
     assert text in found.text
     assert remedy in found.remedy
