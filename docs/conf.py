@@ -51,9 +51,10 @@ myst_heading_anchors = 4  # as on GitHub
 
 # What code of a user imports; the rest serves the commands.
 INTERNAL = [
-    "analysis", "cli", "commands", "config_text", "data/demo", "data/inspect", "data/prepare",
-    "evaluation", "fonts", "language_models", "launch", "leaderboard", "ops", "plots", "progress",
-    "recipe", "stop", "suite", "training", "weights/convert", "yaml_file",
+    "__main__", "analysis", "cli", "commands", "config_text", "data/demo", "data/inspect",
+    "data/prepare", "doctor", "evaluation", "fonts", "language_models", "launch", "leaderboard",
+    "ops", "plots", "progress", "recipe", "shipped", "stop", "suite", "training",
+    "weights/convert", "yaml_file",
 ]  # fmt: skip
 apidoc_modules = [
     {
@@ -69,6 +70,7 @@ apidoc_modules = [
 ]
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
+napoleon_use_ivar = True
 add_module_names = False
 
 html_theme = "pydata_sphinx_theme"
