@@ -36,10 +36,12 @@ IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\w)(?::\d+)?")
 IPV6 = re.compile(r"(?<![\w:])(?:[0-9A-Fa-f]{0,4}:){3,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 FREE = r"(?!/(?:dev/shm|etc/hosts)\b)"
 """Paths that are the same on every machine."""
-QUOTED_PATH = re.compile(rf"(['\"`])(~|<here>|<temporary>|){FREE}/[^'\"`\n]*\1")
+ROOT = r"(~|<(?:here|temporary|outputs|cache)>|)"
+"""What stands for a folder whose content is private, too; nothing for any other folder."""
+QUOTED_PATH = re.compile(rf"(['\"`]){ROOT}{FREE}/[^'\"`\n]*\1")
 PATH = re.compile(
     # after its first part up to the last slash of the clause: names may contain spaces
-    rf"(?<![\w.<>~-])(~|<here>|<temporary>|){FREE}/(?:[^'\"`:;,()<>|\n]*/)?[^\s'\"`:;,()<>|]*"
+    rf"(?<![\w.<>~-]){ROOT}{FREE}/(?:[^'\"`:;,()<>|\n]*/)?[^\s'\"`:;,()<>|]*"
 )
 
 

@@ -33,6 +33,7 @@ def private(monkeypatch, tmp_path):
     [
         ("{home}/my project/acme/imagenet/val is missing", "<data>/imagenet/val is missing"),
         ("{home}/my project/work_dirs: 3 GB free", "<outputs>: 3 GB free"),
+        ("the runs are in {home}/my project/work_dirs/acme", "the runs are in <outputs><path>"),
         ("cannot read '{home}/my project/x y/z'", "cannot read '<here><path>'"),
         ("in {home}/other client/file.py, line 3", "in ~<path>, line 3"),
         ("in {home}/other", "in ~<path>"),
