@@ -5,8 +5,11 @@ import shutil
 
 import pytest
 
+from simmim_bench.leaderboard import sharing
+from simmim_bench.leaderboard.build import build
 from simmim_bench.records import protocols
 from simmim_bench.records import store as store_module
+from simmim_bench.records.own_protocols import read_own
 from simmim_bench.records.pack import MANIFEST
 from simmim_bench.records.store import read_records
 from tests.calls import call
@@ -256,3 +259,27 @@ def test_a_name_that_misleads_is_refused(alice, tmp_path, name):
     message = refused("pack", tmp_path / "a.zip", "--records", alice, "--as", name)
     assert message.startswith("error: --as NAME: name is ")
     assert message.endswith("; give another name\n")
+
+
+def test_a_build_keeps_the_config_of_an_own_protocol(write_suite, toy, tmp_path, monkeypatch):
+    """Then the records can be packed when the config has changed, or is gone."""
+    work = write_suite()
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "configs" / "toy.py"
+    config.parent.mkdir()
+    config.write_text(f"protocol = {toy.protocol()}\n")
+    build(work, tmp_path / "results")
+    config.unlink()
+    [own] = read_own(tmp_path / "results" / "records").values()
+    assert own.protocol.as_json() == toy.protocol() | {"iterations": None}
+    said("pack", tmp_path / "a.zip", "--records", tmp_path / "results" / "records")
+
+
+def test_a_registered_protocol_travels_with_its_config(bob, tmp_path, monkeypatch):
+    folder = tmp_path / "plugin configs"
+    write_config(folder)
+    monkeypatch.setattr(sharing, "registered_configs", lambda: sorted(folder.rglob("*.py")))
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(own_record().as_json()))
+    said("add", path, "--records", bob)
+    assert set(read_own(bob)) == {("my-cells", 2)}
