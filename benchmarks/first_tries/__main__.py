@@ -90,7 +90,7 @@ def _run(task: Task, places: dict[str, str], out: Path) -> dict[str, object]:
         "OMP_NUM_THREADS": "2",
     }
     for number, command in enumerate(commands):
-        words = [sys.executable, *shlex.split(command)[1:]]
+        words = [sys.executable, "-P", "-m", "simmim_bench", *shlex.split(command)[1:]]
         done = subprocess.run(
             words,
             cwd=ROOT,

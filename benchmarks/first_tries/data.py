@@ -185,7 +185,7 @@ def yolo_polygons(demo: Demo, folder: Path) -> None:
     yolo(demo, folder, polygons=True)
 
 
-def coco(demo: Demo, folder: Path, *, masks: bool = True) -> None:
+def pets(demo: Demo, folder: Path, *, masks: bool = True) -> None:
     """COCO's layout with people's own names."""
     for split, own in (("train", "training set"), ("val", "validation set")):
         document = demo.boxes(split)
@@ -200,7 +200,7 @@ def coco(demo: Demo, folder: Path, *, masks: bool = True) -> None:
 
 def coco_boxes(demo: Demo, folder: Path) -> None:
     """COCO's layout without masks."""
-    coco(demo, folder, masks=False)
+    pets(demo, folder, masks=False)
 
 
 def palette(demo: Demo, folder: Path) -> None:
@@ -285,6 +285,6 @@ MAKERS: dict[str, Callable[[Demo, Path], None]] = {
     maker.__name__: maker
     for maker in (
         *(mixed, classes, grey_16_bits, four_bands, four_band_classes, twelve_bands, one_band),
-        *(voc, yolo, yolo_polygons, coco, coco_boxes, palette, table, tabs, parquet, shards),
+        *(voc, yolo, yolo_polygons, pets, coco_boxes, palette, table, tabs, parquet, shards),
     )
 }

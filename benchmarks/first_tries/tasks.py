@@ -21,7 +21,7 @@ class Task:
 
     Attributes:
         name: What a user has and wants.
-        commands: In order; ``python`` is the running one.
+        commands: In order.
         says: What the last one prints.
         code: Exit code of the last one.
     """
@@ -163,8 +163,8 @@ DATA = (
     Task(
         name="COCO with own folder names: Mask R-CNN",
         commands=(
-            *_bring("coco"),
-            _train(f"{SMALL}/mask-rcnn_swin-demo_fpn.py", "coco", "--epochs 2", start=PRETRAINED),
+            *_bring("pets"),
+            _train(f"{SMALL}/mask-rcnn_swin-demo_fpn.py", "pets", "--epochs 2", start=PRETRAINED),
         ),
         says="segm_mAP",
     ),
@@ -269,7 +269,7 @@ USE = (
         for what, run, images in (
             ("classes", "classes", "grey_16_bits"),
             ("boxes", "voc", "mixed"),
-            ("boxes and masks", "coco", "mixed"),
+            ("boxes and masks", "pets", "mixed"),
             ("label maps", "palette", "mixed"),
             ("neighbours", "tabs", "mixed"),
             ("reconstructions of four bands", "four_bands", "four_bands"),

@@ -181,7 +181,9 @@ def _target(name: str, root: Path, *, force: bool) -> Path:
         raise BenchError(f"{name!r} cannot be the name of data: {error}") from error
     taken = {PurePosixPath(layout.home).parts[0] for layout in LAYOUTS.values()}
     if name in taken:
-        raise BenchError(f"{name} is the folder of a published data set; give another name")
+        raise BenchError(
+            f"{name} is the folder of a published data set; give another name, such as my-{name}"
+        )
     target = root / name
     if not os.path.lexists(target):
         return target
