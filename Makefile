@@ -9,8 +9,11 @@ PIP := $(BIN)/python -m pip
 
 # The second environment, for the original releases.
 OPENMMLAB := .venv-openmmlab
+# The environment of nox, which makes one for each session.
+MATRIX := .venv-matrix
 
-.PHONY: help setup dev demo leaderboard smoke test test-all test-openmmlab lint types docs format clean
+.PHONY: help setup dev demo leaderboard smoke test test-all test-openmmlab test-matrix \
+	lint types docs format clean
 
 # Two test processes with one thread each.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
@@ -73,6 +76,22 @@ $(OPENMMLAB)/.shared: $(VENV)/.installed-$(FAMILY)-dev
 	$(OPENMMLAB)/bin/python -m pip uninstall --quiet --yes \
 		$$(sed -n 's/^\(onedl-[^=]*\)==.*/\1/p' constraints.txt)
 	touch $@
+
+test-matrix: $(MATRIX)/.installed ## Short tests on Python 3.11 to 3.13, lowest and newest versions, both families
+	OMP_NUM_THREADS=1 $(MATRIX)/bin/nox
+
+$(MATRIX)/.installed:
+	$(PYTHON) -m venv $(MATRIX)
+	$(MATRIX)/bin/python -m pip install --quiet 'nox[uv]>=2024.10'
+	touch $@
+
+constraints-lowest.txt: setup.py | $(MATRIX)/.installed
+	(echo "# The lowest versions that setup.py allows together (Python 3.11, Linux): make $@" && \
+		$(MATRIX)/bin/uv pip compile $< --quiet --extra onedl --extra dev \
+		--resolution lowest-direct --python-version 3.11 --python-platform linux \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links \
+		--no-emit-package setuptools) > $@.new
+	mv $@.new $@
 
 lint: dev ## Style, spelling, file sizes, imports, shell syntax
 	$(BIN)/ruff check .
