@@ -38,7 +38,7 @@ setup(
         "numpy>=1.26,<2.3",
         "scipy>=1.11,<1.18",
         "torchmetrics>=1.4,<2",
-        "timm>=1.0.9,<2",
+        "timm>=1.0.10,<2",
         "safetensors>=0.4.3,<1",
         "pycocotools>=2.0.8,<2.1",
         "faster-coco-eval>=1.7,<1.9",
