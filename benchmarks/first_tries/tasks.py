@@ -55,8 +55,9 @@ def _knn(given: str, name: str, *options: str) -> str:
     )
 
 
-def _weights(name: str, file: str) -> Task:
-    return Task(name=name, commands=(_knn(f"{{weights}}/{file}", file),), says="knn/top1")
+def _weights(name: str, file: str, *options: str) -> Task:
+    command = _knn(f"{{weights}}/{file}", file, *options)
+    return Task(name=name, commands=(command,), says="knn/top1")
 
 
 DATA = (
@@ -285,7 +286,7 @@ WEIGHTS = (
     _weights("a moving average of timm's script: k-NN", "moving_average.pth.tar"),
     _weights("MAE's pretraining: k-NN", "mae.pth"),
     _weights("MoCo v3's pretraining: k-NN", "moco_v3.pth.tar"),
-    _weights("DINOv2 with registers: k-NN", "dinov2.pth"),
+    _weights("DINOv2 with registers (patches of 14): k-NN", "dinov2.pth", "--image-size 56"),
     _weights("solo-learn: k-NN", "solo_learn.ckpt"),
     _weights("lightly's Sequential ResNet: k-NN", "lightly.ckpt"),
     _weights("transformers, Swin after SimMIM: k-NN", "hf_swin_simmim"),
