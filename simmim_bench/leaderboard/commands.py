@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from functools import partial
+from pathlib import Path
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
