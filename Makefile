@@ -12,8 +12,8 @@ OPENMMLAB := .venv-openmmlab
 # The environment of nox, which makes one for each session.
 MATRIX := .venv-matrix
 
-.PHONY: help setup dev demo leaderboard smoke test test-all test-openmmlab test-matrix \
-	lint types docs format clean
+.PHONY: help setup dev demo leaderboard smoke test test-all coverage test-openmmlab \
+	test-matrix lint types docs format clean
 
 # Two test processes with one thread each.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
@@ -57,7 +57,10 @@ smoke: setup ## The same flow with toy schedules, in three minutes
 test: dev ## Run the quick tests: ten minutes on two cores; TESTS=FOLDER: only those in it
 	$(PYTEST) -m "not slow and not slurm and not browser" $(TESTS)
 
-test-all: dev ## Run every test, with line coverage
+test-all: dev ## Run every test
+	$(PYTEST) --durations 40
+
+coverage: dev ## Run every test and show the lines that none runs; a fifth slower
 	$(PYTEST) --cov=simmim_bench --cov-report=term:skip-covered
 
 test-openmmlab: $(OPENMMLAB)/.shared ## The smoke flow and contracts on the original OpenMMLab releases
