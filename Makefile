@@ -60,7 +60,7 @@ test: dev ## Run the quick tests: ten minutes on two cores; TESTS=FOLDER: only t
 test-all: dev ## Run every test
 	$(PYTEST) --durations 40
 
-coverage: dev ## Run every test and show the lines that none runs; a fifth slower
+coverage: dev ## Run every test and show the lines that none runs; slower
 	$(PYTEST) --cov=simmim_bench --cov-report=term:skip-covered
 
 test-openmmlab: $(OPENMMLAB)/.shared ## The smoke flow and contracts on the original OpenMMLab releases
