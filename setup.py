@@ -28,6 +28,9 @@ setup(
             "leaderboard/web/*.html",
             "leaderboard/web/*.css",
             "leaderboard/web/*.js",
+            "commands/project/**/*",  # what `simmim-bench init` copies
+            "commands/project/.gitignore",
+            "commands/project/.github/**/*",
             ".mim/**/*",  # links to configs, tools and cited results; a wheel has the files
         ]
     },

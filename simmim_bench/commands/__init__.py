@@ -31,6 +31,7 @@ COMMANDS = {
     "export": "export the backbone of a pretraining",
     "analyze": "look at trained models: representations, reconstructions, masks",
     "doctor": "look at this installation: what is wrong with it, and the remedies",
+    "init": "make a project of your own: a method, a mask, a backbone, a suite, tests",
 }
 """Name of each command, in the order of the help, and what it does."""
 AT_ONCE = ("leaderboard",)
