@@ -110,7 +110,7 @@ def test_target_decoder_and_loss_fit_each_other(name, tmp_path, monkeypatch):
 
 
 def palette(folder):
-    """512 colours in the layout of tools/prepare_data.py palette."""
+    """512 colours in the layout of `data palette`."""
     path = folder / "palette.json"
     path.write_text(json.dumps({"centres": (255 * torch.rand(512, 3)).tolist()}), "utf-8")
     return path

@@ -68,7 +68,7 @@ def test_a_truncated_checkpoint(tools, export, tmp_path):
 
 def test_a_pretraining_checkpoint_that_was_not_exported(tools, pretrained, tmp_path):
     said = finetune(tools, tmp_path / "run", pretrained / "epoch_2.pth")
-    assert "tools/export_backbone.py" in said
+    assert "simmim-bench export" in said
 
 
 def test_a_corrupt_image(tools, data, tmp_path):

@@ -53,7 +53,7 @@ def test_after_sigkill_of_the_suite_all_ends_and_the_next_run_continues(slow):
     pretraining = [call for call in slow.take_calls() if call.startswith(SLOW)]
     assert len(pretraining) == 2
     assert reached <= int(pretraining[1].rsplit(maxsplit=1)[-1]) < 20
-    assert find(slow, "snakemake") == find(slow, "train.py") == []
+    assert find(slow, "snakemake") == find(slow, "fake_tool.py") == []
 
 
 def test_after_sigkill_of_everything_the_next_run_continues(slow):
@@ -95,7 +95,7 @@ def test_signals_end_the_suite_and_its_stages(slow, number):
     printed, _ = suite.communicate(timeout=60)
     assert suite.returncode == 130, printed
     assert "waiting at most 300 s until the running stages have saved" in printed
-    assert find(slow, "snakemake") == find(slow, "train.py") == []
+    assert find(slow, "snakemake") == find(slow, "fake_tool.py") == []
     assert steps_done(slow) < 1000
 
 

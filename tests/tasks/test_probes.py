@@ -209,7 +209,7 @@ def test_fewer_images_than_neighbours_all_vote_and_none_is_an_error(classifier):
     assert classifier.votes(similarity, rows).shape[:2] == (2, 3)
     assert (classifier.vote(torch.randn(2, 64)) == 1).all()
     classifier.reserve(4)
-    with pytest.raises(BenchError, match=r"no stored images; run tools/train.py first"):
+    with pytest.raises(BenchError, match=r"no stored images; run simmim-bench train first"):
         classifier.vote(torch.randn(1, 64))
 
 

@@ -181,9 +181,7 @@ def test_weights_changed_after_the_export(exported):
 
 
 def test_a_pretraining_checkpoint_must_be_exported_first(save_pretraining):
-    untouched_by_a_refusal(
-        save_pretraining(SWIN), r"is a whole checkpoint.*`python tools/export_backbone\.py"
-    )
+    untouched_by_a_refusal(save_pretraining(SWIN), r"is a whole checkpoint.*`simmim-bench export")
 
 
 def test_a_state_dict_with_a_prefix(exported):

@@ -1,4 +1,4 @@
-"""Models, images, and tools/analyze.py painting on three of them."""
+"""Models, images, and `analyze painting` on three of them."""
 
 import argparse
 import io

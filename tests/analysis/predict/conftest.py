@@ -1,4 +1,4 @@
-"""Work dirs of trainings that were never trained: random weights, as tools/train.py saves them."""
+"""Work dirs of trainings that were never trained: random weights, as `train` saves them."""
 
 import os
 from types import SimpleNamespace
@@ -99,7 +99,7 @@ def save_run(config, options, folder):
 
 @pytest.fixture
 def tested(runs):
-    """Function that gives the predictions of ``tools/test.py``: data samples by image."""
+    """Function that gives the predictions of ``test``: data samples by image."""
 
     def tested(name):
         run = runs(name)
@@ -116,7 +116,7 @@ def tested(runs):
 
 @pytest.fixture
 def predict(monkeypatch):
-    """Function that runs ``tools/predict.py`` where there are no data."""
+    """Function that runs ``predict`` where there are no data."""
     monkeypatch.setenv("SIMMIM_BENCH_DATA", "/nowhere")
     monkeypatch.setenv("COLUMNS", "200")
     return lambda *words: call("tools/predict.py", *words)

@@ -1,4 +1,4 @@
-"""Files of tools/predict.py: names, damaged images, what is refused, and what is left alone."""
+"""Files of `predict`: names, damaged images, what is refused, and what is left alone."""
 
 import shutil
 
@@ -97,7 +97,7 @@ def test_a_file_that_is_no_checkpoint_of_a_training(folder, predict, tmp_path):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("retrieval", "it compares images with captions; measure it on its data with `python"),
+        ("retrieval", "it compares images with captions; measure it on its data with `simmim"),
         ("contrastive", "which predicts no images; look at it with `simmim-bench analyze"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Predictions of tools/predict.py: those of tools/test.py for the same image, in files."""
+"""Predictions of `predict`: those of `test` for the same image, in files."""
 
 import csv
 import json

@@ -114,7 +114,7 @@ def test_what_lies_in_the_place_is_not_replaced(tmp_path):
 
 def test_data_that_are_not_there_cannot_be_verified(tmp_path):
     for dataset in ("demo", "imagenet"):
-        with pytest.raises(BenchError, match=f"looked for .*prepare_data.py {dataset}"):
+        with pytest.raises(BenchError, match=f"looked for .*simmim-bench data {dataset}"):
             run(dataset, out=tmp_path, verify=True)
 
 

@@ -129,7 +129,7 @@ def test_one_wrong_pixel_of_a_map_is_found(breakable):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "looked for .*prepare_data.py demo"),
+        (None, "looked for .*simmim-bench data demo"),
         ("{", "does not describe demo data"),
         ('{"version": 1, "spec": {"colour": 1}}', "does not describe demo data"),
         ('{"version": 0, "spec": {}}', "has version 0"),
