@@ -84,7 +84,7 @@ class Project:
         return subprocess.Popen(
             [sys.executable, RUN, str(self.suite), "--cores", "2", *arguments],
             cwd=self.root,
-            env={**os.environ, "HOME": str(self.suite), "PYTHONPATH": str(ROOT), **environment},
+            env={**os.environ, "HOME": str(self.suite), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -141,10 +141,10 @@ def make_project(root: Path) -> Project:
     (root / "tools").mkdir()
     shutil.copy(HERE / "fake_tool.py", root / FAKE)
     (root / RUN).write_text(
+        "from simmim_bench import launch\n"
         "from simmim_bench.commands import main\n"
-        "from tests.suite.conftest import fake_tools\n"
-        "with fake_tools():\n"
-        "    main('suite')\n",
+        f"launch.PROGRAM = ({FAKE!r},)\n"
+        "main('suite')\n",
         "utf-8",
     )
     project = Project(root)

@@ -15,6 +15,7 @@ from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.profile import Profile
 from tests.slurm_cluster import skip_without_jobs
+from tests.suite.conftest import fake_tools
 
 pytestmark = pytest.mark.slurm
 PRETRAIN = "pretrain/simmim__net/seed0"
@@ -28,7 +29,8 @@ class Jobs:
         self.partition = partition
         suite = load_suite(project.suite)
         profile = Profile(launcher="slurm")
-        self.plan = build_plan(suite, root=project.root, folder=project.folder, profile=profile)
+        with fake_tools():
+            self.plan = build_plan(suite, root=project.root, folder=project.folder, profile=profile)
         self.plan.state.mkdir(parents=True)
         atomic_write_json(self.plan.state / "plan.json", self.plan.to_json())
 
