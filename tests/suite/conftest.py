@@ -25,7 +25,6 @@ from simmim_bench.suite.run import Options, run_suite
 from tests.records.conftest import make_record, make_simmim  # noqa: F401  (fixtures)
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 FAKE, RUN = "tools/fake_tool.py", "tools/run_suite.py"
 SUITE = {
     "name": "tiny",
