@@ -49,7 +49,7 @@ def run(folder, *words):
 
 
 def test_all_examples_are_found():
-    kinds = "masks parts method backbone task checkpoints data pretraining tiny tiny_digits"
+    kinds = "masks centre parts method backbone task checkpoints data pretraining tiny tiny_digits"
     names = {f"my_{kind}.py" for kind in kinds.split()}
     assert set(FILES) == names | {"protocols/parity.py", "mine.yaml", "test_mine.py"}
     assert PAGE.count("```python") == len(FILES) - 1
@@ -59,6 +59,19 @@ def test_the_parts_keep_the_contracts(lab):
     code, said = run(lab, "pytest", "-q", "-p", "no:cacheprovider", "--rootdir=.", "test_mine.py")
     assert code == 0, said
     assert int(re.search(r"(\d+) passed", said)[1]) > 30
+
+
+def test_a_config_changes_one_step_of_the_pipeline(lab):
+    read = (
+        "from simmim_bench.config import load_config; "
+        "pipeline = load_config('my_centre.py').train_dataloader.dataset.pipeline; "
+        "print(len(pipeline), pipeline[2].strategy)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", read], cwd=lab, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.split() == ["4", "centre"], done.stderr
 
 
 def test_the_method_trains_a_step(lab):

@@ -73,11 +73,13 @@ def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
     for method in (ours, theirs):
         if method not in methods:
             smoke = sum(record.label == method for record in known)
-            only = f" but {smoke} smoke runs" if smoke else ""
-            raise BenchError(
-                f"no records of method {method!r}{only}; there are: "
-                f"{'; '.join(methods) or 'no full runs'}"
-            )
+            if smoke:
+                raise BenchError(
+                    f"method {method!r} has smoke runs alone ({smoke}), which are not compared; "
+                    f"set `kind: full` in the suite (or pass --kind full) and run it again"
+                )
+            known_names = "; ".join(methods) or "none, the folder has no full runs"
+            raise BenchError(f"no records of method {method!r}; methods are: {known_names}")
     both = [record for record in known if record.label in (ours, theirs)]
     full = [record for record in both if record.kind == "full"]
     lines = [line for table in aggregate(full) for line in _lines(table, ours, theirs)]

@@ -153,8 +153,14 @@ class AdapterContract(ABC):
         last = adapter.num_layers - self.ends_with_blocks
         found = sorted(set(ids.values()))
         assert found == list(range(last)), (
-            f"layers are {found}, expected 0 to {last - 1}; set ends_with_blocks = True in the "
-            f"test if no parameter comes after the last block"
+            f"layers are {found}, expected 0 to {last - 1}; num_layers counts the stem, the blocks "
+            "and what comes after them"
+            + (
+                ""
+                if self.ends_with_blocks
+                else "; set ends_with_blocks = True in the test if no parameter comes after the "
+                "last block"
+            )
         )
         _, stem = self.stem(model.backbone)
         at_stem = {name: ids[name] for name in ids if name.startswith(stem)}

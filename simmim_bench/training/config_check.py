@@ -19,6 +19,7 @@ from mmengine import registry as roots
 from simmim_bench.config import added_arguments, load_config, part_of
 from simmim_bench.config_text import names_class
 from simmim_bench.errors import BenchError
+from simmim_bench.masking.strategies import strategies
 from simmim_bench.registry import class_of, imports
 from simmim_bench.training.process import prepare
 
@@ -69,7 +70,9 @@ def unknown_arguments(path: str, overrides: list[str]) -> Iterator[str]:
         if place[-1] == "dataset" and name in DATASET_KEYS:
             continue
         part = part_of(cfg, place)
-        known = _arguments(place, part["type"], cfg.get("default_scope", "mmengine"))
+        known = _arguments(_registered(place, part["type"], cfg.get("default_scope", "mmengine")))
+        if known and "strategy" in part:  # of a mask, which takes the other arguments
+            known = sorted({*known, *_arguments(strategies().get(part["strategy"]))})
         if not known or name in {*known, *BUILDER_KEYS}:
             continue
         near = difflib.get_close_matches(name, known, n=3)
@@ -115,9 +118,8 @@ def _is_registered(name: str, scope: str) -> bool:
     return False
 
 
-def _arguments(place: list[str], name: str, scope: str) -> list[str]:
-    """Names of all arguments of the class of a part; empty if they are not known."""
-    found = _registered(place, name, scope)
+def _arguments(found: Any) -> list[str]:
+    """Names of all arguments of a class; empty if they are not known."""
     names: set[str] = set()
     for base in found.__mro__ if inspect.isclass(found) else ():
         if "__init__" not in vars(base):

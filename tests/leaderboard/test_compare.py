@@ -36,7 +36,7 @@ def test_runs_of_other_configs_are_not_compared(make_record, make_simmim, toy):
 
 
 def test_a_method_that_is_not_there(make_record):
-    with pytest.raises(BenchError, match=r"no records of method 'simmm'; there are: scratch"):
+    with pytest.raises(BenchError, match=r"no records of method 'simmm'; methods are: scratch"):
         compare([make_record()], "simmm", "scratch")
 
 
@@ -92,5 +92,5 @@ def test_nothing_in_common_says_why(make_record, make_simmim):
         compare(records, "simmim", "scratch")
     assert "left out: 1 of scratch, simmim has no run on swin-b; " in str(refused.value)
     assert "left out: 1 of simmim, smoke runs" in str(refused.value)
-    with pytest.raises(BenchError, match=r"no records of method 'simmim' but 1 smoke runs; there"):
+    with pytest.raises(BenchError, match=r"'simmim' has smoke runs alone \(1\).*`kind: full`"):
         compare([make_record(), make_simmim(kind="smoke")], "simmim", "scratch")

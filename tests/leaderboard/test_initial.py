@@ -71,7 +71,7 @@ def test_every_output_says_it(records, capsys):
 def test_the_two_can_be_compared(records):
     page = compare(records, LABEL, "simmim")
     assert page.sections[0].heading == f"{LABEL} and simmim"
-    with pytest.raises(BenchError, match=f"there are: simmim; {LABEL}$"):
+    with pytest.raises(BenchError, match=f"methods are: simmim; {LABEL}$"):
         compare(records, "other", "simmim")
 
 

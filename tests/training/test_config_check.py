@@ -45,6 +45,16 @@ def test_known_arguments_are_not_reported(config, override):
     assert not list(unknown_arguments(config, [override]))
 
 
+def test_a_mask_takes_the_arguments_of_its_strategy():
+    step = "train_dataloader.dataset.pipeline.2"
+    stripes = [f"{step}.strategy=stripes", f"{step}.direction=vertical"]
+    assert not list(unknown_arguments(PRETRAINING, stripes))
+    (sentence,) = unknown_arguments(PRETRAINING, [stripes[0], f"{step}.directions=vertical"])
+    assert "GenerateMask has no argument 'directions'; did you mean direction" in sentence
+    (sentence,) = unknown_arguments(PRETRAINING, [stripes[1]])  # of a random mask
+    assert "GenerateMask has no argument 'direction'" in sentence
+
+
 @pytest.mark.parametrize(
     "override",
     [

@@ -1,4 +1,4 @@
-"""The contracts of simmim_bench for the parts of this project: ``pytest``."""
+"""The contracts of simmim_bench for the parts of this project: ``python -m pytest``."""
 
 from pathlib import Path
 
