@@ -36,9 +36,14 @@ def lab(tmp_path_factory):
 
 
 def run(folder, *words):
-    """Run Python in the folder as an installed package does: code, and what it prints."""
+    """Run a module in the folder as an installed package does: code, and what it prints."""
+    return execute(folder, "-P", "-m", *words)
+
+
+def execute(folder, *words):
+    """Run Python in the folder: code, and what it prints."""
     done = subprocess.run(
-        [sys.executable, "-P", "-m", *map(str, words)],
+        [sys.executable, *map(str, words)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -67,11 +72,8 @@ def test_a_config_changes_one_step_of_the_pipeline(lab):
         "pipeline = load_config('my_centre.py').train_dataloader.dataset.pipeline; "
         "print(len(pipeline), pipeline[2].strategy)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", read], cwd=lab, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.stdout.split() == ["4", "centre"], done.stderr
+    code, said = execute(lab, "-c", read)
+    assert (code, said.split()) == (0, ["4", "centre"]), said
 
 
 def test_the_method_trains_a_step(lab):
@@ -81,11 +83,8 @@ def test_the_method_trains_a_step(lab):
         "'type': 'simmim_bench.SmallFeatures'}); "
         "found = model(torch.randn(2, 3, 64, 96), mode='loss'); assert 'loss_size' in found"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", step], cwd=lab, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    code, said = execute(lab, "-c", step)
+    assert code == 0, said
 
 
 def test_a_layout_of_checkpoints(lab, tmp_path):

@@ -47,6 +47,13 @@ def test_suites_have_short_names_too(tmp_path, monkeypatch):
         assert load_suite(path).name == "smoke"
 
 
+def test_the_name_of_a_suite_with_a_mistake_gets_similar_names(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.yaml").write_text("", "utf-8")
+    with pytest.raises(BenchError, match=r"did you mean configs/suites/smoke\.yaml"):
+        load_suite(shipped.find("smok", folder="suites", suffix=".yaml"))
+
+
 @pytest.mark.parametrize(
     ("given", "near"),
     [

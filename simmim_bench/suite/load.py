@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from simmim_bench import shipped
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.matrix import matrix_mistakes
 from simmim_bench.suite.schema import Budget, Include, Override, Selector, Suite
@@ -84,6 +85,8 @@ def _read(path: Path) -> dict[str, Any]:
         others = sorted(path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         near = difflib.get_close_matches(path.name, [other.name for other in others], n=3, cutoff=0)
         hint = f"that folder has {', '.join(near)}" if near else "ready ones are in configs/suites"
+        if path.parent == Path():  # the name of one of the package
+            hint = shipped.near(str(path), folder=shipped.SUITES, suffix=".yaml")
         raise BenchError(f"suite file {path} does not exist; {hint}")
     try:
         raw = read_yaml(path)
