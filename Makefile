@@ -1,4 +1,4 @@
-# make setup | demo | smoke | leaderboard | test | test-all | lint | types | docs | format | clean
+# make setup | demo | smoke | leaderboard | bench | test | test-all | lint | types | docs | format | clean
 PYTHON ?= python3
 VENV ?= .venv
 # of the OpenMMLab libraries: onedl or openmmlab, the original releases
@@ -12,7 +12,7 @@ OPENMMLAB := .venv-openmmlab
 # The environment of nox, which makes one for each session.
 MATRIX := .venv-matrix
 
-.PHONY: help setup dev demo leaderboard smoke test test-all coverage test-openmmlab \
+.PHONY: help setup dev demo leaderboard bench smoke test test-all coverage test-openmmlab \
 	test-matrix lint types docs format clean
 
 # Two test processes with one thread each.
@@ -50,6 +50,9 @@ leaderboard: setup ## Write the tables of results/records and results/published 
 		mkdir -p results/$$store/published && $(BIN)/simmim-bench leaderboard build \
 			--out results/$$store --published results/$$store/published || exit; \
 	done
+
+bench: dev ## Compare our speed with the stock implementations; FAMILIES="...": only those
+	$(BIN)/python -m benchmarks.speed $(FAMILIES) --json build/bench.json
 
 smoke: setup ## The same flow with toy schedules, in three minutes
 	$(BIN)/simmim-bench suite configs/suites/smoke.yaml

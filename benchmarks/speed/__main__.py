@@ -1,0 +1,104 @@
+"""Our speed beside that of the stock implementations: ``make bench``.
+
+Every work runs in one process, by us and by each peer in turn, on the same inputs; outputs were
+compared before the clock starts. A family runs in a process of its own, so that none changes the
+threads or the memory of another.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed import table
+from benchmarks.speed.work import measure
+from simmim_bench import cli
+from simmim_bench.errors import BenchError
+
+FAMILIES = ("pipelines", "dense_pipelines", "coco", "steps", "downstream_steps", "around", "start")
+"""Modules of this folder, each with a function ``works``."""
+
+
+def parse() -> argparse.Namespace:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=", ".join(FAMILIES))
+    parser.add_argument("--rounds", type=cli.positive, default=7, help="runs of each (default: 7)")
+    parser.add_argument("--small", action="store_true", help="small inputs, to try it out")
+    parser.add_argument("--json", type=cli.output_file, metavar="FILE", help="store the result")
+    parser.add_argument("--against", type=Path, metavar="FILE", help="compare with an earlier one")
+    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    wrong = [name for name in args.families if name not in FAMILIES]
+    if wrong:
+        parser.error(f"{wrong[0]!r} is no family; these are: {', '.join(FAMILIES)}")
+    return args
+
+
+def run() -> None:
+    """Measure, print the table, store it."""
+    args = parse()
+    families = args.families or list(FAMILIES)
+    if args.here:
+        [family] = families
+        for work in importlib.import_module(f"benchmarks.speed.{family}").works(args.small):
+            print("measured", json.dumps(measure(work, args.rounds).json()), flush=True)
+        return
+    before = _read(args.against) if args.against else None
+    measured: list[dict[str, Any]] = []
+    for family in families:
+        print(f"{family} ...", file=sys.stderr, flush=True)
+        measured += _in_a_process(family, args)
+        print(table.markdown(measured[-1:]), file=sys.stderr)
+    print(table.markdown(measured), end="")
+    if before:
+        print("\n" + table.compared(measured, before["works"]), end="")
+    if args.json:
+        from simmim_bench.io import atomic_write_text
+
+        stored = {"environment": environment(), "works": measured}
+        atomic_write_text(args.json, json.dumps(stored, indent=1) + "\n")
+
+
+def environment() -> dict[str, Any]:
+    """Versions, commit, processor and load."""
+    import torch
+
+    from simmim_bench.records.environment import PACKAGES, collect_environment, cpu_name
+
+    peers = ("timm", "transformers", "pycocotools", "faster-coco-eval", "hotcoco", "pillow")
+    found = collect_environment((*PACKAGES, *peers))
+    return {
+        **found.model_dump(mode="json"),
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def _in_a_process(family: str, args: argparse.Namespace) -> list[dict[str, Any]]:
+    command = [sys.executable, "-m", "benchmarks.speed", family, "--here"]
+    command += ["--rounds", str(args.rounds), *(["--small"] if args.small else [])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise BenchError(f"family {family} ended with code {done.returncode}; see the output above")
+    lines = [line for line in done.stdout.splitlines() if line.startswith("measured ")]
+    return [json.loads(line.removeprefix("measured ")) for line in lines]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise BenchError(f"{path} is no stored benchmark: {error}") from error
+
+
+if __name__ == "__main__":
+    cli.main(run)
