@@ -1,7 +1,11 @@
-"""Tests on other versions: Python 3.11 to 3.13, lowest and newest packages, both families.
+"""Tests on other versions: Python 3.11 to 3.13, lowest and newest packages, both families, the wheel.
 
 ``make test-matrix`` runs what this machine has interpreters for; ``-s`` chooses a session.
 """
+
+import os
+import tempfile
+from pathlib import Path
 
 import nox
 
@@ -9,6 +13,8 @@ nox.options.default_venv_backend = "uv"
 nox.options.error_on_missing_interpreters = False
 PYTHONS = ("3.11", "3.12", "3.13")
 FAMILIES = ("onedl", "openmmlab")
+# Two packages own cv2; of both only the headless one needs no graphics libraries.
+HEADLESS = "opencv-python-headless==4.12.0.88"
 TESTS = ("tests/test_ops.py", "tests/test_registry.py", "tests/contracts/test_downstream.py")
 
 
@@ -28,10 +34,31 @@ def lowest(session: nox.Session, family: str) -> None:
     try_all(session)
 
 
+@nox.session(python=(PYTHONS[0], PYTHONS[-1]))
+def wheel(session: nox.Session) -> None:
+    """A project made by the installed wheel, far from the checkout, in a folder with a space."""
+    with tempfile.TemporaryDirectory() as made:
+        session.run("uv", "build", "--quiet", "--wheel", "--out-dir", made, external=True)
+        [file] = Path(made).glob("*.whl")
+        session.install(f"{file}[onedl]", "pytest", HEADLESS)
+        home, project = Path(made, "a home"), Path(made, "a home", "my masks")
+        home.mkdir()
+        session.chdir(home)
+        session.env["PYTHONPATH"] = ""
+        session.run("simmim-bench", "init", project.name)
+        session.chdir(project)
+        session.run("python", "-m", "pytest", "-q")
+        session.run("simmim-bench", "suite", "suite.yaml", "--cores", str(os.cpu_count()))
+        session.run("grep", "mine", "work_dirs/my_masks/results/leaderboard/README.md", external=True)
+        # installed, it is known without --import, in any folder
+        session.install("--no-deps", "--editable", str(project))
+        session.chdir(home)
+        session.run("simmim-bench", "train", "my masks/configs/mine_tiny.py", "--try")
+
+
 def try_all(session: nox.Session) -> None:
     """Operators, registries, all backbones in all tasks; two iterations of each task."""
-    # Two packages own cv2; of both only the headless one needs no graphics libraries.
-    session.install("--reinstall", "--no-deps", "opencv-python-headless==4.12.0.88")
+    session.install("--reinstall", "--no-deps", HEADLESS)
     session.run("python", "-m", "pytest", "-q", "-m", "not slow", *TESTS)
     session.run("simmim-bench", "train", "configs/demo/simmim_swin-demo.py", "--try")
     for name in ("classification_swin-demo", "mask-rcnn_swin-demo_fpn", "upernet_swin-demo"):

@@ -13,6 +13,7 @@ from simmim_bench.data.content import check_content
 from simmim_bench.data.layouts import check_data
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, check_output_folder, sha256_file
+from simmim_bench.plugins import flags, imported
 from simmim_bench.recipe.any_backbone import check_filled
 from simmim_bench.recipe.command_line import config_of
 from simmim_bench.records.collect import make_record, makers_of
@@ -178,8 +179,8 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
     target = Path(cfg.work_dir) / RECORD
     makers = makers_of(_origins(run, source.parent, set()))
     atomic_write_json(target, make_record(evaluated, source, makers).as_json())
-    command = f"simmim-bench leaderboard add {shlex.quote(str(target))}"
-    return f"record: {target}; next: {command}"
+    command = ["simmim-bench", "leaderboard", "add", str(target), *flags(imported())]
+    return f"record: {target}; next: {shlex.join(command)}"
 
 
 def _evaluated_config(trained: ConfigRef | None, more: list[str]) -> ConfigRef | None:

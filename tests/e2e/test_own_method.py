@@ -42,7 +42,8 @@ def test_a_backbone_is_pretrained_exported_fine_tuned_tested_and_looked_at(lab):
     lab("train", "my_tiny_digits.py", "--pretrained", weights, "--work-dir", "out/digits", *SHORT)
     manifest = Manifest.read(lab.folder / "out" / "digits" / "manifest.json")
     assert (manifest.backbone, manifest.status) == ("tiny", "complete")
-    lab("test", "my_tiny_digits.py", "out/digits/epoch_1.pth", "--work-dir", "out/test")
+    said = lab("test", "my_tiny_digits.py", "out/digits/epoch_1.pth", "--work-dir", "out/test")
+    assert "leaderboard add out/test/record.json --import my_backbone" in said
     look = ["analyze", "representation", lab.images, "--model", f"tiny={weights}", "--out", "out/a"]
     assert REFUSED in lab(*look, code=2)
     assert "analysis.html" in lab(*look, "--import", "my_backbone")

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from simmim_bench.records.manifest import Manifest
-from tests.e2e.conftest import CONFIGS, DEMO, PRETRAIN
+from tests.e2e.conftest import CONFIGS, PRETRAIN, ROOT
 from tests.slurm_cluster import skip_without_jobs
+from tests.test_own_method import write_examples
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
@@ -34,20 +35,29 @@ def test_two_tasks_train_and_test_to_the_same_figures(tools, slurm, tmp_path, mo
     assert figures["accuracy/top1"] == manifest.metrics["top1"]
 
 
-def test_a_suite_runs_as_jobs_the_pretraining_with_two_tasks(tools, slurm, tmp_path, monkeypatch):
+def test_a_suite_of_an_own_mask_runs_as_jobs(tools, slurm, tmp_path, monkeypatch):
+    """The module is in the user's folder, and the pretraining has two tasks."""
     skip_without_jobs()
-    for name, value in {**os.environ, "SBATCH_PARTITION": slurm}.items():
+    lab = tmp_path / "my lab"
+    write_examples(lab)
+    known = {**os.environ, "SBATCH_PARTITION": slurm, "PYTHONPATH": str(ROOT)}
+    for name, value in known.items():
         monkeypatch.setitem(tools.env, name, value)
     short = {"train_cfg.max_epochs": 1, "auto_scale_lr.base_batch_size": 8}
-    task = {"config": str(CONFIGS["classification"].relative_to(DEMO.parents[1]))}
+    task = {"config": str(CONFIGS["classification"])}
     suite = {
         "name": "jobs",
         "kind": "smoke",
         "backbones": ["swin-demo"],
+        "imports": ["my_masks"],
         "pretrain": {
-            "simmim": {
-                "config": str(PRETRAIN.relative_to(DEMO.parents[1])),
-                "overrides": {**short, "train_dataloader.batch_size": 4},
+            "centre": {
+                "config": str(PRETRAIN),
+                "overrides": {
+                    **short,
+                    "train_dataloader.batch_size": 4,
+                    "train_dataloader.dataset.pipeline.2.strategy": "centre",
+                },
                 "resources": {"gpus": 2},
             }
         },
@@ -60,11 +70,13 @@ def test_a_suite_runs_as_jobs_the_pretraining_with_two_tasks(tools, slurm, tmp_p
             }
         },
     }  # fmt: skip
-    path, folder = tmp_path / "jobs.yaml", tmp_path / "work"
+    path, folder = lab / "jobs.yaml", lab / "work"
     path.write_text(yaml.safe_dump(suite), "utf-8")
-    printed = tools.succeed("tools/run_suite.py", path, "--launcher", "slurm", "--work-dir", folder)
+    command = 'cd "$0" && exec "$PYTHON" -P -m simmim_bench suite "$@"'
+    words = (path, "--launcher", "slurm", "--work-dir", folder)
+    printed = tools.succeed("bash", "-c", command, lab, *words)
     assert "stages as Slurm jobs" in printed
-    cell = "simmim__swin-demo/seed0"
+    cell = "centre__swin-demo/seed0"
     assert Manifest.read(folder / f"pretrain/{cell}/manifest.json").cost.device_count == 2
     tuned = Manifest.read(folder / f"finetune/classification/{cell}/manifest.json")
     assert tuned.cost.device_count == 1

@@ -7,6 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from simmim_bench.io import sha256_file
+from simmim_bench.plugins import INHERITED
 from simmim_bench.records.collect import make_record
 from simmim_bench.records.manifest import Manifest
 from simmim_bench.records.record import Record
@@ -60,6 +61,12 @@ def test_the_run_with_what_was_measured_now(evaluation):
     assert record.metrics == {"box_ap": 50.0, "mask_ap": 25.0}
     assert (record.method, record.seed, record.deviations) == ("scratch", 0, [])
     assert record.cost.wall_seconds == 120.0
+
+
+def test_the_next_command_imports_what_this_one_did(evaluation, monkeypatch):
+    monkeypatch.setenv(INHERITED, "my_backbone")
+    said, _ = evaluation.record()
+    assert said.endswith("record.json --import my_backbone")
 
 
 def test_what_the_run_did_not_do_is_a_deviation(evaluation):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 
 from simmim_bench.errors import BenchError
+from simmim_bench.plugins import flags, imported
 from simmim_bench.reconstruction import predicts_images
 from simmim_bench.tasks.knn import KNNClassifier
 from simmim_bench.training.adapt import use_cpu
@@ -123,9 +125,10 @@ def _task(cfg: Any, path: Path) -> str:
     task = str((cfg.get("protocol") or {}).get("task"))
     if task not in PREDICTED:
         reason = OTHERS.get(task, f"its task is {task!r:.80}")
+        command = ["simmim-bench", "test", "CONFIG", str(path), *flags(imported())]
         raise BenchError(
             f"{path} cannot predict for images alone: {reason}; measure it on its data with "
-            f"`simmim-bench test CONFIG {path}`"
+            f"`{shlex.join(command)}`"
         )
     return task
 
