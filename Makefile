@@ -13,7 +13,7 @@ OPENMMLAB := .venv-openmmlab
 MATRIX := .venv-matrix
 
 .PHONY: help setup dev demo leaderboard bench smoke test test-all coverage test-openmmlab \
-	test-matrix lint types docs format clean
+	test-wheel test-matrix lint types docs format clean
 
 # Two test processes with one thread each.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
@@ -82,6 +82,9 @@ $(OPENMMLAB)/.shared: $(VENV)/.installed-$(FAMILY)-dev
 	$(OPENMMLAB)/bin/python -m pip uninstall --quiet --yes \
 		$$(sed -n 's/^\(onedl-[^=]*\)==.*/\1/p' constraints.txt)
 	touch $@
+
+test-wheel: $(MATRIX)/.installed ## A project made by the installed wheel, on Python 3.11 and 3.13
+	OMP_NUM_THREADS=1 $(MATRIX)/bin/nox --session wheel
 
 test-matrix: $(MATRIX)/.installed ## Short tests on Python 3.11 to 3.13, lowest and newest versions, both families
 	OMP_NUM_THREADS=1 $(MATRIX)/bin/nox

@@ -1,19 +1,18 @@
 """Photograph the leaderboard page of the committed results: docs/images/leaderboard.png.
 
-Usage: python benchmarks/leaderboard_picture.py [OUT]
-
 Needs Chromium and the tests' packages (``make dev``). The picture is the README's: the table of
 measured results and the first row of charts.
 """
 
+import argparse
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from simmim_bench import cli
 from simmim_bench.leaderboard.build import render
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,7 +23,9 @@ COLOURS = 64  # a third of the file, no visible difference
 
 def main() -> None:
     """Build the page in a temporary folder, open it, and keep the top of it."""
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else OUT
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", nargs="?", type=cli.output_file, default=OUT, metavar="OUT.png")
+    out = parser.parse_args().out
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         results = shutil.copytree(ROOT / "results", Path(folder) / "results")

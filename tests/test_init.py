@@ -85,13 +85,3 @@ def test_an_empty_folder_is_filled(tmp_path):
 @pytest.mark.slow
 def test_its_own_tests_pass(project):
     assert " passed" in run(project, "pytest", "-q", "-p", "no:cacheprovider")
-
-
-@pytest.mark.slow
-def test_its_suite_ends_in_a_table(project):
-    """With the training files of the demo in the project, as for a new user."""
-    said = run(project, "simmim_bench", "suite", "suite.yaml", "--cores", "1")
-    for word in ("mine", "simmim", "scratch", "tiny", "swin-demo"):
-        assert word in said
-    table = project / "work_dirs" / "disks" / "results" / "leaderboard" / "README.md"
-    assert "mine" in table.read_text("utf-8")

@@ -55,6 +55,12 @@ def test_ci_runs_what_every_change_must_pass():
     assert "bash .ci/run" in [step.get("run") for step in steps]
 
 
+def test_a_project_of_the_wheel_is_tried_on_the_first_and_the_last_python():
+    job = read(".github/workflows/ci.yml")["jobs"]["wheel"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.13"]
+    assert "nox --session wheel-${{ matrix.python }}" in job["steps"][-1]["run"]
+
+
 def test_a_bug_report_asks_for_the_report_of_doctor():
     fields = read(".github/ISSUE_TEMPLATE/bug_report.yml")["body"]
     [report] = [field for field in fields if field.get("id") == "report"]
