@@ -1,4 +1,4 @@
-"""Tests on other versions: Python 3.11 to 3.13, lowest and newest packages, both families, the wheel.
+"""Tests on other versions of Python and packages, both OpenMMLab families, and the wheel.
 
 ``make test-matrix`` runs what this machine has interpreters for; ``-s`` chooses a session.
 """
@@ -49,7 +49,8 @@ def wheel(session: nox.Session) -> None:
         session.chdir(project)
         session.run("python", "-m", "pytest", "-q")
         session.run("simmim-bench", "suite", "suite.yaml", "--cores", str(os.cpu_count()))
-        session.run("grep", "mine", "work_dirs/my_masks/results/leaderboard/README.md", external=True)
+        table = Path(project, "work_dirs/my_masks/results/leaderboard/README.md")
+        session.run("grep", "mine", str(table), external=True)
         # installed, it is known without --import, in any folder
         session.install("--no-deps", "--editable", str(project))
         session.chdir(home)

@@ -1,0 +1,1 @@
+"""Works of the benchmark, one module a family, and what measures them."""

@@ -34,7 +34,9 @@ def compared(now: Iterable[Mapping[str, Any]], before: Iterable[Mapping[str, Any
 
 def _row(one: Mapping[str, Any]) -> tuple[str, ...]:
     peers = [
-        f"{name} {_number(rate)}" for name, rate in one["rates"].items() if name not in (OURS, "limit")
+        f"{name} {_number(rate)}"
+        for name, rate in one["rates"].items()
+        if name not in (OURS, "limit")
     ]
     return (
         one["name"],
