@@ -75,7 +75,13 @@ def seed_all(key: list[int]) -> None:
     python_seed, numpy_seed, torch_seed = (int(value) for value in sequence.generate_state(3))
     random.seed(python_seed)
     np.random.seed(numpy_seed)  # transforms of the libraries draw from the global one
-    torch.manual_seed(torch_seed)
+    if (
+        any(device.is_initialized() for device in (torch.cuda, torch.xpu))
+        or torch.mps.is_available()
+    ):
+        torch.manual_seed(torch_seed)
+    else:  # it would format a stack trace for each device that may be used later: 1 ms
+        torch.default_generator.manual_seed(torch_seed)
 
 
 @TRANSFORMS.register_module()

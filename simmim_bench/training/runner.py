@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from mmengine.device import get_device
 from mmengine.dist import broadcast, is_main_process
-from mmengine.logging import MMLogger
+from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import is_model_wrapper
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner, autocast
 from torch import nn
 
@@ -28,6 +28,7 @@ from simmim_bench.data.image_folder import check_sample, use_image_folder
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import LOOPS, OPTIM_WRAPPERS
 from simmim_bench.tasks.box_precision import keep_boxes_in_float32
+from simmim_bench.training.history import LazyMessageHub, log_without_waiting
 from simmim_bench.weights.files import is_intact
 
 # Lines that mmengine logs at every run and that users can do nothing about.
@@ -53,6 +54,18 @@ class BenchRunner(Runner):
         """Set up the process; ``env_cfg.tf32`` allows TF32 where a GPU computes in float32."""
         super().setup_env(env_cfg)
         allow_tf32(env_cfg)
+
+    def build_message_hub(self, message_hub: dict[str, Any] | None = None) -> MessageHub:
+        """Build a hub to which a value costs the same at every iteration."""
+        LazyMessageHub.install((message_hub or {}).get("name", self._experiment_name))
+        return super().build_message_hub(message_hub)
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Build the wrapper; it logs the norm of the gradients without waiting for the device."""
+        built = super().build_optim_wrapper(optim_wrapper)
+        for wrapper in built.values() if isinstance(built, OptimWrapperDict) else [built]:
+            log_without_waiting(wrapper)
+        return built
 
     def get_hooks_info(self) -> str:
         """Names of the hooks; mmengine lists them under each of 20 stages."""

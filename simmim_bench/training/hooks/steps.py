@@ -6,12 +6,12 @@ processes get the batch-norm statistics of the first one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from mmengine.dist import all_reduce_dict, broadcast, get_rank, get_world_size
 from mmengine.hooks import Hook
 from torch import Tensor
@@ -45,7 +45,7 @@ class FiniteLossHook(Hook):
             check waits for the device.
     """
 
-    priority = "HIGH"  # after a sharded model is gathered
+    priority = "HIGH"  # after a sharded model is gathered and the loss is logged
 
     def __init__(self, *, interval: int = 10) -> None:
         self.interval = interval
@@ -64,9 +64,10 @@ class FiniteLossHook(Hook):
             or self.end_of_epoch(runner.train_dataloader, batch_idx)
         ):
             return
-        loss = outputs["loss"].detach()
-        if not torch.isfinite(loss):
-            raise _diverged(runner, f"the loss is {float(loss)}", _first_broken(runner))
+        # The history waits for the device once, for all that was logged since.
+        loss = float(runner.message_hub.get_scalar("train/loss").current())
+        if not math.isfinite(loss):
+            raise _diverged(runner, f"the loss is {loss}", _first_broken(runner))
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
         """Check the weights, which may be NaN after a step with a finite loss.
