@@ -1,8 +1,9 @@
 """Registries of simmim_bench, filled at the first look-up.
 
 A config of mmpretrain, mmdet or mmseg names our classes ``simmim_bench.X``. mmengine imports this
-module for that prefix. The first look-up imports every file of the packages listed below, so a
-new file in one of them is found without being listed anywhere. Files outside the package register
+module for that prefix. A look-up imports the files of the packages listed below that define a class
+of this name, and all of them only if none does: a run of one task does not wait for the imports of
+another. A new file is found without being listed anywhere. Files outside the package register
 their classes in the same way (``plugins``, docs/own-method.md).
 """
 
@@ -12,8 +13,11 @@ import contextlib
 import difflib
 import io
 import pkgutil
+import re
 import sys
 from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +50,21 @@ class NearNameRegistry(Registry):
         Raises:
             KeyError: If neither this registry nor its parents have ``key``.
         """
-        found = super().get(key)
+        self._import_definition(key)
+        found = self.module_dict.get(key) or super().get(key)
         if found is None:
             what = unknown_name(key, sorted(self.module_dict), f"{self.scope} {self.name}")
             raise KeyError(with_hint(what))
         return found
+
+    def _import_definition(self, name: str) -> None:
+        """Import the files that define ``name``, also if a module of a user has registered it."""
+        definition = re.compile(rf"^(?:class|def) {re.escape(name)}\b", re.MULTILINE)
+        with imports():
+            for module in self._locations:
+                if definition.search(_source(module)):
+                    import_module(module)
+        load_plugins()
 
     def import_from_location(self) -> None:
         """Import the packages that may register something, and the modules of users.
@@ -84,6 +98,15 @@ class NearNameRegistry(Registry):
                     f"{self.name} {name!r}; give yours another name"
                 )
         super()._register_module(module, names, force=True)
+
+
+@cache
+def _source(module: str) -> str:
+    """Source text of one of our modules."""
+    place = Path(__file__).parent.joinpath(*module.split(".")[1:])
+    return (place / "__init__.py" if place.is_dir() else place.with_suffix(".py")).read_text(
+        "utf-8"
+    )
 
 
 def _path_of(item: Any) -> str:

@@ -1,5 +1,6 @@
 """Parts of simmim_bench from configs of all three libraries, and names that nobody knows."""
 
+import os
 import subprocess
 import sys
 
@@ -54,3 +55,37 @@ def test_the_registries_import_nothing_until_they_are_asked():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == str([f"simmim_bench.{each}" for each in LIGHT])
+
+
+def test_a_look_up_imports_the_file_of_the_class_and_not_those_of_other_tasks():
+    code = (
+        "import sys; from simmim_bench import ops; ops.install(); "
+        "from simmim_bench.registry import METRICS, MODELS; "
+        "print(METRICS.get('KNNAccuracy').__module__, MODELS.get('MaskedL1Loss').__module__); "
+        "print([name for name in ('mmdet.evaluation', 'mmseg', 'timm') if name in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines() == [
+        "simmim_bench.tasks.knn simmim_bench.models.losses.masked",
+        "[]",
+    ]
+
+
+def test_a_name_of_ours_stays_ours_when_a_module_of_a_user_took_it_first(tmp_path):
+    (tmp_path / "taken.py").write_text(
+        "from simmim_bench.registry import MODELS\n"
+        "@MODELS.register_module()\n"
+        "class MaskedL1Loss: pass\n"
+    )
+    code = (
+        "import taken; from simmim_bench import ops; ops.install(); "
+        "from simmim_bench.registry import MODELS; MODELS.get('MaskedL1Loss')"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+    )
+    assert "are both registered as the model 'MaskedL1Loss'" in shown.stderr

@@ -15,9 +15,6 @@ from mmpretrain.models.utils.batch_augments import CutMix as RandomCutMix
 from mmpretrain.models.utils.batch_augments import Mixup as RandomMixup
 from mmpretrain.registry import BATCH_AUGMENTS as PARENT
 from PIL import Image
-from timm.data.auto_augment import rand_augment_transform
-from timm.data.constants import IMAGENET_DEFAULT_MEAN
-from timm.data.transforms import str_to_pil_interp
 from torch import Tensor
 
 from simmim_bench.data.band_augment import use_bands
@@ -47,6 +44,11 @@ class RandAugment(BaseTransform):
     def __init__(
         self, *, policy: str, interpolation: str = "bicubic", bands: Sequence[float] | None = None
     ) -> None:
+        # imports all models of timm, which takes a second
+        from timm.data.auto_augment import rand_augment_transform
+        from timm.data.constants import IMAGENET_DEFAULT_MEAN
+        from timm.data.transforms import str_to_pil_interp
+
         fill = tuple(min(255, round(255 * value)) for value in IMAGENET_DEFAULT_MEAN)
         options = {"img_mean": fill, "interpolation": str_to_pil_interp(interpolation)}
         self.policy = policy
