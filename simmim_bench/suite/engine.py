@@ -103,7 +103,7 @@ def _environment() -> dict[str, str]:
 
 def _jobs(plan: Plan, stages: list[Stage], profile: Profile) -> list[dict[str, Any]]:
     running = {stage.id for stage in stages}
-    chains = _chains(stages)
+    priorities = _priorities(stages)
     return [
         {
             "id": stage.id,
@@ -111,7 +111,7 @@ def _jobs(plan: Plan, stages: list[Stage], profile: Profile) -> list[dict[str, A
             "marker": _marker(plan, stage),
             "needs": [_marker(plan, plan.stage(need)) for need in stage.needs if need in running],
             "threads": stage.threads * (1 if profile.launcher == "slurm" else stage.processes),
-            "priority": chains[stage.id],
+            "priority": priorities[stage.id],
             "resources": _resources(stage, profile),
             "arguments": _arguments(stage, profile),
             "retries": MOST_REQUEUES if profile.launcher == "slurm" else 0,
@@ -130,14 +130,24 @@ def _marker(plan: Plan, stage: Stage) -> str:
     return plan.marker_of(stage).relative_to(plan.state).as_posix()
 
 
-def _chains(stages: list[Stage]) -> dict[str, int]:
-    """Number of stages in the longest chain that waits for each: long chains start first."""
-    chains = {stage.id: 0 for stage in stages}
+def _priorities(stages: list[Stage]) -> dict[str, int]:
+    """Seconds from the start of each stage to the end of the longest chain that waits for it.
+
+    The longest chain starts first, so that no long stage runs last and alone.
+    """
+    after = dict.fromkeys((stage.id for stage in stages), 0.0)
+    seconds = {}
     for stage in reversed(stages):
+        seconds[stage.id] = _expected(stage) + after[stage.id]
         for need in stage.needs:
-            if need in chains:
-                chains[need] = max(chains[need], chains[stage.id] + 1)
-    return chains
+            if need in after:
+                after[need] = max(after[need], seconds[stage.id])
+    return {name: math.ceil(value) for name, value in seconds.items()}
+
+
+def _expected(stage: Stage) -> float:
+    """Seconds that a stage may take: as the suite states, else half a minute."""
+    return 30.0 if stage.gpu_hours is None else 3600 * stage.gpu_hours / stage.processes
 
 
 def _resources(stage: Stage, profile: Profile) -> dict[str, int | str]:

@@ -2,15 +2,17 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.build import build_plan
-from simmim_bench.suite.engine import _amounts, _resources, _rule
+from simmim_bench.suite.engine import _amounts, _expected, _priorities, _resources, _rule
 from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.profile import Profile, choose_profile
 
+DEMO = Path(__file__).parents[2] / "configs/suites/demo.yaml"
 PRETRAIN = "pretrain/simmim__net/seed0"
 
 
@@ -75,3 +77,29 @@ def test_the_status_command_follows_the_clusters_accounting(slurm, monkeypatch):
     assert options[options.index("--slurm-status-command") + 1] == wanted
     assert f"slurm_partition={slurm}" in options
     assert shutil.which(wanted)
+
+
+def makespan(stages, priorities, cores):
+    """Seconds of a suite on ``cores``, where the ready stage of the highest priority starts."""
+    waiting, running, done, now = list(stages), [], set(), 0.0
+    while waiting or running:
+        ready = [stage for stage in waiting if done.issuperset(stage.needs)]
+        for stage in sorted(ready, key=lambda each: -priorities[each.id])[: cores - len(running)]:
+            waiting.remove(stage)
+            running.append((now + _expected(stage), stage.id))
+        now, ended = min(running)
+        running.remove((now, ended))
+        done.add(ended)
+    return now
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 4])
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_no_long_stage_of_the_demo_runs_last_and_alone(cores, seeds):
+    suite = load_suite(DEMO, seeds=seeds)
+    plan = build_plan(suite, root=DEMO.parents[2], folder=DEMO.parent / "none")
+    stages = [stage for stage in plan.stages if not stage.always]
+    priorities = _priorities(stages)
+    total, longest = sum(map(_expected, stages)), priorities["data"]
+    assert longest == max(priorities.values())
+    assert makespan(stages, priorities, cores) <= 1.12 * max(total / cores, longest)
