@@ -71,7 +71,6 @@ def load_config(
         raise BenchError(f"config {path} does not exist; {shipped.near(path)}")
     try:
         with _without_announcements():
-            # its text is only indented, not styled, which takes a second
             cfg = Config.fromfile(path, import_custom_modules=False, format_python_code=False)
             _drop_scope(cfg._cfg_dict)
     except (Exception, SystemExit) as error:
