@@ -54,6 +54,10 @@ class GrowingHistory(HistoryBuffer):
         unread: Where tensors wait; without it each is read at once.
     """
 
+    logs: np.ndarray
+    counts: np.ndarray
+    end: int  # of the values in the arrays
+
     def __init__(
         self,
         log_history: Any = (),
@@ -71,7 +75,8 @@ class GrowingHistory(HistoryBuffer):
         """The same history; values that follow may be tensors."""
         if isinstance(history, cls) and history.unread is unread:
             return history
-        return cls(*history.data, history.max_length, unread)
+        logs, counts = history.data
+        return cls(logs, counts, history.max_length, unread)
 
     def update(self, log_val: float | Tensor, count: int = 1) -> None:
         """Append a value; a tensor must hold one floating-point number.

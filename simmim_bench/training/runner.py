@@ -57,7 +57,8 @@ class BenchRunner(Runner):
 
     def build_message_hub(self, message_hub: dict[str, Any] | None = None) -> MessageHub:
         """Build a hub to which a value costs the same at every iteration."""
-        LazyMessageHub.install((message_hub or {}).get("name", self._experiment_name))
+        stated = {"name": self._experiment_name, **(message_hub or {})}
+        LazyMessageHub.install(stated["name"])
         return super().build_message_hub(message_hub)
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
