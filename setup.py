@@ -48,6 +48,7 @@ setup(
         # Other releases shift losses in the fourth digit (resizing).
         "opencv-python==4.12.0.88",
         "pillow>=10,<14",
+        "simplejpeg>=1.8,<2",
         "tifffile>=2024.8,<2027",
         "ImageHash>=4.3.1,<5",
         "huggingface-hub>=0.34,<3",

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError
 
+from simmim_bench.data import jpeg
 from simmim_bench.data.image_files import open_regular, read_regular, shown
 from simmim_bench.errors import BenchError
 
@@ -70,27 +71,37 @@ class Header:
     scaled: bool
 
 
-def read_pixels(source: str | Path | bytes, *, upright: bool = False) -> Pixels:
-    """Read an image as (H, W, 3), uint8, RGB.
+def read_pixels(source: str | Path | bytes, *, upright: bool = False, order: str = "RGB") -> Pixels:
+    """Read an image as (H, W, 3), uint8.
 
     Args:
         source: File, or its content.
         upright: Turn the image as its orientation tag says.
+        order: Of the colours, ``"RGB"`` or ``"BGR"``.
 
     Raises:
         UnreadableImageError: If it is missing, damaged, not an image, or of a kind without a rule.
     """
     try:
         content = source if isinstance(source, bytes) else read_regular(source)
-        image = identified(io.BytesIO(content))
-        if image is None:
-            return _eight_bits(_floating_rgb(content), 1)
-        with image:
-            pixels = _scaled(image, content) if is_deep(image) else np.array(_rgb(image))
-            turn = TURNS.get(image.getexif().get(ORIENTATION, 1)) if upright else None
-        return pixels if turn is None else np.asarray(Image.fromarray(pixels).transpose(turn))
+        pixels = None if upright else jpeg.decoded(content, order)
+        if pixels is not None:
+            return pixels
+        pixels = _read_pixels(content, upright=upright)
+        return pixels if order == "RGB" else _swapped(pixels)
     except Exception as error:
         raise explained(error) from error
+
+
+def _read_pixels(content: bytes, *, upright: bool) -> Pixels:
+    """Read any image by Pillow and OpenCV as (H, W, 3), uint8, RGB."""
+    image = identified(io.BytesIO(content))
+    if image is None:
+        return _eight_bits(_floating_rgb(content), 1)
+    with image:
+        pixels = _scaled(image, content) if is_deep(image) else np.array(_rgb(image))
+        turn = TURNS.get(image.getexif().get(ORIENTATION, 1)) if upright else None
+    return pixels if turn is None else np.asarray(Image.fromarray(pixels).transpose(turn))
 
 
 def read_header(source: str | Path | bytes) -> Header:
@@ -176,6 +187,12 @@ def identified(stream: IO[bytes]) -> Image.Image | None:
         if not start:
             raise UnreadableImageError("the file is empty") from None
         raise UnreadableImageError(f"it is not one of {', '.join(FORMATS)}") from None
+
+
+def _swapped(pixels: Pixels) -> Pixels:
+    import cv2
+
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)  # type: ignore[return-value]
 
 
 def _rgb(image: Image.Image) -> Image.Image:

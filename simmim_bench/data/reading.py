@@ -57,15 +57,20 @@ class Reading:
         """Whether images become RGB of 8 bits."""
         return self == PLAIN
 
-    def pixels(self, source: str | Path | bytes) -> NDArray[Any]:
-        """Read an image: (H, W, 3), uint8, RGB; else (H, W, channels), float32.
+    def pixels(self, source: str | Path | bytes, *, order: str = "RGB") -> NDArray[Any]:
+        """Read an image: (H, W, 3), uint8; else (H, W, channels), float32.
+
+        Args:
+            source: File, or its content.
+            order: ``"RGB"`` or ``"BGR"`` for three channels; other numbers are as in the file.
 
         Raises:
             UnreadableImageError: If it cannot be read so.
         """
         if self.is_plain:
-            return read_pixels(source)
-        return read_bands(source, channels=self.channels, value_range=self.value_range)
+            return read_pixels(source, order=order)
+        values = read_bands(source, channels=self.channels, value_range=self.value_range)
+        return values[..., ::-1] if order == "BGR" and values.shape[2] == COLOURS else values
 
     def header(self, source: str | Path | bytes) -> Header:
         """Read the header of an image.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from mmengine.dataset import InfiniteSampler
 from numpy.typing import NDArray
 
 from simmim_bench.data.pixels import Header, Pixels, size_mistake, unusable
-from simmim_bench.data.reading import COLOURS, PLAIN, Reading
+from simmim_bench.data.reading import PLAIN, Reading
 from simmim_bench.data.shown_bands import read_picture
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATA_SAMPLERS, TRANSFORMS
@@ -115,11 +116,11 @@ class LoadImage(LoadImageFromFile):
         Raises:
             BenchError: If the file cannot be read, or has another size than its annotation says.
         """
-        image = load_image(results["img_path"], self.reading)
+        image = load_image(results["img_path"], self.reading, order="BGR")
         height, width, _ = image.shape
         if mistake := size_mistake(results, results["img_path"], (width, height)):
             raise BenchError(mistake)
-        results["img"] = image[..., ::-1] if image.shape[2] == COLOURS else image  # BGR
+        results["img"] = image
         results["img_shape"] = results["ori_shape"] = (height, width)
         return results
 
@@ -127,13 +128,20 @@ class LoadImage(LoadImageFromFile):
         return f"{type(self).__name__}({self.reading})"
 
 
-def load_image(address: str | Path, reading: Reading = PLAIN) -> NDArray[Any]:
-    """Read the image at a path or address: (H, W, 3), uint8, RGB, or (H, W, C), float32.
+def load_image(
+    address: str | Path, reading: Reading = PLAIN, *, order: str = "RGB"
+) -> NDArray[Any]:
+    """Read the image at a path or address: (H, W, 3), uint8, or (H, W, C), float32.
+
+    Args:
+        address: Of the image.
+        reading: How.
+        order: ``"RGB"`` or ``"BGR"``; see ``Reading.pixels``.
 
     Raises:
         BenchError: If it cannot be read.
     """
-    return _read(reading.pixels, address)
+    return _read(partial(reading.pixels, order=order), address)
 
 
 def load_picture(address: str | Path, bands: Sequence[int] | None = None) -> Pixels:
