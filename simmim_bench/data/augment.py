@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmpretrain.models.utils.batch_augments import CutMix as RandomCutMix
@@ -18,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from simmim_bench.data.band_augment import use_bands
+from simmim_bench.data.quick_steps import contiguous
 from simmim_bench.registry import SCOPE, TRANSFORMS, NearNameRegistry
 
 BATCH_AUGMENTS = NearNameRegistry("batch augment", parent=PARENT, scope=SCOPE)
@@ -63,8 +65,10 @@ class RandAugment(BaseTransform):
         if self.bands is not None:
             results["img"] = self.augment(results["img"])
             return results
-        image = Image.fromarray(np.ascontiguousarray(results["img"][..., ::-1]))
-        results["img"] = np.ascontiguousarray(np.asarray(self.augment(image))[..., ::-1])
+        image = Image.fromarray(cv2.cvtColor(contiguous(results["img"]), cv2.COLOR_BGR2RGB))
+        augmented = self.augment(image)
+        if augmented is not image:  # none of the operations was drawn
+            results["img"] = cv2.cvtColor(np.asarray(augmented), cv2.COLOR_RGB2BGR)
         return results
 
     def __repr__(self) -> str:

@@ -1,5 +1,8 @@
 """Steps of the libraries' pipelines for float32 images (H, W, C); ``recipe`` puts them in.
 
+``RandomResizedCrop``, and ``RandomErasing`` with normally distributed values, are also for uint8 of
+three colours.
+
 Each has the arguments, the random numbers and the geometry of the step of the same name.
 """
 
@@ -8,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import mmcv
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms import RandomGrayscale as ColourGrayscale
 from numpy.typing import NDArray
 
 from simmim_bench.data import band_augment as bands
+from simmim_bench.data import quick_steps
 from simmim_bench.registry import TRANSFORMS, imports
 
 with imports():
@@ -33,9 +36,9 @@ class RandomResizedCrop(ColourCrop):
         """Crop and resize ``results['img']``."""
         image = results["img"]
         top, left, height, width = self.rand_crop_params(image)
-        corners = np.array([left, top, left + width - 1, top + height - 1])
-        image = mmcv.imcrop(image, bboxes=corners)
-        results["img"] = bands.resized(image, tuple(self.scale[::-1]), self.interpolation)
+        image = image[top : top + height, left : left + width]
+        resized = quick_steps.resized if quick_steps.is_plain(image) else bands.resized
+        results["img"] = resized(image, tuple(self.scale[::-1]), self.interpolation)
         results["img_shape"] = results["img"].shape
         return results
 
@@ -130,7 +133,7 @@ class GaussianBlur(ColourBlur):
 
 @TRANSFORMS.register_module()
 class RandomErasing(ColourErasing):
-    """mmpretrain's, filled with values that are not rounded.
+    """mmpretrain's, for float32 filled with values that are not rounded.
 
     Args:
         fill_color: Value of each band, or mean of the normal distribution.
@@ -157,6 +160,9 @@ class RandomErasing(ColourErasing):
         elif self.fill_std is None:
             patch = np.random.uniform(0, bands.WHITE, shape)
         else:
-            patch = np.random.normal(self.fill_color, self.fill_std, shape)
+            patch = np.random.standard_normal(shape)  # half the time of normal(mean, deviation)
+            patch *= self.fill_std
+            patch += self.fill_color
+        # assignment to uint8 drops the fraction, as mmpretrain's does
         img[top : top + h, left : left + w] = np.clip(patch, 0, bands.WHITE)
         return img

@@ -63,7 +63,7 @@ class SeedSample(PerSampleTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Return ``results`` as they are; needs ``sample_idx``, which mmengine datasets set."""
-        seed_all(self.seed_key(results))
+        torch.default_generator.manual_seed(seed_host(self.seed_key(results)))
         return results
 
     def __repr__(self) -> str:
@@ -72,10 +72,7 @@ class SeedSample(PerSampleTransform):
 
 def seed_all(key: list[int]) -> None:
     """Seed the generators of Python, NumPy and torch from a list of non-negative numbers."""
-    sequence = np.random.SeedSequence(key)
-    python_seed, numpy_seed, torch_seed = (int(value) for value in sequence.generate_state(3))
-    random.seed(python_seed)
-    np.random.seed(numpy_seed)  # transforms of the libraries draw from the global one
+    torch_seed = seed_host(key)
     if (
         any(device.is_initialized() for device in (torch.cuda, torch.xpu))
         or torch.mps.is_available()
@@ -83,6 +80,23 @@ def seed_all(key: list[int]) -> None:
         torch.manual_seed(torch_seed)
     else:  # it would format a stack trace for each device that may be used later: 1 ms
         torch.default_generator.manual_seed(torch_seed)
+
+
+def seed_host(key: list[int]) -> int:
+    """Seed the generators of Python and NumPy; return the seed for those of torch.
+
+    A sample needs that of the CPU alone.
+    """
+    sequence = np.random.SeedSequence(words_of(key))
+    python_seed, numpy_seed, torch_seed = (int(value) for value in sequence.generate_state(3))
+    random.seed(python_seed)
+    np.random.seed(numpy_seed)  # transforms of the libraries draw from the global one
+    return torch_seed
+
+
+def words_of(key: list[int]) -> list[int] | NDArray[np.uint32]:
+    """A seed key as NumPy splits it, which takes it most of the time of making a generator."""
+    return np.array(key, np.uint32) if max(key) < 2**32 else key
 
 
 @TRANSFORMS.register_module()

@@ -68,8 +68,7 @@ class MaskStrategy(ABC):
         Raises:
             ValueError: If the image size is not a multiple of the mask patch size.
         """
-        noise = torch.from_numpy(self.noise(image_size, generator))
-        return self.masks(image_size, noise.unsqueeze(0))[0].numpy()
+        return self.mask(image_size, self.noise(image_size, generator)).numpy()
 
     def noise(self, image_size: Grid, generator: np.random.Generator) -> NDArray[np.float64]:
         """Draw the random numbers of one mask, (n,), each in [0, 1).
@@ -121,7 +120,21 @@ class MaskStrategy(ABC):
             share, noise = self.low + (self.high - self.low) * noise[:, 0], noise[:, 1:]
         masked = self._masked_patches(grid, share, noise)  # (B, rows, columns)
         scale = self.mask_patch_size // self.token_size
-        return masked.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
+        batch, rows, columns = masked.shape
+        tokens = masked[:, :, None, :, None].expand(-1, -1, scale, -1, scale)
+        return tokens.reshape(batch, rows * scale, columns * scale)
+
+    def mask(self, image_size: Grid, noise: NDArray[np.float64]) -> Tensor:
+        """Make one mask; a subclass may have a quicker way than a batch of one.
+
+        Args:
+            image_size: Height and width in pixels.
+            noise: Float64, (n,): a row of ``masks``.
+
+        Returns:
+            Bool, (H / token_size, W / token_size).
+        """
+        return self.masks(image_size, torch.from_numpy(noise).unsqueeze(0))[0]
 
     def patch_grid(self, image_size: Grid) -> Grid:
         """Rows and columns of mask patches in an image of ``image_size`` (H, W) pixels.

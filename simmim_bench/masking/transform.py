@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from simmim_bench.data.transforms import PerSampleTransform
+from simmim_bench.data.transforms import PerSampleTransform, words_of
 from simmim_bench.masking.base import Ratio, ratio_schedule
 from simmim_bench.masking.strategies import build_strategy
 from simmim_bench.registry import TRANSFORMS
@@ -79,7 +79,7 @@ class GenerateMask(PerSampleTransform):
             results["mask"] = torch.stack(masks)
         else:
             results["mask"] = self._draw(results, seed_key)
-        results["words"] = torch.tensor(seed_key)
+        results["words"] = torch.from_numpy(np.array(seed_key))
         return results
 
     def _draw(
@@ -89,9 +89,8 @@ class GenerateMask(PerSampleTransform):
         strategy = self.strategy
         if self.schedule is not None:
             strategy = strategy.with_ratio(self.schedule.at(seed_key[1]))
-        rng = np.random.default_rng([*seed_key, *view])
-        numbers = torch.from_numpy(strategy.numbers(results, rng))
-        return strategy.masks(results["img"].shape[:2], numbers.unsqueeze(0))[0]
+        rng = np.random.default_rng(words_of([*seed_key, *view]))
+        return strategy.mask(results["img"].shape[:2], strategy.numbers(results, rng))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.strategy!r}, seed={self.seed})"

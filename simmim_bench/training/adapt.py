@@ -15,8 +15,9 @@ import torch
 
 from simmim_bench.config import datasets
 from simmim_bench.errors import BenchError
-from simmim_bench.recipe.channels import LEFT_OUT
+from simmim_bench.recipe.channels import LEFT_OUT, kind_of, parts
 from simmim_bench.recipe.image_size import described
+from simmim_bench.recipe.quick_steps import use_quick_steps
 from simmim_bench.records.environment import precision_of
 from simmim_bench.training.batch import keep_batch, use_smaller_batch
 from simmim_bench.training.length import train_longer
@@ -179,6 +180,12 @@ def seed_samples(cfg: Any, run: Run) -> None:
                 transform.setdefault("seed", run.seed)
 
 
+def use_quick(cfg: Any, run: Run) -> None:  # noqa: ARG001
+    """Quicker steps for the training images, with the pixels of Pillow within rounding."""
+    if cfg.get("default_scope") == "mmpretrain":
+        use_quick_steps((kind_of(part), part) for part in parts(cfg.train_dataloader.dataset))
+
+
 def say_left_out(cfg: Any, run: Run) -> str | None:  # noqa: ARG001
     """``--data`` of other channels: steps of the recipe that need 8-bit RGB."""
     return "; ".join(cfg.get(LEFT_OUT) or ()) or None
@@ -197,5 +204,6 @@ ADAPTATIONS: tuple[Callable[[Any, Run], str | None], ...] = (
     use_cpu,  # no GPU
     cap_neighbours,  # fewer training images than neighbours
     seed_samples,
+    use_quick,
 )
 """All of them, in the order in which they act."""

@@ -88,7 +88,7 @@ def test_a_truncated_file_is_refused(progressive, kept):
     content = encoded(progressive=progressive)
     content = content[: int(kept * len(content))]
     assert jpeg.decoded(content, "RGB") is None
-    with pytest.raises(UnreadableImageError, match=r"truncated|cannot identify|not one of"):
+    with pytest.raises(UnreadableImageError, match=r"(?i)truncated|not one of"):
         read_pixels(content)
 
 

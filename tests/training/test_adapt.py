@@ -59,6 +59,7 @@ def test_they_act_in_this_order():
         "use_cpu",
         "cap_neighbours",
         "seed_samples",
+        "use_quick",
     ]
 
 
