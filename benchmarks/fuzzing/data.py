@@ -133,10 +133,9 @@ def annotations(folder: Path) -> Prepared:
     from simmim_bench import ops
 
     ops.install()
-    import faster_coco_eval
-
     from simmim_bench.data.prepare.check import check_instances
     from simmim_bench.errors import BenchError
+    from simmim_bench.tasks.coco_evaluation import GroundTruth
 
     path = folder / "instances.json"
     sizes = {"a.jpg": (SIDE, SIDE), "b.jpg": (SIDE, SIDE)}
@@ -154,9 +153,10 @@ def annotations(folder: Path) -> Prepared:
                 width > 0 and height > 0 and left >= -1 and top >= -1 and each["image_id"] in known
             ):
                 raise LieError(f"the box {each['bbox']} was accepted")
-        coco = faster_coco_eval.COCO(document)  # reads what was accepted
-        for each in coco.anns.values():
-            mask = coco.annToMask(each)
+        truth = GroundTruth(document)  # reads what was accepted
+        _ = truth.of_hotcoco
+        for each in truth.of_pycocotools.anns.values():
+            mask = truth.of_pycocotools.annToMask(each)
             if mask.shape != (SIDE, SIDE):
                 raise LieError(f"a mask of {mask.shape} was accepted")
 

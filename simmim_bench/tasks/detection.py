@@ -5,33 +5,36 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import faster_coco_eval
+import cv2
 import mmdet.evaluation
 import numpy as np
+import torch
 import torch.nn.functional as F  # noqa: N812
 from mmdet.datasets import CocoDataset
 from mmdet.datasets.api_wrappers import COCO as MMDetCOCO  # noqa: N811
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
 from mmpretrain.models.utils import LayerNorm2d
+from numpy.typing import NDArray
+from pycocotools import mask as rle
 from torch import Tensor, nn
 
+from simmim_bench.data.dense_steps import speed_up
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS, METRICS, MODELS
+from simmim_bench.tasks.coco_evaluation import Detections, GroundTruth
+from simmim_bench.tasks.instance_masks import FASTER
 
 METRIC_NAMES = (
     "mAP", "mAP_50", "mAP_75", "mAP_s", "mAP_m", "mAP_l",
     "AR@1", "AR@10", "AR@100", "AR_s@100", "AR_m@100", "AR_l@100",
 )  # fmt: skip
 """COCO's twelve metrics, in the order of COCOeval's ``stats``."""
-
-MAX_DETECTIONS = (1, 10, 100)
 
 
 @DATASETS.register_module()
@@ -57,6 +60,7 @@ class CocoLayoutDataset(CocoDataset):
     def __init__(self, *args: Any, num_classes: int | None = None, **kwargs: Any) -> None:
         self.num_classes = num_classes
         super().__init__(*args, **kwargs)
+        speed_up(self.pipeline, FASTER)
 
     def COCOAPI(self, path: str) -> MMDetCOCO:  # noqa: N802  (upstream's name)
         """Open an annotation file without the output of pycocotools."""
@@ -105,7 +109,7 @@ class CocoLayoutDataset(CocoDataset):
 
 @METRICS.register_module()
 class CocoMetric(mmdet.evaluation.CocoMetric):
-    """COCO's metrics of boxes and masks by faster-coco-eval, with full precision.
+    """COCO's metrics of boxes and masks, with full precision.
 
     Unlike mmdet's metric it does not round, and counts at most 100 detections of an image, as
     COCO does. Values are between 0 and 1 under ``coco/bbox_mAP``, ``coco/segm_AR@100`` and so on,
@@ -142,7 +146,7 @@ class CocoMetric(mmdet.evaluation.CocoMetric):
         """Keep the detections of a batch."""
         if self._coco_api is None:
             self._coco_api = self._read_ground_truth()
-        super().process(data_batch, data_samples)
+        super().process(data_batch, [_encoded(sample) for sample in data_samples])
 
     def compute_metrics(self, results: list[Any]) -> dict[str, float]:
         """Compare all detections with the annotation file.
@@ -153,54 +157,77 @@ class CocoMetric(mmdet.evaluation.CocoMetric):
         Raises:
             BenchError: If ``'segm'`` is requested and the model predicts no masks.
         """
-        detections = [detection for _, detection in results]
-        by_name = {category["name"]: category["id"] for category in self._coco_api.cats.values()}
-        self.cat_ids = [by_name[name] for name in self.dataset_meta["classes"]]
-        self.img_ids = sorted(detection["img_id"] for detection in detections)
-        if not any(len(detection["labels"]) for detection in detections):
+        predictions = [detection for _, detection in results]
+        names = self.dataset_meta["classes"]
+        self.cat_ids = [self._coco_api.category_ids[name] for name in names]
+        self.img_ids = [prediction["img_id"] for prediction in predictions]
+        if not any(len(prediction["labels"]) for prediction in predictions):
             MMLogger.get_current_instance().warning("no detections: all metrics are 0")
+        if self.outfile_prefix is not None:
+            self.results2json(predictions, self.outfile_prefix)
         values: dict[str, float] = {}
-        with tempfile.TemporaryDirectory() as folder:
-            files = self.results2json(detections, self.outfile_prefix or f"{folder}/results")
-            for kind in self.metrics:
-                if kind not in files:
-                    raise BenchError(f"metric {kind!r} needs masks, but the model predicts none")
-                found = json.loads(Path(files[kind]).read_text("utf-8"))
-                stats = self._evaluate(kind, found)
-                named = zip(METRIC_NAMES, stats, strict=True)
-                values |= {f"{kind}_{name}": value for name, value in named}
+        for kind in self.metrics:
+            found = _columns(predictions, self.cat_ids, masks=kind == "segm")
+            result = self._coco_api.evaluate(kind, found, self.img_ids, self.cat_ids)
+            named = zip(METRIC_NAMES, result.stats, strict=True)
+            values |= {f"{kind}_{name}": value for name, value in named}
+            order = np.searchsorted(sorted(self.cat_ids), self.cat_ids)
+            self.by_class[f"{kind} AP"] = [
+                _mean_percent(result.precision[:, :, place]) for place in order
+            ]
         return values
 
-    def _read_ground_truth(self) -> faster_coco_eval.COCO:
+    def _read_ground_truth(self) -> GroundTruth:
         path = self.ann_file or self.dataset_meta.get("ann_file")
         if path is None:
             raise BenchError(
                 "CocoMetric has no annotation file; set its ann_file, or use "
                 "simmim_bench.CocoLayoutDataset"
             )
-        content = json.loads(Path(path).read_text("utf-8"))
-        for number, annotation in enumerate(content["annotations"], start=1):
-            annotation["id"] = number  # COCOeval takes an id of 0 for "not matched"
-            annotation.setdefault("iscrowd", 0)
-        return faster_coco_eval.COCO(content)
+        return GroundTruth(json.loads(Path(path).read_text("utf-8")))
 
-    def _evaluate(self, kind: str, detections: list[dict[str, Any]]) -> list[float]:
-        if kind == "segm":
-            for detection in detections:
-                detection.pop("bbox")  # sizes are areas of masks, not of boxes
-        found = self._coco_api.loadRes(detections)
-        evaluation = faster_coco_eval.COCOeval_faster(self._coco_api, found, kind)
-        evaluation.params.imgIds = self.img_ids
-        evaluation.params.catIds = self.cat_ids
-        evaluation.params.maxDets = list(MAX_DETECTIONS)
-        evaluation.run()
-        # (thresholds, recalls, classes, sizes, detections): all sizes, 100 detections
-        precision = evaluation.eval["precision"][:, :, :, 0, -1]
-        self.by_class[f"{kind} AP"] = [
-            100 * float(of_class[of_class > -1].mean()) if (of_class > -1).any() else float("nan")
-            for of_class in np.moveaxis(precision, 2, 0)
-        ]
-        return [float(value) for value in evaluation.stats[: len(METRIC_NAMES)]]
+
+def _encoded(sample: dict[str, Any]) -> dict[str, Any]:
+    """The sample with run-length masks in the place of bitmaps, (N, H, W), bool."""
+    instances = sample["pred_instances"]
+    masks = instances.get("masks")
+    if not isinstance(masks, Tensor) or masks.dtype != torch.bool:
+        return sample
+    # pycocotools reads columns; OpenCV transposes faster than NumPy copies to Fortran's order
+    codes = [rle.encode(cv2.transpose(mask).T) for mask in masks.cpu().numpy().view(np.uint8)]
+    return {**sample, "pred_instances": {**instances, "masks": codes}}
+
+
+def _columns(
+    predictions: list[dict[str, Any]], category_ids: list[int], *, masks: bool
+) -> Detections:
+    """All detections; with ``masks``, scores are those of the masks if the model has such."""
+    if masks and any("masks" not in each for each in predictions):
+        raise BenchError("metric 'segm' needs masks, but the model predicts none")
+    key = "mask_scores" if masks else "scores"
+    boxes = np.concatenate([each["bboxes"] for each in predictions], dtype=np.float64)
+    boxes[:, 2:] -= boxes[:, :2]  # corners to sizes
+    labels = np.concatenate([each["labels"] for each in predictions])
+    counts = [len(each["labels"]) for each in predictions]
+    return Detections(
+        image_ids=np.repeat([each["img_id"] for each in predictions], counts),
+        category_ids=np.array(category_ids)[labels],
+        boxes=boxes,
+        scores=np.concatenate(
+            [each.get(key, each["scores"]) for each in predictions], dtype=np.float64
+        ),
+        masks=[_text(mask) for each in predictions for mask in each["masks"]] if masks else None,
+    )
+
+
+def _text(mask: dict[str, Any]) -> dict[str, Any]:
+    counts = mask["counts"]
+    return {**mask, "counts": counts.decode()} if isinstance(counts, bytes) else mask
+
+
+def _mean_percent(precision: NDArray[Any]) -> float:
+    measured = precision[precision > -1]
+    return 100 * float(measured.mean()) if measured.size else float("nan")
 
 
 @MODELS.register_module()

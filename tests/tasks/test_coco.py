@@ -8,6 +8,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmdet.structures.mask import encode_mask_results
 from mmengine.logging import MMLogger
 from pycocotools import mask as rle
 from pycocotools.coco import COCO
@@ -15,6 +16,7 @@ from pycocotools.cocoeval import COCOeval
 
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import METRICS
+from simmim_bench.tasks import coco_evaluation
 from simmim_bench.tasks.detection import METRIC_NAMES
 
 SIZE = 160
@@ -156,6 +158,59 @@ def test_all_figures_equal_pycocotools(truth, tmp_path, seed):
     assert 0.05 < figures["coco/bbox_mAP"] < 0.95
     assert figures["coco/bbox_mAP"] != round(figures["coco/bbox_mAP"], 3)
     assert figures["coco/bbox_mAP"] != figures["coco/segm_mAP"]
+
+
+def test_without_hotcoco_pycocotools_gives_the_same(truth, tmp_path, monkeypatch):
+    samples = predictions(truth)
+    figures = measure(truth, samples, tmp_path)
+    notes = []
+    monkeypatch.setattr(coco_evaluation, "hotcoco", None)
+    monkeypatch.setattr(MMLogger.get_current_instance(), "info", notes.append)
+    assert measure(truth, samples, tmp_path) == pytest.approx(figures, abs=1e-12)
+    assert_equal(figures, truth, samples)
+    assert notes == ["evaluation by pycocotools: hotcoco is not installed"]
+
+
+def test_scores_of_masks_are_used_for_masks(truth, tmp_path):
+    samples = predictions(truth)
+    other = copy.deepcopy(samples)
+    for one in other:
+        scores = one["pred_instances"]["scores"]
+        one["pred_instances"]["mask_scores"] = scores.flip(0)
+    figures, changed = (measure(truth, each, tmp_path) for each in (samples, other))
+    assert changed["coco/bbox_mAP"] == figures["coco/bbox_mAP"]
+    assert changed["coco/segm_mAP"] != figures["coco/segm_mAP"]
+
+
+def test_precision_by_class_is_in_the_order_of_the_classes(truth, tmp_path):
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(truth))
+    by_class = {}
+    for classes in (NAMES, NAMES[::-1]):
+        metric = METRICS.build({"type": "simmim_bench.CocoMetric"})
+        metric.dataset_meta = {"classes": classes, "ann_file": str(path)}
+        for one in predictions(truth):
+            if classes != NAMES:
+                one["pred_instances"]["labels"] = 2 - one["pred_instances"]["labels"]
+            metric.process({}, [one])
+        metric.evaluate(size=6)
+        by_class[classes] = metric.by_class["bbox AP"]
+    assert by_class[NAMES] == by_class[NAMES[::-1]][::-1]
+    assert len(set(by_class[NAMES])) == 3
+
+
+@pytest.mark.parametrize("size", [(40, 60), (1, 7), (60, 41)])
+def test_masks_are_encoded_as_mmdet_does(size):
+    generator = np.random.default_rng(0)
+    masks = torch.from_numpy(generator.random((5, *size)) < 0.3)
+    masks[1], masks[2] = False, True
+    metric = METRICS.build({"type": "simmim_bench.CocoMetric", "metric": "segm"})
+    metric._coco_api = object()
+    one = sample(1, [[0, 0, 1, 1]] * 5, [0] * 5, [0.5] * 5)
+    one["pred_instances"]["masks"] = masks
+    metric.process({}, [one])
+    assert metric.results[0][1]["masks"] == encode_mask_results(masks.numpy())
+    assert one["pred_instances"]["masks"] is masks
 
 
 def test_more_than_100_detections_an_image(truth, tmp_path):
