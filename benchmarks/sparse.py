@@ -56,7 +56,8 @@ def run() -> None:
     )
     for name in args.backbones:
         for ratio in RATIOS:
-            measured = measure(ways(name), *batch(name, args.batch, ratio), args.rounds)
+            inputs = batch(args.batch, SIZES[name], 4 if "swin" in name else 16, ratio)
+            measured = measure(ways(name), *inputs, args.rounds)
             seconds, memory = measured["dense"]
             for way, (step_seconds, step_memory) in measured.items():
                 print(
@@ -105,21 +106,25 @@ def build(kind: str, backbone: dict[str, Any], decoder: dict[str, Any], **option
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def batch(name: str, images: int, ratio: float) -> tuple[Any, list[Any]]:
-    """Random images, each with its own mask."""
+def batch(images: int, size: int, token: int, ratio: float) -> tuple[Any, list[Any]]:
+    """Random square images, each with its own mask.
+
+    Args:
+        images: Number of images.
+        size: Side of an image in pixels.
+        token: Side of a token in pixels.
+        ratio: Masked share.
+    """
     import torch
     from mmpretrain.structures import DataSample
 
     from simmim_bench.masking.base import draw_batch
     from simmim_bench.masking.random_patch import RandomPatchMask
 
-    strategy = RandomPatchMask(
-        mask_patch_size=MASK_PATCH, mask_ratio=ratio, token_size=4 if "swin" in name else 16
-    )
-    size = (SIZES[name], SIZES[name])
-    masks = draw_batch(strategy, size, [(0, index) for index in range(images)])
+    strategy = RandomPatchMask(mask_patch_size=MASK_PATCH, mask_ratio=ratio, token_size=token)
+    masks = draw_batch(strategy, (size, size), [(0, index) for index in range(images)])
     samples = [DataSample().set_mask(mask) for mask in masks]
-    inputs = torch.randn(images, 3, *size, generator=torch.Generator().manual_seed(0))
+    inputs = torch.randn(images, 3, size, size, generator=torch.Generator().manual_seed(0))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return inputs.to(device), samples
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.environment import environment
 from benchmarks.speed import table
 from benchmarks.speed.work import measure
 from simmim_bench import cli
@@ -64,23 +64,6 @@ def run() -> None:
 
         stored = {"environment": environment(), "works": measured}
         atomic_write_text(args.json, json.dumps(stored, indent=1) + "\n")
-
-
-def environment() -> dict[str, Any]:
-    """Versions, commit, processor and load."""
-    import torch
-
-    from simmim_bench.records.environment import PACKAGES, collect_environment, cpu_name
-
-    peers = ("timm", "transformers", "pycocotools", "faster-coco-eval", "hotcoco", "pillow")
-    found = collect_environment((*PACKAGES, *peers))
-    return {
-        **found.model_dump(mode="json"),
-        "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)),
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "load": os.getloadavg()[0],
-    }
 
 
 def _in_a_process(family: str, args: argparse.Namespace) -> list[dict[str, Any]]:
