@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -131,10 +132,20 @@ def backbone_flops(backbone: nn.Module, size: tuple[int, int]) -> int:
     whole = {"mask": None} if "mask" in inspect.signature(backbone.forward).parameters else {}
     was_training = backbone.training
     backbone.eval()
-    # The counter does not support the attention kernel of the CPU.
-    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter, torch.no_grad():
-        backbone(image, **whole)
+    with torch.no_grad():
+        flops = counted_flops(lambda: backbone(image, **whole))
     backbone.train(was_training)
+    return flops
+
+
+def counted_flops(run: Callable[[], object]) -> int:
+    """Floating-point operations of what ``run`` computes (a multiply-add counts as two).
+
+    Matrix products, attention and convolutions are counted, as in papers.
+    """
+    # The counter does not support the attention kernel of the CPU.
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        run()
     return int(counter.get_total_flops())
 
 
