@@ -1,0 +1,1 @@
+"""One script for one GPU: ``python -m benchmarks.gpu FOLDER``; see ``__main__``."""
