@@ -54,7 +54,7 @@ def test_counts_equal_those_of_a_step_that_is_computed():
         with kept_tensors, torch.autocast("cpu", torch.bfloat16):
             model(images.repeat(count, 1, 1, 1), mode="loss")
         sizes.append(sum(storage.nbytes() for storage in kept.values()))
-    assert counted.saved == sizes[1] - sizes[0]
+    assert counted.saved == pytest.approx(sizes[1] - sizes[0], rel=0.02)
 
 
 def test_a_step_sends_gradients_twice_and_fsdp_gathers_weights_in_every_iteration():
