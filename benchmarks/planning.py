@@ -96,14 +96,7 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Plan:
-    """One model on a number of GPUs.
-
-    Attributes:
-        counted: Needs of one image.
-        gpus: Number of GPUs.
-        rate: Images a second of one GPU that waits for nothing.
-        assumed: The rest.
-    """
+    """One model on ``gpus`` GPUs; ``rate``: images a second of one that waits for nothing."""
 
     counted: Counted
     gpus: int
@@ -142,8 +135,7 @@ class Plan:
     def link(self, network: float | None = None) -> float:
         """Bytes a second through a ring, by its slowest part.
 
-        Between machines there is a ring for each adapter, and each carries its part of the bytes:
-        a machine sends over all adapters what one GPU sends within it.
+        A machine sends over all its adapters what one GPU sends within it.
         """
         one_node = self.gpus <= self.assumed.node_gpus
         between = network or self.assumed.network
@@ -340,10 +332,8 @@ def _whole(value: float) -> str:
 
 
 def _hours(hours: float) -> str:
-    if hours < 1 / 60:
-        return f"{3600 * hours:.0f} s"
     if hours < 1:
-        return f"{60 * hours:.0f} min"
+        return f"{60 * hours:.0f} min" if hours > 1 / 60 else f"{3600 * hours:.0f} s"
     return f"{hours:,.0f} h" if hours < 1000 else f"{hours / 24:,.0f} d"
 
 
