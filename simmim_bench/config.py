@@ -71,7 +71,7 @@ def load_config(
         raise BenchError(f"config {path} does not exist; {shipped.near(path)}")
     try:
         with _without_announcements():
-            cfg = Config.fromfile(path, import_custom_modules=False, format_python_code=False)
+            cfg = Config.fromfile(path, import_custom_modules=False)
             _drop_scope(cfg._cfg_dict)
     except (Exception, SystemExit) as error:
         reason = str(error) or type(error).__name__

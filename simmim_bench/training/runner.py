@@ -166,6 +166,8 @@ def configure(
         seed: Random seed.
         hooks: Hooks besides those of the config.
     """
+    # The text, which mmengine stores several times, is indented anyway; yapf takes seconds.
+    object.__setattr__(cfg, "_format_python_code", False)
     cfg.work_dir, cfg.launcher = str(work_dir), launcher
     cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": seed}
     cfg.custom_hooks = [*cfg.get("custom_hooks", []), *hooks]

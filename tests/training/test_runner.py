@@ -10,11 +10,14 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.runner import Runner
 
+from simmim_bench.config import load_config
+from simmim_bench.config_text import parse_config_text
 from simmim_bench.errors import BenchError
 from simmim_bench.training.runner import (
     BenchRunner,
     RemainingBatches,
     ResumableEpochLoop,
+    configure,
     latest_checkpoint,
 )
 
@@ -143,3 +146,12 @@ def test_a_prepared_process_finds_what_mixes_batches_and_has_the_operators_of_de
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "simmim_bench.data.augment.Mixup" in done.stdout, done.stderr
     assert "mmcv.ops.nms" in done.stdout, done.stderr
+
+
+def test_the_stored_text_of_a_config_is_not_styled_and_says_the_same(tmp_path, monkeypatch):
+    from yapf.yapflib import yapf_api
+
+    monkeypatch.setattr(yapf_api, "FormatCode", None)  # would raise if it were called
+    cfg = load_config("configs/demo/mask-rcnn_swin-demo_fpn.py")
+    configure(cfg, tmp_path, "none", 3, [{"type": "simmim_bench.SeedHook"}])
+    assert parse_config_text(cfg.pretty_text, "the text") == cfg.to_dict()
