@@ -98,6 +98,15 @@ class GroundTruth:
         return hotcoco.COCO(self.content)
 
     @cached_property
+    def masks_of_hotcoco(self) -> Any:
+        """The same with run-length masks, into which each evaluation would turn polygons."""
+        runs = [
+            {**each, "segmentation": self.of_hotcoco.ann_to_rle(each)}
+            for each in self.content["annotations"]
+        ]
+        return hotcoco.COCO({**self.content, "annotations": runs})
+
+    @cached_property
     def of_pycocotools(self) -> COCO:
         """Pycocotools' object."""
         return _pycocotools(self.content)
@@ -125,7 +134,8 @@ class GroundTruth:
                 )
         images, categories = sorted(set(images)), sorted(set(categories))
         try:
-            return _by_hotcoco(self.of_hotcoco, kind, detections, images, categories)
+            truth = self.masks_of_hotcoco if kind == "segm" else self.of_hotcoco
+            return _by_hotcoco(truth, kind, detections, images, categories)
         except Exception as error:  # it refuses input in several ways
             self._note(f"evaluation by pycocotools: {error}")
             return _by_pycocotools(self.of_pycocotools, kind, detections, images, categories)
