@@ -68,8 +68,8 @@ class Assumptions:
         slow_network: The same with one adapter of 100 Gbit/s.
         link_share: Share of a link's rate that collectives reach: a usual value of nccl-tests.
         hidden: Share of a step during which gradients can travel: the backward pass is two thirds.
-        loader_rate: Images a second that one core decodes, crops and masks at full size: the aim,
-            85 % of the 793 that decoding alone reached on a core of a Zen 4.
+        loader_rate: Images a second that one core decodes, crops and masks at full size: measured
+            on a core of a busy machine without a GPU (benchmarks/notes.md); measure yours.
         node_cores: Physical cores of a machine: DGX H200.
         storage: Of a machine: a fast network file system or a local NVMe disk.
         resized: Bytes of an image that was stored with a shorter side of 256 px: as LAION-400M's.
@@ -87,11 +87,11 @@ class Assumptions:
     slow_network: float = 12.5e9
     link_share: float = 0.8
     hidden: float = 2 / 3
-    loader_rate: float = 0.85 * 793
+    loader_rate: float = 424
     node_cores: int = 112
     storage: float = 5e9
     resized: float = 25e3
-    resized_rate: float = 0.85 * 793 * (500 * 375) / (341 * 256)
+    resized_rate: float = 424 * (500 * 375) / (341 * 256)
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import counting, planning
-from benchmarks.gpu import models, photographs
+from benchmarks.gpu import models
 from benchmarks.gpu.section import Found
 from benchmarks.gpu.trainings import command, finished
+from benchmarks.speed.pipelines import write_photographs
 
 PROFILED = 10
 CHANGES = {"compiled": {"compiled": True}, "recomputed": {"recompute": True}}
@@ -53,7 +54,7 @@ def profile(small: bool, folder: Path) -> Iterator[Found]:
     first = interval + 2  # between two lines of the log
     name = next(iter(models.names(small).values()))
     count = (first + PROFILED + 2) * batch
-    photographs.make(folder / "train", count, 16 if small else 256, cores())
+    photographs(folder / "train", count, 4 if small else 64)
     config = folder / "profiled.py"
     hook = {"type": "simmim_bench.ProfileHook", "out": str(folder / "counts.json"),
             "first": first, "steps": PROFILED}  # fmt: skip
@@ -71,6 +72,13 @@ def profile(small: bool, folder: Path) -> Iterator[Found]:
     yield Found("synchronisations of an iteration", found["synchronisations"], bound=1)
     yield Found("copies from and to the device of an iteration", found["copies"], bound=4)
     yield Found("single values read in an iteration", found["items"])
+
+
+def photographs(folder: Path, count: int, distinct: int) -> None:
+    """Write full-size JPEGs, and links to them until there are ``count`` files."""
+    files = write_photographs(folder, distinct)
+    for number in range(distinct, count):
+        (folder / f"{number:06d}.jpg").hardlink_to(files[number % distinct])
 
 
 def cores() -> int:
@@ -226,7 +234,7 @@ def loader(small: bool, folder: Path) -> Iterator[Found]:
     cfg = models.config_of(file)
     batch = 8 if small else 256
     count = 64 if small else 40 * batch
-    photographs.make(folder / "train", count, 16 if small else 512, cores())
+    photographs(folder / "train", count, 4 if small else 64)
     size = sum(path.stat().st_size for path in (folder / "train").iterdir()) / count
     yield Found("bytes of an image", size / 1e3, "kB")
     for workers in dict.fromkeys((1, cores())):

@@ -49,7 +49,7 @@ def _preempted(small: bool, folder: Path, data: str) -> Iterator[Found]:
     finished(command(log, *words, SIMMIM_BENCH_DATA=data), log)
     done = json.loads((folder / "run" / "manifest.json").read_text())
     yield Found("resumed: status", str(done["status"]))
-    yield Found("resumed: not completed", float(done["status"] != "completed"), bound=0)
+    yield Found("resumed: not complete", float(done["status"] != "complete"), bound=0)
 
 
 def _training_out_of_memory(folder: Path, data: str) -> Iterator[Found]:
