@@ -22,6 +22,7 @@ from benchmarks.gpu.models import (
 from benchmarks.gpu.section import Found
 
 STEPS = 5
+CHANGES = ({"recompute": True}, {"compiled": True}, {"recompute": True, "compiled": True})
 CLIP = 0.1
 """Below the first gradients' norm, so that clipping acts."""
 

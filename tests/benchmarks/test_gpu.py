@@ -98,6 +98,28 @@ def test_accumulated_gradients_equal_those_of_the_whole_batch(tmp_path, monkeypa
     assert all(one.holds for one in found)
 
 
+def test_graphs_are_counted_apart_from_those_made_again_and_from_breaks():
+    graphs, layer = steps._Graphs(), torch.nn.Linear(4, 4)
+    layer.compile(backend="eager")
+    for step, rows in enumerate((2, 2, 2)):
+        layer(torch.zeros(rows, 4))
+        graphs.count(step)
+    assert (graphs.first, graphs.later, graphs.breaks) == (1, 0, 0)
+    graphs = steps._Graphs()
+
+    def broken(values):
+        torch._dynamo.graph_break()
+        return values * 2
+
+    compiled = torch.compile(broken, backend="eager")
+    for step, rows in enumerate((2, 3)):
+        compiled(torch.zeros(rows, 4))
+        graphs.count(step)
+    assert graphs.first >= 1
+    assert graphs.later >= 1
+    assert graphs.breaks >= 1
+
+
 def small_peer():
     arch = {"embed_dims": 12, "depths": [2, 2, 2, 2], "num_heads": [2, 3, 4, 6]}
     backbone = {"arch": arch, "img_size": 64, "stage_cfgs": {"block_cfgs": {"window_size": 2}}}
