@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from simmim_bench.errors import BenchError
-from simmim_bench.leaderboard.aggregate import Table, aggregate, comparable_cells
+from simmim_bench.leaderboard.aggregate import Stat, Table, aggregate, comparable_cells
 from simmim_bench.leaderboard.columns import SHORT, label_of
 from simmim_bench.leaderboard.grid import Entry, Grid, Note, Page, Section, show_gain, show_stat
+from simmim_bench.leaderboard.noise import SIGNIFICANCE, Difference, holm
 from simmim_bench.leaderboard.page import METRICS
-from simmim_bench.leaderboard.statistics import SIGNIFICANCE, Difference, difference, holm
+from simmim_bench.leaderboard.statistics import noise_of
 from simmim_bench.records.record import Record
 
 LEGEND = (
-    "Difference in points; interval: 95 %, by Welch, over seeds; p: Welch's t-test, corrected for "
-    "the number of rows by Holm. A single seed has neither."
+    "Difference in points; interval: 95 %, by Student's t with the noise between seeds of all rows "
+    "of the column; p: the same test, corrected for the number of rows by Holm. A single seed has "
+    "neither."
 )
 
 
@@ -82,7 +84,8 @@ def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
             raise BenchError(f"no records of method {method!r}; methods are: {known_names}")
     both = [record for record in known if record.label in (ours, theirs)]
     full = [record for record in both if record.kind == "full"]
-    lines = [line for table in aggregate(full) for line in _lines(table, ours, theirs)]
+    runs = [record for record in known if record.kind == "full"]  # of all methods: noise
+    lines = [line for table in aggregate(runs) for line in _lines(table, ours, theirs)]
     left_out = list(_left_out(both, {run.run_id for line in lines for run in line.used}))
     if not lines:
         raise BenchError(
@@ -149,8 +152,15 @@ def _lines(table: Table, ours: str, theirs: str) -> list[_Line]:
                     shown = show_stat(pair[0]), show_stat(pair[1])
                     label = METRICS.get(name, name)
                     used = (*mine.records, *its.records)
-                    found.append(_Line(row.backbone, where, label, *shown, difference(*pair), used))
+                    noise = noise_of(table, key, name)
+                    gap = noise.difference(*pair) if noise else _unknown(*pair)
+                    found.append(_Line(row.backbone, where, label, *shown, gap, used))
     return found
+
+
+def _unknown(ours: Stat, theirs: Stat) -> Difference:
+    """Difference of single runs, of which nobody knows the noise."""
+    return Difference(ours.mean - theirs.mean, None, None)
 
 
 def _grid(lines: list[_Line], ours: str, theirs: str) -> Grid:

@@ -14,21 +14,29 @@ from simmim_bench.records.schema import ImageSize
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 SYMBOLS = "†‡§¶◊"
+NEAR, TOP = "≈", "★"
 
 
 @dataclass(frozen=True)
 class Entry:
     """One table cell: text, emphasis, the mark of its note, the first line of a header.
 
-    ``bold`` is the best of a column, ``second`` the next.
+    ``bold`` is the best of a group, ``top`` that of all groups, ``near`` what is not told apart
+    from the best.
     """
 
     text: str = ""
     bold: bool = False
-    second: bool = False
+    near: bool = False
+    top: bool = False
     italic: bool = False
     mark: str = ""
     above: str = ""
+
+    @property
+    def signs(self) -> str:
+        """What stands behind the text."""
+        return f"{TOP if self.top else ''}{NEAR if self.near else ''}{self.mark}"
 
 
 @dataclass(frozen=True)

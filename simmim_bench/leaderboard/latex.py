@@ -1,9 +1,10 @@
-"""The leaderboard as LaTeX tables for a paper (booktabs): best bold, second underlined."""
+"""The leaderboard as LaTeX tables for a paper (booktabs)."""
 
 from __future__ import annotations
 
-from simmim_bench.leaderboard.grid import Entry, Note, Page, Section
+from simmim_bench.leaderboard.grid import NEAR, TOP, Entry, Note, Page, Section
 
+SIGNS = {TOP: r"$\star$", NEAR: r"$\approx$"}
 SPECIAL = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -24,13 +25,14 @@ SPECIAL = str.maketrans(
         "§": r"\S{}",
         "¶": r"\P{}",
         "◊": r"$\diamond$",
+        **SIGNS,
     }
 )
 RAISED = {"ᵇᵒˣ": r"\textsuperscript{box}", "ᵐᵃˢᵏ": r"\textsuperscript{mask}"}
 DIGITS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 CAPTION = (
-    "Best bold, second underlined, among rows with the same deviations; measured and cited rows "
-    "are compared separately. All best rows differ by no more than the noise between seeds."
+    "Bold: best of its backbone; ★: of all backbones; ≈: not told apart from the best (Tukey's "
+    "test, 5 %). Rows with the same deviations are compared; cited rows among themselves."
 )
 
 
@@ -77,11 +79,13 @@ def _entry(entry: Entry) -> str:
     text = escape(f"{entry.above} {entry.text}".strip())
     if text and entry.bold:
         text = rf"\textbf{{{text}}}"
-    elif text and entry.second:
-        text = rf"\underline{{{text}}}"
     if text and entry.italic:
         text = rf"\emph{{{text}}}"
-    return text + _mark(entry.mark)
+    return (
+        text
+        + "".join(SIGNS[sign] for sign in (TOP, NEAR) if sign in entry.signs)
+        + _mark(entry.mark)
+    )
 
 
 def _mark(mark: str) -> str:

@@ -81,7 +81,7 @@ def _entry(entry: Entry) -> str:
         text = f"**{text}**"
     if text and entry.italic:
         text = f"*{text}*"
-    return f"{text} {entry.mark}" if entry.mark else text
+    return f"{text} {entry.signs}" if entry.signs else text
 
 
 def _note(note: Note) -> str:

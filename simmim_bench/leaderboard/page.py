@@ -22,6 +22,8 @@ from simmim_bench.leaderboard.aggregate import (
 from simmim_bench.leaderboard.columns import ColumnKey, protocol_key
 from simmim_bench.leaderboard.costs import cost_grid
 from simmim_bench.leaderboard.grid import (
+    NEAR,
+    TOP,
     Entry,
     Grid,
     Note,
@@ -34,7 +36,7 @@ from simmim_bench.leaderboard.grid import (
     show_origin,
     show_stat,
 )
-from simmim_bench.leaderboard.statistics import Standing, mean_rank_of, standing
+from simmim_bench.leaderboard.statistics import Standing, mean_rank_of, noise_of, standing
 from simmim_bench.records.manifest import Kind
 from simmim_bench.records.protocols import tasks
 from simmim_bench.records.record import Record
@@ -42,11 +44,11 @@ from simmim_bench.records.record import Record
 TITLE = "Leaderboard"
 LEGEND = (
     "Metrics are in percent unless another unit is given: mean ± sample standard deviation (number "
-    "of seeds); a single seed has no ±. Bold: best of its column, together with all that differ "
-    "from it by no more than the noise between seeds (Welch's t-test, Holm's correction, 5 %). "
-    "Only rows with the same deviations are compared, measured and cited ones separately. Blank: "
-    "not measured. Gain over scratch: difference of the unrounded means, in points. Minutes are "
-    "wall time, memory is the peak of one process."
+    f"of seeds); a single seed has no ±. Bold: best of its backbone. {TOP}: best of all backbones. "
+    f"{NEAR}: not told apart from the best of its backbone (Tukey's test at 5 %, with the noise "
+    "between seeds of the whole column). Rows with the same deviations are compared; cited rows "
+    "among themselves. Blank: not measured. Gain over scratch: difference of the unrounded means, "
+    "in points. Minutes are wall time, memory is the peak of one process."
 )
 HEADINGS: dict[Kind, str] = {"full": "Full runs", "smoke": "Smoke runs"}
 WARNINGS: dict[Kind, str] = {"smoke": "smoke run: toy schedules, results are not meaningful"}
@@ -127,6 +129,8 @@ def _section(table: Table, heading: str) -> Section:
     notes = Notes(table)
     grids = [grid for grid in (_results(table, notes), cost_grid(table, notes)) if grid.rows]
     listed = list(notes.listed())
+    if table.kind == "full" and (text := what_is_told_apart(table)):
+        listed.append(Note("", text))
     if table.superseded:
         text = (
             f"{table.superseded} records are left out: an earlier configuration or one with fewer "
@@ -134,6 +138,29 @@ def _section(table: Table, heading: str) -> Section:
         )
         listed.append(Note("", text))
     return Section(heading, WARNINGS.get(table.kind), grids, listed)
+
+
+def what_is_told_apart(table: Table) -> str:
+    """The smallest differences that count, by column; empty where nothing is compared."""
+    parts = []
+    for key, protocol in table.columns.items():
+        noise, place = (
+            noise_of(table, key, protocol.primary),
+            standing(table, key, protocol.primary),
+        )
+        seeds = [
+            len(row.cells[key].records) for row in table.rows if row in place.best | place.near
+        ]
+        if noise is None or not place.near | place.best or max(seeds) < 2:
+            continue
+        usual = max(set(seeds), key=seeds.count)
+        if usual > 1:
+            points = noise.least_difference(usual, place.rivals)
+            name = METRICS.get(protocol.primary, protocol.primary)
+            parts.append(f"{protocol.task} {name} {points:.1f} ({usual} seeds)")
+    return (
+        f"smallest differences that are told apart, in points: {', '.join(parts)}" if parts else ""
+    )
 
 
 @dataclass(frozen=True)
@@ -206,7 +233,9 @@ def _metric_column(table: Table, key: ColumnKey, name: str, notes: Notes) -> Col
         if leaks := dict.fromkeys(text for record in cell.records for text in record.leaks):
             mark += notes.symbol(f"seen in pretraining: {'; '.join(leaks)}")
         text = show_stat(cell.metrics[name], cited=row.provenance.kind != "measured")
-        return Entry(text, mark=mark, bold=row in place.best, second=row in place.second)
+        return Entry(
+            text, mark=mark, bold=row in place.best, near=row in place.near, top=row in place.top
+        )
 
     def gain(gained: Gains) -> Entry:
         points = gained.get(key, {}).get(name)

@@ -1,108 +1,76 @@
-"""Statistics of means over seeds: Welch's test, Holm's correction, intervals, best rows and ranks.
-
-They are computed with NumPy for thousands of rows at once; the tests compare them with the
-functions of SciPy and statsmodels.
-"""
+"""Which rows of a column are best, which cannot be told from them, and ranks over columns."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 from simmim_bench.leaderboard.aggregate import Row, Stat, Table
 from simmim_bench.leaderboard.columns import ColumnKey
+from simmim_bench.leaderboard.noise import Noise
 
-LEVEL = 0.95
-SIGNIFICANCE = 0.05
 MIN_RANKED_ROWS = 3
 """With fewer rows, a mean rank says no more than the metrics themselves."""
 
 
 @dataclass(frozen=True)
-class Difference:
-    """``ours - theirs`` in points; interval and p are None if one of them is a single run."""
+class Standing:
+    """Rows of one column by what they are.
 
-    points: float
-    interval: tuple[float, float] | None
-    p: float | None
-
-
-def half_width(stat: Stat) -> float | None:
-    """Half of the 95 % confidence interval of a mean, by Student's t; None for a single run."""
-    if stat.sd is None:
-        return None
-    return _quantile(stat.n - 1) * stat.sd / math.sqrt(stat.n)
-
-
-@cache
-def _quantile(freedom: float) -> float:
-    from scipy.special import stdtrit
-
-    return float(stdtrit(freedom, (1 + LEVEL) / 2))
-
-
-def difference(ours: Stat, theirs: Stat) -> Difference:
-    """Difference of two means with Welch's interval and test (unequal variances)."""
-    points = ours.mean - theirs.mean
-    if ours.sd is None or theirs.sd is None:
-        return Difference(points, None, None)
-    [error], [freedom], [p] = _welch(ours, [theirs])
-    reach = _quantile(freedom) * error if error else 0.0
-    return Difference(points, (points - reach, points + reach), p)
-
-
-def ties(best: Stat, rivals: Sequence[Stat]) -> list[bool]:
-    """Which rivals differ from the best by no more than the noise between seeds.
-
-    A single run is assumed to vary as much as the result it is compared with. Two single runs
-    never tie: nothing is known about their variance.
+    Attributes:
+        best: With the largest mean, as it is shown, of their backbone; of cited ones, of all.
+        top: The best of several backbones.
+        near: Not told apart from the best of their backbone by more than the noise between seeds.
+        rivals: Number of rows of the largest group that competes.
     """
-    known = [n for n, rival in enumerate(rivals) if best.sd is not None or rival.sd is not None]
-    if not known:
-        return [False] * len(rivals)
-    *_, p_values = _welch(best, [rivals[number] for number in known])
-    corrected = zip(known, holm(p_values), strict=True)
-    tied = {number for number, p in corrected if p >= SIGNIFICANCE}
-    return [number in tied for number in range(len(rivals))]
+
+    best: frozenset[Row] = frozenset()
+    top: frozenset[Row] = frozenset()
+    near: frozenset[Row] = frozenset()
+    rivals: int = 0
 
 
-def _welch(one: Stat, others: Sequence[Stat]) -> tuple[list[float], list[float], list[float]]:
-    """Standard errors of differences, degrees of freedom, two-sided p values.
+def noise_of(table: Table, key: ColumnKey, name: str) -> Noise | None:
+    """Noise between the seeds of a metric, over all measured rows of a column."""
+    cells = [row.cells[key] for row in table.rows if _is_measured(row) and key in row.cells]
+    return Noise.of(cell.metrics[name] for cell in cells if name in cell.metrics)
 
-    At least one standard deviation of each pair must be known; it replaces the missing one of a
-    single run. Without any spread, p is 1 for equal means and 0 for others.
+
+def standing(table: Table, key: ColumnKey, name: str) -> Standing:
+    """Best rows of a metric, and those that are not told apart from them.
+
+    Measured rows compete with rows of the same deviations and precision, within their backbone and
+    for the top of all backbones. Cited ones compete among themselves. A row without rivals has no
+    place.
     """
-    import numpy as np
-    from scipy.special import stdtr
-
-    means, spreads, counts = np.array([(s.mean, s.sd, s.n) for s in (one, *others)], float).T
-    ours = np.where(counts[0] > 1, spreads[0], spreads[1:])
-    theirs = np.where(counts[1:] > 1, spreads[1:], spreads[0])
-    first, second = ours**2 / counts[0], theirs**2 / counts[1:]
-    total = first + second
-    with np.errstate(invalid="ignore", divide="ignore"):
-        share = first / total  # squares of it do not underflow
-        parts = share**2 / (counts[0] - 1) + (1 - share) ** 2 / (counts[1:] - 1)
-        single = np.minimum(counts[0], counts[1:]) == 1
-        freedom = np.where(single, np.maximum(counts[0], counts[1:]) - 1, 1 / parts)
-        p = 2 * stdtr(freedom, -np.abs(means[0] - means[1:]) / np.sqrt(total))
-    p = np.where(total == 0, means[0] == means[1:], p)
-    return np.sqrt(total).tolist(), freedom.tolist(), p.tolist()
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """P values corrected for multiple comparisons by Holm's step-down method."""
-    import numpy as np
-
-    given = np.array(p_values, float)
-    order = np.argsort(given)
-    stepped = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
-    corrected = np.empty(len(given))
-    corrected[order] = np.minimum(stepped, 1)
-    found: list[float] = corrected.tolist()
-    return found
+    noise = noise_of(table, key, name)
+    groups: dict[Hashable, dict[Row, Stat]] = {}
+    wider: dict[Hashable, dict[Row, Stat]] = {}
+    for row in table.rows:
+        cell = row.cells.get(key)
+        if cell and name in cell.metrics:
+            conditions = cell.conditions if _is_measured(row) else None
+            backbone = row.backbone if _is_measured(row) else None
+            groups.setdefault((conditions, backbone), {})[row] = cell.metrics[name]
+            wider.setdefault(conditions, {})[row] = cell.metrics[name]
+    competing = [stats for stats in groups.values() if len(stats) > 1]
+    best, near = set[Row](), set[Row]()
+    for stats in competing:
+        first = _largest(stats)
+        best |= first
+        if noise is not None and all(map(_is_measured, stats)):
+            leader = max((stats[row] for row in first), key=lambda stat: (stat.n, stat.mean))
+            near |= {
+                row
+                for row, stat in stats.items()
+                if row not in first and not noise.are_told_apart(leader, stat, len(stats))
+            }
+    top = set[Row]()
+    for stats in wider.values():
+        if len({row.backbone for row in stats if _is_measured(row)}) > 1:
+            top |= _largest(stats)
+    rivals = max(map(len, competing), default=0)
+    return Standing(frozenset(best), frozenset(top), frozenset(near), rivals)
 
 
 def mean_ranks(values: Sequence[Sequence[float]]) -> list[float]:
@@ -124,36 +92,6 @@ def mean_ranks(values: Sequence[Sequence[float]]) -> list[float]:
     return found
 
 
-@dataclass(frozen=True)
-class Standing:
-    """Rows that are best (with ties) and second in one column."""
-
-    best: frozenset[Row] = frozenset()
-    second: frozenset[Row] = frozenset()
-
-
-def standing(table: Table, key: ColumnKey, name: str) -> Standing:
-    """Best and second rows of a metric.
-
-    Rows compete with rows of the same deviations and precision; measured and cited ones compete
-    separately. A row without rivals is not ranked. Best are the rows with the largest mean as it is
-    shown, and those that differ from it by no more than the noise between seeds.
-    """
-    rivals: dict[Hashable, dict[Row, Stat]] = {}
-    for row in table.rows:
-        cell = row.cells.get(key)
-        if cell and name in cell.metrics:
-            group = row.provenance.kind == "measured", cell.conditions
-            rivals.setdefault(group, {})[row] = cell.metrics[name]
-    best, second = set[Row](), set[Row]()
-    for stats in rivals.values():
-        if len(stats) > 1:
-            first = _best(stats)
-            best |= first
-            second |= _largest({row: stat for row, stat in stats.items() if row not in first})
-    return Standing(frozenset(best), frozenset(second))
-
-
 def mean_rank_of(table: Table) -> dict[Row, float]:
     """Mean rank over the primary metrics of all columns, for rows that have all of them.
 
@@ -171,22 +109,14 @@ def mean_rank_of(table: Table) -> dict[Row, float]:
     return dict(zip(complete, mean_ranks(list(complete.values())), strict=True))
 
 
-def _best(stats: dict[Row, Stat]) -> set[Row]:
-    """Rows with the largest mean, and those tied with the one that has most seeds and spread."""
-    largest = _largest(stats)
-    leaders = [stat for row, stat in stats.items() if row in largest]
-    best = max(leaders, key=lambda stat: (stat.n, stat.sd or 0.0))
-    others = [row for row in stats if row not in largest]
-    tied = ties(best, [stats[row] for row in others])
-    return largest | {row for row, tie in zip(others, tied, strict=True) if tie}
-
-
 def _largest(stats: dict[Row, Stat]) -> set[Row]:
     """Rows whose mean, as it is shown, is the largest."""
-    if not stats:
-        return set()
     shown = f"{max(stat.mean for stat in stats.values()):.1f}"
     return {row for row, stat in stats.items() if f"{stat.mean:.1f}" == shown}
+
+
+def _is_measured(row: Row) -> bool:
+    return row.provenance.kind == "measured"
 
 
 def _has_plain(row: Row, key: ColumnKey, name: str) -> bool:

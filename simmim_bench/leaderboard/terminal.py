@@ -111,7 +111,7 @@ def _empty_table() -> Table:
 
 def _entry(entry: Entry, wrap: int = UNLIMITED) -> Text:
     style = "bold" if entry.bold else "italic" if entry.italic else ""
-    text = f"{entry.text} {entry.mark}" if entry.mark else entry.text
+    text = f"{entry.text} {entry.signs}" if entry.signs else entry.text
     return Text("\n").join(_plain(line, style) for line in textwrap.wrap(text, wrap))
 
 

@@ -31,17 +31,17 @@ def body(text):
     return [line.removesuffix(r" \\").split(" & ") for line in inner.splitlines()]
 
 
-def test_best_is_bold_and_second_underlined():
+def test_best_is_bold_and_signs_stand_behind():
     text = render_latex(
         page_of(
-            [Entry("a"), Entry("84.1 ± 0.3 (3)", bold=True)],
-            [Entry("b"), Entry("83.0", second=True, mark="†")],
+            [Entry("a"), Entry("84.1 ± 0.3 (3)", bold=True, top=True)],
+            [Entry("b"), Entry("83.0", near=True, mark="†")],
             [Entry("gain", italic=True), Entry("\N{MINUS SIGN}1.1", italic=True)],
         )
     )
     assert body(text) == [
-        ["a", r"\textbf{84.1 $\pm$ 0.3 (3)}"],
-        ["b", r"\underline{83.0}\dag{}"],
+        ["a", r"\textbf{84.1 $\pm$ 0.3 (3)}$\star$"],
+        ["b", r"83.0$\approx$\dag{}"],
         [r"\emph{gain}", r"\emph{$-$1.1}"],
     ]
     assert r"method & classification top-1\textsuperscript{1} \\" in text

@@ -8,8 +8,9 @@ from typing import Any
 
 from simmim_bench.leaderboard.aggregate import Cell, Row, Stat, Table
 from simmim_bench.leaderboard.columns import ColumnKey, label_of
+from simmim_bench.leaderboard.noise import Noise
 from simmim_bench.leaderboard.page import METRICS, UNITS, with_unit
-from simmim_bench.leaderboard.statistics import half_width
+from simmim_bench.leaderboard.statistics import noise_of
 from simmim_bench.leaderboard.web.curves import learning_charts
 from simmim_bench.leaderboard.web.drawing import (
     CHARACTERS,
@@ -93,6 +94,7 @@ def _seeds(table: Table, key: ColumnKey, rows: Sequence[Row], looks: dict[str, A
         axes = figure.subplots()
         _runs(axes, rows, key, primary, looks)
         _intervals(axes, [row.cells[key].metrics[primary] for row in rows],
+                   noise_of(table, key, primary),
                    [looks[row.method]["color"] for row in rows])  # fmt: skip
         for place, row in enumerate(rows):
             axes.annotate(_name(row), (0, place), (3, 9), ("axes fraction", "data"),
@@ -129,9 +131,10 @@ def _runs(
         axes.scatter(values, places, POINT, inks, marker=marker, alpha=0.5, linewidths=0)
 
 
-def _intervals(axes: Any, stats: Sequence[Stat], inks: Sequence[str]) -> None:
+def _intervals(axes: Any, stats: Sequence[Stat], noise: Noise | None, inks: Sequence[str]) -> None:
     """Mean and 95 % interval on each line."""
-    places, halves = range(len(stats)), [half_width(stat) or 0.0 for stat in stats]
+    places = range(len(stats))
+    halves = [noise.half_width(stat) or 0.0 if noise else 0.0 for stat in stats]
     means = [stat.mean for stat in stats]
     ends = [
         [mean + side * half for mean, half in zip(means, halves, strict=True)] for side in SIDES

@@ -12,8 +12,9 @@ from simmim_bench.leaderboard.aggregate import Cell, Row, Table
 from simmim_bench.leaderboard.columns import ColumnKey, label_of
 from simmim_bench.leaderboard.costs import MEMORY, PARAMETERS, describe_cost
 from simmim_bench.leaderboard.grid import describe_protocol, show_minutes, show_origin, show_stat
+from simmim_bench.leaderboard.noise import Noise
 from simmim_bench.leaderboard.page import DETAILS, METRICS, with_unit
-from simmim_bench.leaderboard.statistics import Standing, half_width, standing
+from simmim_bench.leaderboard.statistics import Standing, noise_of, standing
 from simmim_bench.records.manifest import DataIdentity, Environment
 from simmim_bench.records.record import Record
 
@@ -59,10 +60,10 @@ COLUMNS = (
 class Line:
     """One line of the table.
 
-    ``order`` is the number by which ``value`` is sorted; ``emphasis`` is ``best`` (with ties),
-    ``second`` or empty. ``minutes``, ``parameters`` (millions) and ``memory`` (MiB) are of the
-    fine-tuning. ``weights`` is the hash of the weights that the first run started from. ``facts``
-    are labels and texts of the details, ``first`` is the record of the first run.
+    ``order`` is the number by which ``value`` is sorted; ``emphasis`` are CSS classes, ``best``,
+    ``top``, ``near`` as in ``Standing``. ``minutes``, ``parameters`` (millions) and ``memory``
+    (MiB) are of the fine-tuning. ``weights`` is the hash of the weights that the first run started
+    from. ``facts`` are labels and texts of the details, ``first`` is the record of the first run.
     """
 
     group: str
@@ -96,16 +97,17 @@ def lines_of(tables: Iterable[Table]) -> list[Line]:
 def _lines(table: Table) -> Iterator[Line]:
     for key, protocol in table.columns.items():
         place = Standing() if table.kind == "smoke" else standing(table, key, protocol.primary)
+        noise = noise_of(table, key, protocol.primary)
         for row in table.rows:
             cell = row.cells.get(key)
             if cell and protocol.primary in cell.metrics:
-                second = "second" if row in place.second else ""
-                emphasis = "best" if row in place.best else second
-                yield _line(table, key, row, cell, emphasis)
+                marks = {"best": place.best, "top": place.top, "near": place.near}
+                emphasis = " ".join(mark for mark, rows in marks.items() if row in rows)
+                yield _line(table, key, row, noise, emphasis)
 
 
-def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> Line:
-    protocol = table.columns[key]
+def _line(table: Table, key: ColumnKey, row: Row, noise: Noise | None, emphasis: str) -> Line:
+    protocol, cell = table.columns[key], row.cells[key]
     cited = row.provenance.kind != "measured"
     stat = cell.metrics[protocol.primary]
     before, cost = row.pretraining_cost, cell.cost
@@ -135,7 +137,7 @@ def _line(table: Table, key: ColumnKey, row: Row, cell: Cell, emphasis: str) -> 
         provenance=row.provenance.kind,
         url=row.provenance.url,
         weights=_weights(cell),
-        facts=tuple(_facts(row, cell, protocol.primary, list(others.values()))),
+        facts=tuple(_facts(row, cell, protocol.primary, noise, list(others.values()))),
         first=cell.records[0],
     )
 
@@ -145,9 +147,11 @@ def _weights(cell: Cell) -> str | None:
     return origin.checkpoint_sha256 if origin else None
 
 
-def _facts(row: Row, cell: Cell, primary: str, others: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _facts(
+    row: Row, cell: Cell, primary: str, noise: Noise | None, others: Sequence[str]
+) -> Iterator[tuple[str, str]]:
     stat, records = cell.metrics[primary], cell.records
-    half = half_width(stat)
+    half = noise.half_width(stat) if noise else None
     if half is not None:
         yield "95 % interval", f"{stat.mean - half:.2f} to {stat.mean + half:.2f}"
     values = [
