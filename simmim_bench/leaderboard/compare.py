@@ -92,7 +92,9 @@ def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
             f"{ours} and {theirs} have no runs of the same backbone, protocol and config; run both "
             f"in one suite. " + "; ".join(left_out)
         )
-    notes = [Note("", text) for text in left_out]
+    shared = dict.fromkeys("; ".join(run.deviations) for line in lines for run in line.used)
+    deviations = [f"both deviate from their protocol: {text}" for text in shared if text]
+    notes = [Note("", text) for text in [*deviations, *left_out]]
     section = Section(f"{ours} and {theirs}", None, [_grid(lines, ours, theirs)], notes)
     return Page("Comparison", LEGEND, [section], len(full))
 

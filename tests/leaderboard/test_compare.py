@@ -48,6 +48,35 @@ def test_what_is_compared_needs_no_note(make_record, make_simmim):
     assert notes(compare([make_record(), make_simmim()], "simmim", "scratch")) == []
 
 
+def test_deviations_that_both_share_are_said(make_record, make_simmim):
+    runs = [make(deviations=["override a=1"]) for make in (make_record, make_simmim)]
+    assert notes(compare(runs, "simmim", "scratch")) == [
+        "both deviate from their protocol: override a=1"
+    ]
+
+
+def test_the_noise_is_that_of_all_rows_of_the_column(make_record, make_simmim, toy):
+    pair = [
+        make(seed=seed, metrics={"box_ap": value + seed, "mask_ap": 1.0})
+        for make, value in ((make_record, 30.0), (make_simmim, 32.0))
+        for seed in (0, 1)
+    ]
+    third = [
+        make_simmim(
+            seed,
+            method="noisy",
+            pretraining={**toy.pretraining(seed), "method": "noisy"},
+            metrics={"box_ap": 20.0 + 30 * seed, "mask_ap": 1.0},
+        )
+        for seed in (0, 1)
+    ]
+    [alone, _], [among, _] = (
+        figures(compare(runs, "simmim", "scratch")) for runs in (pair, [*pair, *third])
+    )
+    assert alone[:6] == among[:6]
+    assert alone[6] != among[6]
+
+
 def test_records_that_are_left_out_are_counted_with_the_reason(make_record, make_simmim, toy):
     other = {"path": "configs/toy.py", "sha256": toy.sha("edited"), "overrides": []}
     data = {"name": "other scenes", "sha256": toy.sha("data")}
