@@ -95,6 +95,7 @@ def build(kind: str, backbone: dict[str, Any], decoder: dict[str, Any], **option
     from simmim_bench import ops
 
     ops.install()
+    from simmim_bench.backbones.fast_attention import speed_up
     from simmim_bench.registry import MODELS
 
     torch.manual_seed(0)
@@ -102,6 +103,7 @@ def build(kind: str, backbone: dict[str, Any], decoder: dict[str, Any], **option
     config = {"type": f"simmim_bench.{kind}", "backbone": dict(backbone), "decoder": dict(decoder)}
     model = MODELS.build({**config, "loss": loss, **options})
     model.init_weights()
+    speed_up(model)
     model.train()
     return model.to("cuda" if torch.cuda.is_available() else "cpu")
 

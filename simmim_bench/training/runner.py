@@ -29,6 +29,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.registry import LOOPS, OPTIM_WRAPPERS
 from simmim_bench.tasks.box_precision import keep_boxes_in_float32
 from simmim_bench.training.history import LazyMessageHub, log_without_waiting
+from simmim_bench.training.optim import use_fused_kernel
 from simmim_bench.weights.files import is_intact
 
 # Lines that mmengine logs at every run and that users can do nothing about.
@@ -73,10 +74,20 @@ class BenchRunner(Runner):
         return ", ".join(type(hook).__name__ for hook in self.hooks)
 
     def build_model(self, model: Any) -> nn.Module:
-        """Build the model; in mixed precision the boxes of a detector stay float32."""
+        """Build the model with fast attention; in mixed precision boxes stay float32."""
+        # it imports mmpretrain, which must not happen before the operators are replaced
+        from simmim_bench.backbones.fast_attention import speed_up
+
         built: nn.Module = super().build_model(model)
+        speed_up(built)
         keep_boxes_in_float32(built)
         return built
+
+    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
+        """Build the optimizer and its wrapper; Adam and AdamW use their fused kernels."""
+        if isinstance(optim_wrapper, dict):
+            optim_wrapper = use_fused_kernel(optim_wrapper)
+        return super().build_optim_wrapper(optim_wrapper)
 
     def _init_model_weights(self) -> None:
         """Initialise weights; a downstream backbone as ``backbone_init`` in the config says.

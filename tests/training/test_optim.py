@@ -7,6 +7,7 @@ import torch
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 
 from simmim_bench.registry import MODELS
+from simmim_bench.training.optim import use_fused_kernel
 from simmim_bench.weights.convert.layouts import LAYOUTS
 
 DATA = Path(__file__).parents[1] / "golden"
@@ -216,3 +217,32 @@ def test_two_accumulated_iterations_make_the_step_of_one_batch_twice_as_large():
         return model.weight.detach()
 
     assert torch.allclose(weights(2), weights(1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_the_fused_kernel_makes_the_same_steps(name):
+    """Several steps, so that moments and bias correction count."""
+    targets = torch.randn(10, 3, 5, generator=torch.Generator().manual_seed(0)) * 100
+
+    def weights(change):
+        model = torch.nn.Linear(5, 3, bias=False)
+        torch.nn.init.constant_(model.weight, 0.5)
+        stated = {"type": name, "lr": 0.01, "weight_decay": 0.05, "betas": (0.9, 0.98)}
+        wrapper = build_optim_wrapper(model, change({"optimizer": stated}))
+        for target in targets:
+            wrapper.update_params((model.weight - target).square().mean())
+        return model.weight.detach(), wrapper.optimizer.defaults["fused"]
+
+    fused, is_fused = weights(use_fused_kernel)
+    plain, is_plain_fused = weights(lambda config: config)
+    assert (is_fused, is_plain_fused) == (True, None)
+    torch.testing.assert_close(fused, plain, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [{"type": "SGD"}, {"type": "AdamW", "foreach": True}, {"type": "AdamW", "fused": 0}],
+)
+def test_other_optimizers_and_stated_kernels_are_kept(optimizer):
+    config = {"optimizer": {**optimizer, "lr": 0.1}, "clip_grad": {"max_norm": 5.0}}
+    assert use_fused_kernel(config) == config

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from simmim_bench.backbones.base import BackboneAdapter, VisibleEncoder
+from simmim_bench.backbones.fast_attention import shift_of
 from simmim_bench.backbones.mask_hooks import grid_check_hook, mask_of_cells
 from simmim_bench.backbones.sparse.group_attention import Grouping, Places, attend, group
 from simmim_bench.backbones.sparse.vit import check_last_level
@@ -76,7 +77,7 @@ def _plan(backbone: Any, mask: Tensor) -> tuple[dict[nn.Module, Callable[..., An
     for stage in backbone.stages:
         groupings: dict[int, Grouping] = {}
         for block in stage.blocks:
-            shift = _shift(block.attn, grid)
+            shift = shift_of(block.attn, grid)
             if shift not in groupings:
                 made = group(places, grid, block.attn, shift)
                 groupings[shift] = Grouping(**{k: v.to(device) for k, v in vars(made).items()})
@@ -115,18 +116,6 @@ def _merge(places: Places, grid: tuple[int, int]) -> tuple[Tensor, Places]:
     order = (cell * MERGED**2 + child).argsort()
     first = order[:: MERGED**2]
     return order, Places(places.image[first], row[first], column[first])
-
-
-def _shift(attention: Any, grid: tuple[int, int]) -> int:
-    """Shift of ``ShiftWindowMSA`` on this grid; its rules for small maps."""
-    smallest, window = min(grid), attention.window_size
-    if smallest < window and not attention.pad_small_map:
-        raise ValueError(
-            f"a map of {grid[0]} x {grid[1]} is smaller than the window {window}; use larger "
-            f"images, a smaller window_size or pad_small_map=True"
-        )
-    whole = smallest == window and not attention.pad_small_map
-    return 0 if whole else int(attention.shift_size)
 
 
 def _check_whole_cells(backbone: Any, mask: Tensor) -> None:
