@@ -200,7 +200,7 @@ def check_equal(ours: Any, theirs: Any, batch: tuple[Any, list[Any]]) -> str:
     import torch
 
     found = []
-    for compute, model in ((functools.partial(ours, mode="loss"), ours), theirs):
+    for compute, model in (_parts(ours), _parts(theirs)):
         loss = compute(*batch)["loss"]
         loss.backward()
         norms = [value.grad.norm() for value in model.parameters() if value.grad is not None]
@@ -218,7 +218,7 @@ def train_step(
     """Forward, backward and AdamW; the kernel that the runner uses, or PyTorch's default."""
     import torch
 
-    compute, parts = model if isinstance(model, tuple) else (_losses_of(model), model)
+    compute, parts = _parts(model)
     rates = {"lr": 1e-6, "weight_decay": 0.05}  # small, so that equal models stay so
     optimizer = torch.optim.AdamW(parts.parameters(), **rates, **({"fused": True} if fused else {}))
 
@@ -232,8 +232,9 @@ def train_step(
     return step
 
 
-def _losses_of(model: Any) -> Callable[..., dict[str, Any]]:
-    return functools.partial(model, mode="loss")
+def _parts(model: Any) -> tuple[Callable[..., dict[str, Any]], Any]:
+    """What computes the losses of a batch, and the module with the parameters."""
+    return model if isinstance(model, tuple) else (functools.partial(model, mode="loss"), model)
 
 
 def matrix_products(step: Callable[[], None]) -> Callable[[], None]:
