@@ -63,7 +63,9 @@ class BenchRunner(Runner):
         return super().build_message_hub(message_hub)
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """Build the wrapper; it logs the norm of the gradients without waiting for the device."""
+        """Build the wrapper: a fused Adam, norms of gradients logged without waiting for the device."""
+        if isinstance(optim_wrapper, dict):
+            optim_wrapper = use_fused_kernel(optim_wrapper)
         built = super().build_optim_wrapper(optim_wrapper)
         for wrapper in built.values() if isinstance(built, OptimWrapperDict) else [built]:
             log_without_waiting(wrapper)
@@ -82,12 +84,6 @@ class BenchRunner(Runner):
         speed_up(built)
         keep_boxes_in_float32(built)
         return built
-
-    def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """Build the optimizer and its wrapper; Adam and AdamW use their fused kernels."""
-        if isinstance(optim_wrapper, dict):
-            optim_wrapper = use_fused_kernel(optim_wrapper)
-        return super().build_optim_wrapper(optim_wrapper)
 
     def _init_model_weights(self) -> None:
         """Initialise weights; a downstream backbone as ``backbone_init`` in the config says.
