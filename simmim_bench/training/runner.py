@@ -63,7 +63,7 @@ class BenchRunner(Runner):
         return super().build_message_hub(message_hub)
 
     def build_optim_wrapper(self, optim_wrapper: Any) -> Any:
-        """Build the wrapper: a fused Adam, norms of gradients logged without waiting for the device."""
+        """Build the wrapper: fused Adam; norms of gradients are logged without waiting."""
         if isinstance(optim_wrapper, dict):
             optim_wrapper = use_fused_kernel(optim_wrapper)
         built = super().build_optim_wrapper(optim_wrapper)
