@@ -54,7 +54,8 @@ def execute(folder, *words):
 
 
 def test_all_examples_are_found():
-    kinds = "masks centre parts method backbone task checkpoints data pretraining tiny tiny_digits"
+    kinds = "masks centre parts method backbone task checkpoints data pretraining tiny tiny_digits "
+    kinds += "stages scenes maps"
     names = {f"my_{kind}.py" for kind in kinds.split()}
     assert set(FILES) == names | {"protocols/parity.py", "mine.yaml", "test_mine.py"}
     assert PAGE.count("```python") == len(FILES) - 1
@@ -74,6 +75,22 @@ def test_a_config_changes_one_step_of_the_pipeline(lab):
     )
     code, said = execute(lab, "-c", read)
     assert (code, said.split()) == (0, ["4", "centre"]), said
+
+
+@pytest.mark.parametrize("config", ["my_scenes.py", "my_maps.py"])
+def test_four_levels_fill_a_dense_model(lab, config):
+    """The models are built and compute a loss of one image."""
+    read = (
+        "import sys, torch; from simmim_bench import ops; ops.install(); "
+        "from simmim_bench.config import load_config; "
+        "from mmengine.registry import init_default_scope; "
+        "from simmim_bench.registry import MODELS; cfg = load_config(sys.argv[1]); "
+        "init_default_scope(cfg.default_scope); model = MODELS.build(cfg.model); "
+        "maps = model.extract_feat(torch.randn(1, 3, 96, 96)); print([m.shape[2] for m in maps])"
+    )
+    code, said = execute(lab, "-c", read, config)
+    assert code == 0, said
+    assert "[24, 12, 6, 3" in said
 
 
 def test_the_method_trains_a_step(lab):

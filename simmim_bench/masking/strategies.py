@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +30,16 @@ def build_strategy(name: str, **options: Any) -> MaskStrategy:
     try:
         return known[name](**options)
     except TypeError as error:
-        raise ValueError(f"masking strategy {name!r}: {error}") from error
+        taken = [
+            each.name
+            for kind in known[name].__mro__
+            if "__init__" in vars(kind)
+            for each in inspect.signature(kind).parameters.values()
+            if each.kind is not each.VAR_KEYWORD
+        ]
+        raise ValueError(
+            f"masking strategy {name!r}: {error}; it takes {', '.join(dict.fromkeys(taken))}"
+        ) from error
 
 
 def for_evaluation(step: Mapping[str, Any]) -> dict[str, Any]:

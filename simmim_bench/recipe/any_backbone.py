@@ -258,7 +258,8 @@ def _any_options(task: _Task) -> dict[str, Any]:
         return {}
     raise BenchError(
         f"the recipe reads several levels of the backbone, and the class {task.config['type']} has "
-        f"no argument out_indices to choose them; add it, or leave out this task"
+        f"no argument out_indices to choose them, or its adapter no property `levels` that lists "
+        f"all of them; add both, or leave out this task"
     )
 
 

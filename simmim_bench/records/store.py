@@ -61,8 +61,8 @@ def read_records(folder: Path) -> list[Record]:
     records = present_records(folder)
     if not records:
         raise BenchError(
-            f"{folder} holds no records; run `simmim-bench leaderboard build --work-dir DIR` on "
-            f"the work dir of a finished suite"
+            f"{folder} holds no records; a suite keeps its own in work_dirs/NAME/results: give "
+            f"--records work_dirs/NAME/results/records (or --out work_dirs/NAME/results to build)"
         )
     return records
 

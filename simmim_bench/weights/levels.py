@@ -6,7 +6,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
-from simmim_bench.backbones import adapter_for
+from simmim_bench.backbones import BackboneAdapter, adapter_for
 from simmim_bench.weights.card import read_card
 from simmim_bench.weights.safe_config import build_from_file, check_config
 
@@ -18,7 +18,8 @@ def read_backbone(weights: Path) -> dict[str, Any]:
 
     Its ``backbone_config`` names registered classes only. ``levels`` are those of the class, also
     for cards of earlier versions, ``any_size`` are the options with which it takes images of any
-    size, and ``chooses_levels`` says whether the class has an argument ``out_indices``.
+    size, and ``chooses_levels`` says whether the class has an argument ``out_indices`` and the
+    adapter states ``levels``, without which nobody knows what there is to choose from.
 
     Args:
         weights: ``backbone.pth``, with its card beside it.
@@ -40,5 +41,5 @@ def read_backbone(weights: Path) -> dict[str, Any]:
             "channels": list(adapter.levels.channels),
         },
         "any_size": adapter.any_size_options(),
-        "chooses_levels": chooses,
+        "chooses_levels": chooses and type(adapter).levels is not BackboneAdapter.levels,
     }

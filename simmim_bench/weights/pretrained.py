@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -255,7 +256,7 @@ def _check_architecture(
     adapter: BackboneAdapter, card: Mapping[str, Any], given: str, *, whole: bool
 ) -> None:
     check_adapter(adapter.name, card, given, whole=whole)
-    own, theirs = adapter.architecture(), card["architecture"]
+    own, theirs = json.loads(json.dumps(adapter.architecture())), card["architecture"]
     differing = [name for name in own if own[name] != theirs.get(name)]
     if differing == ["in_channels"]:
         channels = theirs.get("in_channels")

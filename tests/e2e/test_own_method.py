@@ -57,6 +57,23 @@ def test_a_backbone_is_pretrained_exported_fine_tuned_tested_and_looked_at(lab):
     assert "the class simmim_bench.TinyNet has no argument out_indices" in said
 
 
+def test_a_backbone_of_four_stages_is_evaluated_on_dense_tasks(lab):
+    config = "my_four.py"
+    (lab.folder / config).write_text(
+        '_base_ = ["simmim_bench::demo/simmim_swin-demo.py"]\n'
+        'custom_imports = dict(imports=["my_stages"])\n'
+        'pretraining = dict(method="simmim", backbone="four-stages")\n'
+        'model = dict(backbone=dict(_delete_=True, type="simmim_bench.FourStages"))\n'
+    )
+    lab("train", config, "--work-dir", "out/four", *SHORT)
+    lab("export", "out/four", "--out", "out/four/export", "--import", "my_stages")
+    weights = ("--pretrained", "out/four/export/backbone.pth", "--import", "my_stages", "--try")
+    said = lab("train", "any/demo_mask-rcnn", *weights)
+    assert "--try passed" in said
+    said = lab("train", "my_maps.py", *weights)
+    assert "--try passed" in said
+
+
 def test_a_mask_and_other_parts_train(lab):
     centre = "train_dataloader.dataset.pipeline.2.strategy=centre"
     words = ("train", "demo/simmim_swin-demo", "--name", "centre", "--work-dir", "out/centre")

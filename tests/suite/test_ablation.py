@@ -93,7 +93,7 @@ def test_a_suite_without_axes_or_records_is_refused(folder, tmp_path):
     plain = Suite.model_validate({**SUITE, "pretrain": {"simmim": {"config": "configs/x.py"}}})
     with pytest.raises(BenchError, match="suite toy has no axes"):
         read_ablation(plain, folder)
-    with pytest.raises(BenchError, match="holds no records; run"):
+    with pytest.raises(BenchError, match="holds no records; a suite"):
         read_ablation(Suite.model_validate(SUITE), tmp_path / "empty")
 
 
