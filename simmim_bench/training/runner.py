@@ -28,6 +28,7 @@ from simmim_bench.data.image_folder import check_sample, use_image_folder
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import LOOPS, OPTIM_WRAPPERS
 from simmim_bench.tasks.box_precision import keep_boxes_in_float32
+from simmim_bench.training.channels import check_channels
 from simmim_bench.training.history import LazyMessageHub, log_without_waiting
 from simmim_bench.training.optim import use_fused_kernel
 from simmim_bench.weights.files import is_intact
@@ -76,11 +77,16 @@ class BenchRunner(Runner):
         return ", ".join(type(hook).__name__ for hook in self.hooks)
 
     def build_model(self, model: Any) -> nn.Module:
-        """Build the model with fast attention; in mixed precision boxes stay float32."""
+        """Build the model with fast attention; in mixed precision boxes stay float32.
+
+        Raises:
+            BenchError: If neck or heads take other channels than the backbone returns.
+        """
         # it imports mmpretrain, which must not happen before the operators are replaced
         from simmim_bench.backbones.fast_attention import speed_up
 
         built: nn.Module = super().build_model(model)
+        check_channels(model, built)
         speed_up(built)
         keep_boxes_in_float32(built)
         return built
