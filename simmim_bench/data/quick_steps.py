@@ -15,6 +15,7 @@ from mmcv.transforms.utils import cache_randomness
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
+from simmim_bench.data.dense_steps import planar
 from simmim_bench.data.pixels import Pixels
 from simmim_bench.registry import TRANSFORMS, imports
 
@@ -60,10 +61,7 @@ def is_plain(image: NDArray[Any]) -> bool:
 
 def planes(image: Pixels) -> Pixels:
     """Copy an image, (H, W, 3), also a flipped view, as (3, H, W)."""
-    image = contiguous(image)
-    found = np.empty((3, *image.shape[:2]), np.uint8)
-    cv2.split(image, list(found))
-    return found
+    return planar(contiguous(image)).transpose(2, 0, 1)
 
 
 def contiguous(image: Pixels) -> Pixels:
