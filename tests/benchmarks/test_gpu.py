@@ -203,11 +203,17 @@ def call(folder, *words, timeout=550):
     return done, {result["name"]: result for result in stored["sections"]}
 
 
+NEEDS_GPU = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="a CPU compiles the models for five minutes"
+)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "names",
     [("environment", "overflow", "accumulation"), ("processes", "profile"), ("stops",),
-     ("loader", "throughput"), ("tries",), ("precision",), ("recomputation",)],
+     ("loader", "throughput"), ("tries",), ("precision",),
+     pytest.param(("recomputation",), marks=NEEDS_GPU)],
     ids="-".join,
 )  # fmt: skip
 def test_sections_run_on_this_machine(tmp_path, names):

@@ -148,7 +148,7 @@ def test_a_copied_record_is_not_counted_twice(make_record, tmp_path):
 
 
 def test_an_empty_store_says_how_to_fill_it(tmp_path):
-    with pytest.raises(BenchError, match="run `simmim-bench leaderboard build"):
+    with pytest.raises(BenchError, match="give --records work_dirs/NAME/results/records"):
         read_records(tmp_path)
 
 
