@@ -104,6 +104,11 @@ LISTED = re.compile(r"^- \[([^\]]*)\]\(([^)#:\s]+\.md)\)", re.MULTILINE)
 def setup(app: Sphinx) -> None:
     """Register what this project adds to Sphinx."""
     app.connect("source-read", add_toctree)
+    # Its rules for private members, of which there are none on the pages, read every attribute of
+    # a class; mmcv's ``cache_randomness`` cannot be read so.
+    for listener in list(app.events.listeners["autodoc-skip-member"]):
+        if listener.handler.__module__ == "sphinx.ext.napoleon":
+            app.disconnect(listener.id)
 
 
 def add_toctree(_app: Sphinx, name: str, source: list[str]) -> None:
