@@ -40,7 +40,7 @@ Run = Callable[[bool, Path], Iterator[Found]]
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the script; it runs in a process of its own.
+    """A part of the script, which runs as a separate process.
 
     Attributes:
         number: As in the table.

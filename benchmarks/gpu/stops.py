@@ -18,7 +18,7 @@ LARGE = 4096
 SHARE = 0.7
 """Of the memory that the large batch needs: half of it fits."""
 CONTEXT = 2**30
-"""Bytes that a process needs beside its tensors."""
+"""Bytes that a process needs in addition to its tensors."""
 
 
 def stops(small: bool, folder: Path) -> Iterator[Found]:
