@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from unittest import mock
 
 import pytest
@@ -38,6 +39,16 @@ def _process(tmp_path_factory, request):
         yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _scope():
+    """End with each file the default scope of the runners that it built, where names are sought."""
+    yield
+    if "mmengine" in sys.modules:
+        from mmengine.registry import DefaultScope
+
+        DefaultScope._instance_dict.clear()
 
 
 @pytest.fixture(scope="session")
