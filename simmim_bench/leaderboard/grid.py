@@ -13,7 +13,8 @@ from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.schema import ImageSize
 
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-SYMBOLS = "†‡§¶◊"
+SYMBOLS = "†‡§¶◊ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ"
+"""Marks of footnotes: a character for each note, as long as there are no more than these."""
 NEAR, TOP = "≈", "★"
 
 
@@ -61,12 +62,13 @@ class Grid:
 
 @dataclass(frozen=True)
 class Section:
-    """Everything about runs of one kind."""
+    """Everything about runs of one kind: ``grids`` are the results, ``costs`` what they took."""
 
     heading: str
     warning: str | None
     grids: list[Grid]
     notes: list[Note]
+    costs: tuple[Grid, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,23 +139,33 @@ def describe_protocol(protocol: Protocol, *, own: bool) -> str:
         protocol: Of a column.
         own: Whether no config of simmim_bench defines it.
     """
-    parts = [f"{protocol.dataset} ({protocol.split})"]
-    if protocol.image_size is not None:
-        parts.append(show_size(protocol.image_size))
-    if protocol.epochs is not None:
-        parts.append(counted(protocol.epochs, "epoch"))
-    if protocol.iterations is not None:
-        parts.append(f"{protocol.iterations:,} iterations".replace(",", " "))
+    parts = [f"{protocol.dataset} ({protocol.split})", *schedule_of(protocol)]
     if own:
         parts.append("own protocol, not one of simmim_bench")
     return ", ".join(parts)
 
 
-def show_stat(stat: Stat, *, cited: bool = False) -> str:
-    """``84.1 ± 0.3 (3)``, ``84.1 (1)``; ``84.1`` if cited, as sources rarely say how many runs."""
-    if stat.sd is None:
-        return f"{stat.mean:.1f}" if cited else f"{stat.mean:.1f} (1)"
-    return f"{stat.mean:.1f} ± {stat.sd:.1f} ({stat.n})"
+def schedule_of(protocol: Protocol) -> Iterator[str]:
+    """Image size, epochs and iterations, as far as a protocol states them."""
+    if protocol.image_size is not None:
+        yield show_size(protocol.image_size)
+    if protocol.epochs is not None:
+        yield counted(protocol.epochs, "epoch")
+    if protocol.iterations is not None:
+        yield f"{protocol.iterations:,} iterations".replace(",", " ")
+
+
+def show_stat(stat: Stat, *, cited: bool = False, usual: int | None = None) -> str:
+    """``84.1 ± 0.3 (3)``, ``84.1 (1)``.
+
+    Args:
+        stat: What to show.
+        cited: Whether it is from a source, which rarely says how many runs it made.
+        usual: Number of seeds that need not be said.
+    """
+    value = f"{stat.mean:.1f}" if stat.sd is None else f"{stat.mean:.1f} ± {stat.sd:.1f}"
+    unsaid = stat.n == usual or (cited and stat.sd is None)
+    return value if unsaid else f"{value} ({stat.n})"
 
 
 def show_size(size: ImageSize) -> str:

@@ -40,9 +40,12 @@ def escape(text: str) -> str:
 
 
 def render_results(section: Section) -> str:
-    """The first table of a section and its notes."""
-    notes = "\n".join(_note(note) for note in section.notes)
-    return f"{render_grid(section.grids[0])}\n\n{notes}"
+    """The results of a section and their notes; several tables have titles."""
+    tables = [render_grid(grid) for grid in section.grids]
+    if len(tables) > 1:
+        titles = [f"### {escape(grid.title)}" for grid in section.grids]
+        tables = [f"{title}\n\n{table}" for title, table in zip(titles, tables, strict=True)]
+    return "\n\n".join([*tables, "\n".join(_note(note) for note in section.notes)])
 
 
 def _section(section: Section) -> Iterator[str]:
@@ -50,7 +53,7 @@ def _section(section: Section) -> Iterator[str]:
     if section.warning:
         yield f"> **{escape(section.warning)}**"
     yield render_results(section)
-    for grid in section.grids[1:]:
+    for grid in section.costs:
         yield f"### {escape(grid.title)}"
         yield render_grid(grid)
 
@@ -91,7 +94,7 @@ def _note(note: Note) -> str:
 
 
 def insert_results(readme: Path, page: Page) -> None:
-    """Replace the text between the two comments by the first table of ``page`` and its notes.
+    """Replace the text between the two comments by the first section of ``page``, without costs.
 
     Raises:
         BenchError: If there is no such file, or it lacks one of the comments.

@@ -7,9 +7,9 @@ name in ``METRICS`` and, unless it is in percent, a unit in ``UNITS``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
-from functools import partial
 
 from simmim_bench.leaderboard.aggregate import (
     TIMES,
@@ -19,7 +19,7 @@ from simmim_bench.leaderboard.aggregate import (
     aggregate,
     gains,
 )
-from simmim_bench.leaderboard.columns import ColumnKey, protocol_key
+from simmim_bench.leaderboard.columns import ColumnKey, label_of, protocol_key
 from simmim_bench.leaderboard.costs import cost_grid
 from simmim_bench.leaderboard.grid import (
     NEAR,
@@ -31,6 +31,7 @@ from simmim_bench.leaderboard.grid import (
     Page,
     Section,
     name_entry,
+    schedule_of,
     show_gain,
     show_minutes,
     show_origin,
@@ -38,7 +39,7 @@ from simmim_bench.leaderboard.grid import (
 )
 from simmim_bench.leaderboard.statistics import Standing, mean_rank_of, noise_of, standing
 from simmim_bench.records.manifest import Kind
-from simmim_bench.records.protocols import tasks
+from simmim_bench.records.protocols import Protocol, tasks
 from simmim_bench.records.record import Record
 
 TITLE = "Leaderboard"
@@ -63,7 +64,9 @@ DETAILS = {
     *(f"{kind}_ap{part}" for kind in ("box", "mask") for part in ("50", "75", "s", "m", "l")),
     *(f"{name}_{key}" for name in BASELINES for key in ("psnr", "ssim", "features")),
 }
-"""Metrics that only records have; they would make the tables too wide."""
+"""Metrics that only records have; they would make the web page too wide."""
+WIDEST = 7
+"""Columns of results that fit a page."""
 METRICS = {
     "top1": "top-1",
     "top5": "top-5",
@@ -127,8 +130,12 @@ def make_page(
 
 def _section(table: Table, heading: str) -> Section:
     notes = Notes(table)
-    grids = [grid for grid in (_results(table, notes), cost_grid(table, notes)) if grid.rows]
+    usual = _usual_seeds(table)
+    grids = _results(table, notes, usual)
+    costs = cost_grid(table, notes)
     listed = list(notes.listed())
+    if usual:
+        listed.append(Note("", f"{usual} seeds, where no other number stands in parentheses"))
     if table.kind == "full" and (text := what_is_told_apart(table)):
         listed.append(Note("", text))
     if table.superseded:
@@ -137,7 +144,21 @@ def _section(table: Table, heading: str) -> Section:
             f"seeds, or an earlier run with the same seed"
         )
         listed.append(Note("", text))
-    return Section(heading, WARNINGS.get(table.kind), grids, listed)
+    return Section(
+        heading, WARNINGS.get(table.kind), grids, listed, costs=(costs,) if costs.rows else ()
+    )
+
+
+def _usual_seeds(table: Table) -> int | None:
+    """Number of seeds that most measured cells have; None for one."""
+    counts = Counter(
+        len(cell.records)
+        for row in table.rows
+        if row.provenance.kind == "measured"
+        for cell in row.cells.values()
+    )
+    most = max(counts, key=lambda seeds: (counts[seeds], seeds), default=1)
+    return most if most > 1 else None
 
 
 def what_is_told_apart(table: Table) -> str:
@@ -165,93 +186,184 @@ def what_is_told_apart(table: Table) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the results: its header, its entry of a row, and of the gain below that row."""
+    """A column of the results: its header, its entry of a row, and of the gain below that row.
+
+    ``show`` takes a row and the protocols of which it stands.
+    """
 
     header: Entry
-    show: Callable[[Row], Entry]
+    show: Callable[[Row, Sequence[ColumnKey]], Entry]
     gain: Callable[[Gains], Entry] = lambda _: Entry()
     is_text: bool = False
 
 
-def _results(table: Table, notes: Notes) -> Grid:
-    columns = _columns(table, notes)
-    rows = []
-    for row in table.rows:
-        rows.append([column.show(row) for column in columns])
-        gained = {} if table.kind == "smoke" else gains(row, table.rows)
-        if gained:
-            rows.append([column.gain(gained) for column in columns])
-    texts = frozenset(number for number, column in enumerate(columns) if column.is_text)
-    return Grid("Results", [column.header for column in columns], rows, texts)
+def _results(table: Table, notes: Notes, usual: int | None) -> list[Grid]:
+    """One table, or one for each task if it would have more than ``WIDEST`` columns of results.
+
+    Cited results, of which each source has a protocol of its own, have a row for each protocol.
+    """
+    draw = _Drawing(table, notes, usual)
+    if all(row.provenance.kind != "measured" for row in table.rows):
+        return [draw.tall("Results", list(table.columns))]
+    if len(draw.shown(list(table.columns))) <= WIDEST:
+        return [draw.wide("Results", list(table.columns))]
+    found = []
+    for task in dict.fromkeys(protocol.task for protocol in table.columns.values()):
+        keys = [key for key, protocol in table.columns.items() if protocol.task == task]
+        fits = len(draw.shown(keys)) <= WIDEST
+        found.append((draw.wide if fits else draw.tall)(task.capitalize(), keys))
+    return found
 
 
-def _columns(table: Table, notes: Notes) -> list[Column]:
-    """Columns of the results from left to right; to add one, add it here."""
-    columns = [
-        Column(
-            Entry("method"),
-            lambda row: name_entry(row, notes),
-            lambda _: Entry("gain over scratch", italic=True),
-            is_text=True,
-        ),
-        Column(Entry("backbone"), lambda row: Entry(row.backbone), is_text=True),
-        Column(Entry("pretraining"), partial(_pretraining, table, notes), is_text=True),
-    ]
-    for key, protocol in table.columns.items():
-        for name in protocol.metrics:
-            cells = [row.cells[key] for row in table.rows if key in row.cells]
-            if name not in DETAILS and any(name in cell.metrics for cell in cells):
-                columns.append(_metric_column(table, key, name, notes))
-    ranks = {} if table.kind == "smoke" else mean_rank_of(table)
-    if ranks:
-        columns.append(
-            Column(
-                Entry("rank", above="mean"),
-                lambda row: Entry(f"{ranks[row]:.1f}" if row in ranks else ""),
-            )
-        )
-    if any(row.provenance.kind == "measured" for row in table.rows):
-        columns += [
-            Column(Entry("(min)", above="pretrain"), _pretraining_minutes),
-            Column(Entry("(min)", above="fine-tune"), partial(_finetuning_minutes, table)),
+class _Drawing:
+    """Grids of a table's results.
+
+    Args:
+        table: What to show.
+        notes: Collects footnotes.
+        usual: As for ``grid.show_stat``.
+    """
+
+    def __init__(self, table: Table, notes: Notes, usual: int | None) -> None:
+        self._table, self._notes, self._usual = table, notes, usual
+        self._ranks = {} if table.kind == "smoke" else mean_rank_of(table)
+
+    def shown(self, keys: Iterable[ColumnKey]) -> list[tuple[ColumnKey, str]]:
+        """Protocol and metric of each column of results."""
+        return [
+            (key, name)
+            for key in keys
+            for name in headline(self._table.columns[key])
+            if any(key in row.cells and name in row.cells[key].metrics for row in self._table.rows)
         ]
-    return columns
+
+    def wide(self, title: str, keys: list[ColumnKey]) -> Grid:
+        """A row a method, a column for each protocol and metric; costs at the right."""
+        results = [_metric_column(self._table, [key], name, self._notes, self._usual)
+                   for key, name in self.shown(keys)]  # fmt: skip
+        rows = [(row, keys) for row in self._table.rows if row.cells.keys() & set(keys)]
+        ranks = self._ranks
+        if ranks and len(keys) == len(self._table.columns):
+            show = lambda row, _: Entry(f"{ranks[row]:.1f}" if row in ranks else "")  # noqa: E731
+            results.append(Column(Entry("rank", above="mean"), show))
+        if any(row.provenance.kind == "measured" for row, _ in rows):
+            results += MINUTES
+        return self._grid(title, [*self._names(), *results], rows)
+
+    def tall(self, title: str, keys: list[ColumnKey]) -> Grid:
+        """A row for each method and protocol, a column for each metric."""
+        metrics = dict.fromkeys(name for _, name in self.shown(keys))
+        setting = Column(
+            Entry("protocol"),
+            lambda _, keys: Entry(_setting(self._table, keys[0]), mark=self._notes.number(keys[0])),
+            is_text=True,
+        )
+        results = [_metric_column(self._table, keys, name, self._notes, self._usual, marked=False)
+                   for name in metrics]  # fmt: skip
+        rows = [(row, [key]) for key in keys for row in self._table.rows if key in row.cells]
+        return self._grid(title, [*self._names(), setting, *results], rows)
+
+    def _grid(
+        self, title: str, columns: list[Column], rows: list[tuple[Row, list[ColumnKey]]]
+    ) -> Grid:
+        drawn = []
+        for row, keys in rows:
+            drawn.append([column.show(row, keys) for column in columns])
+            gained = {} if self._table.kind == "smoke" else gains(row, self._table.rows)
+            gained = {key: points for key, points in gained.items() if key in keys}
+            if gained:
+                drawn.append([column.gain(gained) for column in columns])
+        texts = frozenset(number for number, column in enumerate(columns) if column.is_text)
+        return Grid(title, [column.header for column in columns], drawn, texts)
+
+    def _names(self) -> list[Column]:
+        return [
+            Column(
+                Entry("method"),
+                lambda row, _: name_entry(row, self._notes),
+                lambda _: Entry("gain over scratch", italic=True),
+                is_text=True,
+            ),
+            Column(Entry("backbone"), lambda row, _: Entry(row.backbone), is_text=True),
+            Column(
+                Entry("pretraining"),
+                lambda row, _: _pretraining(self._table, self._notes, row),
+                is_text=True,
+            ),
+        ]
 
 
-def _metric_column(table: Table, key: ColumnKey, name: str, notes: Notes) -> Column:
-    place = Standing() if table.kind == "smoke" else standing(table, key, name)
-    precisions = {row.cells[key].precision for row in table.rows if key in row.cells} - {None}
+def headline(protocol: Protocol) -> list[str]:
+    """Metrics of a protocol that tables show: its primary one, and the AP of masks beside boxes."""
+    return [name for name in protocol.metrics if name in (protocol.primary, "mask_ap")]
 
-    def show(row: Row) -> Entry:
-        cell = row.cells.get(key)
-        if cell is None or name not in cell.metrics:
+
+def _setting(table: Table, key: ColumnKey) -> str:
+    """Image size and schedule, or the name of a protocol that states neither."""
+    protocol = table.columns[key]
+    return ", ".join(schedule_of(protocol)) or label_of(key, table.columns)
+
+
+def _metric_column(
+    table: Table,
+    keys: Sequence[ColumnKey],
+    name: str,
+    notes: Notes,
+    usual: int | None,
+    *,
+    marked: bool = True,
+) -> Column:
+    """Column of a metric; a row shows that of the first of its protocols among ``keys``."""
+    places = {
+        key: Standing() if table.kind == "smoke" else standing(table, key, name) for key in keys
+    }
+
+    def show(row: Row, asked: Sequence[ColumnKey]) -> Entry:
+        key = next((key for key in asked if key in places), None)
+        cell = row.cells.get(key) if key else None
+        if key is None or cell is None or name not in cell.metrics:
             return Entry()
         mark = ""
         if cell.deviations:
-            mark = notes.symbol(f"deviates from the protocol: {'; '.join(cell.deviations)}")
-        mark += _precision_mark(cell.precision, precisions, cell.deviations, "trained", notes)
+            mark = notes.symbol(f"deviates from the protocol: {_summary(cell.deviations)}")
+        precisions = {other.cells[key].precision for other in table.rows if key in other.cells}
+        mark += _precision_mark(
+            cell.precision, precisions - {None}, cell.deviations, "trained", notes
+        )
         if leaks := dict.fromkeys(text for record in cell.records for text in record.leaks):
-            mark += notes.symbol(f"seen in pretraining: {'; '.join(leaks)}")
-        text = show_stat(cell.metrics[name], cited=row.provenance.kind != "measured")
+            mark += notes.symbol(f"seen in pretraining: {_summary(leaks)}")
+        text = show_stat(cell.metrics[name], cited=row.provenance.kind != "measured", usual=usual)
+        place = places[key]
         return Entry(
             text, mark=mark, bold=row in place.best, near=row in place.near, top=row in place.top
         )
 
     def gain(gained: Gains) -> Entry:
-        points = gained.get(key, {}).get(name)
+        points = next((gained[key].get(name) for key in keys if key in gained), None)
         return Entry() if points is None else Entry(show_gain(points), italic=True)
 
-    task = table.columns[key].task
-    return Column(Entry(METRICS.get(name, name), mark=notes.number(key), above=task), show, gain)
+    task = table.columns[keys[0]].task
+    number = notes.number(keys[0]) if marked else ""
+    return Column(Entry(METRICS.get(name, name), mark=number, above=task), show, gain)
 
 
-def _pretraining_minutes(row: Row) -> Entry:
+def _summary(texts: Iterable[str]) -> str:
+    """The first of many, and how many more the CSV file lists."""
+    first, *others = texts
+    return (
+        f"{first} and {len(others)} more, see leaderboard.csv"
+        if len(others) > 1
+        else "; ".join([first, *others])
+    )
+
+
+def _pretraining_minutes(row: Row, _: Sequence[ColumnKey]) -> Entry:
     return Entry(show_minutes(row.pretraining_cost.minutes) if row.pretraining_cost else "")
 
 
-def _finetuning_minutes(table: Table, row: Row) -> Entry:
-    """Sum over all protocols of the table; blank if the cost of one is unknown."""
-    costs = [row.cells[key].cost if key in row.cells else None for key in table.columns]
+def _finetuning_minutes(row: Row, keys: Sequence[ColumnKey]) -> Entry:
+    """Sum over the protocols of the table; blank if the cost of one is unknown."""
+    costs = [row.cells[key].cost if key in row.cells else None for key in keys]
     known = [cost.minutes for cost in costs if cost is not None]
     return Entry(show_minutes(sum(known)) if len(known) == len(costs) else "")
 
@@ -261,7 +373,7 @@ def _pretraining(table: Table, notes: Notes, row: Row) -> Entry:
     deviations, precision = row.pretraining_deviations, row.pretraining_precision
     precisions = {other.pretraining_precision for other in table.rows} - {None}
     if row.pretraining_deviations:
-        text = f"pretraining deviates from its config: {'; '.join(row.pretraining_deviations)}"
+        text = f"pretraining deviates from its config: {_summary(row.pretraining_deviations)}"
         mark = notes.symbol(text)
     mark += _precision_mark(precision, precisions, deviations, "pretrained", notes)
     return Entry(show_origin(row.pretraining), mark=mark)
@@ -279,3 +391,10 @@ def _precision_mark(
     if precision is None or said or len(known) < 2:
         return ""
     return notes.symbol(f"{what} in {precision}")
+
+
+MINUTES = (
+    Column(Entry("(min)", above="pretrain"), _pretraining_minutes),
+    Column(Entry("(min)", above="fine-tune"), _finetuning_minutes),
+)
+"""Costs beside the results; all are in a table of their own."""

@@ -38,7 +38,7 @@ def print_page(page: Page, *, stream: TextIO | None = None, width: int | None = 
         console.print(_plain(f"{page.title}: {section.heading.lower()}", "bold"))
         if section.warning:
             console.print(_plain(section.warning, "bold red"))
-        for grid in section.grids:
+        for grid in [*section.grids, *section.costs]:
             console.print()
             console.print(_plain(grid.title))
             for table in _fitting(replace(grid, rows=grid.rows[:MAX_ROWS]), console):
