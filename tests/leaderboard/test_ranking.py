@@ -52,7 +52,7 @@ def test_the_best_and_what_is_not_told_apart(runs):
     assert shown["worse"] == (False, False)
     [told] = [note.text for note in section.notes if "told apart" in note.text]
     least = noise_of(table, KEY, "box_ap").least_difference(3, 4)
-    assert told.endswith(f"in points: detection APᵇᵒˣ {least:.1f} (3 seeds)")
+    assert told.endswith(f"in points: detection APᵇᵒˣ ¹ {least:.1f} (3 seeds)")
 
 
 def test_a_single_run_may_be_best_and_beats_nobody(runs):

@@ -79,7 +79,7 @@ def test_cited_figures_of_other_protocols_have_sections_of_their_own(folder, mak
     assert [section.heading for section in page.sections] == ["Full runs", "Cited: detection"]
     assert page.count == 1
     headers = [entry.text for entry in page.sections[1].grids[0].headers]
-    assert headers == ["method", "backbone", "pretraining", "APᵇᵒˣ"]  # nothing that is unknown
+    assert headers == ["method", "backbone", "pretraining", "protocol", "APᵇᵒˣ"]
 
 
 @pytest.mark.parametrize(
