@@ -21,6 +21,7 @@ from torch import Tensor
 from simmim_bench.errors import BenchError
 from simmim_bench.family import check_family
 from simmim_bench.language_models import leave_out_language_models
+from simmim_bench.roi_gradient import roi_gradient
 
 EXTENSION = "mmcv._ext"
 
@@ -144,16 +145,30 @@ def roi_align_backward(
     aligned: bool,
 ) -> None:
     """Add the gradient of the features to ``grad_input``, (B, C, H, W)."""
-    gradient = _torchvision()._roi_align_backward(
-        _computable(grad_output),
-        _computable(rois),
-        spatial_scale,
-        aligned_height,
-        aligned_width,
-        *grad_input.shape,
-        sampling_ratio,
-        aligned,
-    )
+    grad_output, rois = _computable(grad_output), _computable(rois)
+    gradient = None
+    if grad_output.device.type == "cpu":
+        gradient = roi_gradient(
+            grad_output,
+            rois,
+            grad_input.shape,
+            scale=spatial_scale,
+            height=aligned_height,
+            width=aligned_width,
+            ratio=sampling_ratio,
+            aligned=aligned,
+        )
+    if gradient is None:
+        gradient = _torchvision()._roi_align_backward(
+            grad_output,
+            rois,
+            spatial_scale,
+            aligned_height,
+            aligned_width,
+            *grad_input.shape,
+            sampling_ratio,
+            aligned,
+        )
     grad_input.add_(gradient)
 
 

@@ -10,6 +10,7 @@ import torch
 
 from simmim_bench import ops
 from simmim_bench.errors import BenchError
+from simmim_bench.roi_gradient import roi_gradient
 
 
 def bilinear(plane, y, x):
@@ -75,6 +76,76 @@ def test_roi_align_equals_the_definition_forward_and_backward(aligned, ratio):
     (got * weight).sum().backward()
     (expected * weight).sum().backward()
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-9, atol=1e-12)
+
+
+SEVEN = {"scale": 1, "height": 7, "width": 7, "ratio": 0, "aligned": True}
+RIM = 9 * 4  # of the larger map below, in pixels
+ODD_ROIS = [
+    [0, 1.3, 2.1, 30.0, 27.5],
+    [2, -60.0, -50.0, -20.0, -10.0],  # outside
+    [2, 30.0, 20.0, 200.0, 300.0],
+    [2, 5.0, 5.0, 5.0, 5.0],  # empty
+    [0, 20.0, 20.0, 10.0, 5.0],  # its end before its start
+    [2, 0.0, 0.0, RIM, RIM],
+    [0, -4.0, -4.0, RIM + 4, RIM + 4],
+    [2, 3.0, 7.0, 3.5, 31.0],
+]
+
+
+@pytest.mark.parametrize("aligned", [True, False])
+@pytest.mark.parametrize("ratio", [0, 1, 2])
+@pytest.mark.parametrize("size", [(9, 11), (1, 1), (2, 13), (16, 16)])
+@pytest.mark.parametrize("output", [(7, 7), (3, 5), (1, 1)])
+def test_gradient_by_matrix_products_is_that_of_torchvision(aligned, ratio, size, output):
+    generator = torch.Generator().manual_seed(0)
+    rois = torch.tensor(ODD_ROIS)
+    images = torch.randint(0, 3, (40, 1), generator=generator).float()
+    corners = torch.rand(40, 4, generator=generator) * 60 - 10
+    rois = torch.cat([rois, torch.cat([images, corners.sort(1).values], 1)])
+    shape = (4, 3, *size)  # the last image has no RoI
+    gradient = torch.randn(len(rois), 3, *output, generator=generator)
+    height, width = output
+    ours = roi_gradient(
+        gradient,
+        rois,
+        shape,
+        scale=0.25,
+        height=height,
+        width=width,
+        ratio=ratio,
+        aligned=aligned,
+    )
+    theirs = torch.ops.torchvision._roi_align_backward(
+        gradient, rois, 0.25, *output, *shape, ratio, aligned
+    )
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+    assert theirs.abs().sum() > 0.5
+
+
+def test_gradient_of_no_rois_is_zero():
+    got = roi_gradient(torch.zeros(0, 2, 7, 7), torch.zeros(0, 5), (2, 2, 8, 8), **SEVEN)
+    assert torch.equal(got, torch.zeros(2, 2, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("side", "box"), [(64, [0, 0, 8, 8]), (8, [0, 0, 1e9, 8]), (8, [0, 0, float("nan"), 8])]
+)
+def test_torchvision_computes_the_gradient_of_large_maps_and_odd_boxes(side, box):
+    rois, shape = torch.tensor([[0, *box]]), (1, 1, side, side)
+    assert roi_gradient(torch.ones(1, 1, 7, 7), rois, shape, **SEVEN) is None
+
+
+@pytest.mark.parametrize("side", [12, 64])
+def test_roi_align_of_mmcv_has_the_gradient_of_torchvision(side):
+    from mmcv.ops import roi_align
+    from torchvision.ops import roi_align as stock
+
+    ours, theirs = (torch.rand(2, 3, side, side).requires_grad_() for _ in range(2))
+    rois = torch.tensor([[1, 3.2, 4.0, 33.0, 27.0], [0, 1.0, 1.0, 20.0, 44.0]])
+    weight = torch.rand(2, 3, 7, 7)
+    (roi_align(ours, rois, (7, 7), 0.25, 0, "avg", True) * weight).sum().backward()
+    (stock(theirs, rois, (7, 7), 0.25, 0, True) * weight).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-5)
 
 
 def nms_reference(boxes, scores, threshold, offset):
