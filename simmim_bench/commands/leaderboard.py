@@ -100,6 +100,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=FORMATS,
         help="default: by the suffix of FILE, .csv, .parquet, .jsonl or .yml (metafile)",
     )
+    command.add_argument("--measured", action="store_true", help="leave out cited results")
     command = commands.add_parser(
         "report",
         help="write report.html into the folder of each finished run: curves, samples, config, ...",

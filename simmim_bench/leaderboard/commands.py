@@ -89,7 +89,8 @@ def compare(args: argparse.Namespace) -> list[str]:
 def export(args: argparse.Namespace) -> list[str]:
     """Write records and cited results in another format."""
     form = args.format or form_of(args.out)
-    records, cited = read_records(args.records), read_published(args.published)
+    records = read_records(args.records)
+    cited = [] if args.measured else read_published(args.published)
     export_records([*records, *cited], args.out, form=form)
     return [f"{args.out}: {len(records)} records and {len(cited)} cited results as {form}"]
 

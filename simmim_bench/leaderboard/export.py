@@ -158,7 +158,7 @@ def _csv(records: list[Record]) -> str:
 
 
 def _jsonl(records: list[Record]) -> str:
-    return "".join(f"{json.dumps(record.as_json(), sort_keys=True)}\n" for record in records)
+    return "".join(f"{json.dumps(record.as_json())}\n" for record in records)
 
 
 def _metafile(records: list[Record]) -> str:

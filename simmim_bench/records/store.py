@@ -1,7 +1,8 @@
 """Records on disk: ``<method>__<backbone>/<run id>.json``, append-only, safe for many writers.
 
 A record is written to a temporary file and moved into place under a lock of the store, so readers
-see whole records only, and several processes may add records at the same time.
+see whole records only, and several processes may add records at the same time. A finished study may
+be one file instead, ``records.jsonl``, with a record a line.
 """
 
 from __future__ import annotations
@@ -16,14 +17,16 @@ from typing import Literal
 from filelock import FileLock, Timeout
 
 from simmim_bench.errors import BenchError
-from simmim_bench.io import atomic_write_text, json_text
+from simmim_bench.io import atomic_write_text, json_text, read_bytes
 from simmim_bench.records.record import Record
-from simmim_bench.records.schema import read_model
+from simmim_bench.records.schema import parse_model, read_model
 
 REMEDY = "restore the file, or delete it and collect again with `simmim-bench leaderboard build`"
 LOCK_SECONDS = 60
 KEPT = ("protocols", "packs")
 """Folders of a store that hold no records: own protocols, manifests of packs that were added."""
+LINES = "records.jsonl"
+"""File of a store with a record a line, as ``leaderboard export`` writes it."""
 MOST_SHOWN = 20
 """An error names at most this many conflicts."""
 
@@ -71,12 +74,17 @@ def present_records(folder: Path) -> list[Record]:
     """As ``read_records``; empty if there is none.
 
     Raises:
-        BenchError: If one is not valid or in the wrong place, or there are other files.
+        BenchError: If one is not valid, in the wrong place or there twice, or there are other
+            files.
     """
     paths, others = _list_files(folder)
     if others:
         raise BenchError(_wrong_place(others[0], folder))
-    return [_read_at(path) for path in paths]
+    records = dict(_read_lines(folder))
+    for path in paths:
+        _check_single(path, records)
+        records[path] = _read_at(path)
+    return [records[path] for path in sorted(records, key=os.fspath)]
 
 
 def bad_files(folder: Path, check: Callable[[Record, Path], None]) -> Iterator[str]:
@@ -88,11 +96,47 @@ def bad_files(folder: Path, check: Callable[[Record, Path], None]) -> Iterator[s
     """
     paths, others = _list_files(folder)
     yield from (_wrong_place(path, folder) for path in others)
+    lines: dict[Path, Record] = {}
+    try:
+        lines = dict(_read_lines(folder))
+    except BenchError as error:
+        yield str(error)
+    for record in lines.values():
+        try:
+            check(record, folder / LINES)
+        except BenchError as error:
+            yield str(error)
     for path in paths:
         try:
+            _check_single(path, lines)
             check(_read_at(path), path)
         except BenchError as error:
             yield str(error)
+
+
+def _read_lines(folder: Path) -> Iterator[tuple[Path, Record]]:
+    """Records of ``LINES``, each with the path that it would have as a file of its own."""
+    file = folder / LINES
+    if not file.exists():
+        return
+    seen = set[Path]()
+    for number, line in enumerate(read_bytes(file).splitlines(), start=1):
+        source = f"line {number} of {file}"
+        record = parse_model(Record, line, source=source, remedy="restore the file")
+        if record.provenance.kind != "measured":
+            raise BenchError(
+                f"{source} is a cited result; write the file with `leaderboard export --measured`"
+            )
+        path = record_path(folder, record)
+        if path in seen:
+            raise BenchError(f"{source} repeats the run {record.run_id}; delete the line")
+        seen.add(path)
+        yield path, record
+
+
+def _check_single(path: Path, lines: Mapping[Path, Record]) -> None:
+    if path in lines:
+        raise BenchError(f"{path} is also a line of {path.parents[1] / LINES}; delete the file")
 
 
 def _read_at(path: Path) -> Record:
@@ -121,7 +165,8 @@ def _list_files(folder: Path) -> tuple[list[Path], list[Path]]:
         if inner.name in KEPT and inner.is_dir():
             continue
         if not inner.is_dir():
-            others.append(inner)
+            if inner.name != LINES:
+                others.append(inner)
             continue
         for path in _visible(inner):
             (records if path.name.endswith(".json") else others).append(path)
@@ -186,9 +231,12 @@ def compare_records(folder: Path, made: Sequence[tuple[Path | str, Record]]) -> 
     first: dict[Path, tuple[Path | str, Record]] = {}
     outcomes: list[Outcome] = []
     conflicts: list[str] = []
+    lines = dict(_read_lines(folder))
     for source, record in made:
         _check_date(record, source)
         path = record_path(folder, record)
+        if path not in first and path in lines:
+            first[path] = (folder / LINES, lines[path])
         if path not in first and not path.exists():
             first[path] = (source, record)
             outcomes.append("added")

@@ -1,11 +1,13 @@
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from simmim_bench.errors import BenchError
+from simmim_bench.leaderboard.export import export
 from simmim_bench.records import store
 from simmim_bench.records.store import (
     add_record,
@@ -42,6 +44,64 @@ def test_other_metrics_of_the_same_run_are_refused(make_record, tmp_path):
     assert str(path) in str(refused.value)
     assert "delete that record" in str(refused.value)
     assert path.read_bytes() == before
+
+
+@pytest.fixture
+def one_file(make_record, tmp_path):
+    """Function that writes some records as the one file of a store, which it returns."""
+
+    def write(*records):
+        export(records, tmp_path / store.LINES, form="jsonl")
+        return tmp_path
+
+    return write
+
+
+def test_a_finished_study_is_one_file(one_file, make_record):
+    records = [make_record(seed=seed) for seed in range(3)]
+    folder = one_file(*records[:2])
+    assert read_records(folder) == sorted(records[:2], key=lambda record: record.run_id)
+    assert add_records(folder, [(SOURCE, record) for record in records]) == [
+        "present", "present", "added",
+    ]  # fmt: skip
+    assert len([*folder.rglob("*.json")]) == 1
+    assert {record.seed for record in read_records(folder)} == {0, 1, 2}
+    other = make_record(seed=1, metrics={"box_ap": 35.0, "mask_ap": 23.2})
+    with pytest.raises(BenchError, match=r"but .*records\.jsonl of the same run"):
+        add_record(folder, other, source=SOURCE)
+
+
+def test_a_bad_line_is_named(one_file, make_record):
+    record = make_record()
+    folder = one_file(record, make_record(seed=1))
+    file = folder / store.LINES
+    first, second = file.read_text("utf-8").splitlines()
+    for text, said in (
+        (f"{first}\n{second[:-9]}\n", "line 2 of .* is not valid JSON"),
+        (f"{first}\n{first}\n", "line 2 of .* repeats the run"),
+        (
+            first.replace('"box_ap": 34', '"box_ap": 99'),
+            "line 1 of .* changed after it was written",
+        ),
+    ):
+        file.write_text(text, "utf-8")
+        with pytest.raises(BenchError, match=said):
+            read_records(folder)
+        assert re.search(said, next(store.bad_files(folder, lambda *_: None)))
+
+
+def test_a_cited_result_is_no_line(one_file, make_published):
+    with pytest.raises(BenchError, match=r"is a cited result; write the file with .* --measured"):
+        read_records(one_file(make_published()))
+
+
+def test_a_run_is_a_line_or_a_file(one_file, make_record):
+    record = make_record()
+    add_record(folder := one_file(), record, source=SOURCE)
+    one_file(record)
+    with pytest.raises(BenchError, match=r"is also a line of .*; delete the file"):
+        read_records(folder)
+    assert len([*store.bad_files(folder, lambda *_: None)]) == 1
 
 
 def test_a_record_of_the_future_is_refused(make_record, tmp_path):
