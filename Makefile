@@ -51,8 +51,8 @@ leaderboard: setup ## Write the tables of results/records and results/published 
 			--out results/$$store --published results/$$store/published || exit; \
 	done
 
-bench: dev ## Compare our speed with the stock implementations; FAMILIES="...": only those
-	$(BIN)/python -m benchmarks.speed $(FAMILIES) --json build/bench.json
+bench: dev ## Compare our speed with the stock implementations; FAMILIES="...", PAGE=docs/speed.md
+	$(BIN)/python -m benchmarks.speed $(FAMILIES) --json build/bench.json $(if $(PAGE),--page $(PAGE))
 
 smoke: setup ## The same flow with toy schedules, in three minutes
 	$(BIN)/simmim-bench suite configs/suites/smoke.yaml

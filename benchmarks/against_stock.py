@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,12 @@ def of_stock(config: str, checkpoint: str) -> tuple[dict[str, float], float]:
     return {key: float(value) for key, value in metrics.items()}, time.perf_counter() - start
 
 
-def make_stock(cfg: Any) -> None:
+def make_stock(cfg: Any, image: Mapping[str, Any] = STOCK_IMAGE) -> None:
     """Replace dataset, image loading and metric of the test by those of the libraries.
+
+    Args:
+        cfg: Config; changed in place.
+        image: Step that loads the images.
 
     Raises:
         BenchError: If a part of this project remains.
@@ -110,7 +115,7 @@ def make_stock(cfg: Any) -> None:
         cfg.pop(key, None)
     dataset, metric = cfg.test_dataloader.dataset, cfg.test_evaluator
     dataset.pipeline = [
-        STOCK_IMAGE if step["type"] == "simmim_bench.LoadImage" else step
+        dict(image) if step["type"] == "simmim_bench.LoadImage" else step
         for step in dataset.pipeline
     ]
     root = Path(dataset.data_root)

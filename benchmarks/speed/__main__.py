@@ -20,8 +20,18 @@ from benchmarks.speed import table
 from benchmarks.speed.work import measure
 from simmim_bench import cli
 from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_write_text, read_text
 
-FAMILIES = ("pipelines", "dense_pipelines", "coco", "steps", "downstream_steps", "around", "start")
+FAMILIES = (
+    "pipelines",
+    "dense_pipelines",
+    "coco",
+    "steps",
+    "downstream_steps",
+    "whole_tests",
+    "around",
+    "start",
+)
 """Modules of this folder, each with a function ``works``."""
 
 
@@ -29,10 +39,11 @@ def parse() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("families", nargs="*", metavar="FAMILY", help=", ".join(FAMILIES))
-    parser.add_argument("--rounds", type=cli.positive, default=7, help="runs of each (default: 7)")
+    parser.add_argument("--rounds", type=cli.positive, default=7, help="at most (default: 7)")
     parser.add_argument("--small", action="store_true", help="small inputs, to try it out")
     parser.add_argument("--json", type=cli.output_file, metavar="FILE", help="store the result")
     parser.add_argument("--against", type=Path, metavar="FILE", help="compare with an earlier one")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the table into a page")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     wrong = [name for name in args.families if name not in FAMILIES]
@@ -51,6 +62,8 @@ def run() -> None:
             print("measured", json.dumps(measure(work, args.rounds).json()), flush=True)
         return
     before = _read(args.against) if args.against else None
+    if args.page:
+        table.page(read_text(args.page), [], environment())  # raises before anything is measured
     measured: list[dict[str, Any]] = []
     for family in families:
         print(f"{family} ...", file=sys.stderr, flush=True)
@@ -59,11 +72,13 @@ def run() -> None:
     print(table.markdown(measured), end="")
     if before:
         print("\n" + table.compared(measured, before["works"]), end="")
+    measured_on = environment()
     if args.json:
-        from simmim_bench.io import atomic_write_text
-
-        stored = {"environment": environment(), "works": measured}
+        stored = {"environment": measured_on, "works": measured}
         atomic_write_text(args.json, json.dumps(stored, indent=1) + "\n")
+    if args.page:
+        text = table.page(read_text(args.page), measured, measured_on)
+        atomic_write_text(args.page, text)
 
 
 def _in_a_process(family: str, args: argparse.Namespace) -> list[dict[str, Any]]:

@@ -203,7 +203,7 @@ def make_coco(folder: Path, number: int) -> None:
     (root / "val2017").symlink_to(root / "train2017")
 
 
-def make_ade20k(folder: Path, number: int) -> None:
+def make_ade20k(folder: Path, number: int, classes: int = CLASSES["mmseg"]) -> None:
     """Images with label maps of 25 regions, in both splits."""
     from PIL import Image
 
@@ -215,7 +215,7 @@ def make_ade20k(folder: Path, number: int) -> None:
         places = generator.uniform(0, 1, (25, 2)) * [height, width]
         rows, columns = np.mgrid[:height, :width]
         distances = [(rows - top) ** 2 + (columns - left) ** 2 for top, left in places]
-        regions = generator.integers(0, CLASSES["mmseg"] + 1, 25)[np.argmin(distances, axis=0)]
+        regions = generator.integers(0, classes + 1, 25)[np.argmin(distances, axis=0)]
         Image.fromarray(regions.astype(np.uint8)).save(labels / f"{Path(name).stem}.png")
     for kind in ("images", "annotations"):
         (root / kind / "validation").symlink_to(root / kind / "training")

@@ -2,7 +2,8 @@
 
 Ours is the model as the runner builds it. Peers: mmpretrain's SimMIM; timm's BEiT with SimMIM's
 mask token, decoder and loss around it, since mmpretrain has no SimMIM for ViTs. Drop path is off,
-so that both compute the same. The limit is the matrix products of our step alone.
+so that both compute the same. The limit is the matrix products and convolutions of
+our step alone.
 """
 
 from __future__ import annotations
@@ -238,30 +239,40 @@ def _parts(model: Any) -> tuple[Callable[..., dict[str, Any]], Any]:
 
 
 def matrix_products(step: Callable[[], None]) -> Callable[[], None]:
-    """The matrix products of a step alone: same sizes, contiguous operands."""
+    """The matrix products and convolutions of a step alone: same sizes, contiguous operands."""
     import torch
     from torch.utils._python_dispatch import TorchDispatchMode
 
     aten = torch.ops.aten
-    first = {aten.mm.default: 0, aten.bmm.default: 0, aten.addmm.default: 1}
-    sizes: list[tuple[Any, Any]] = []
+    products = {aten.mm.default: 0, aten.bmm.default: 0, aten.addmm.default: 1}
+    convolutions = (aten.convolution.default, aten.convolution_backward.default)
+    operands: dict[Any, Any] = {}
+    calls: list[tuple[Any, list[Any]]] = []
+
+    def like(value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            return value
+        if value.shape not in operands:
+            operands[value.shape] = torch.randn(value.shape)
+        return operands[value.shape]
 
     class Record(TorchDispatchMode):
         def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None):  # type: ignore[no-untyped-def]
-            if func in first:
-                left, right = args[first[func] : first[func] + 2]
-                sizes.append((left.shape, right.shape))
+            if func in products:
+                start = products[func]
+                calls.append((torch.matmul, [like(value) for value in args[start : start + 2]]))
+            elif func in convolutions:
+                calls.append((func, [like(value) for value in args]))
             return func(*args, **(kwargs or {}))
 
     with Record():
         step()
-    operands = {shape: torch.randn(shape) for pair in sizes for shape in pair}
 
-    def products() -> None:
-        for left, right in sizes:
-            operands[left] @ operands[right]
+    def limit() -> None:
+        for function, values in calls:
+            function(*values)
 
-    return products
+    return limit
 
 
 def _sparse(small: bool) -> Iterator[Work]:

@@ -6,8 +6,22 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from benchmarks.speed.work import OURS
+from simmim_bench.errors import BenchError
 
 HEADER = ("work", "ours", "peers", "ratio (quartiles)", "target", "of the limit", "clock")
+HEADING = "## Beside the stock implementations\n"
+"""Of the section of a page that holds the table."""
+COMMAND = """
+```bash
+make bench PAGE=docs/speed.md   # our works and those of others in turn; writes this section
+```
+"""
+
+
+EXPLAINED = """
+A ratio is the median over rounds in which all implementations ran in turn, against the fastest
+peer; quartiles are in brackets. The limit does only what cannot be avoided, such as decoding, or
+matrix products and convolutions. Outputs were compared, too; `build/bench.json` says how."""
 
 
 def rows(measured: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:
@@ -19,6 +33,38 @@ def markdown(measured: Iterable[Mapping[str, Any]]) -> str:
     """All works as one table."""
     lines = [HEADER, ("---",) + ("---:",) * 5 + ("---",), *rows(measured)]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
+
+
+def machine(environment: Mapping[str, Any]) -> str:
+    """One sentence about the machine of a measurement."""
+    return (
+        f"Machine: {environment['cpu']}, {environment['cores']} cores, "
+        f"{environment['instructions']}, load {environment['load']:.1f} at the end; "
+        f"torch {environment['packages']['torch']}."
+    )
+
+
+def page(text: str, measured: Iterable[Mapping[str, Any]], environment: Mapping[str, Any]) -> str:
+    """A page whose section :data:`HEADING` is replaced by the table.
+
+    Args:
+        text: Markdown.
+        measured: Works.
+        environment: Of the measurement.
+
+    Raises:
+        BenchError: If the page has no such heading, or has it twice.
+    """
+    if text.count(HEADING) != 1:
+        raise BenchError(
+            f"the page has {text.count(HEADING)} headings {HEADING.strip()!r}, expected one; "
+            "the table is written below it"
+        )
+    before, after = text.split(HEADING)
+    following = after.find("\n## ")
+    rest = after[following:] if following >= 0 else ""
+    section = f"{COMMAND}\n{machine(environment)}{EXPLAINED}\n\n{markdown(measured)}"
+    return before + HEADING + section + rest
 
 
 def compared(now: Iterable[Mapping[str, Any]], before: Iterable[Mapping[str, Any]]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -9,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 OURS = "ours"
+SECONDS = 20.0
+"""Of a work; more rounds than fit are left out, but two."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,8 @@ class Work:
             products; its rate is the physical limit.
         threads: Threads of torch. One thread is measured in CPU time, which other programs on the
             machine hardly change; several threads or processes in wall time.
-        equal: What was compared before the clock started, and the largest difference.
+        equal: What was compared, and the largest difference; a function compares the results of
+            the first round.
     """
 
     name: str
@@ -38,7 +42,7 @@ class Work:
     limit: Callable[[], object] | None = None
     threads: int = 1
     wall: bool = False
-    equal: str = ""
+    equal: str | Callable[[], str] = ""
 
     def peers(self) -> tuple[str, ...]:
         """Names of the implementations that the ratio is taken to."""
@@ -79,30 +83,47 @@ class Measured:
         return asdict(self)
 
 
-def measure(work: Work, rounds: int) -> Measured:
-    """Run every implementation once to warm up, then all of them in turn, ``rounds`` times."""
+def measure(work: Work, rounds: int, seconds: float = SECONDS) -> Measured:
+    """Run all implementations in turn, once to warm up and then ``rounds`` times.
+
+    Args:
+        work: The work.
+        rounds: Of all implementations, at least 1.
+        seconds: For the rounds; so many of them as fit are run, and at least two. The first one
+            counts if two do not fit: what is that slow does not depend on warm caches.
+    """
     import torch
 
     torch.set_num_threads(work.threads)
     wall = work.wall or work.threads > 1
-    clock = time.perf_counter if wall else time.process_time
+    clock = time.perf_counter if wall else cpu_seconds
     runs = dict(work.runs)
     if work.limit is not None:
         runs["limit"] = work.limit
-    for run in runs.values():
-        run()
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(rounds):
+    spent: dict[str, list[float]] = {name: [] for name in runs}
+
+    def run(name: str) -> None:
+        start = clock()
+        runs[name]()
+        spent[name].append(clock() - start)
+
+    begin = time.perf_counter()
+    for name in runs:
+        run(name)
+    fitting = int(seconds / (time.perf_counter() - begin))
+    equal = work.equal if isinstance(work.equal, str) else work.equal()
+    done = 1 if fitting < 2 and rounds > 1 else 0
+    if not done:
+        spent = {name: [] for name in runs}
+    rounds = min(rounds, max(fitting, 2))
+    for turn in range(done, rounds):
         # the order changes, so that no implementation always follows the same one
-        names = list(runs) if turn % 2 == 0 else list(reversed(runs))
-        for name in names:
-            start = clock()
-            runs[name]()
-            seconds[name].append(clock() - start)
-    rates = {name: work.amount / statistics.median(times) for name, times in seconds.items()}
+        for name in list(runs) if turn % 2 == 0 else list(reversed(runs)):
+            run(name)
+    rates = {name: work.amount / statistics.median(times) for name, times in spent.items()}
     peer = max(work.peers(), key=rates.__getitem__, default=None)
     ratios = [] if peer is None else [
-        theirs / mine for mine, theirs in zip(seconds[OURS], seconds[peer], strict=True)
+        theirs / mine for mine, theirs in zip(spent[OURS], spent[peer], strict=True)
     ]  # fmt: skip
     return Measured(
         name=work.name,
@@ -116,9 +137,15 @@ def measure(work: Work, rounds: int) -> Measured:
         threads=work.threads,
         clock="wall" if wall else "CPU",
         rounds=rounds,
-        equal=work.equal,
-        seconds=seconds,
+        equal=equal,
+        seconds=spent,
     )
+
+
+def cpu_seconds() -> float:
+    """CPU time of this process and of its children that have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def quartiles(values: list[float]) -> tuple[float, float]:
