@@ -27,6 +27,7 @@ from PIL import Image
 from timm.data import create_transform
 from timm.data.constants import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch.utils.data import default_collate as torch_collate
+from torch.utils.data._utils.fetch import _MapDatasetFetcher
 from torchvision import transforms as vision
 from torchvision.datasets import ImageFolder
 from torchvision.transforms.functional import resized_crop
@@ -35,6 +36,7 @@ from benchmarks.speed.work import OURS, Work
 from simmim_bench import ops
 from simmim_bench.config import load_config
 from simmim_bench.data.demo.sources import PHOTOS
+from simmim_bench.data.image_folder import use_image_folder
 from simmim_bench.registry import imports
 from simmim_bench.training.adapt import seed_samples, use_quick
 
@@ -162,7 +164,9 @@ def of_ours(config: str, folder: Path, *, with_label: bool) -> Any:
     run: Any = SimpleNamespace(seed=0)
     for change in (seed_samples, use_quick):
         change(cfg, run)
-    return built({**cfg.train_dataloader.dataset, "with_label": with_label}, folder)
+    dataset = {**cfg.train_dataloader.dataset, "with_label": with_label}
+    use_image_folder(dataset)
+    return built(dataset, folder)
 
 
 def of_stock(name: str, folder: Path, *, with_label: bool) -> Any:
@@ -180,8 +184,9 @@ def built(dataset: dict[str, Any], folder: Path) -> Any:
 
 
 def batch(dataset: Any, collate: Callable[[list[Any]], Any]) -> Any:
-    """All samples of a dataset as one batch."""
-    return collate([dataset[index] for index in range(len(dataset))])
+    """All samples of a dataset as one batch, as a worker of a data loader makes it."""
+    fetcher = _MapDatasetFetcher(dataset, True, collate, False)
+    return fetcher.fetch(list(range(len(dataset))))
 
 
 def in_epochs(dataset: Any) -> Callable[[], Any]:

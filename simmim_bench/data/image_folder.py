@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
 
 from simmim_bench.data.image_files import SUFFIXES, list_images, not_images
 from simmim_bench.data.pixels import size_mistake, unusual_headers
 from simmim_bench.data.reading import PLAIN
-from simmim_bench.data.transforms import LoadImage, load_header
+from simmim_bench.data.transforms import LoadImage, SeedSample, load_header
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS, imports
 
@@ -20,6 +21,8 @@ with imports():
     from mmpretrain.datasets import CustomDataset
 
 FOLDER_TYPES = ("CustomDataset", "mmpretrain.CustomDataset")
+LOADED = 4 * 2**20
+"""Bytes of images that are decoded before the other steps follow for each of them."""
 SAMPLE = 64  # images whose headers are read before a training
 
 
@@ -41,6 +44,32 @@ class ImageFolder(CustomDataset):
 
     def __init__(self, *, extensions: Sequence[str] = SUFFIXES, **kwargs: Any) -> None:
         super().__init__(extensions=extensions, **kwargs)
+
+    def __getitems__(self, indices: Sequence[int]) -> list[Any]:
+        """Samples of a batch; a worker of a data loader calls it.
+
+        Several images are decoded before the other steps follow for each: decoding puts everything
+        else out of the processor's caches. Each sample is the one that its index alone gives.
+        """
+        steps = self.pipeline.transforms
+        seeds = steps[:1] if steps and isinstance(steps[0], SeedSample) else []
+        load, *others = steps[len(seeds) :] or [None]
+        if not (self._fully_initialized and type(load) is LoadImage):
+            return [self[index] for index in indices]
+        rest = Compose([*seeds, *others])  # loading draws no numbers
+        samples: list[Any] = []
+        waiting: list[dict[str, Any]] = []
+        size = 0
+        for place, index in enumerate(indices, start=1):
+            waiting.append(load(self.get_data_info(index)))
+            size += waiting[-1]["img"].nbytes
+            if size >= LOADED or place == len(indices):
+                samples += map(rest, waiting)
+                waiting, size = [], 0
+        for place, index in enumerate(indices):
+            if samples[place] is None:  # mmengine then draws another one
+                samples[place] = self[index]
+        return samples
 
     def _find_samples(self) -> list[Any]:
         """Paths below ``data_prefix``; with labels, pairs of a path and its class."""

@@ -4,10 +4,13 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import ConfigDict
 from mmengine.logging import MMLogger
 from PIL import Image
+from torch.utils.data import DataLoader
 
+from simmim_bench.data import image_folder
 from simmim_bench.data.image_folder import ImageFolder, check_sample, use_image_folder
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS
@@ -55,6 +58,59 @@ def test_formats_that_mmpretrain_drops_in_silence_are_found(folder):
         IMAGE.save(folder / "a" / name)
     assert len(build(folder, "mmpretrain.CustomDataset")) == 5
     assert len(build(folder)) == 8
+
+
+SEEDED = [
+    {"type": "simmim_bench.SeedSample", "seed": 5},
+    {"type": "simmim_bench.LoadImage"},
+    {"type": "mmpretrain.RandomResizedCrop", "scale": 8, "backend": "pillow"},
+    {"type": "mmpretrain.RandomFlip", "prob": 0.5},
+    {"type": "mmpretrain.PackInputs"},
+]
+
+
+def photographs(folder, count=7):
+    generator = np.random.default_rng(0)
+    for number in range(count):
+        pixels = generator.integers(0, 256, (20 + number, 30, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+@pytest.mark.parametrize("together", [1, 5000, 10**9])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_samples_of_a_batch_are_those_of_their_indices(tmp_path, monkeypatch, together, workers):
+    monkeypatch.setattr(image_folder, "LOADED", together)
+    data = build(photographs(tmp_path), with_label=False, pipeline=SEEDED)
+    alone = [data[index]["inputs"] for index in (0, 3, 6, 1, 2, 5, 4)]
+    loader = DataLoader(
+        data, batch_sampler=[[0, 3, 6, 1], [2, 5, 4]], num_workers=workers,
+        collate_fn=lambda samples: [sample["inputs"] for sample in samples],
+    )  # fmt: skip
+    batched = [sample for batch in loader for sample in batch]
+    assert all(torch.equal(*pair) for pair in zip(batched, alone, strict=True))
+    assert len({tuple(sample.flatten().tolist()) for sample in batched}) == 7
+
+
+def test_images_of_a_batch_are_loaded_until_they_are_large(tmp_path, monkeypatch):
+    data = build(photographs(tmp_path), with_label=False, pipeline=[SEEDED[1]])
+    order = []
+    load = data.pipeline.transforms[0]
+    monkeypatch.setattr(
+        type(load), "transform",
+        lambda _, results: {**results, "img": np.zeros(6), "n": order.append("load")},
+    )  # fmt: skip
+    data.pipeline.transforms.append(lambda results: order.append("rest") or results)
+    monkeypatch.setattr(image_folder, "LOADED", 2 * 48)
+    data.__getitems__([0, 1, 2, 3, 4])
+    assert order == ["load", "load", "rest", "rest"] * 2 + ["load", "rest"]
+
+
+def test_a_sample_that_is_dropped_is_drawn_again(tmp_path, monkeypatch):
+    data = build(photographs(tmp_path), with_label=False, pipeline=[SEEDED[1]])
+    data.pipeline.transforms.append(lambda found: found if found["sample_idx"] != 1 else None)
+    monkeypatch.setattr(data, "_rand_another", lambda: 4)
+    assert [found["sample_idx"] for found in data.__getitems__([0, 1, 2])] == [0, 4, 2]
 
 
 def test_what_is_skipped_is_counted_and_named(folder, said):
