@@ -128,19 +128,9 @@ def _use_precision(cfg: Any, precision: str) -> None:
 
 
 def use_cpu(cfg: Any, run: Run | None = None) -> None:  # noqa: ARG001  (as every adaptation)
-    """Without a GPU: no device ids for DDP, and plain batch norm.
-
-    Synchronised batch norm has no CPU kernel.
-    """
-    if torch.cuda.is_available():
-        return
-    cfg.model_wrapper_cfg = {
-        "type": "mmengine.MMDistributedDataParallel",
-        "device_ids": None,
-        "broadcast_buffers": False,
-        "find_unused_parameters": cfg.get("find_unused_parameters", False),
-    }
-    _replace_sync_bn(cfg.model)
+    """Without a GPU: plain batch norm, since the synchronised one has no CPU kernel."""
+    if not torch.cuda.is_available():
+        _replace_sync_bn(cfg.model)
 
 
 def _replace_sync_bn(node: Any) -> None:

@@ -37,6 +37,7 @@ from simmim_bench.weights.files import is_intact
 NOISE = ('"FileClient" will be', '"HardDiskBackend" is the alias', "`save_param_scheduler` is True")
 CHECKPOINT = re.compile(r"(?:epoch|iter)_(\d+)(_stopped)?\.pth")
 STOPPED = "epoch_{epoch}_stopped.pth"  # after this many epochs and a part of the next
+DDP = "MMDistributedDataParallel"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -124,7 +125,8 @@ class BenchRunner(Runner):
         """Wrap the model in DDP, unless it is going to be sharded."""
         if self.cfg.get("fsdp"):
             return model.to(get_device())
-        return super().wrap_model(model_wrapper_cfg, model)
+        options = ddp_options(self.cfg, model_wrapper_cfg)
+        return super().wrap_model(options if self.distributed else None, model)
 
     def build_train_loop(self, loop: Any) -> Any:
         """Build the loop; a loop over epochs can continue inside an epoch."""
@@ -184,6 +186,28 @@ def configure(
     cfg.work_dir, cfg.launcher = str(work_dir), launcher
     cfg.randomness = {"deterministic": False, **cfg.get("randomness", {}), "seed": seed}
     cfg.custom_hooks = [*cfg.get("custom_hooks", []), *hooks]
+
+
+def ddp_options(cfg: Mapping[str, Any], stated: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Config of the wrapper for several processes: mmengine's DDP, unless another is stated.
+
+    Gradients are views of what is sent, which saves a copy of all of them, in memory too. The graph
+    is not declared static: detectors and adaptive masks use other parts of it at each step.
+
+    Args:
+        cfg: Config; it may have ``find_unused_parameters``.
+        stated: Its ``model_wrapper_cfg``, or None.
+    """
+    if stated and not stated.get("type", DDP).endswith(DDP):
+        return dict(stated)
+    return {
+        "type": f"mmengine.{DDP}",
+        "broadcast_buffers": False,
+        "find_unused_parameters": cfg.get("find_unused_parameters", False),
+        "gradient_as_bucket_view": True,
+        **({} if torch.cuda.is_available() else {"device_ids": None}),
+        **(stated or {}),
+    }
 
 
 def allow_tf32(env_cfg: Mapping[str, Any]) -> None:
