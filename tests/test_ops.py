@@ -94,8 +94,8 @@ ODD_ROIS = [
 
 @pytest.mark.parametrize("aligned", [True, False])
 @pytest.mark.parametrize("ratio", [0, 1, 2])
-@pytest.mark.parametrize("size", [(9, 11), (1, 1), (2, 13), (16, 16)])
-@pytest.mark.parametrize("output", [(7, 7), (3, 5), (1, 1)])
+@pytest.mark.parametrize("size", [(9, 11), (1, 1), (16, 3)])
+@pytest.mark.parametrize("output", [(7, 7), (3, 1)])
 def test_gradient_by_matrix_products_is_that_of_torchvision(aligned, ratio, size, output):
     generator = torch.Generator().manual_seed(0)
     rois = torch.tensor(ODD_ROIS)
@@ -119,7 +119,7 @@ def test_gradient_by_matrix_products_is_that_of_torchvision(aligned, ratio, size
         gradient, rois, 0.25, *output, *shape, ratio, aligned
     )
     torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
-    assert theirs.abs().sum() > 0.5
+    assert theirs.any()
 
 
 def test_gradient_of_no_rois_is_zero():

@@ -29,6 +29,8 @@ from simmim_bench.suite.plan import Plan, Stage
 LOCKS = "locks"
 GIVEN_UP = "given_up"
 MOST_STARTS = 6  # of a command by one process: a run may halve its batch several times
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1)}
+"""So that glibc does not give memory back after each step, and ask for it, zeroed, in the next."""
 _SECONDS_FOR_PREDECESSOR = 30.0  # besides its time to save
 _ERROR_LINE = re.compile(r"^(error: |[\w.]*(Error|Exception|Interrupt|Exit)\b)")
 
@@ -92,12 +94,7 @@ def run_stage(plan: Plan, stage: Stage, threads: int, *, is_job: bool = False) -
     cache.begin(plan, stage)
     log = plan.log_of(stage)
     check_output(log)
-    environment = {
-        **os.environ,
-        **launch.torchrun_environment(),
-        "OMP_NUM_THREADS": str(threads),
-        "PYTHONUNBUFFERED": "1",
-    }
+    environment = environment_of(threads)
     message = ""
     for start in range(1, MOST_STARTS + 1):
         offset = log.stat().st_size if log.exists() else 0
@@ -113,6 +110,17 @@ def run_stage(plan: Plan, stage: Stage, threads: int, *, is_job: bool = False) -
         return _fail(plan, stage, message, AGAIN)  # Snakemake submits it again
     _give_up(plan, stage)
     return _fail(plan, stage, message, outcome.code or 1)
+
+
+def environment_of(threads: int) -> dict[str, str]:
+    """Environment variables of a stage with this many CPU threads in each process."""
+    return {
+        **KEEP_MEMORY,
+        **os.environ,
+        **launch.torchrun_environment(),
+        "OMP_NUM_THREADS": str(threads),
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 def _start(plan: Plan, stage: Stage, environment: dict[str, str], *, is_job: bool) -> Outcome:
