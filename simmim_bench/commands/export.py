@@ -1,4 +1,4 @@
-"""Export the backbone of a pretraining checkpoint for the downstream tasks."""
+"""Export the backbone of a checkpoint for the downstream tasks."""
 
 import argparse
 import shlex
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "checkpoint",
         type=Path,
-        help="epoch_N.pth of a pretraining run, or the folder of a finished one",
+        help="epoch_N.pth of a pretraining or fine-tuning, or the folder of a finished run",
     )
     parser.add_argument(
         "--out",

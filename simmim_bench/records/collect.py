@@ -91,7 +91,7 @@ def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Recor
                 f"{path} is a {run.kind} run of a {maker.kind} pretraining; run both with the same "
                 f"--kind"
             )
-    pretrainings = [maker for maker in lineage if maker.stage == "pretrain" and maker.cost]
+    pretrainings = [maker for maker in lineage if maker.stage != "export" and maker.cost]
     # the last: what its initial weights cost belongs to them
     last = pretrainings[-1].model_dump(mode="json") if pretrainings else {}
     body = {
@@ -106,11 +106,11 @@ def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Recor
 
 
 def makers_of(manifests: Iterable[Manifest]) -> dict[str, Manifest]:
-    """Manifest of the pretraining or export that wrote a file, by the file's SHA-256."""
+    """Manifest of the training or export that wrote a file, by the file's SHA-256."""
     return {
         output.sha256: manifest
         for manifest in manifests
-        if manifest.status == "complete" and manifest.stage in ("pretrain", "export")
+        if manifest.status == "complete" and manifest.stage in ("pretrain", "export", "finetune")
         for output in manifest.outputs.values()
     }
 

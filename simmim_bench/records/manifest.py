@@ -14,7 +14,7 @@ from typing_extensions import Self
 from simmim_bench.io import atomic_write_json
 from simmim_bench.records import SCRATCH
 from simmim_bench.records.curves import Curve
-from simmim_bench.records.protocols import Protocol, check_metrics
+from simmim_bench.records.protocols import MeasuredProtocol, check_metrics
 from simmim_bench.records.schema import (
     CURRENT,
     EARLIER,
@@ -186,7 +186,7 @@ class Manifest(StrictModel):
     backbone: Name | None = None
     seed: Seed | None = None
     config: ConfigRef | None = None
-    protocol: Protocol | None = None
+    protocol: MeasuredProtocol | None = None
     pretraining: Pretraining | None = None
     data: DataIdentity | None = None
     precision: Precision | None = None

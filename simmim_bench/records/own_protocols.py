@@ -26,9 +26,10 @@ from simmim_bench.records.protocols import (
     check_same,
     is_own,
     literals_of,
+    read_protocol,
 )
 from simmim_bench.records.record import Record
-from simmim_bench.records.schema import Sha256, StrictModel, read_model, validate
+from simmim_bench.records.schema import Sha256, StrictModel, read_model
 from simmim_bench.shipped import OURS
 
 FOLDER, FILE = "protocols", "protocol.json"
@@ -220,7 +221,7 @@ def _stated_protocol(files: list[ConfigText], texts: Mapping[str, str], source: 
         ) from None
     except UNREADABLE as error:
         raise BenchError(f"{source} is not a config that can be read: {error}") from error
-    return validate(Protocol, stated, source=source, remedy="correct its protocol")
+    return read_protocol(stated, source=source, remedy="correct its protocol")
 
 
 class _Reader:

@@ -20,7 +20,15 @@ from typing_extensions import Self
 
 from simmim_bench.errors import BenchError
 from simmim_bench.plugins import FLAG, HINT, Table, caller
-from simmim_bench.records.schema import Epochs, ImageSize, Name, PositiveInt, StrictModel, Text
+from simmim_bench.records.schema import (
+    Epochs,
+    ImageSize,
+    Name,
+    PositiveInt,
+    StrictModel,
+    Text,
+    validate,
+)
 from simmim_bench.shipped import CONFIGS, OURS
 
 BY_SIZE = ("_mAP_s", "_mAP_m", "_mAP_l")
@@ -94,7 +102,8 @@ class Protocol(StrictModel):
     """What makes numbers comparable; if any of it changes, ``version`` goes up.
 
     ``metrics`` maps names in records to keys of the evaluator; ``primary`` is one of the names.
-    The length of the schedule is stated in ``epochs`` or in ``iterations``.
+    The length of the schedule is stated in ``epochs`` or in ``iterations``; only protocols of cited
+    results may leave both out, where the source does not say it.
     """
 
     id: Annotated[str, Field(pattern=f"^{PLAIN}$")]
@@ -114,9 +123,40 @@ class Protocol(StrictModel):
             raise ValueError(
                 f"primary is {self.primary!r}, expected one of {', '.join(self.metrics)}"
             )
-        if self.epochs is None and self.iterations is None:
-            raise ValueError("a protocol needs epochs or iterations, got neither")
         return self
+
+
+def check_length(protocol: Protocol) -> Protocol:
+    """The protocol; raises if it states no length, which only that of a cited result may.
+
+    Raises:
+        ValueError: If both ``epochs`` and ``iterations`` are missing.
+    """
+    if protocol.epochs is None and protocol.iterations is None:
+        raise ValueError("a protocol needs epochs or iterations, got neither")
+    return protocol
+
+
+MeasuredProtocol = Annotated[Protocol, AfterValidator(check_length)]
+"""A protocol that states the length of its schedule."""
+
+
+def read_protocol(stated: Any, *, source: str, remedy: str) -> Protocol:
+    """The protocol of a config.
+
+    Args:
+        stated: Its fields.
+        source: The config, for the error.
+        remedy: What to do about a bad value, for the error.
+
+    Raises:
+        BenchError: If it is not valid or states no length.
+    """
+    protocol = validate(Protocol, stated, source=source, remedy=remedy)
+    try:
+        return check_length(protocol)
+    except ValueError as error:
+        raise BenchError(f"{source}: {error}; {remedy}") from error
 
 
 def protocol_metrics(
@@ -273,7 +313,7 @@ def known_protocols(folder: Path = CONFIGS) -> dict[str, Protocol]:
             continue
         stated = _literals(path).get("protocol")
         if stated and stated["id"] not in found:
-            found[stated["id"]] = Protocol.model_validate(stated)
+            found[stated["id"]] = check_length(Protocol.model_validate(stated))
     return found
 
 

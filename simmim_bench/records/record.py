@@ -20,7 +20,7 @@ from simmim_bench.records.manifest import (
     check_origin,
     label_of,
 )
-from simmim_bench.records.protocols import Protocol, check_metrics
+from simmim_bench.records.protocols import Protocol, check_length, check_metrics
 from simmim_bench.records.schema import (
     CURRENT,
     EARLIER,
@@ -96,6 +96,7 @@ class RecordBody(StrictModel):
     def _check_body(self) -> Self:
         check_origin(self.method, self.pretraining)
         if self.provenance.kind == "measured":
+            check_length(self.protocol)
             check_metrics(self.metrics, self.protocol)
             for field in ("seed", "cost", "environment", "config"):
                 if getattr(self, field) is None:

@@ -15,7 +15,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.plugins import flags, hash_module
 from simmim_bench.records import SCRATCH
-from simmim_bench.suite.matrix import group_cells, step_of
+from simmim_bench.suite.matrix import chain_of, group_cells, step_of
 from simmim_bench.suite.plan import MANIFEST, Plan, Stage
 from simmim_bench.suite.profile import Profile
 from simmim_bench.suite.schema import DEMO, PRETRAIN, Cell, Suite
@@ -139,7 +139,7 @@ class _Builder:
         return (given if is_remote(self.root, given) else None), step.init_name
 
     def cells(self) -> Iterator[Stage]:
-        """Pretraining, export and fine-tuning of every seed, backbone and method."""
+        """Pretraining, export and fine-tunings of every seed, backbone and method."""
         methods = self.suite.methods()
         for (seed, backbone, method), cells in group_cells(self.suite).items():
             name = f"{method}__{backbone}/seed{seed}"
@@ -149,12 +149,28 @@ class _Builder:
                 pretrain = self._train(f"pretrain/{name}", cell, None)
                 export = self._export(f"export/{name}", pretrain)
                 yield from (pretrain, export)
-            for cell in cells:
-                identifier = f"finetune/{cell.task}/{name}"
-                if pretrain and self.suite.tasks[cell.task].tool == "evaluate_painting":
-                    yield self._paint(identifier, cell, pretrain)
-                else:
-                    yield self._train(identifier, cell, export)
+            yield from self._tasks(cells, name, pretrain, export)
+
+    def _tasks(
+        self, cells: list[Cell], name: str, pretrain: Stage | None, export: Stage | None
+    ) -> Iterator[Stage]:
+        """Fine-tunings of one backbone, and exports of those that another task starts from."""
+        tasks = self.suite.tasks
+        exports: dict[str | None, Stage | None] = {
+            None: export
+        }  # by the task that trained the backbone; None: the pretraining
+        sources = {tasks[cell.task].init_from for cell in cells}
+        for cell in sorted(cells, key=lambda cell: len(chain_of(self.suite, cell.task))):
+            identifier = f"finetune/{cell.task}/{name}"
+            if pretrain and tasks[cell.task].tool == "evaluate_painting":
+                yield self._paint(identifier, cell, pretrain)
+                continue
+            stage = self._train(identifier, cell, exports[tasks[cell.task].init_from])
+            yield stage
+            if cell.task in sources:
+                exported = self._export(f"export/{cell.task}/{name}", stage)
+                exports[cell.task] = exported
+                yield exported
 
     def leaderboard(self, stages: list[Stage]) -> Stage:
         """Records and tables of the fine-tunings that have succeeded."""
@@ -302,19 +318,19 @@ class _Builder:
             problem=problem,
         )
 
-    def _export(self, identifier: str, pretrain: Stage) -> Stage:
-        source, target = self._relative(self.folder / pretrain.id), self.folder / identifier
+    def _export(self, identifier: str, training: Stage) -> Stage:
+        source, target = self._relative(self.folder / training.id), self.folder / identifier
         return Stage(
             id=identifier,
             command=_alone(
                 *("export", source, "--out", self._relative(target)),
-                *flags(pretrain.imports),
+                *flags(training.imports),
             ),
             result=self._manifest(identifier),
-            needs=(pretrain.id,),
-            inputs={"tool": _version("export"), **self._modules(pretrain.imports)},
+            needs=(training.id,),
+            inputs={"tool": _version("export"), **self._modules(training.imports)},
             threads=self.suite.resources.threads,
-            imports=pretrain.imports,
+            imports=training.imports,
         )
 
     def _sources(self, config: str, cell: Cell) -> tuple[dict[str, str], tuple[str, ...], str]:

@@ -16,6 +16,7 @@ from simmim_bench.config import (
     added_arguments,
     check_start,
     datasets,
+    keeps_backbone,
 )
 from simmim_bench.config_text import names_class
 from simmim_bench.data.content import content_mistakes
@@ -89,6 +90,7 @@ def _config_mistakes(
         yield f"{stage.config}: {message}"
         return
     yield from _role_mistakes(stage, cfg)
+    yield from _frozen_mistakes(plan, stage, cfg)
     for message in config_mistakes(cfg):
         yield f"{stage.config}: {message}"
     network = cfg.get("painting", {}).get("judge")
@@ -124,6 +126,18 @@ def _role_mistakes(stage: Stage, cfg: Any) -> Iterator[str]:
         yield (
             f"{stage.config} runs with simmim-bench {COMMANDS[tool]}; add `tool: {tool}` to the "
             "task"
+        )
+
+
+def _frozen_mistakes(plan: Plan, stage: Stage, cfg: Any) -> Iterator[str]:
+    """A task that trains no backbone, but from whose backbone another task starts."""
+    task = stage.id.split("/")[1]
+    export = stage.id.replace("finetune", "export", 1)
+    starts = any(other.id == export for other in plan.stages)
+    if stage.id.startswith("finetune/") and starts and keeps_backbone(cfg.get("model", {})):
+        yield (
+            f"{stage.config} trains no backbone ({cfg.model.type} leaves it as it is), so no task "
+            f"can start from it; remove `init_from: {task}`"
         )
 
 

@@ -43,6 +43,19 @@ def step_of(suite: Suite, cell: Cell) -> Step:
     return step
 
 
+def chain_of(suite: Suite, task: str) -> list[str]:
+    """Tasks that train a backbone one after the other, from the first one to ``task``.
+
+    In a cycle, which ``matrix_mistakes`` reports, the last entry occurs twice.
+    """
+    chain = [task]
+    while (source := suite.tasks[chain[0]].init_from) is not None:
+        chain.insert(0, source)
+        if source not in suite.tasks or source in chain[1:]:
+            break
+    return chain
+
+
 def matrix_mistakes(suite: Suite) -> list[str]:
     """Parts of a valid suite that contradict one another, one message each."""
     if (size := _size(suite)) > MOST_CELLS:
@@ -50,14 +63,17 @@ def matrix_mistakes(suite: Suite) -> list[str]:
             f"the matrix has {size} cells (seeds x backbones x methods x tasks), at most "
             f"{MOST_CELLS} are supported; reduce seeds or axes, or split the suite"
         ]
-    # Later checks need the names and cells that earlier ones accept.
-    if mistakes := list(_name_mistakes(suite)) or list(_include_mistakes(suite)):
+    # Later checks need the names, chains and cells that earlier ones accept.
+    if mistakes := [*_name_mistakes(suite), *_chain_mistakes(suite)]:
+        return mistakes
+    if mistakes := list(_include_mistakes(suite)):
         return mistakes
     if not list_cells(suite):
         return ["exclude leaves no cell of the matrix; nothing would run"]
     return [
         *_exclude_mistakes(suite),
         *dict.fromkeys(_use_mistakes(suite)),
+        *dict.fromkeys(_gap_mistakes(suite)),
         *_painting_mistakes(suite),
         *_override_mistakes(suite),
     ]
@@ -152,6 +168,42 @@ def _use_mistakes(suite: Suite) -> Iterator[str]:
                     "backbones and at least one task"
                 )
         before.add((seed, backbone, method))
+
+
+def _chain_mistakes(suite: Suite) -> Iterator[str]:
+    """Tasks that start from a task that does not exist, from themselves, or that train nothing."""
+    for name, task in suite.tasks.items():
+        source = task.init_from
+        if source is None:
+            continue
+        if source not in suite.tasks:
+            yield (
+                f"task {name!r} starts from the task {source!r}, which does not exist; tasks: "
+                f"{', '.join(suite.tasks)}"
+            )
+        elif (chain := chain_of(suite, name))[0] == name:
+            yield (
+                f"task {name!r} would start from its own backbone ({' -> '.join(chain)}); remove "
+                f"init_from from one of these tasks"
+            )
+        elif "evaluate_painting" in (task.tool, suite.tasks[source].tool):
+            yield (
+                f"task {name!r} cannot start from {source!r}: evaluate_painting trains no backbone "
+                f"and needs the decoder of a pretraining; remove init_from"
+            )
+
+
+def _gap_mistakes(suite: Suite) -> Iterator[str]:
+    """Cells that start from the backbone of a cell that is not in the matrix."""
+    cells = set(list_cells(suite))
+    for cell in list_cells(suite):
+        source = suite.tasks[cell.task].init_from
+        if source is not None and cell._replace(task=source) not in cells:
+            yield (
+                f"task {cell.task!r} starts from the task {source!r}, which does not run for "
+                f"{cell.method!r} on {cell.backbone}; exclude {cell.task!r} there too, or keep "
+                f"{source!r}"
+            )
 
 
 def _painting_mistakes(suite: Suite) -> Iterator[str]:

@@ -157,9 +157,12 @@ class Task(Step):
     Attributes:
         tool: `train` fine-tunes; `evaluate_painting` trains nothing and measures the images that
             the pretrained model predicts, decoder included.
+        init_from: Task whose trained backbone this task starts from, with the same method, backbone
+            and seed, instead of the pretrained one.
     """
 
     tool: Literal["train", "evaluate_painting"] = "train"
+    init_from: Name | None = None
 
 
 @dataclass(frozen=True)

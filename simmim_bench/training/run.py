@@ -15,10 +15,11 @@ from simmim_bench.records import SCRATCH
 from simmim_bench.records.environment import precision_of
 from simmim_bench.records.manifest import DataIdentity, Precision, Pretraining, label_of
 from simmim_bench.records.names import checked_name
-from simmim_bench.records.protocols import Protocol
+from simmim_bench.records.protocols import read_protocol
 from simmim_bench.records.schema import validate
 from simmim_bench.training.weights import widening
 from simmim_bench.weights.address import parse_address, require_existing
+from simmim_bench.weights.seal import origin_name
 
 if TYPE_CHECKING:
     from simmim_bench.weights.initial import Initial
@@ -158,6 +159,9 @@ class Run:
             "data": self.data and self.data.as_json(),
             "precision": precision_of(cfg.optim_wrapper),
             "backbone": backbone["sha256"] if backbone else None,
+            "start": origin_name(self.method, self.pretraining)
+            if self.pretraining and not own
+            else None,
             "initial": own and own["initial"],
             "initial_sha256": own and own["initial_sha256"],
             "processes": self.world_size,
@@ -251,14 +255,12 @@ def check_origin(args: argparse.Namespace, cfg: Any) -> None:
             "under configs/simmim and configs/imagenet"
         )
     check_start(cfg, f"config {args.config}")
-    for name, model in (("pretraining", Pretraining), ("protocol", Protocol)):
-        if name in cfg:
-            validate(
-                model,
-                cfg[name].to_dict(),
-                source=f"{name} of {args.config}",
-                remedy="correct it in the config",
-            )
+    stated = cfg["pretraining" if pretraining else "protocol"].to_dict()
+    source = f"{'pretraining' if pretraining else 'protocol'} of {args.config}"
+    if pretraining:
+        validate(Pretraining, stated, source=source, remedy="correct it in the config")
+    else:
+        read_protocol(stated, source=source, remedy="correct it in the config")
     if pretraining and (args.pretrained or args.from_scratch):
         raise BenchError(
             f"{args.config} is a pretraining; --pretrained and --from-scratch are for downstream "

@@ -1,4 +1,4 @@
-"""Export: from a pretraining checkpoint to ``backbone.pth`` and ``backbone.json``."""
+"""Export: from a checkpoint of a training to ``backbone.pth`` and ``backbone.json``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from simmim_bench import family
 from simmim_bench.backbones import BackboneAdapter, adapter_for
+from simmim_bench.config import keeps_backbone
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.records.environment import collect_environment, cpu_name, resident_memory_mb
@@ -29,6 +30,8 @@ from simmim_bench.weights.files import (
 from simmim_bench.weights.identity import read_identity
 from simmim_bench.weights.strict import load_trained_backbone
 
+SUPERVISED = "supervised"
+"""Method of a backbone that was trained on a task; its card names the weights before that."""
 CHANGED = "the file was changed after training, use the original"
 PACKAGES = ("torch", "numpy", *family.PACKAGES, "simmim_bench")
 
@@ -43,33 +46,35 @@ class ExportedFiles:
 
 
 def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
-    """Write the bare backbone of a pretraining checkpoint, and the card that describes it.
+    """Write the bare backbone of a checkpoint, and the card that describes it.
 
     The weights are first loaded strictly into the backbone that the config in the checkpoint
-    builds, so an incomplete backbone is never written.
+    builds, so an incomplete backbone is never written. A backbone that was trained on a task is a
+    ``supervised`` one that started from the weights that the task started from.
 
     Args:
-        checkpoint: ``epoch_N.pth`` of a pretraining run.
+        checkpoint: ``epoch_N.pth`` or ``iter_N.pth`` of a training.
         out: Folder for ``backbone.pth`` and ``backbone.json``.
 
     Raises:
-        BenchError: If the checkpoint is not one of a pretraining, does not fit its config, or
-            holds NaN or infinity.
+        BenchError: If the checkpoint is not one of a training, does not fit its config, or holds
+            NaN or infinity, or if the training left the backbone as it was.
     """
     content = load_checkpoint(checkpoint)
-    config = _pretraining_config(content, checkpoint)
+    config = _training_config(content, checkpoint)
     adapter = adapter_for(load_trained_backbone(content, config, checkpoint))
     state = backbone_state(content)
     weights = out / "backbone.pth"
-    stated, meta = config["pretraining"], content["meta"]
+    run, meta = _run(content, checkpoint), content["meta"]
+    pretrained = isinstance(config.get("pretraining"), dict)
+    stated = config["pretraining"] if pretrained else _supervised(config)
     by_epoch = "max_epochs" in (config.get("train_cfg") or {})
     done = meta.get("epoch") if by_epoch else stated.get("epochs")
-    run = _run(content, checkpoint)
     data = run.get("data")  # checkpoints of earlier versions lack it
     if data is not None:
         again = "the file was changed after training, use the original"
         validate(DataIdentity, data, source=f"data in the identity in {checkpoint}", remedy=again)
-    initial = {name: run[name] for name in ("initial", "initial_sha256") if run.get(name)}
+    initial = _initial(run, pretrained, checkpoint)
     card = make_card(
         adapter,
         state,
@@ -94,28 +99,52 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     return ExportedFiles(weights, weights.with_suffix(".json"), sealed)
 
 
-def _pretraining_config(content: dict[str, Any], path: Path) -> dict[str, Any]:
+def _training_config(content: dict[str, Any], path: Path) -> dict[str, Any]:
     state = content.get("state_dict")
     config = stored_config(content)
     has_backbone = isinstance(state, dict) and any(key.startswith(PREFIX) for key in state)
     if not has_backbone or config is None:
         raise BenchError(
-            f"{path} is not a checkpoint of a pretraining run (top-level keys: "
+            f"{path} is not a checkpoint of a training run (top-level keys: "
             f"{', '.join(map(str, list(content)[:4]))}); give an epoch_N.pth that simmim-bench "
             "train wrote"
         )
-    if not isinstance(config.get("pretraining"), dict):
+    if not any(isinstance(config.get(name), dict) for name in ("pretraining", "protocol")):
         raise BenchError(
-            f"the config inside {path} has no `pretraining`, so it is not a checkpoint of a "
-            f"pretraining run; give an epoch_N.pth of a config under configs/simmim"
+            f"the config inside {path} has neither `pretraining` nor `protocol`, so it is not a "
+            f"checkpoint of a training run; give an epoch_N.pth that simmim-bench train wrote"
         )
     model = config.get("model")
     if not isinstance(model, dict) or not isinstance(model.get("backbone"), dict):
         raise BenchError(
             f"the config inside {path} has no `model.backbone`, so it is not a checkpoint of a "
-            f"pretraining run; give an epoch_N.pth of a config under configs/simmim"
+            f"training run; give an epoch_N.pth that simmim-bench train wrote"
+        )
+    if keeps_backbone(model):
+        raise BenchError(
+            f"{path} is of a run that trains no backbone ({model['type']}); export the weights "
+            f"that it started from"
         )
     return config
+
+
+def _initial(run: dict[str, Any], pretrained: bool, path: Path) -> dict[str, Any]:
+    """What a run says of the weights that it started from; empty if they were random."""
+    name, sha256 = ("initial", "initial_sha256") if pretrained else ("start", "backbone")
+    if not pretrained and run.get(sha256) and not run.get(name):
+        raise BenchError(
+            f"{path} does not say from which weights the run started, as runs of earlier versions "
+            f"did not; train it again, or export the pretraining"
+        )
+    stated = {"initial": run.get(name), "initial_sha256": run.get(sha256)}
+    return {key: value for key, value in stated.items() if value}
+
+
+def _supervised(config: dict[str, Any]) -> dict[str, Any]:
+    """A fine-tuning as the training of a backbone."""
+    protocol = config["protocol"]
+    taken = {name: protocol.get(name) for name in ("dataset", "epochs", "image_size")}
+    return {"method": SUPERVISED, "backbone": config.get("backbone_name"), **taken}
 
 
 def _run(content: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -63,6 +63,17 @@ def differences(
             yield f"{place}{key}", one, other
 
 
+def origin_name(method: str, stated: Mapping[str, Any]) -> str:
+    """What weights are: ``simmim ImageNet-1k``; the method alone if their data are not known.
+
+    Args:
+        method: As tables show it.
+        stated: Fields of ``Pretraining``.
+    """
+    known = f"{method} {stated['dataset']}" if stated["dataset"] != UNKNOWN else method
+    return label_of(known, stated.get("initial"))
+
+
 def initial_name(card: Mapping[str, Any], name: str | None, path: object) -> str:
     """What the weights of a card are, for a pretraining that starts from them.
 
@@ -81,7 +92,7 @@ def initial_name(card: Mapping[str, Any], name: str | None, path: object) -> str
                 f"--init-name {name!r} is not used, since {path} has a card that says what its "
                 f"weights are; leave it out"
             )
-        return label_of(f"{stated['method']} {stated['dataset']}", stated.get("initial"))
+        return origin_name(stated["method"], stated)
     if name is None and card["method"].startswith(CONVERTED):
         raise BenchError(f"the card of --init {path} does not say it; {SAY_INITIAL}")
     return name or str(card["method"])

@@ -14,6 +14,7 @@ from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.published import read_protocols, read_published
 from simmim_bench.records.store import read_records
 from tests.configs.reader import read_config
+from tests.records.cited import CITED, GRID
 
 ROOT = Path(__file__).parents[2]
 STORES = sorted(path.parent.relative_to(ROOT) for path in (ROOT / "results").rglob("records"))
@@ -45,38 +46,6 @@ def test_cited_protocols_are_those_of_the_configs():
         assert cited[identifier] == own[identifier]
 
 
-# Figures as their sources print them: repository, method, backbone, protocol, metrics.
-SIMMIM, MMPRETRAIN, MAE = "microsoft/SimMIM", "open-mmlab/mmpretrain", "facebookresearch/mae"
-SWIN, VITDET = "SwinTransformer/Swin-Transformer-Object-Detection", "facebookresearch/detectron2"
-MMSEG = "open-mmlab/mmsegmentation"
-AT_192, AT_224, AT_512 = (f"imagenet-finetune-{size}-100e" for size in (192, 224, 512))
-CITED = [
-    (SIMMIM, "simmim", "swin-b", 100, AT_192, [82.8]),
-    (SIMMIM, "simmim", "swin-b", 100, AT_224, [83.5]),
-    (SIMMIM, "simmim", "swin-b", 800, AT_224, [84.0]),
-    (SIMMIM, "simmim", "swin-l", 800, AT_224, [85.4]),
-    (SIMMIM, "simmim", "swinv2-h", 800, AT_224, [85.7]),
-    (SIMMIM, "simmim", "swinv2-h", 800, AT_512, [87.1]),
-    (SIMMIM, "simmim", "vit-b", 800, AT_224, [83.8]),
-    (MMPRETRAIN, "simmim", "swin-b", 100, AT_192, [82.7]),
-    (MMPRETRAIN, "simmim", "swin-b", 100, AT_224, [83.5]),
-    (MMPRETRAIN, "simmim", "swin-b", 800, AT_224, [83.8]),
-    (MMPRETRAIN, "simmim", "swin-l", 800, AT_224, [84.8]),
-    *((MAE, "mae", "plain-vit-b", 1600, "mae-imagenet-finetune-224-100e", [top1])
-      for top1 in (83.63, 83.66, 83.52, 83.46)),
-    (SWIN, "supervised", "swin-t", 300, "coco-mask-rcnn-3x", [46.0, 41.6]),
-    (SWIN, "supervised", "swin-s", 300, "coco-mask-rcnn-3x", [48.5, 43.3]),
-    (VITDET, "mae", "plain-vit-b", None, "coco-mask-rcnn-vitdet-100e", [51.6, 45.9]),
-    (VITDET, "mae", "plain-vit-l", None, "coco-mask-rcnn-vitdet-100e", [55.5, 49.2]),
-    (VITDET, "mae", "plain-vit-h", None, "coco-mask-rcnn-vitdet-75e", [56.7, 50.2]),
-    (MMSEG, "supervised", "swin-t", 300, "ade20k-upernet-160k", [44.41]),
-    (MMSEG, "supervised", "swin-s", 300, "ade20k-upernet-160k", [47.72]),
-    (MMSEG, "supervised", "swin-b", 300, "ade20k-upernet-160k", [47.99]),
-    (MMSEG, "mae", "plain-vit-b", None, "ade20k-upernet-160k-slide", [48.13]),
-    (MMSEG, "beit, then supervised", "vit-b", None, "ade20k-upernet-160k-640-slide", [53.08]),
-]  # fmt: skip
-
-
 def test_cited_figures_are_those_of_their_sources():
     found = [
         (
@@ -90,6 +59,21 @@ def test_cited_figures_are_those_of_their_sources():
         for record in read_published(ROOT / "results" / "published")
     ]
     assert sorted(found, key=repr) == sorted(CITED, key=repr)
+
+
+def test_each_figure_of_the_grid_is_of_its_data_and_length():
+    records = read_published(ROOT / "results" / "published")
+    found = {
+        (record.backbone, record.pretraining.dataset): record.metrics["top1"]
+        for record in records
+        if record.protocol.id == "simmim-data-imagenet-finetune"
+    }
+    assert found == {
+        (backbone, f"{data}, {length} iterations"): top1
+        for backbone, rows in GRID.items()
+        for data, row in rows.items()
+        for length, top1 in zip(("125k", "250k", "500k"), row, strict=True)
+    }
 
 
 def test_the_records_are_of_the_configs_as_they_are(records, monkeypatch):

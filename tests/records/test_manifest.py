@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from simmim_bench.errors import BenchError
 from simmim_bench.records.manifest import Manifest
-from simmim_bench.records.protocols import Protocol
+from simmim_bench.records.protocols import Protocol, read_protocol
 
 percents = st.floats(0, 100)
 
@@ -77,7 +77,6 @@ def test_refused_with_field_found_and_remedy(toy, tmp_path, changes, said):
         ({"version": 0}, "version"),
         ({"primary": "top1"}, "expected one of box_ap, mask_ap"),
         ({"metrics": {}}, "metrics"),
-        ({"epochs": None}, "needs epochs or iterations"),
         ({"epochs": 0}, "epochs"),
         ({"id": "Toy Detection"}, "id"),
         ({"image_size": [96]}, "image_size"),
@@ -87,6 +86,13 @@ def test_refused_with_field_found_and_remedy(toy, tmp_path, changes, said):
 def test_protocol_refuses(toy, changes, said):
     with pytest.raises(ValidationError, match=said):
         Protocol.model_validate(toy.protocol(**changes))
+
+
+def test_a_run_states_how_long_its_protocol_trains(toy):
+    with pytest.raises(ValidationError, match="needs epochs or iterations"):
+        Manifest.model_validate(toy.manifest_fields(protocol=toy.protocol(epochs=None)))
+    with pytest.raises(BenchError, match=r"^toy\.py: a protocol needs epochs .*; correct it$"):
+        read_protocol(toy.protocol(epochs=None), source="toy.py", remedy="correct it")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"a": 1', "\x00", "[" * 100_000])

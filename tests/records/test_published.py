@@ -49,6 +49,15 @@ def test_a_source_becomes_records(folder):
     assert record.pretraining.method == "simmim"
 
 
+def test_a_source_need_not_say_how_long_it_trained(folder, toy, make_simmim):
+    protocol = toy.protocol(id="quoted", epochs=None, image_size=None)
+    where = folder({**RESULT, "protocol": "quoted"}, protocols=[protocol])
+    text = render_markdown(make_page([], read_published(where)))
+    assert "**quoted@1**: toy scenes (val)\n" in text
+    with pytest.raises(ValueError, match="needs epochs or iterations"):
+        make_simmim(protocol=protocol)  # a measured one does
+
+
 def test_pretrainings_of_other_lengths_are_other_runs(folder):
     longer = {**RESULT, "pretraining": {"dataset": "toy images", "epochs": 50}}
     short, long = read_published(folder(RESULT, longer))

@@ -83,14 +83,65 @@ def test_a_key_that_the_config_inside_does_not_have(save_pretraining, tmp_path):
 def test_a_file_that_is_no_pretraining_checkpoint(tmp_path, content):
     path = tmp_path / "other.pth"
     torch.save(content, path)
-    with pytest.raises(BenchError, match="is not a checkpoint of a pretraining run"):
+    with pytest.raises(BenchError, match="is not a checkpoint of a training run"):
         export_backbone(path, tmp_path / "export")
 
 
-def test_a_checkpoint_of_a_downstream_run(save_pretraining, tmp_path):
+def downstream(checkpoint, model="ImageClassifier", **run):
+    """The checkpoint as that of a fine-tuning."""
+    content = torch.load(checkpoint, weights_only=False)
+    text = content["meta"]["cfg"].replace("pretraining = dict(", "other = dict(")
+    content["meta"]["cfg"] = (
+        f"{text}\nmodel = dict(type={model!r}, backbone=dict({BACKBONE!r}))\n"
+        "backbone_name = 'swin-toy'\n"
+        "protocol = dict(dataset='toy labels', image_size=64, epochs=2)\n"
+    )
+    content["simmim_bench"]["run"].update(run)
+    torch.save(content, checkpoint)
+    return checkpoint
+
+
+def test_a_backbone_that_a_task_trained_names_what_it_started_from(save_pretraining, tmp_path):
+    run = {"start": "simmim toy images", "backbone": "0" * 64}
+    checkpoint = downstream(save_pretraining(BACKBONE, seed=5), **run)
+    card = read_card(export_backbone(checkpoint, tmp_path / "export").weights)
+    assert card["pretraining"] == {
+        "method": "supervised",
+        "backbone": "swin-toy",
+        "dataset": "toy labels",
+        "epochs": 2,
+        "image_size": 64,
+        "seed": 5,
+        "initial": "simmim toy images",
+        "initial_sha256": "0" * 64,
+    }
+    assert (card["method"], card["epochs_planned"]) == ("supervised", 2)
+
+
+def test_a_task_from_scratch_makes_a_supervised_backbone(save_pretraining, tmp_path):
+    checkpoint = downstream(save_pretraining(BACKBONE), start=None, backbone=None)
+    card = read_card(export_backbone(checkpoint, tmp_path / "export").weights)
+    assert card["method"] == "supervised"
+    assert "initial" not in card["pretraining"]
+
+
+@pytest.mark.parametrize(
+    ("model", "run", "said"),
+    [
+        ("simmim_bench.LinearProbe", {}, "trains no backbone .*export the weights that it started"),
+        ("ImageClassifier", {"backbone": "0" * 64}, "does not say from which weights"),
+    ],
+)
+def test_a_task_whose_backbone_cannot_be_exported(save_pretraining, tmp_path, model, run, said):
+    checkpoint = downstream(save_pretraining(BACKBONE), model, **run)
+    with pytest.raises(BenchError, match=said):
+        export_backbone(checkpoint, tmp_path / "export")
+
+
+def test_a_config_without_a_stage(save_pretraining, tmp_path):
     checkpoint = save_pretraining(BACKBONE)
     content = torch.load(checkpoint, weights_only=False)
-    content["meta"]["cfg"] = "protocol = dict(id='coco')\n"
+    content["meta"]["cfg"] = "optimizer = dict(lr=1.0)\n"
     torch.save(content, checkpoint)
-    with pytest.raises(BenchError, match="has no `pretraining`"):
+    with pytest.raises(BenchError, match="has neither `pretraining` nor `protocol`"):
         export_backbone(checkpoint, tmp_path / "export")

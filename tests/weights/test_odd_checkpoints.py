@@ -46,7 +46,7 @@ def change(path, edit):
 
 
 ODD = {
-    "meta": (lambda content: content.update(meta=3), "is not a checkpoint of a pretraining run"),
+    "meta": (lambda content: content.update(meta=3), "is not a checkpoint of a training run"),
     "kind": (
         lambda content: content["simmim_bench"]["run"].update(kind=["full"]),
         r"kind in the identity in .* is \['full'\], expected full or smoke",
