@@ -2,8 +2,8 @@
 
 mmdet imports ``mmcv._ext``, which is missing from an mmcv that was built without a compiler. Mask
 R-CNN uses three of its functions: ``nms``, ``roi_align_forward`` and ``roi_align_backward``;
-torchvision has the same three. Any other operator raises an error when it is called. A compiled
-mmcv is used if it is installed.
+torchvision has the same three. ``softnms``, which runs on the CPU in mmcv too, is written in NumPy.
+Any other operator raises an error when it is called. A compiled mmcv is used if it is installed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,6 +57,7 @@ class _TorchvisionOps(ModuleType):
         super().__init__(name)
         self.__spec__ = ModuleSpec(name, loader=None)  # mmengine calls find_spec
         self.nms = nms
+        self.softnms = softnms
         self.roi_align_forward = roi_align_forward
         self.roi_align_backward = roi_align_backward
 
@@ -89,6 +91,55 @@ def nms(bboxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Te
     if offset:
         corners = torch.cat([corners[:, :2], corners[:, 2:] + offset], dim=1)
     return _torchvision().nms(corners, scores.float(), float(iou_threshold))
+
+
+def softnms(
+    boxes: Tensor,
+    scores: Tensor,
+    dets: Tensor,
+    *,
+    iou_threshold: float,
+    sigma: float,
+    min_score: float,
+    method: int,
+    offset: int,
+) -> Tensor:
+    """Soft-NMS: a box that overlaps a better one keeps a part of its score.
+
+    https://arxiv.org/abs/1704.04503; mmcv, ops/csrc/pytorch/cpu/nms.cpp.
+
+    Args:
+        boxes: (N, 4), x1 y1 x2 y2 in pixels.
+        scores: (N,).
+        dets: (N, 5), gets the kept boxes with their new scores, best first.
+        iou_threshold: Least overlap that lowers a score, but for ``method`` 2.
+        sigma: Width of the Gaussian of ``method`` 2.
+        min_score: A box is dropped when its score falls below.
+        method: What a score is multiplied by: 0 for nothing left, 1 for 1 - IoU, 2 for
+            exp(-IoU^2 / sigma).
+        offset: 0 or 1; 1 counts a box as one pixel wider and higher.
+
+    Returns:
+        Kept indices, int64, in the order of ``dets``.
+    """
+    low, high = boxes[:, :2].float().numpy(), boxes[:, 2:].float().numpy() + np.float32(offset)
+    areas, left = (high - low).prod(axis=1), scores.float().numpy().copy()
+    rest, kept = np.arange(len(left)), []
+    while rest.size:
+        best = rest[left[rest].argmax()]
+        dets[len(kept)] = torch.cat([boxes[best], scores.new_tensor([left[best]])])
+        kept.append(int(best))
+        rest = rest[rest != best]
+        sides = np.minimum(high[best], high[rest]) - np.maximum(low[best], low[rest])
+        shared = sides.clip(min=0).prod(axis=1)
+        overlap = shared / (areas[best] + areas[rest] - shared)
+        if method == 2:
+            weight = np.exp(-(overlap**2) / np.float32(sigma))
+        else:
+            weight = np.where(overlap >= iou_threshold, 1 - overlap if method else 0, 1)
+        left[rest] *= weight
+        rest = rest[left[rest] >= min_score]
+    return torch.tensor(kept, dtype=torch.int64)
 
 
 def roi_align_forward(

@@ -148,6 +148,62 @@ def test_roi_align_of_mmcv_has_the_gradient_of_torchvision(side):
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-5, atol=1e-5)
 
 
+def soft_nms_reference(boxes, scores, threshold, sigma, least, method, offset):
+    """Pick the best of the rest, lower the others by their overlap (Soft-NMS, figure 2)."""
+    rest = {index: float(score) for index, score in enumerate(scores)}
+    kept = []
+    while rest:
+        best = max(rest, key=rest.get)
+        kept.append((best, rest.pop(best)))
+        for index in list(rest):
+            x1, y1, x2, y2 = (
+                pick(boxes[best][side], boxes[index][side]).item()
+                for pick, side in ((max, 0), (max, 1), (min, 2), (min, 3))
+            )
+            shared = max(0.0, x2 - x1 + offset) * max(0.0, y2 - y1 + offset)
+            area = [
+                ((boxes[i][2] - boxes[i][0] + offset) * (boxes[i][3] - boxes[i][1] + offset)).item()
+                for i in (best, index)
+            ]
+            overlap = shared / (sum(area) - shared)
+            if method == "gaussian":
+                rest[index] *= math.exp(-(overlap**2) / sigma)
+            elif overlap >= threshold:
+                rest[index] *= 1 - overlap if method == "linear" else 0.0
+            if rest[index] < least:
+                del rest[index]
+    return kept
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize("method", ["naive", "linear", "gaussian"])
+def test_soft_nms_equals_the_definition(method, offset):
+    from mmcv.ops import soft_nms
+
+    generator = torch.Generator().manual_seed(3)
+    low = torch.rand(60, 2, generator=generator) * 40
+    boxes = torch.cat([low, low + 5 + torch.rand(60, 2, generator=generator) * 30], dim=1)
+    scores = torch.rand(60, generator=generator)
+    dets, kept = soft_nms(boxes, scores, 0.4, 0.5, 0.05, method, offset)
+    expected = soft_nms_reference(boxes, scores, 0.4, 0.5, 0.05, method, offset)
+    assert kept.tolist() == [index for index, _ in expected]
+    assert 5 < len(kept) < 60
+    torch.testing.assert_close(dets[:, :4], boxes[kept])
+    torch.testing.assert_close(dets[:, 4], torch.tensor([score for _, score in expected]))
+
+
+def test_soft_nms_keeps_classes_apart_and_no_box_is_no_box():
+    from mmcv.ops import batched_nms, soft_nms
+
+    boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 9], [0, 0, 10, 9]])
+    scores, config = torch.tensor([0.9, 0.8, 0.7]), {"type": "soft_nms", "iou_threshold": 0.5}
+    dets, kept = batched_nms(boxes, scores, torch.tensor([0, 0, 1]), config)
+    assert kept.tolist() == [0, 2, 1]
+    torch.testing.assert_close(dets[:, 4], torch.tensor([0.9, 0.7, 0.08]))
+    dets, kept = soft_nms(torch.zeros(0, 4), torch.zeros(0))
+    assert (dets.shape, kept.shape) == ((0, 5), (0,))
+
+
 def nms_reference(boxes, scores, threshold, offset):
     """Greedy: take the best box, drop those whose IoU with it is above the threshold."""
     left = sorted(range(len(boxes)), key=lambda i: -scores[i])
@@ -193,10 +249,10 @@ def test_bfloat16_is_pooled_in_float32():
 
 @pytest.mark.skipif(not ops.install(), reason="mmcv has compiled operators")
 def test_an_operator_that_is_not_served_says_how_to_get_it():
-    from mmcv.ops import RoIAlign, soft_nms
+    from mmcv.ops import RoIAlign, nms_match
 
-    with pytest.raises(BenchError, match=r"'softnms' has no replacement.*install an mmcv"):
-        soft_nms(torch.rand(3, 4), torch.rand(3), 0.5)
+    with pytest.raises(BenchError, match=r"'nms_match' has no replacement.*install an mmcv"):
+        nms_match(torch.rand(3, 5), 0.5)
     with pytest.raises(BenchError, match="pool_mode='avg'"):
         RoIAlign((2, 2), pool_mode="max")(torch.rand(1, 1, 4, 4), torch.tensor([[0.0, 0, 0, 3, 3]]))
 

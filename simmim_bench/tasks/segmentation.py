@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from mmengine.logging import MMLogger
 from mmseg.datasets import ADE20KDataset, BaseSegDataset
+from mmseg.models import EncoderDecoder, SegTTAModel
 from prettytable import PrettyTable
 from torch import Tensor
 
@@ -18,10 +19,37 @@ from simmim_bench.data.image_files import list_images
 from simmim_bench.data.labels import check_range
 from simmim_bench.errors import BenchError
 from simmim_bench.io import read_text
-from simmim_bench.registry import DATASETS, METRICS
+from simmim_bench.registry import DATASETS, METRICS, MODELS
 from simmim_bench.tasks.label_map_steps import FASTER
 
 CLASS_LIST = "classes.txt"
+
+
+@MODELS.register_module()
+class MultiScaleSegmentor(EncoderDecoder):
+    """``mmseg.EncoderDecoder`` that averages over views, where a pipeline ends in several.
+
+    ``TestTimeAug`` in the validation's pipeline makes several scales of an image, each as it is and
+    flipped. The averaged prediction is that of ``mmseg.SegTTAModel``.
+    """
+
+    def val_step(self, data: dict[str, Any]) -> Any:
+        """Predict a batch of images, or of lists of views; as ``test_step``."""
+        return self.test_step(data)
+
+    def test_step(self, data: dict[str, Any]) -> Any:
+        """Predict a batch.
+
+        Args:
+            data: ``inputs`` and ``data_samples`` of a collated batch: for each view a list of
+                images if the pipeline makes views, otherwise a list of images.
+
+        Returns:
+            A data sample for each image.
+        """
+        if isinstance(data["inputs"][0], Tensor):
+            return super().test_step(data)
+        return SegTTAModel(module=self).test_step(data)
 
 
 @DATASETS.register_module()

@@ -3,6 +3,12 @@
 from simmim_bench.tasks.detection import METRIC_NAMES
 
 FULL_SIZE = {
+    "ade20k/upernet_swin-b_160k_ms.py",
+    "ade20k/upernet_swin-l_160k_ms.py",
+    "ade20k/upernet_swinv2-h_160k_ms.py",
+    "coco/mask-rcnn_swin-b_fpn_lsj-36e.py",
+    "coco/mask-rcnn_swin-l_fpn_lsj-36e.py",
+    "coco/mask-rcnn_swinv2-h_fpn_lsj-36e.py",
     "coco/faster-rcnn_convnext-b_fpn_3x.py",
     "coco/faster-rcnn_plain-vit-b_fpn_100e.py",
     "coco/faster-rcnn_resnet-50_fpn_1x.py",

@@ -205,8 +205,44 @@ def test_the_name_says_what_the_values_are(name, cfg):
         "cascade": "CascadeRCNN",
         "upernet": "EncoderDecoder",
     }
+    assert (cfg.model.type == "simmim_bench.MultiScaleSegmentor") == stem.endswith("_ms")
+    built = "EncoderDecoder" if stem.endswith("_ms") else cfg.model.type
     for kind, model_type in kinds.items():
-        assert bool(re.search(rf"(^|_){kind}", stem)) == (cfg.model.type == model_type)
+        assert bool(re.search(rf"(^|_){kind}", stem)) == (built == model_type)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in FULL_SIZE if "lsj-36e" in n))
+def test_detectors_with_large_scale_jitter_are_in_the_range_of_convnext_v2(name):
+    """https://arxiv.org/abs/2301.00808, section A.3."""
+    cfg = load(name)
+    devices = {"swinv2-h": 32}.get(cfg.backbone_name, 8)
+    assert devices * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 32
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ("AdamW", 1e-4, 0.05)
+    assert cfg.optim_wrapper.paramwise_cfg.layer_decay in (0.9, 0.95)
+    assert cfg.model.backbone.drop_path_rate in (0.2, 0.3, 0.4, 0.5)
+    steps = {step.type: step for step in cfg.train_dataloader.dataset.pipeline}
+    assert steps["RandomResize"].ratio_range == (0.1, 2.0)
+    assert steps["RandomCrop"].crop_size == steps["RandomResize"].scale == (1024, 1024)
+    assert cfg.model.test_cfg.rcnn.nms == {"type": "soft_nms", "iou_threshold": 0.5}
+
+
+@pytest.mark.parametrize("name", sorted(n for n in FULL_SIZE if n.endswith("_ms.py")))
+def test_segmentors_at_several_scales_are_in_the_range_of_convnext_v2(name):
+    """https://arxiv.org/abs/2301.00808, section A.4."""
+    cfg = load(name)
+    devices = {"swinv2-h": 16}.get(cfg.backbone_name, 8)
+    assert devices * cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 16
+    optimizer = cfg.optim_wrapper.optimizer
+    assert (optimizer.type, optimizer.weight_decay) == ("AdamW", 0.05)
+    assert optimizer.lr in (1e-4, 2e-4, 3e-4)
+    assert cfg.optim_wrapper.paramwise_cfg.layer_decay in (0.8, 0.9)
+    assert cfg.model.backbone.drop_path_rate in (0.1, 0.2, 0.3, 0.4)
+    scales, flips, *_ = cfg.val_dataloader.dataset.pipeline[1].transforms
+    ratios = [tuple(side / whole for side, whole in zip(step.scale, (2048, 512), strict=True))
+              for step in scales]  # fmt: skip
+    assert ratios == [(ratio, ratio) for ratio in (0.75, 0.875, 1.0, 1.125, 1.25)]
+    assert [step.prob for step in flips] == [0.0, 1.0]
 
 
 @pytest.mark.parametrize("name", [n for n in ALL if "faster-rcnn" in n])
