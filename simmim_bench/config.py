@@ -25,7 +25,6 @@ INNER_SPACES = re.compile(r"(?<=[^\s,\[(]) +(?=[^\s,\])])")
 ZERO = "reduce_zero_label"
 SWITCHES = (ZERO, "ignored_share")
 """Top-level keys about label maps, which a config need not have (docs/data.md)."""
-FROZEN = ("LinearProbe", "KNNClassifier")  # subclasses of tasks.linear_probe.FrozenBackbone
 DATALOADERS = ("train_dataloader", "val_dataloader", "test_dataloader")
 
 LOAD_WEIGHTS = (
@@ -240,11 +239,6 @@ def resolved_hash(cfg: Any) -> str:
     for key in SWITCHES:  # said again in the datasets, or a mere confirmation
         portable.pop(key, None)
     return hashlib.sha256(json.dumps(portable, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def keeps_backbone(model: Any) -> bool:
-    """Whether a model, by its config, leaves its backbone as it was given."""
-    return str(model.get("type")).split(".")[-1] in FROZEN
 
 
 def has_label_maps(dataset: Any) -> bool:

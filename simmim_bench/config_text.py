@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from simmim_bench.errors import BenchError
 
+FROZEN = ("LinearProbe", "KNNClassifier")  # subclasses of tasks.linear_probe.FrozenBackbone
 NUMBERS = {"inf": math.inf, "nan": math.nan}
 
 
@@ -149,3 +151,8 @@ def _mapping(keys: list[Any], values: list[ast.expr]) -> dict[Any, Any]:
         else:
             pairs[_value(key)] = _value(value)
     return pairs
+
+
+def keeps_backbone(model: Mapping[str, Any]) -> bool:
+    """Whether a model, by its config, leaves its backbone as it was given."""
+    return str(model.get("type")).split(".")[-1] in FROZEN

@@ -16,9 +16,8 @@ from simmim_bench.config import (
     added_arguments,
     check_start,
     datasets,
-    keeps_backbone,
 )
-from simmim_bench.config_text import names_class
+from simmim_bench.config_text import keeps_backbone, names_class
 from simmim_bench.data.content import content_mistakes
 from simmim_bench.data.layouts import data_root, home, missing_data
 from simmim_bench.errors import BenchError

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from simmim_bench import family
 from simmim_bench.backbones import BackboneAdapter, adapter_for
-from simmim_bench.config import keeps_backbone
+from simmim_bench.config_text import keeps_backbone
 from simmim_bench.errors import BenchError
 from simmim_bench.io import sha256_file
 from simmim_bench.records.environment import collect_environment, cpu_name, resident_memory_mb
