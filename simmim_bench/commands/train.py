@@ -95,6 +95,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: 1)",
     )
     parser.add_argument(
+        "--probe-every",
+        type=cli.positive,
+        metavar="N",
+        help="every N epochs of a pretraining, log k-NN and linear accuracy and the effective rank "
+        "of its features on a few labelled images",
+    )
+    parser.add_argument(
+        "--probe-data",
+        metavar="FOLDER",
+        help="labelled images for --probe-every: train/CLASS and val/CLASS (default: the folder of "
+        "the training images, if it has both)",
+    )
+    parser.add_argument(
         "--try",
         dest="try_iterations",
         type=cli.positive,

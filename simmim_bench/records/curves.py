@@ -22,6 +22,9 @@ MAX_POINTS = 60
 DIGITS = 5
 """Significant digits of a value."""
 
+PROBES = ("knn", "linear", "rankme", "lidar")
+"""What ``--probe-every`` measures; accuracies are in percent."""
+
 Against = Literal["iteration", "epoch"]
 Point = Annotated[tuple[float, float], Field(strict=False)]
 
@@ -89,6 +92,7 @@ def curves_of(
     """
     counted: Against = "epoch" if by_epoch else "iteration"
     keys: dict[str, tuple[str, Against]] = {"loss": ("loss", "iteration")}
+    keys |= {f"probe_{name}": (f"probe/{name}", "epoch") for name in PROBES}
     if protocol:
         keys |= {name: (key, counted) for name, key in protocol["metrics"].items()}
     curves = {}

@@ -98,6 +98,8 @@ class Run:
     fsdp: bool
     log_to: tuple[str, ...]
     paint_every: int
+    probe_every: int | None
+    probe_data: str | None
 
     @property
     def is_try(self) -> bool:
@@ -200,6 +202,7 @@ def make_run(
     flags = (
         *("kind", "seed", "launcher", "pretrained", "init", "resume", "try_iterations"),
         *("auto_scale_lr", "precision", "recompute", "compile", "fsdp", "paint_every"),
+        *("probe_every", "probe_data"),
     )
     return Run(
         config=shipped.portable(str(shipped.find(args.config))),

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from simmim_bench.config import datasets
 from simmim_bench.data.content import check_content
-from simmim_bench.data.layouts import check_data
+from simmim_bench.data.layouts import LAYOUTS, check_data
+from simmim_bench.errors import BenchError
 from simmim_bench.io import check_output_folder
 from simmim_bench.plugins import flags, imported
 from simmim_bench.recipe.any_backbone import check_filled, is_open
@@ -50,6 +52,7 @@ def train(args: argparse.Namespace) -> None:
         cfg.model = model  # its own files (a palette, a teacher) have no stand-ins
     check_data(cfg)
     check_origin(args, cfg)
+    args = with_probe_data(args, cfg)
     args = local_weights(args, cfg)
     cfg = _around_the_backbone(args) if args.pretrained and is_open(cfg) else cfg
     check_filled(cfg, args.config)
@@ -63,6 +66,32 @@ def train(args: argparse.Namespace) -> None:
     data = None if args.try_iterations is not None else data_of(args, cfg)
     start(cfg, make_run(args, cfg, world_size, data, longer), notes)
     leave()
+
+
+def with_probe_data(args: argparse.Namespace, cfg: Any) -> argparse.Namespace:
+    """Arguments with the folder of ``--probe-every``, which is checked.
+
+    Raises:
+        BenchError: If the flags do not fit the config or each other, or the folder has no classes.
+    """
+    if args.probe_every is None:
+        if args.probe_data:
+            raise BenchError("--probe-data needs --probe-every N; add it, or leave out both")
+        return args
+    if "pretraining" not in cfg:
+        raise BenchError(
+            f"--probe-every measures a pretraining, and {args.config} is a downstream task; leave "
+            f"it out"
+        )
+    if args.fsdp:
+        raise BenchError("--probe-every does not work with --fsdp; leave one of them out")
+    from simmim_bench.training.probing import class_folders
+
+    [root] = {Path(str(dataset.get("data_root") or ".")) for _, dataset in datasets(cfg)}
+    inside = root / LAYOUTS["imagenet"].home  # of the embedded data
+    folder = Path(args.probe_data or (inside if inside.is_dir() else root))
+    class_folders(folder)
+    return argparse.Namespace(**{**vars(args), "probe_data": str(folder)})
 
 
 def _around_the_backbone(args: argparse.Namespace) -> Any:
@@ -167,6 +196,11 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
         (True, "PreemptionHook", {}),
         (not run.is_try, "ManifestHook", {"facts": run.facts(deviations, cfg)}),
         (shown, "ReconstructionHook", {"epochs": run.paint_every}),
+        (
+            run.probe_every is not None,
+            "ProbeHook",
+            {"epochs": run.probe_every, "data": run.probe_data},
+        ),
         (reports, "ClassesHook", {}),
         (reports, "ImageListHook", {}),
         (reports, "ClassReportHook", {"task": task}),

@@ -21,6 +21,12 @@ LOSS = "loss"
 SPARK_WIDTH, SPARK_HEIGHT, EDGE = 160, 32, 2  # user units of the SVG
 LOGGED = (("loss", "loss"), ("lr", "learning rate"), ("grad_norm", "gradient norm"))
 RECONSTRUCTION = (("reconstruction/psnr", "PSNR of masked pixels (dB)"),)
+PROBE = (
+    ("probe/knn", "k-NN top-1 of the features (%)"),
+    ("probe/linear", "linear top-1 of the features (%)"),
+    ("probe/rankme", "effective rank of the features (RankMe)"),
+    ("probe/lidar", "effective rank of the features (LiDAR)"),
+)
 
 
 @dataclass(frozen=True)
@@ -124,7 +130,7 @@ def run_charts(folder: Path, protocol: Protocol | None) -> Iterator[Chart]:
         yield from _chart(folder, key, label, "iteration")
     against = "evaluation after"
     if protocol is None:
-        for key, label in RECONSTRUCTION:
+        for key, label in (*RECONSTRUCTION, *PROBE):
             yield from _chart(folder, key, label, "epoch")
         return
     for name, key in protocol.metrics.items():
