@@ -45,12 +45,14 @@ def synchronise() -> None:
 
 @cache
 def ready() -> None:
-    """Prepare this process to build models; TF32 is off until a section allows it."""
+    """Prepare this process as for a training; TF32 is off until a section allows it."""
+    from simmim_bench.training.history import LazyMessageHub
     from simmim_bench.training.process import prepare
     from simmim_bench.training.runner import allow_tf32
 
     prepare("none", "mmpretrain")
     allow_tf32({})
+    LazyMessageHub.install("mmengine")  # the name that mmengine takes where no runner is
 
 
 def config_of(file: str) -> Any:
@@ -63,17 +65,26 @@ def config_of(file: str) -> Any:
     return cfg
 
 
-def model_of(cfg: Any, seed: int = 0) -> Any:
-    """The model of a config on the device, with the same random weights at each call."""
+def model_of(cfg: Any, seed: int = 0, *, fast: bool = True) -> Any:
+    """The model of a config on the device, with the same random weights at each call.
+
+    Args:
+        cfg: Config.
+        seed: Of the weights.
+        fast: Whether its attention is the fast one, as in a training.
+    """
     import torch
     from mmengine.registry import DefaultScope
 
+    from simmim_bench.backbones.fast_attention import speed_up
     from simmim_bench.registry import MODELS
 
     torch.manual_seed(seed)
     with DefaultScope.overwrite_default_scope("mmpretrain"):
         model = MODELS.build(cfg.model.to_dict())
     model.init_weights()
+    if fast:
+        speed_up(model)
     return model.to(device()).train()
 
 
@@ -83,14 +94,19 @@ def batch_of(model: Any, cfg: Any, images: int) -> tuple[Any, list[Any]]:
     return inputs.to(device()), samples
 
 
-def wrapper_of(cfg: Any, model: Any, precision: str) -> Any:
-    """Optimiser wrapper of a config in a precision."""
+def wrapper_of(cfg: Any, model: Any, precision: str, *, fused: bool = True) -> Any:
+    """Optimiser wrapper of a config in a precision; ``fused``: as a training builds it."""
     from mmengine.optim import build_optim_wrapper
 
     from simmim_bench.training.adapt import set_precision
+    from simmim_bench.training.history import log_without_waiting
+    from simmim_bench.training.optim import use_fused_kernel
 
     set_precision(cfg, SimpleNamespace(precision=precision))
-    return build_optim_wrapper(model, cfg.optim_wrapper)
+    given = use_fused_kernel(cfg.optim_wrapper) if fused else cfg.optim_wrapper
+    wrapper = build_optim_wrapper(model, given)
+    log_without_waiting(wrapper)
+    return wrapper
 
 
 def step_of(model: Any, wrapper: Any, inputs: Any, samples: Any) -> Callable[[], Any]:

@@ -72,7 +72,7 @@ SECTIONS = (
     Section(8, "processes", "steps", 60, alone=False),
     Section(9, "stops", "stops", 110),
     Section(10, "profile", "speed", 50),
-    Section(11, "throughput", "speed", 120),
+    Section(11, "throughput", "speed", 140),
     Section(12, "loader", "speed", 60),
     Section(13, "precision", "trainings", 60),
 )

@@ -17,6 +17,12 @@ from benchmarks.gpu.trainings import command, finished
 from benchmarks.speed.pipelines import write_photographs
 
 PROFILED = 10
+FAST = {"fast": True, "fused": True}
+"""Attention, and AdamW, as in a training."""
+WITHOUT = {
+    "mmpretrain's attention": {"fast": False},
+    "AdamW by default": {"fused": False},
+}
 CHANGES = {"compiled": {"compiled": True}, "recomputed": {"recompute": True}}
 PEER = {
     "type": "mmpretrain.SimMIM",
@@ -93,15 +99,16 @@ def throughput(small: bool, folder: Path) -> Iterator[Found]:  # noqa: ARG001
     models.ready()
     allow_tf32({"tf32": True})  # as in the full-size recipes
     batches = (4, 8) if small else (128, 256, 512)
-    changes = () if small else CHANGES.values()
+    changes = WITHOUT if small else WITHOUT | CHANGES
     for name, file in models.names(small).items():
         flops = counting.count(file).flops
-        cases = [("float32", {}, size) for size in (batches[0], batches[-1])]
-        cases += [("bfloat16", {}, size) for size in batches]
+        cases = [("float32", "", size) for size in (batches[0], batches[-1])]
+        cases += [("bfloat16", "", size) for size in batches]
         cases += [("bfloat16", change, batches[1]) for change in changes]
         for precision, change, size in cases:
-            what = ", ".join([name, precision, *change, f"batch {size}"])
-            yield from _measured(what, flops, small, _case(file, precision, change, size))
+            what = ", ".join(filter(None, [name, precision, change, f"batch {size}"]))
+            case = _case(file, precision, changes.get(change, {}), size)
+            yield from _measured(what, flops, small, case)
         if not small:
             yield from _kernels(name, _case(file, "bfloat16", {}, batches[1]))
     if not small:
@@ -115,9 +122,10 @@ def _case(file: str, precision: str, change: dict[str, bool], size: int) -> Any:
         from simmim_bench.training.hooks.speed import SpeedHook
 
         cfg = models.config_of(file)
-        model = models.model_of(cfg)
-        SpeedHook(**change).before_train(models.plain_runner(model))
-        wrapper = models.wrapper_of(cfg, model, precision)
+        used = FAST | change
+        model = models.model_of(cfg, fast=used.pop("fast"))
+        wrapper = models.wrapper_of(cfg, model, precision, fused=used.pop("fused"))
+        SpeedHook(**used).before_train(models.plain_runner(model))
         return models.step_of(model, wrapper, *models.batch_of(model, cfg, size)), size
 
     return make

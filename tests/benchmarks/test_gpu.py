@@ -120,6 +120,17 @@ def test_graphs_are_counted_apart_from_those_made_again_and_from_breaks():
     assert graphs.breaks >= 1
 
 
+@pytest.mark.parametrize("as_trained", [True, False])
+def test_attention_and_kernel_are_those_of_a_training_or_not(as_trained):
+    cfg = models.config_of("demo/simmim_swin-demo.py")
+    model = models.model_of(cfg, fast=as_trained)
+    kinds = {type(module).__name__ for module in model.modules()}
+    assert ("FastShiftWindowMSA" in kinds) is as_trained
+    assert ("ShiftWindowMSA" in kinds) is not as_trained
+    wrapper = models.wrapper_of(cfg, model, "float32", fused=as_trained)
+    assert all(bool(group["fused"]) is as_trained for group in wrapper.optimizer.param_groups)
+
+
 def small_peer():
     arch = {"embed_dims": 12, "depths": [2, 2, 2, 2], "num_heads": [2, 3, 4, 6]}
     backbone = {"arch": arch, "img_size": 64, "stage_cfgs": {"block_cfgs": {"window_size": 2}}}
