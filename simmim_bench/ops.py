@@ -124,7 +124,8 @@ def softnms(
     """
     low, high = boxes[:, :2].float().numpy(), boxes[:, 2:].float().numpy() + np.float32(offset)
     areas, left = (high - low).prod(axis=1), scores.float().numpy().copy()
-    rest, kept = np.arange(len(left)), []
+    rest = np.arange(len(left))
+    kept: list[int] = []
     while rest.size:
         best = rest[left[rest].argmax()]
         dets[len(kept)] = torch.cat([boxes[best], scores.new_tensor([left[best]])])
