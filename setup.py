@@ -67,7 +67,6 @@ setup(
         "PyYAML>=6,<7",
         "rich>=13,<16",
         "snakemake>=9.3,<10",
-        "itables>=2.4,<3",
         "Jinja2>=3.1,<4",
         "argcomplete>=3.3,<4",
         "orjson>=3.9,<4",
@@ -92,6 +91,7 @@ setup(
             "setuptools<82",  # has pkg_resources, with which mmengine finds packages
         ],
         "dev": [
+            "axe-playwright-python>=0.1.4,<0.2",  # axe-core: is the web page accessible?
             "check-jsonschema>=0.30,<1",
             "codespell>=2.3,<3",
             "faster-coco-eval>=1.7,<1.9",  # beside ours in benchmarks/speed/coco.py

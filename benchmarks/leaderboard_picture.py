@@ -1,7 +1,7 @@
 """Photograph the leaderboard page of the committed results: docs/images/leaderboard.png.
 
 Needs Chromium and the tests' packages (``make dev``). The picture is the README's: the table of
-measured results and the first row of charts.
+measured results.
 """
 
 import argparse
@@ -33,9 +33,8 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": WIDTH, "height": 1000})
         page.goto((results / "leaderboard" / "index.html").as_uri())
-        page.wait_for_function("!document.documentElement.classList.contains('waiting')")
         height = page.evaluate(
-            "document.querySelector('#charts svg').getBoundingClientRect().bottom + 12"
+            "document.querySelector('#measured').getBoundingClientRect().bottom + 12"
         )
         page.screenshot(
             path=out, clip={"x": 0, "y": 0, "width": WIDTH, "height": height}, full_page=True

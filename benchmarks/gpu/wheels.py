@@ -27,7 +27,7 @@ ROOTS = ("simmim_bench", "onedl-mmengine", "onedl-mmcv", "onedl-mmdetection",
          "onedl-mmsegmentation", "onedl-mmpretrain", "nvidia-ml-py", "pytest")  # fmt: skip
 WITH_TORCH = {"torch", "torchvision", "triton", "sympy", "mpmath", "networkx", "fsspec", "filelock",
               "typing-extensions", "setuptools"}  # fmt: skip
-LEFT_OUT = {"snakemake", "itables", "hf-xet", "imaug", "imagecorruptions-imaug", "fonttools"}
+LEFT_OUT = {"snakemake", "hf-xet", "imaug", "imagecorruptions-imaug", "fonttools"}
 """Not imported by a training; fonttools only draws letters that DejaVu lacks."""
 INSTEAD = {"opencv-python": "opencv-python-headless"}
 """The same package without graphics libraries."""

@@ -26,8 +26,6 @@ AVERAGED = ("seed", "checkpoint_sha256")
 """Fields in which the pretrainings of one row may differ."""
 STATED = itemgetter(*(name for name in Pretraining.model_fields if name not in AVERAGED))
 
-Gains = dict[ColumnKey, dict[str, float]]
-"""Points by column and metric."""
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -139,43 +137,23 @@ def summarise(values: Sequence[float]) -> Stat:
     return Stat(mean, math.sqrt(squares / (len(values) - 1)), len(values))
 
 
-def gains(row: Row, rows: Iterable[Row]) -> Gains:
-    """Points above training the same backbone from scratch under the same conditions.
-
-    Args:
-        row: Row of a pretrained backbone.
-        rows: All rows of its table.
-
-    Returns:
-        Differences of means, for columns with a comparable cell trained from scratch.
-    """
-    if row.method == SCRATCH:
-        return {}
-    found: Gains = {}
-    for base in rows:
-        if base.method != SCRATCH:
-            continue
-        for key, (ours, theirs) in comparable_cells(row, base).items():
-            found[key] = {
-                name: stat.mean - theirs.metrics[name].mean
-                for name, stat in ours.metrics.items()
-                if name in theirs.metrics
-            }
-    return found
-
-
 def comparable_cells(ours: Row, theirs: Row) -> dict[ColumnKey, tuple[Cell, Cell]]:
     """Pairs of cells of the same backbone, provenance, column, config and conditions."""
-    if (ours.backbone, ours.provenance) != (theirs.backbone, theirs.provenance):
-        return {}
-    pairs = {
-        key: (cell, theirs.cells[key]) for key, cell in ours.cells.items() if key in theirs.cells
-    }
     return {
-        key: (one, other)
-        for key, (one, other) in pairs.items()
-        if (one.config_sha256, one.conditions) == (other.config_sha256, other.conditions)
+        key: (cell, theirs.cells[key])
+        for key, cell in ours.cells.items()
+        if are_comparable(ours, theirs, key)
     }
+
+
+def are_comparable(ours: Row, theirs: Row, key: ColumnKey) -> bool:
+    """Whether both rows have a cell in a column, of the same backbone, config and conditions."""
+    if key not in ours.cells or key not in theirs.cells:
+        return False
+    if (ours.backbone, ours.provenance) != (theirs.backbone, theirs.provenance):
+        return False
+    one, other = ours.cells[key], theirs.cells[key]
+    return (one.config_sha256, one.conditions) == (other.config_sha256, other.conditions)
 
 
 def _table(kind: Kind, records: list[Record]) -> Table:

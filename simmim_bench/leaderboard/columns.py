@@ -93,6 +93,16 @@ def label_of(key: ColumnKey, columns: Mapping[ColumnKey, Protocol]) -> str:
     return text if alone else f"{text} on {columns[key].dataset}"
 
 
+def subject_of(key: ColumnKey, columns: Mapping[ColumnKey, Protocol]) -> str:
+    """The task of a column; its data if others have the same task, else its protocol."""
+    protocol, others = columns[key], list(columns.values())
+    if sum(other.task == protocol.task for other in others) == 1:
+        return protocol.task
+    if sum(other.dataset == protocol.dataset for other in others) == 1:
+        return protocol.dataset
+    return label_of(key, columns)
+
+
 def tell_apart(name: str, data: DataIdentity | None, others: Sequence[str]) -> str:
     """A name of data; with their number of images and fingerprint if others have the same.
 

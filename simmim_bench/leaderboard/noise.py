@@ -18,6 +18,8 @@ from typing import Any
 from simmim_bench.leaderboard.aggregate import Stat
 
 LEVEL = 0.95
+NODES = 64
+"""Of Gauss' quadrature."""
 SIGNIFICANCE = 0.05
 MIN_VARIANCES = 3
 """With fewer rows, how much variances differ is unknown, and all are taken to be equal."""
@@ -113,6 +115,24 @@ class Noise:
         freedom = min(self.freedom_of(ours), self.freedom_of(theirs))
         return abs(ours.mean - theirs.mean) > _range(rows, freedom) * self.error(ours, theirs)
 
+    def reaches(self, control: Stat, others: Sequence[Stat]) -> list[float]:
+        """Half widths of simultaneous 95 % intervals of ``others - control`` (Dunnett 1955).
+
+        Args:
+            control: Repeated runs, named beforehand.
+            others: Repeated runs of rows that are compared with it.
+        """
+        freedom = min(self.freedom_of(stat) for stat in (control, *others))
+        own = [self.variance_of(stat) / stat.n for stat in others]
+        shared = self.variance_of(control) / control.n
+        if not shared + min(own):
+            return [0.0] * len(own)
+        loads = (min(math.sqrt(shared / (shared + each)), 0.999) for each in own)
+        quantile = _dunnett(
+            tuple(sorted(round(load, 3) for load in loads)), max(1, math.floor(freedom))
+        )
+        return [quantile * math.sqrt(shared + each) for each in own]
+
     def least_difference(self, seeds: int, rows: int) -> float:
         """Points from which two of ``rows`` means over ``seeds`` runs are told apart."""
         freedom = min(self.weight + seeds - 1, self.freedom)
@@ -144,14 +164,47 @@ def _quantile(freedom: float) -> float:
 
 def _range(rows: int, freedom: float) -> float:
     """Standard errors of a difference from which the most distant of ``rows`` means differ."""
-    return _studentized_range(rows, max(1, math.floor(freedom)))
+    return studentized_range(rows, max(1, math.floor(freedom)))
 
 
 @cache  # of whole degrees of freedom, rounded down: a value takes 0.2 s
-def _studentized_range(rows: int, freedom: int) -> float:
-    from scipy.stats import studentized_range
+def studentized_range(rows: int, freedom: float) -> float:
+    """The 95 % quantile of the studentised range, over the square root of two."""
+    from scipy import stats
 
-    return float(studentized_range.ppf(LEVEL, rows, freedom)) / math.sqrt(2)
+    return float(stats.studentized_range.ppf(LEVEL, rows, freedom)) / math.sqrt(2)
+
+
+@cache
+def _dunnett(loads: tuple[float, ...], freedom: float) -> float:
+    """Standard errors that the largest of some differences from a control exceeds in 5 % of cases.
+
+    Given the control's error and the estimate of the noise, differences are independent normal
+    variables; both are integrated by Gauss' quadrature, as scipy's multivariate t distribution is
+    slow for many rows.
+
+    Args:
+        loads: Share of the control's standard error in that of each difference; the correlation of
+            two differences is the product of theirs.
+        freedom: Degrees of freedom of the noise.
+    """
+    import numpy as np
+    from scipy.optimize import brentq
+    from scipy.special import gammaincinv, ndtr, roots_hermitenorm, roots_legendre
+
+    shared, weights = roots_hermitenorm(NODES)
+    weights = weights / weights.sum()
+    levels, level_weights = roots_legendre(NODES)
+    scales = np.sqrt(gammaincinv(freedom / 2, (levels + 1) / 2) / (freedom / 2))
+    load, counts = np.unique(loads, return_counts=True)
+    rest = np.sqrt(1 - load**2)
+
+    def within(reach: float) -> float:
+        bound, centre = reach * scales[:, None, None], load * shared[:, None]
+        each = ndtr((bound - centre) / rest) - ndtr((-bound - centre) / rest)
+        return float(level_weights / 2 @ np.prod(each**counts, axis=2) @ weights) - LEVEL
+
+    return float(brentq(within, 0.1, 1000.0, xtol=1e-4))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

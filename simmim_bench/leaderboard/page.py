@@ -1,7 +1,7 @@
 """Layout of the leaderboard, as grids of plain text that Markdown, LaTeX and terminal render.
 
 Where to add a column: to the results in ``_columns``, to the costs in ``costs.COLUMNS``, to the web
-page in ``web/lines.py``. A metric becomes a column by being in the protocol of a config; give it a
+page in ``web/board.py``. A metric becomes a column by being in the protocol of a config; give it a
 name in ``METRICS`` and, unless it is in percent, a unit in ``UNITS``.
 """
 
@@ -13,11 +13,9 @@ from dataclasses import dataclass
 
 from simmim_bench.leaderboard.aggregate import (
     TIMES,
-    Gains,
     Row,
     Table,
     aggregate,
-    gains,
 )
 from simmim_bench.leaderboard.columns import ColumnKey, label_of, protocol_key
 from simmim_bench.leaderboard.costs import cost_grid
@@ -37,7 +35,8 @@ from simmim_bench.leaderboard.grid import (
     show_origin,
     show_stat,
 )
-from simmim_bench.leaderboard.statistics import Standing, mean_rank_of, noise_of, standing
+from simmim_bench.leaderboard.ranks import rankings
+from simmim_bench.leaderboard.statistics import Standing, gains_of, least_differences, standing
 from simmim_bench.records.manifest import Kind
 from simmim_bench.records.protocols import Protocol, tasks
 from simmim_bench.records.record import Record
@@ -163,22 +162,12 @@ def _usual_seeds(table: Table) -> int | None:
 
 def what_is_told_apart(table: Table, notes: Notes) -> str:
     """The smallest differences that count, by column; empty where nothing is compared."""
-    parts = []
-    for key, protocol in table.columns.items():
-        noise, place = (
-            noise_of(table, key, protocol.primary),
-            standing(table, key, protocol.primary),
-        )
-        seeds = [
-            len(row.cells[key].records) for row in table.rows if row in place.best | place.near
-        ]
-        if noise is None or not place.near | place.best or max(seeds) < 2:
-            continue
-        usual = max(set(seeds), key=seeds.count)
-        if usual > 1:
-            points = noise.least_difference(usual, place.rivals)
-            name = METRICS.get(protocol.primary, protocol.primary)
-            parts.append(f"{protocol.task} {name} {notes.number(key)} {points:.1f} ({usual} seeds)")
+    parts = [
+        f"{protocol.task} {METRICS.get(protocol.primary, protocol.primary)} {notes.number(key)} "
+        f"{points:.1f} ({seeds} seeds)"
+        for key, (points, seeds) in least_differences(table).items()
+        for protocol in [table.columns[key]]
+    ]
     return (
         f"smallest differences that are told apart, in points: {', '.join(parts)}" if parts else ""
     )
@@ -193,7 +182,7 @@ class Column:
 
     header: Entry
     show: Callable[[Row, Sequence[ColumnKey]], Entry]
-    gain: Callable[[Gains], Entry] = lambda _: Entry()
+    gain: Callable[[Row, Sequence[ColumnKey]], Entry] = lambda _, __: Entry()
     is_text: bool = False
 
 
@@ -226,7 +215,11 @@ class _Drawing:
 
     def __init__(self, table: Table, notes: Notes, usual: int | None) -> None:
         self._table, self._notes, self._usual = table, notes, usual
-        self._ranks = {} if table.kind == "smoke" else mean_rank_of(table)
+        self._ranks = {
+            row: mean
+            for ranking in ([] if table.kind == "smoke" else rankings(table))
+            for row, mean in zip(ranking.rows, ranking.means, strict=True)
+        }
 
     def shown(self, keys: Iterable[ColumnKey]) -> list[tuple[ColumnKey, str]]:
         """Protocol and metric of each column of results."""
@@ -270,10 +263,9 @@ class _Drawing:
         drawn = []
         for row, keys in rows:
             drawn.append([column.show(row, keys) for column in columns])
-            gained = {} if self._table.kind == "smoke" else gains(row, self._table.rows)
-            gained = {key: points for key, points in gained.items() if key in keys}
-            if gained:
-                drawn.append([column.gain(gained) for column in columns])
+            gains = [column.gain(row, keys) for column in columns]
+            if self._table.kind != "smoke" and any(gain.text for gain in gains[1:]):
+                drawn.append(gains)
         texts = frozenset(number for number, column in enumerate(columns) if column.is_text)
         return Grid(title, [column.header for column in columns], drawn, texts)
 
@@ -282,7 +274,7 @@ class _Drawing:
             Column(
                 Entry("method"),
                 lambda row, _: name_entry(row, self._notes),
-                lambda _: Entry("gain over scratch", italic=True),
+                lambda _, __: Entry("gain over scratch", italic=True),
                 is_text=True,
             ),
             Column(Entry("backbone"), lambda row, _: Entry(row.backbone), is_text=True),
@@ -339,9 +331,11 @@ def _metric_column(
             text, mark=mark, bold=row in place.best, near=row in place.near, top=row in place.top
         )
 
-    def gain(gained: Gains) -> Entry:
-        points = next((gained[key].get(name) for key in keys if key in gained), None)
-        return Entry() if points is None else Entry(show_gain(points), italic=True)
+    gains = {key: gains_of(table, key, name) for key in keys}
+
+    def gain(row: Row, asked: Sequence[ColumnKey]) -> Entry:
+        found = next((gains[key][row] for key in asked if row in gains.get(key, ())), None)
+        return Entry() if found is None else Entry(show_gain(found.points), italic=True)
 
     task = table.columns[keys[0]].task
     number = notes.number(keys[0]) if marked else ""

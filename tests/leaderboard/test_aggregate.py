@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simmim_bench.errors import BenchError
-from simmim_bench.leaderboard.aggregate import aggregate, gains, summarise
+from simmim_bench.leaderboard.aggregate import aggregate, summarise
 from simmim_bench.leaderboard.columns import ColumnKey
+from simmim_bench.leaderboard.statistics import gains_of
 
 KEY = ColumnKey("toy-detection", 1)
 
@@ -141,34 +142,37 @@ def test_a_run_that_was_repeated_from_another_checkpoint_counts_once(make_simmim
     assert table.superseded == 1
 
 
+def points(*records):
+    """Gains in points by method and metric, over all tables."""
+    found = {}
+    for table in aggregate(records):
+        for name in metrics(0):
+            for row, gain in gains_of(table, KEY, name).items():
+                found.setdefault(row.method, {})[name] = gain.points
+    return found
+
+
 def test_gain_is_the_difference_of_means(make_record, make_simmim):
     scratch = [make_record(seed=seed, metrics=metrics(30 + seed, 20.0)) for seed in range(3)]
     simmim = [make_simmim(seed, metrics=metrics(44, 18.5)) for seed in range(2)]
-    rows = rows_of(*scratch, *simmim)
-    gained = gains(rows["simmim"], rows.values())
-    assert gained == {KEY: {"box_ap": 13.0, "mask_ap": -1.5}}
-    assert gains(rows["scratch"], rows.values()) == {}
+    assert points(*scratch, *simmim) == {"simmim": {"box_ap": 13.0, "mask_ap": -1.5}}
 
 
 @pytest.mark.parametrize(
     "changes", [{"backbone": "vit-toy"}, {"deviations": ["override lr=1"]}, {"kind": "smoke"}]
 )
 def test_no_gain_over_what_is_not_comparable(make_record, make_simmim, changes):
-    tables = aggregate([make_record(**changes), make_simmim()])
-    simmim = next(row for table in tables for row in table.rows if row.method == "simmim")
-    assert gains(simmim, [row for table in tables[:1] for row in table.rows]) == {}
+    assert points(make_record(**changes), make_simmim()) == {}
 
 
 def test_published_gains_nothing_over_measured(make_record, make_published):
-    (table,) = aggregate([make_record(), make_published()])
-    assert all(gains(row, table.rows) == {} for row in table.rows)
+    assert points(make_record(), make_published()) == {}
 
 
 def test_deviating_pretraining_still_compares_with_scratch(make_record, make_simmim):
     simmim = make_simmim(pretraining_deviations=["override epochs=1"], metrics=metrics(40.0))
-    rows = rows_of(make_record(metrics=metrics(30.0)), simmim)
-    assert rows["simmim"].pretraining_deviations == ("override epochs=1",)
-    assert gains(rows["simmim"], rows.values())[KEY]["box_ap"] == 10
+    assert rows_of(simmim)["simmim"].pretraining_deviations == ("override epochs=1",)
+    assert points(make_record(metrics=metrics(30.0)), simmim)["simmim"]["box_ap"] == 10
 
 
 def test_costs_are_means_and_a_shared_pretraining_counts_once(make_simmim, toy):

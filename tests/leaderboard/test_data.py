@@ -111,7 +111,7 @@ def test_every_format_names_the_data(records):
 
 def test_the_filter_of_the_web_page_separates_data(records):
     text = render_web(records)
-    for name in ("toy-detection@1 on Flowers", "toy-detection@1 on toy scenes"):
+    for name in ("Flowers", "toy scenes", "Trees (fingerprint bbbbbbbb)"):
         assert f'<option value="{name}"' in text
 
 

@@ -12,7 +12,7 @@ from simmim_bench.leaderboard.latex import render_latex
 from simmim_bench.leaderboard.markdown import render_markdown
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.leaderboard.terminal import print_page
-from simmim_bench.leaderboard.web.lines import lines_of
+from simmim_bench.leaderboard.web.board import boards_of
 
 NAME = "supervised ImageNet-1k"
 LABEL = f"simmim, from {NAME}"
@@ -62,10 +62,15 @@ def test_every_output_says_it(records, capsys):
         **{name: render(records) for name, render in FORMS.items() if name != "jsonl"},
     }
     assert {name for name, text in outputs.items() if LABEL not in " ".join(text.split())} == set()
-    lines = [line.method for line in lines_of(aggregate(records))]
-    assert sorted(set(lines)) == ["simmim", LABEL]
+    lines = lines_of(records)
+    assert sorted({line.method for line in lines}) == ["simmim", LABEL]
     stated = [json.loads(line)["pretraining"] for line in FORMS["jsonl"](records).splitlines()]
     assert [origin["initial"] for origin in stated].count(NAME) == 2
+
+
+def lines_of(records):
+    boards = boards_of(aggregate(records), (), curves=0)
+    return [line for board in boards for group in board.groups for line in group.lines]
 
 
 def test_the_two_can_be_compared(records):
@@ -77,7 +82,7 @@ def test_the_two_can_be_compared(records):
 
 def test_a_card_without_a_seal_is_told_in_the_details(make_simmim):
     def labels(sealed):
-        (line,) = lines_of(aggregate([make_simmim(card_sealed=sealed)]))[:1]
+        [line] = lines_of([make_simmim(card_sealed=sealed)])
         return dict(line.facts)
 
     assert "no seal" in labels(False)["backbone"]

@@ -120,3 +120,34 @@ def test_holm_multiplies_the_smallest_most():
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
 def test_holm_is_statsmodels(p_values):
     assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1], abs=1e-12)
+
+
+@pytest.mark.parametrize(("rows", "seeds", "control"), [(2, 2, 5), (6, 3, 3), (6, 2, 8)])
+def test_intervals_against_a_control_are_dunnetts(rows, seeds, control):
+    generator = np.random.default_rng(rows)
+    runs = generator.normal(50, 1, (rows, seeds)).tolist()
+    base = generator.normal(40, 1, control).tolist()
+    summaries = list(map(summarise, runs))
+    freedom = rows * (seeds - 1) + control - 1
+    squares = sum(stat.sd**2 * (stat.n - 1) for stat in [*summaries, summarise(base)])
+    noise = Noise(squares / freedom, math.inf, freedom)
+    wanted = stats.dunnett(*runs, control=base, rng=0).confidence_interval()
+    assert noise.reaches(summarise(base), summaries) == pytest.approx(
+        (wanted.high - wanted.low) / 2,
+        rel=0.02,  # scipy's numbers are random
+    )
+
+
+def test_one_interval_against_a_control_is_students():
+    ours, theirs = summarise(OURS), summarise(THEIRS)
+    noise = Noise.of([ours, theirs])
+    low, high = noise.difference(ours, theirs).interval
+    assert noise.reaches(theirs, [ours]) == pytest.approx([(high - low) / 2], rel=1e-3)
+
+
+def test_an_exact_control_leaves_independent_intervals():
+    exact, other = Stat(40.0, 0.0, 10**9), Stat(50.0, 1.0, 4)
+    noise = Noise(1.0, math.inf, 10**6)
+    [reach, _] = noise.reaches(exact, [other, other])
+    sidak = stats.norm.ppf((1 + 0.95**0.5) / 2) / 2
+    assert reach == pytest.approx(sidak, rel=1e-3)

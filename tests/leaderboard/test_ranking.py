@@ -1,11 +1,13 @@
 """Best rows, rows that are not told apart, and mean ranks of a table."""
 
 import pytest
+from scipy import stats
 
 from simmim_bench.leaderboard.aggregate import aggregate
 from simmim_bench.leaderboard.columns import ColumnKey
 from simmim_bench.leaderboard.page import make_page
-from simmim_bench.leaderboard.statistics import mean_rank_of, noise_of, standing
+from simmim_bench.leaderboard.ranks import Ranking, alike, critical_difference, rankings
+from simmim_bench.leaderboard.statistics import gains_of, noise_of, standing
 
 KEY = ColumnKey("toy-detection", 1)
 
@@ -113,9 +115,68 @@ def test_mean_ranks_need_complete_rows(runs, make_simmim, toy):
 
     records = [*both("a", 80.0, 40.0), *both("b", 70.0, 50.0), *both("c", 60.0, 30.0)]
     [table] = aggregate([*records, *runs("partial", [99.0])])
-    ranks = {row.method: rank for row, rank in mean_rank_of(table).items()}
-    assert ranks == {"a": 1.5, "b": 1.5, "c": 3.0}
+    [ranking] = rankings(table)
+    assert names(ranking.rows) == {"a", "b", "c"}
+    assert ranking.means == (1.5, 1.5, 3.0)
+    assert ranking.intervals == ((1.0, 2.0), (1.0, 2.0), (3.0, 3.0))  # of single runs: the tasks
     [two] = aggregate(records[:4])
-    assert mean_rank_of(two) == {}  # two rows: the figures say it
+    assert rankings(two) == []  # two rows: the figures say it
     headers = [f"{e.above} {e.text}" for e in make_page(records).sections[0].grids[0].headers]
     assert "mean rank" in headers
+
+
+def test_methods_are_ranked_within_their_backbone(make_simmim, toy):
+    records = [
+        make_simmim(seed, method=method, backbone=backbone,
+                    pretraining={**toy.pretraining(seed), "method": method},
+                    protocol=protocol,
+                    metrics=dict.fromkeys(protocol["metrics"], value + bonus + seed))
+        for backbone, bonus in {"small": 0, "large": 40}.items()
+        for method, value in {"a": 10.0, "b": 11.5, "c": 30.0}.items()
+        for protocol in (toy.classification, toy.protocol())
+        for seed in range(3)
+    ]  # fmt: skip
+    [table] = aggregate(records)
+    found = {ranking.backbone: ranking for ranking in rankings(table)}
+    assert set(found) == {"small", "large"}
+    for ranking in found.values():
+        assert [row.method for row in ranking.rows] == ["c", "b", "a"]
+        assert ranking.means == (1.0, 2.0, 3.0)
+        best, middle, last = ranking.intervals
+        assert best == (1.0, 1.0)  # far above the noise between seeds
+        assert middle[0] == 2.0 < middle[1]  # within it
+        assert last[0] < 3.0
+        assert ranking.p == 0.0
+        assert not ranking.can_tell_apart  # two tasks are too few, whatever the ranks
+
+
+def test_critical_differences_are_demsars():
+    """Table 5 of the paper has the quantiles: 2.343 for 3 methods, 3.164 for 10."""
+    assert critical_difference(3, 6) == pytest.approx(2.343 * (12 / 36) ** 0.5, abs=1e-3)
+    assert critical_difference(10, 5) == pytest.approx(3.164 * (110 / 30) ** 0.5, abs=2e-3)
+
+
+def test_runs_of_alike_methods_are_as_long_as_possible():
+    ranking = Ranking("b", (), (1.0, 1.5, 2.5, 4.0, 9.0), (), 9, 1.5, 0.01)
+    assert list(alike(ranking)) == [(0, 2), (2, 3)]
+
+
+def test_gains_have_dunnetts_intervals(runs, make_record):
+    """Against scipy, which estimates one variance for all rows, as we do where they vary alike."""
+    values = {"a": [50.0, 51.0, 52.0], "b": [40.0, 41.5, 42.5], "scratch": [30.0, 31.2, 32.0]}
+    control = [
+        make_record(seed=seed, metrics={"box_ap": value, "mask_ap": 20.0})
+        for seed, value in enumerate(values["scratch"])
+    ]
+    repeated = [record for name in "ab" for record in runs(name, values[name])]
+    [table] = aggregate([*control, *repeated, *runs("single", [70.0])])
+    found = {row.method: gain for row, gain in gains_of(table, KEY, "box_ap").items()}
+    wanted = stats.dunnett(values["a"], values["b"], control=values["scratch"], rng=1)
+    interval = wanted.confidence_interval()
+    for number, name in enumerate("ab"):
+        assert found[name].interval == pytest.approx(
+            (interval.low[number], interval.high[number]), abs=0.03
+        )
+        assert found[name].is_sure
+    assert found["single"].points == pytest.approx(70 - sum(values["scratch"]) / 3)
+    assert (found["single"].interval, found["single"].is_sure) == (None, False)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from simmim_bench.leaderboard.statistics import mean_ranks
+from simmim_bench.leaderboard.ranks import mean_ranks
 
 
 def test_mean_ranks_share_ties():

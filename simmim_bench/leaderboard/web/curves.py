@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import Row, Table
 from simmim_bench.leaderboard.columns import ColumnKey
 from simmim_bench.leaderboard.page import METRICS, with_unit
-from simmim_bench.leaderboard.web.drawing import COLOURS, WIDTH, Chart, as_svg, legend, styled
+from simmim_bench.leaderboard.web.drawing import (
+    COLOURS,
+    WIDTH,
+    Chart,
+    as_svg,
+    legend,
+    looks_of,
+    styled,
+)
 from simmim_bench.plots import new_figure
 from simmim_bench.records.curves import Curve, read_scalars
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.record import Record
 
 LOSS = "loss"
+MAX_LINES = 6
+"""Methods in a chart of curves."""
+KIND = "How do they learn?"
 SPARK_WIDTH, SPARK_HEIGHT, EDGE = 160, 32, 2  # user units of the SVG
 LOGGED = (("loss", "loss"), ("lr", "learning rate"), ("grad_norm", "gradient norm"))
 RECONSTRUCTION = (("reconstruction/psnr", "PSNR of masked pixels (dB)"),)
@@ -39,22 +49,20 @@ class Sparkline:
 
 
 def learning_charts(
-    table: Table,
-    best: Mapping[ColumnKey, list[Row]],
-    headings: Mapping[ColumnKey, str],
-    looks: Mapping[str, Any],
+    table: Table, known: Mapping[ColumnKey, list[Row]], topics: Mapping[ColumnKey, str]
 ) -> Iterator[Chart]:
     """A chart of pretraining losses and one for each protocol, if records have curves.
 
     Args:
         table: Table of one kind of runs.
-        best: Rows to plot, by column.
-        headings: Task and metric of each column.
-        looks: Colour and marker of each method.
+        known: Rows of each column, best first; the first ``MAX_LINES`` are plotted.
+        topics: Task and metric of each column.
     """
+    best = {key: rows[:MAX_LINES] for key, rows in known.items()}
+    of_best = f"The best {MAX_LINES} methods at most; each line is a run."
     losses = list(_pretrainings(best))
     if losses:
-        yield Chart("Pretraining loss", _draw(losses, "loss", looks))
+        yield Chart("Pretraining loss", _draw(losses, "loss"), KIND, "pretraining loss", of_best)
     for key, protocol in table.columns.items():
         name = protocol.primary
         curves = [
@@ -64,22 +72,28 @@ def learning_charts(
             if name in record.curves
         ]
         if any(len(curve.points) > 1 for _, curve in curves):
-            heading = f"{headings[key]} while training"
-            yield Chart(heading, _draw(curves, f"{protocol.task} {with_unit(name)}", looks))
+            drawn = _draw(curves, f"{protocol.task} {with_unit(name)}")
+            yield Chart(f"{topics[key]} while training", drawn, KIND, topics[key], of_best)
 
 
 def _pretrainings(best: Mapping[ColumnKey, list[Row]]) -> Iterator[tuple[str, Curve]]:
-    """Method and loss of each pretraining, once for all tasks that used it."""
-    seen = set()
-    for key, rows in best.items():
-        for record in (record for row in rows for record in row.cells[key].records):
-            weights = record.pretraining.checkpoint_sha256 if record.pretraining else None
-            if weights not in seen and LOSS in record.pretraining_curves:
-                seen.add(weights)
-                yield record.label, record.pretraining_curves[LOSS]
+    """Method and loss of each pretraining of at most ``MAX_LINES`` methods, once for all tasks."""
+    seen: set[str | None] = set()
+    methods: dict[str, None] = {}
+    for record in (
+        record for key, rows in best.items() for row in rows for record in row.cells[key].records
+    ):
+        weights = record.pretraining.checkpoint_sha256 if record.pretraining else None
+        if weights in seen or LOSS not in record.pretraining_curves:
+            continue
+        if len(methods | {record.label: None}) <= MAX_LINES:
+            methods[record.label] = None
+            seen.add(weights)
+            yield record.label, record.pretraining_curves[LOSS]
 
 
-def _draw(curves: list[tuple[str, Curve]], label: str, looks: Mapping[str, Any]) -> str:
+def _draw(curves: list[tuple[str, Curve]], label: str) -> str:
+    looks = looks_of(method for method, _ in curves)
     with styled():
         figure = new_figure(width=WIDTH, height=2.8)
         axes = figure.subplots()

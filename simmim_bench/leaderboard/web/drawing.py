@@ -12,7 +12,6 @@ from typing import Any
 # and yellow, which are invisible on a dark or a light page
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-DISTINCT = len(COLOURS) * len(MARKERS)  # methods that a legend can distinguish
 WIDTH = 3.7  # inches of a chart: 355 CSS pixels, which a phone shows without making text smaller
 CHARACTERS = 12  # of a legend, for an inch
 MARK = 7  # characters as wide as a marker in the legend
@@ -36,10 +35,16 @@ STYLE: Any = {
 
 @dataclass(frozen=True)
 class Chart:
-    """A heading and inline SVG."""
+    """A heading and inline SVG; for a menu, the question it answers and its topic.
+
+    ``reading`` says in a sentence or two how to read it.
+    """
 
     heading: str
     svg: str
+    kind: str = ""
+    topic: str = ""
+    reading: str = ""
 
 
 def looks_of(names: Iterable[str]) -> dict[str, dict[str, Any]]:

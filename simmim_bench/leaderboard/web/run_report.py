@@ -17,7 +17,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.leaderboard.page import with_unit
 from simmim_bench.leaderboard.web.curves import run_charts
-from simmim_bench.leaderboard.web.lines import UNSEALED, describe_data, describe_environment
+from simmim_bench.leaderboard.web.facts import UNSEALED, describe_data, describe_environment
 from simmim_bench.progress import progress_bar
 from simmim_bench.records.collect import read_manifests
 from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest, label_of
