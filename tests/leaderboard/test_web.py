@@ -163,7 +163,7 @@ def test_cited_rows_stand_by_task_and_protocol(records, make_published, toy):
     """Also those of a protocol that was measured; each protocol has its own best."""
     cited = [
         make_published(metrics={"box_ap": 50.0}),
-        make_published(metrics={"box_ap": 40.0}, backbone="other"),
+        make_published(metrics={"box_ap": 40.0, "mask_ap": 90.0}, backbone="other"),
         make_published(metrics={"box_ap": 60.0}, protocol=toy.protocol(id="toy-cited")),
         make_published(metrics={"top1": 80.0}, protocol=toy.classification),
     ]

@@ -165,7 +165,12 @@ def _measured(context: _Context) -> Board:
     shared = len(origins) == 1 and len(table.rows) > MANY
     made = []
     for backbone, rows in groups.items():
-        rows.sort(key=lambda row: (order.get(row, len(order) + 1.0), *_by_results(table, row)))
+        rows.sort(
+            key=lambda row: (
+                order.get(row, len(order) + 1.0),
+                *_by_results(table, row, table.columns),
+            )
+        )
         lines = [_line(context, row, list(row.cells), columns) for row in rows]
         if shared:
             lines = [replace(line, pretraining="") for line in lines]
@@ -196,11 +201,11 @@ def _measured(context: _Context) -> Board:
     )
 
 
-def _by_results(table: Table, row: Row) -> Iterator[float]:
+def _by_results(table: Table, row: Row, keys: Iterable[ColumnKey]) -> Iterator[float]:
     """Best first, by the primary metric of one column after the other; blanks last."""
-    for key, protocol in table.columns.items():
+    for key in keys:
         cell = row.cells.get(key)
-        stat = cell.metrics.get(protocol.primary) if cell else None
+        stat = cell.metrics.get(table.columns[key].primary) if cell else None
         yield -stat.mean if stat else float("inf")
 
 
@@ -222,12 +227,8 @@ def _cited(context: _Context) -> Iterator[Board]:
                 elif pair:
                     heads.setdefault(name, pair[0])
             columns = [pair or (Head("", "", "", ""), lambda _: Shown()) for pair in pairs]
-            rows = sorted(
-                (row for row in table.rows if key in row.cells),
-                key=lambda row: (
-                    -max((stat.mean for stat in row.cells[key].metrics.values()), default=0)
-                ),
-            )
+            rows = [row for row in table.rows if key in row.cells]
+            rows.sort(key=partial(_place, table, key))
             protocol = table.columns[key]
             lines = [_line(context, row, [key], columns) for row in rows]
             text = describe_protocol(protocol, own=table.has_own_protocol(key))
@@ -239,6 +240,10 @@ def _cited(context: _Context) -> Iterator[Board]:
             for name, head in ((name, heads[name]) for name in names)
         ]
         yield Board(f"cited-{task}", f"Cited: {task}", "protocol", tuple(plain), tuple(made), ())
+
+
+def _place(table: Table, key: ColumnKey, row: Row) -> list[float]:
+    return list(_by_results(table, row, [key]))
 
 
 def _has(table: Table, key: ColumnKey, name: str) -> bool:
