@@ -117,8 +117,8 @@ def test_a_checkpoint_of_an_earlier_version_continues(own, write):
 
 def test_every_value_is_compared(own):
     assert set(own) == {
-        "kind", "method", "seed", "config", "length", "data", "precision", "backbone", "initial",
-        "initial_sha256", "processes", "images", "accumulation",
+        "kind", "method", "seed", "config", "length", "data", "precision", "backbone", "start",
+        "initial", "initial_sha256", "processes", "images", "accumulation",
     }  # fmt: skip
 
 
