@@ -2,8 +2,8 @@
 
 torchvision adds single numbers, four for every sample, channel and RoI. Bilinear interpolation and
 the average over samples are weighted sums along rows and along columns, so that the gradient of a
-map is the sum over its RoIs of ``rows.T @ gradient @ columns``. The second product has all RoIs of
-an image at once.
+map is the sum over its RoIs of ``rows.T @ gradient @ columns``. On small maps the second product
+has all RoIs of an image at once; on large maps each RoI has products of the positions it covers.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-LARGEST_MAP = 40 * 40  # positions; where products cost as much as torchvision's sums
+LARGEST_MAP = 40 * 40  # positions, for products over the whole map
 MOST_WEIGHTS = 2**24  # 64 MB; RoIs much larger than the map have many samples
 
 
@@ -41,24 +41,59 @@ def roi_gradient(
         aligned: Whether coordinates are shifted by half a position.
 
     Returns:
-        (B, C, H, W), or None where torchvision should do it: the map is large, or RoIs are far
-        larger than the map or not finite.
+        (B, C, H, W), or None where torchvision should do it: RoIs are far larger than the map or
+        not finite.
     """
     batch, channels, rows, columns = shape
-    if rows * columns > LARGEST_MAP or not rois.isfinite().all():
+    if not rois.isfinite().all():
         return None
     down = _weights(rois[:, 2::2] * scale, rows, height, ratio, aligned)
     across = _weights(rois[:, 1::2] * scale, columns, width, ratio, aligned)
     if down is None or across is None:
         return None
-    found = gradient.new_empty(batch, rows, channels, columns)
     image = rois[:, 0].long()
+    if rows * columns > LARGEST_MAP:
+        return _by_windows(gradient, down, across, image, batch)
+    found = gradient.new_empty(batch, rows, channels, columns)
     for index, own_gradient in enumerate(found):
         own = (image == index).nonzero().flatten()
         part = gradient[own].transpose(1, 2).flatten(1, 2)  # (k, height * C, width)
         spread = torch.bmm(part, across[own]).view(-1, channels * columns)  # (k * height, C * W)
         torch.mm(down[own].flatten(0, 1).T, spread, out=own_gradient.view(rows, -1))
     return found.transpose(1, 2)
+
+
+def _by_windows(
+    gradient: Tensor, down: Tensor, across: Tensor, image: Tensor, batch: int
+) -> Tensor:
+    """Gradient of large maps, RoI by RoI.
+
+    Args:
+        gradient: Of the output, (K, C, height, width).
+        down: Weights of the rows, (K, height, H).
+        across: Weights of the columns, (K, width, W).
+        image: Batch index of each RoI, long, (K,).
+        batch: Number of images.
+
+    Returns:
+        (batch, C, H, W).
+    """
+    shape = (batch, down.shape[2], across.shape[2], gradient.shape[1])
+    found = gradient.new_zeros(shape)
+    parts = gradient.permute(0, 2, 3, 1).contiguous()  # (K, height, width, C)
+    places = zip(image.tolist(), _covered(down), _covered(across), strict=True)
+    for part, rows, columns, (index, high, wide) in zip(parts, down, across, places, strict=True):
+        spread = columns[:, wide].T @ part  # (height, covered columns, C)
+        window = rows[:, high].T @ spread.flatten(1)
+        found[index, high, wide] += window.unflatten(1, spread.shape[1:])
+    return found.permute(0, 3, 1, 2)
+
+
+def _covered(weights: Tensor) -> list[slice]:
+    """From the first to the last position with a weight, for each RoI of (K, count, size)."""
+    used = weights.any(dim=1).byte()  # (K, size)
+    first, last = used.argmax(1), used.shape[1] - used.flip(1).argmax(1)
+    return [slice(*ends) for ends in zip(first.tolist(), last.tolist(), strict=True)]
 
 
 def _weights(ends: Tensor, size: int, count: int, ratio: int, aligned: bool) -> Tensor | None:

@@ -94,7 +94,7 @@ ODD_ROIS = [
 
 @pytest.mark.parametrize("aligned", [True, False])
 @pytest.mark.parametrize("ratio", [0, 1, 2])
-@pytest.mark.parametrize("size", [(9, 11), (1, 1), (16, 3)])
+@pytest.mark.parametrize("size", [(9, 11), (1, 1), (16, 3), (30, 70)])
 @pytest.mark.parametrize("output", [(7, 7), (3, 1)])
 def test_gradient_by_matrix_products_is_that_of_torchvision(aligned, ratio, size, output):
     generator = torch.Generator().manual_seed(0)
@@ -128,9 +128,9 @@ def test_gradient_of_no_rois_is_zero():
 
 
 @pytest.mark.parametrize(
-    ("side", "box"), [(64, [0, 0, 8, 8]), (8, [0, 0, 1e9, 8]), (8, [0, 0, float("nan"), 8])]
+    ("side", "box"), [(64, [0, 0, 1e9, 8]), (8, [0, 0, 1e9, 8]), (8, [0, 0, float("nan"), 8])]
 )
-def test_torchvision_computes_the_gradient_of_large_maps_and_odd_boxes(side, box):
+def test_torchvision_computes_the_gradient_of_odd_boxes(side, box):
     rois, shape = torch.tensor([[0, *box]]), (1, 1, side, side)
     assert roi_gradient(torch.ones(1, 1, 7, 7), rois, shape, **SEVEN) is None
 
