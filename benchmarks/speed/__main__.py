@@ -29,6 +29,7 @@ FAMILIES = (
     "steps",
     "downstream_steps",
     "whole_tests",
+    "processes",
     "around",
     "start",
 )
