@@ -10,6 +10,7 @@ from scipy import stats
 
 from simmim_bench.leaderboard.aggregate import aggregate
 from simmim_bench.leaderboard.web.board import boards_of
+from simmim_bench.leaderboard.web.layout import MANY
 from simmim_bench.leaderboard.web.page import render_web
 
 HOSTILE = '<script>alert(1)<|script> $x^2$ & "q" </td>'.replace("/", "|").replace("|", "\u2215")
@@ -95,6 +96,22 @@ def test_cells_have_marks_gains_and_intervals(records):
     low, high = map(float, other.interval.split(" to "))
     assert (low + high) / 2 == pytest.approx(31.0, abs=0.06)
     assert other.bar[0] < other.bar[1] < other.bar[2] <= best.bar[0]
+
+
+def test_a_long_group_says_which_method_is_best(make_simmim, toy):
+    def run(number):
+        origin = {**toy.pretraining(), "method": f"m{number}"}
+        metrics = {"box_ap": 40.0 + number, "mask_ap": 30.0 - number}
+        return make_simmim(method=f"m{number}", pretraining=origin, metrics=metrics)
+
+    few, many = ([run(number) for number in range(count)] for count in (MANY, MANY + 1))
+    [group] = boards(few)[0].groups
+    assert group.best == ()
+    [board] = boards(many)
+    found = dict(zip([head.text for head in board.heads], board.groups[0].best, strict=True))
+    assert (found["APᵇᵒˣ"], found["APᵐᵃˢᵏ"], found["(min)"]) == (f"m{MANY}", "m0", "")
+    [shown] = [row for row in Page(render_web(many)).rows if row[0].strip() == "swin-toy"]
+    assert "".join(shown[1].split()) == f"bestm{MANY}"
 
 
 def test_rows_stand_by_their_mean_rank(make_simmim, toy):

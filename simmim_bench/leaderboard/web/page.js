@@ -80,7 +80,7 @@ function filter(board) {
     .filter(Boolean);
   const chosen = board.heads.findIndex((head) => head.dataset.key === board.choice.value) + 1;
   board.style.textContent = (hide.length ? `${hide.join()} { display: none; }` : "")
-    + `@media (max-width: 44rem) { ${table} tr:not(.group, .unfolded) > :nth-child(n+2):not(:nth-child(${chosen}))`
+    + `@media (max-width: 44rem) { ${table} tr:not(.unfolded) > :nth-child(n+2):not(:nth-child(${chosen}))`
     + ` { display: none; } ${table} tr > :nth-child(${chosen}).other { display: table-cell !important; } }`;
 }
 

@@ -9,9 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from simmim_bench.leaderboard.aggregate import Table, aggregate
-from simmim_bench.leaderboard.web.board import Board, boards_of
+from simmim_bench.leaderboard.web.board import boards_of
 from simmim_bench.leaderboard.web.charts import charts_of
 from simmim_bench.leaderboard.web.drawing import Chart
+from simmim_bench.leaderboard.web.layout import Board
 from simmim_bench.records.pictures import HASH_DIGITS, as_data_url
 from simmim_bench.records.record import Record
 
