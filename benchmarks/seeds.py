@@ -4,6 +4,9 @@ Tables of rows with a few seeds are drawn at random. Without a true difference, 
 row that is told apart from the best one. With one row that is better by ``--gain`` standard
 deviations, power is the share of the others that are told apart from it. Beside the leaderboard's
 method: Tukey's test with one pooled variance, and Welch's tests with Holm's correction.
+
+A second table is about gains over scratch, without a true gain: the share of tables in which the
+interval of a gain excludes zero, which is how often a claim of any gain would be false.
 """
 
 from __future__ import annotations
@@ -40,6 +43,27 @@ def run() -> None:
                     for wrong, found in rates(spread, seeds, rows, args.tables, args.gain)
                 ]
                 print(f"| {label} | {seeds} | {rows} | " + " | ".join(shown) + " |", flush=True)
+    print("\n| variances | seeds | " + " | ".join(f"{rows} rows" for rows in ROWS) + " |")
+    print("|---|---:|" + "---:|" * len(ROWS))
+    for label, spread in SPREADS.items():
+        for seeds in SEEDS:
+            shares = (false_gains(spread, seeds, rows, args.tables) for rows in ROWS)
+            shown = [f"{share:.1%}" for share in shares]
+            print(f"| {label} | {seeds} | " + " | ".join(shown) + " |", flush=True)
+
+
+def false_gains(spread: float, seeds: int, rows: int, tables: int) -> float:
+    """Share of tables of ``rows`` and scratch in which a gain is claimed, though there is none."""
+    generator = np.random.default_rng([1, seeds, rows, round(10 * spread)])
+    wrong = 0
+    for _ in range(tables):
+        scratch, *others = _rows(generator, spread, rows + 1, seeds)
+        table = [_stat(row) for row in (scratch, *others)]
+        noise = Noise.of(table)
+        reaches = noise.reaches(table[0], table[1:]) if noise else []
+        gains = (abs(stat.mean - table[0].mean) for stat in table[1:])
+        wrong += any(gain > reach for gain, reach in zip(gains, reaches, strict=True))
+    return wrong / tables
 
 
 def rates(
@@ -49,8 +73,7 @@ def rates(
     generator = np.random.default_rng([seeds, rows, round(10 * spread)])
     wrong, found = np.zeros(len(METHODS)), np.zeros(len(METHODS))
     for _ in range(tables):
-        deviations = np.exp(generator.normal(0, spread, (rows, 1)))
-        runs = generator.normal(0, 1, (rows, seeds)) * deviations
+        runs = _rows(generator, spread, rows, seeds)
         better = runs + gain * (np.arange(rows) == 0)[:, None]
         for number, method in enumerate(METHODS.values()):
             wrong[number] += any(method(_by_mean(runs)))
@@ -93,10 +116,19 @@ METHODS: dict[str, Callable[[list[Stat]], list[bool]]] = {
 }
 
 
+def _rows(generator: np.random.Generator, spread: float, rows: int, seeds: int) -> Any:
+    """Runs of rows that do not differ, (rows, seeds); each row has a noise of its own."""
+    deviations = np.exp(generator.normal(0, spread, (rows, 1)))
+    return generator.normal(0, 1, (rows, seeds)) * deviations
+
+
+def _stat(row: Any) -> Stat:
+    return Stat(float(row.mean()), float(row.std(ddof=1)), len(row))
+
+
 def _by_mean(runs: Any) -> list[Stat]:
     """Rows, the best first."""
-    table = [Stat(float(row.mean()), float(row.std(ddof=1)), len(row)) for row in runs]
-    return sorted(table, key=lambda stat: -stat.mean)
+    return sorted(map(_stat, runs), key=lambda stat: -stat.mean)
 
 
 if __name__ == "__main__":

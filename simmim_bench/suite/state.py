@@ -29,7 +29,7 @@ def read_attempts(folder: Path) -> list[dict[str, Any]]:
 
 
 def read_progress(folder: Path) -> dict[str, Any]:
-    """``done``, ``total``, ``eta_seconds`` and ``metric`` of a running stage, as far as known."""
+    """What ``ProgressHook`` writes about a running stage, as far as known."""
     stated = read_json(folder / PROGRESS) or {}
     return {**_numbers(stated), "metric": _numbers(stated.get("metric"))}
 

@@ -18,6 +18,7 @@ from simmim_bench.suite.events import Board, Row
 SECONDS_BETWEEN_LINES = 30.0
 WIDE, BAR = 110, 12  # columns: least width of a terminal with progress bars, width of a bar
 MOST_METRICS = 3  # shown of a stage; a manifest may have a dozen
+VALIDATING = "validating"
 STYLES = {
     "waiting": "dim",
     "running": "cyan",
@@ -174,13 +175,19 @@ def _ending(row: Row) -> str:
 def _status(row: Row) -> str:
     parts = [duration(row.seconds)]
     if row.fraction is not None:
-        parts = [f"{row.fraction:.0%}", f"{_left(row)} left"]
+        left = _left(row)
+        parts = [f"{row.fraction:.0%}", left if left.startswith(VALIDATING) else f"{left} left"]
     return ", ".join([*parts, *([_metric(row)] if _metric(row) else [])])
 
 
 def _left(row: Row) -> str:
+    """Time that a running stage still trains, or how far its validation is."""
+    if row.state != "running":
+        return ""
+    if batches := row.progress.get("to_validate"):
+        return f"{VALIDATING} {row.progress.get('validated', 0) / batches:.0%}"
     seconds = row.progress.get("eta_seconds")
-    return duration(seconds) if row.state == "running" and seconds is not None else ""
+    return "" if seconds is None else duration(seconds)
 
 
 def _metric(row: Row) -> str:

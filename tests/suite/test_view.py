@@ -163,3 +163,16 @@ def test_last_error_finds_the_most_useful_line(tmp_path, log, line):
     path = tmp_path / "log.txt"
     path.write_bytes(b"error: of an earlier attempt\n" + log)
     assert last_error(path, offset=29) == line
+
+
+def test_a_validation_shows_how_far_it_is(board):
+    path = board.plan.folder / PRETRAIN / "progress.json"
+    written = json.loads(path.read_text("utf-8"))
+    path.write_text(json.dumps({**written, "validated": 3, "to_validate": 12}), "utf-8")
+    board.refresh()
+    row = board.rows[PRETRAIN]
+    assert view._status(row) == "25%, validating 25%, loss 0.5123"
+    assert view._left(row) == "validating 25%"
+    path.write_text(json.dumps(written), "utf-8")
+    board.refresh()
+    assert view._left(board.rows[PRETRAIN]) == "1:30"

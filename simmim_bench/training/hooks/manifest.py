@@ -171,6 +171,8 @@ def _by_epoch(runner: Any) -> bool:
 class ProgressHook(Hook):
     """Write ``progress.json``: done and total iterations, seconds left and the last loss.
 
+    During a validation it also has done and total batches, ``validated`` and ``to_validate``.
+
     Args:
         seconds: Write at most this often.
     """
@@ -181,6 +183,7 @@ class ProgressHook(Hook):
         self.seconds = seconds
         self.started = (0.0, 0)
         self.written = 0.0
+        self.last: dict[str, Any] = {}
 
     def before_train(self, runner: Any) -> None:
         """Remember where this process starts, which is not 0 after a resume."""
@@ -199,13 +202,30 @@ class ProgressHook(Hook):
         begin, first = self.started
         done = runner.iter + 1
         rate = (now - begin) / max(done - first, 1)
+        self.last = {
+            "done": done,
+            "total": runner.max_iters,
+            "unit": "iter",
+            "eta_seconds": rate * (runner.max_iters - done),
+            "metric": {"loss": loss} if math.isfinite(loss) else {},
+        }
+        atomic_write_json(Path(runner.work_dir) / "progress.json", self.last)
+
+    def before_val(self, runner: Any) -> None:
+        """Say that a validation begins."""
+        self._write_validation(runner, 0)
+
+    def after_val_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Write at most every ``seconds``."""
+        if time.monotonic() - self.written >= self.seconds:
+            self._write_validation(runner, batch_idx + 1)
+
+    @master_only
+    def _write_validation(self, runner: Any, done: int) -> None:
+        self.written = time.monotonic()
         atomic_write_json(
             Path(runner.work_dir) / "progress.json",
-            {
-                "done": done,
-                "total": runner.max_iters,
-                "unit": "iter",
-                "eta_seconds": rate * (runner.max_iters - done),
-                "metric": {"loss": loss} if math.isfinite(loss) else {},
-            },
+            {**self.last, "validated": done, "to_validate": len(runner.val_dataloader)},
         )
