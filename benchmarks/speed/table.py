@@ -40,7 +40,7 @@ def machine(environment: Mapping[str, Any]) -> str:
     return (
         f"Machine: {environment['cpu']}, {environment['cores']} cores, "
         f"{environment['instructions']}, load {environment['load']:.1f} at the end; "
-        f"torch {environment['packages']['torch']}."
+        f"torch {environment['torch']}."
     )
 
 

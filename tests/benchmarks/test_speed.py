@@ -14,7 +14,7 @@ from simmim_bench.errors import BenchError
 
 PAGE = f"# Speed\n\n{table.HEADING}\nold text | 1.0 |\n\n## How cost grows\n\nkept\n"
 MACHINE = {"cpu": "A CPU", "cores": 2, "instructions": "AVX2", "load": 0.1,
-           "packages": {"torch": "2.14.1"}}  # fmt: skip
+           "torch": "2.14.1"}  # fmt: skip
 
 
 def measured(seconds, *, rounds, fits, monkeypatch):
