@@ -98,6 +98,7 @@ def test_the_limit_repeats_products_and_convolutions():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1500)  # nine processes that import everything
 @pytest.mark.parametrize("family", ["whole_tests", "downstream_steps"])
 def test_a_family_runs_on_small_inputs(tmp_path, family):
     stored, page = tmp_path / "bench.json", tmp_path / "speed.md"
