@@ -18,6 +18,7 @@ settings.load_profile("simmim_bench")
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items):
     """Keep the tests of a file, and all that share one Slurm, in one process of pytest-xdist."""
     for item in items:
