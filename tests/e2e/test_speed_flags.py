@@ -30,10 +30,18 @@ def pretrain(tools, folder, *flags, processes=1, options=()):
 
 
 def assert_close(ours, theirs, *, atol):
+    """Equal but for ``atol``.
+
+    The bias of the keys moves all scores of a query alike, which softmax undoes: its gradient is
+    rounding alone, of which AdamW makes steps of any sign. It may differ ten times as much.
+    """
     assert ours.keys() == theirs.keys()
     for key, value in ours.items():
         assert type(value) is torch.Tensor, key  # whole, of no process's own
-        torch.testing.assert_close(value, theirs[key], rtol=0, atol=atol, msg=key)
+        bounds = torch.full_like(value, atol, dtype=torch.float64)
+        if key.endswith("qkv.bias"):
+            bounds.view(3, -1)[1] *= 10
+        assert ((value.double() - theirs[key].double()).abs() <= bounds).all(), key
 
 
 @pytest.fixture(scope="module")
