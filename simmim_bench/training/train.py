@@ -87,11 +87,26 @@ def with_probe_data(args: argparse.Namespace, cfg: Any) -> argparse.Namespace:
         raise BenchError("--probe-every does not work with --fsdp; leave one of them out")
     from simmim_bench.training.probing import class_folders
 
-    [root] = {Path(str(dataset.get("data_root") or ".")) for _, dataset in datasets(cfg)}
-    inside = root / LAYOUTS["imagenet"].home  # of the embedded data
-    folder = Path(args.probe_data or (inside if inside.is_dir() else root))
+    folder = Path(args.probe_data or _folder_of_training(cfg))
     class_folders(folder)
     return argparse.Namespace(**{**vars(args), "probe_data": str(folder)})
+
+
+def _folder_of_training(cfg: Any) -> Path:
+    """Folder of the training images; of the embedded data, that of the labelled ones.
+
+    Raises:
+        BenchError: If there are several.
+    """
+    roots = {str(dataset.get("data_root") or ".") for _, dataset in datasets(cfg)}
+    if len(roots) != 1:
+        raise BenchError(
+            f"--probe-every finds no labelled images by itself: the config reads {len(roots)} "
+            f"folders ({', '.join(sorted(roots))}); name one with --probe-data"
+        )
+    root = Path(roots.pop())
+    labelled = root / LAYOUTS["imagenet"].home
+    return labelled if labelled.is_dir() else root
 
 
 def _around_the_backbone(args: argparse.Namespace) -> Any:

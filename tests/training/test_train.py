@@ -2,8 +2,10 @@
 
 import pytest
 
+from simmim_bench.config import load_config
+from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
-from simmim_bench.training.train import hooks_of, what_next
+from simmim_bench.training.train import _folder_of_training, hooks_of, what_next
 
 PRETRAIN = "configs/demo/simmim_swin-demo.py"
 FINETUNE = "configs/demo/classification_swin-demo.py"
@@ -69,3 +71,11 @@ def test_a_run_ends_with_the_command_that_takes_its_results(command_line, monkey
         "--work-dir runs/2 --import my_masks, or simmim-bench predict runs/2 IMAGES "
         "--import my_masks"
     )
+
+
+def test_of_several_folders_none_is_probed_by_itself():
+    cfg = load_config(PRETRAIN)
+    loader = cfg.train_dataloader.to_dict()
+    cfg.val_dataloader = {**loader, "dataset": {**loader["dataset"], "data_root": "other"}}
+    with pytest.raises(BenchError, match=r"reads 2 folders .*; name one with --probe-data"):
+        _folder_of_training(cfg)
