@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2 import functional as vision
 
+from simmim_bench.backbones.outputs import extra_tokens, pooled
 from simmim_bench.data.image_files import list_images
 from simmim_bench.data.reading import reading_of
 from simmim_bench.errors import BenchError
@@ -177,26 +178,27 @@ def features_of(model: Any, images: Tensor) -> Array:
     backbone = model.backbone
     takes_mask = "mask" in inspect.signature(type(backbone).forward).parameters
     options = {"mask": None} if takes_mask else {}
+    extra = extra_tokens(backbone)
     was_training = model.training
     model.eval()
     try:
         found = []
         for part in images.split(BATCH):
             data = model.data_preprocessor({"inputs": part, "data_samples": None}, False)
-            found.append(_pooled(backbone, backbone(data["inputs"], **options)).float().cpu())
+            found.append(
+                pooled(_deepest(backbone(data["inputs"], **options)), extra=extra).float().cpu()
+            )
     finally:
         model.train(was_training)
     return torch.cat(found).double().numpy()
 
 
-def _pooled(backbone: Any, output: Any) -> Tensor:
+def _deepest(output: Any) -> Tensor:
+    """The last of nested outputs."""
     while isinstance(output, list | tuple):
         output = output[-1]
-    if output.ndim == 4:
-        pooled: Tensor = output.mean(dim=(2, 3))
-        return pooled
-    extra = int(getattr(backbone, "num_extra_tokens", 0))  # without a position: the class token
-    return output[:, extra:].mean(dim=1) if output.ndim == 3 else output
+    found: Tensor = output
+    return found
 
 
 def measure(model: Any, images: LabelledImages) -> dict[str, float]:

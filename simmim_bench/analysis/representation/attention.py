@@ -27,7 +27,7 @@ from mmpretrain.models.utils.attention import (
 )
 from torch import Tensor, nn
 
-from simmim_bench.analysis.representation.layers import extra_tokens
+from simmim_bench.backbones.outputs import extra_tokens
 
 WITH_WEIGHTS = (WindowMSA, WindowMSAV2, BEiTAttention)
 

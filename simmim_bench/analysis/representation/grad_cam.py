@@ -21,13 +21,8 @@ from torch.nn.functional import interpolate
 
 from simmim_bench.analysis.images import Pictures, as_seen, normalised
 from simmim_bench.analysis.models import Subject
-from simmim_bench.analysis.representation.layers import (
-    OUTPUT,
-    as_map,
-    blocks_of,
-    extra_tokens,
-    watched,
-)
+from simmim_bench.analysis.representation.layers import OUTPUT, as_map, blocks_of, watched
+from simmim_bench.backbones.outputs import extra_tokens
 from simmim_bench.errors import BenchError
 
 FEWEST_POSITIONS = 4  # along each side

@@ -48,18 +48,6 @@ def watched(backbone: Any) -> Iterator[dict[str, Tensor]]:
         yield outputs
 
 
-def extra_tokens(backbone: Any) -> int:
-    """Number of leading tokens without a position, such as the class token."""
-    return int(getattr(backbone, "num_extra_tokens", 0))
-
-
-def pooled(output: Tensor, *, extra: int) -> Tensor:
-    """Mean over positions: (B, extra + N, C) or (B, C, H, W) -> (B, C)."""
-    if output.ndim == 4:
-        return output.mean(dim=(2, 3))
-    return output[:, extra:].mean(dim=1) if output.ndim == 3 else output
-
-
 def as_map(output: Tensor, *, extra: int, size: tuple[int, int]) -> Tensor:
     """Tokens as a map, (B, C, h, w); maps are returned unchanged.
 

@@ -20,7 +20,8 @@ from simmim_bench.analysis.representation.attention import (
     has_attention,
     summed_distance,
 )
-from simmim_bench.analysis.representation.layers import extra_tokens, pooled, watched
+from simmim_bench.analysis.representation.layers import watched
+from simmim_bench.backbones.outputs import extra_tokens, pooled
 
 Array = np.ndarray[Any, np.dtype[Any]]
 BATCH = 16

@@ -3,13 +3,8 @@
 import pytest
 import torch
 
-from simmim_bench.analysis.representation.layers import (
-    as_map,
-    blocks_of,
-    extra_tokens,
-    pooled,
-    watched,
-)
+from simmim_bench.analysis.representation.layers import as_map, blocks_of, watched
+from simmim_bench.backbones.outputs import extra_tokens, pooled
 from tests.analysis.representation.conftest import BEIT, RESNET, SWIN, SWIN_V2, VIT, build
 
 CONVNEXT = {
