@@ -89,7 +89,7 @@ def fingerprint_config(
                 found[place] = _listed(kind, place)
             seen[key] = found[place].sha256
             if key == "img":
-                full = layout.full.get(part.strip("/")) if layout else None
+                full = layout.full.get(part.strip("/") or ".") if layout else None
                 counted[place] = None if full is None else found[place].images == full
         parts[loader.removesuffix("_dataloader")] = sha256_of(seen)
     if "val" in parts and parts.get("test") == parts["val"]:

@@ -75,7 +75,11 @@ class ImageFolder(CustomDataset):
         """Paths below ``data_prefix``; with labels, pairs of a path and its class."""
         if "://" in self.img_prefix:
             return list(super()._find_samples())
-        listing = list_images(Path(self.img_prefix), self.extensions).checked()
+        return self.samples_in(self.img_prefix)
+
+    def samples_in(self, folder: str) -> list[Any]:
+        """Paths below ``folder``; with labels, pairs of a path and its class."""
+        listing = list_images(Path(folder), self.extensions).checked()
         classes = sorted(listing.folders)
         images = listing.images
         if self.with_label:
@@ -85,28 +89,37 @@ class ImageFolder(CustomDataset):
             raise BenchError(listing.nothing())
         logger = MMLogger.get_current_instance()
         if listing.skipped:
-            logger.warning(f"{self.img_prefix}: {not_images(listing.skipped)}")
+            logger.warning(f"{folder}: {not_images(listing.skipped)}")
         if not self.with_label:
             return sorted(images)
-        return self._labelled(images, classes)
-
-    def _labelled(self, images: Sequence[str], classes: list[str]) -> list[tuple[str, int]]:
-        stated = self.CLASSES
-        if stated is not None and len(stated) != len(classes):
-            raise BenchError(
-                f"{self.img_prefix} has {len(classes)} class folders, the config names "
-                f"{len(stated)} classes; make them equal"
-            )
-        if stated is None:
-            self._metainfo["classes"] = tuple(classes)
-        self.folder_to_idx = {name: number for number, name in enumerate(classes)}
+        self.folder_to_idx = self.labels_of(classes, folder)
         pairs = sorted(tuple(name.split("/", 1)) for name in images)
         if empty := sorted(set(classes) - {name for name, _ in pairs}):
-            MMLogger.get_current_instance().warning(
-                f"{self.img_prefix}: {len(empty)} class folders have no image: "
+            logger.warning(
+                f"{folder}: {len(empty)} class folders have no image: "
                 f"{', '.join(empty[:3])}{', ...' if len(empty) > 3 else ''}"
             )
         return [(f"{name}/{below}", self.folder_to_idx[name]) for name, below in pairs]
+
+    def labels_of(self, classes: Sequence[str], folder: str) -> dict[str, int]:
+        """Label of each class folder: its place in sorted order.
+
+        Args:
+            classes: Names of the class folders, sorted.
+            folder: Where they are, for errors.
+
+        Raises:
+            BenchError: If the config names another number of classes.
+        """
+        stated = self.CLASSES
+        if stated is not None and len(stated) != len(classes):
+            raise BenchError(
+                f"{folder} has {len(classes)} class folders, the config names {len(stated)} "
+                "classes; make them equal"
+            )
+        if stated is None:
+            self._metainfo["classes"] = tuple(classes)
+        return {name: number for number, name in enumerate(classes)}
 
 
 def use_image_folder(dataset: Any) -> None:

@@ -31,6 +31,13 @@ class Layout:
     """Entries whose images must be sorted into one folder per class."""
     full: Mapping[str, int] = field(default_factory=dict)
     """Images that each entry of the published dataset has."""
+    first_class: str | None = None
+    """First class folder, where the class folders lie in ``home`` itself (entry ``.``)."""
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Paths below ``home`` by which a copy is recognised."""
+        return (self.first_class,) if self.first_class else self.entries
 
 
 def _pairs(training: int, validation: int) -> dict[str, int]:
@@ -39,6 +46,25 @@ def _pairs(training: int, validation: int) -> dict[str, int]:
     return {f"{kind}/{s}": n for kind in ("images", "annotations") for s, n in counts.items()}
 
 
+def _class_set(name: str, first_class: str, images: int, origin: str) -> Layout:
+    """A test set with one folder per class and no other parts."""
+    return Layout(
+        home=name,
+        entries=(".",),
+        prepare=f"simmim-bench data {name}",
+        origin=origin,
+        class_folders=(".",),
+        full={".": images},
+        first_class=first_class,
+    )
+
+
+CORRUPTIONS = (
+    "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur",
+    "zoom_blur", "snow", "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate",
+    "jpeg_compression",
+)  # fmt: skip
+"""Folders of ImageNet-C; ``extra.tar`` has four more, which its mean does not count."""
 LAYOUTS = {
     "demo": Layout(
         home="demo",
@@ -115,6 +141,39 @@ LAYOUTS = {
         "at https://www.cityscapes-dataset.com/downloads",
         full=_pairs(2_975, 500),
     ),
+    "imagenet-a": _class_set(
+        "imagenet-a",
+        "n01498041",
+        7_500,
+        "get imagenet-a.tar at https://github.com/hendrycks/natural-adv-examples",
+    ),
+    "imagenet-r": _class_set(
+        "imagenet-r",
+        "n01443537",
+        30_000,
+        "get imagenet-r.tar at https://github.com/hendrycks/imagenet-r",
+    ),
+    "imagenet-v2": _class_set(
+        "imagenet-v2",
+        "0",
+        10_000,
+        "get imagenetv2-matched-frequency.tar.gz at https://github.com/modestyachts/ImageNetV2",
+    ),
+    "imagenet-sketch": _class_set(
+        "imagenet-sketch",
+        "n01440764",
+        50_889,
+        "get ImageNet-Sketch.zip at https://github.com/HaohanWang/ImageNet-Sketch",
+    ),
+    "imagenet-c": Layout(
+        home="imagenet-c",
+        entries=CORRUPTIONS,
+        prepare="simmim-bench data imagenet-c",
+        origin="get noise.tar, blur.tar, weather.tar and digital.tar at "
+        "https://zenodo.org/records/2235448",
+        class_folders=CORRUPTIONS,
+        full=dict.fromkeys(CORRUPTIONS, 250_000),
+    ),
 }
 
 
@@ -130,7 +189,7 @@ def home(dataset: str, root: Path) -> Path:
 
 def missing(dataset: str, folder: Path) -> list[Path]:
     """What ``dataset`` needs and ``folder`` does not hold, as full paths."""
-    return [path for entry in LAYOUTS[dataset].entries if not (path := folder / entry).exists()]
+    return [path for entry in LAYOUTS[dataset].needed if not (path := folder / entry).exists()]
 
 
 def prepare_command(dataset: str) -> str:

@@ -91,7 +91,7 @@ def check_data() -> Iterator[Finding]:
         lacking = missing(name, folder)
         if not lacking:
             whole.append(name)
-        elif len(lacking) == len(LAYOUTS[name].entries):
+        elif len(lacking) == len(LAYOUTS[name].needed):
             absent.append(name)
         else:
             text = f"{name} is not complete: {lacking[0].absolute()} is missing"

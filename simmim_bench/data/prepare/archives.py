@@ -25,6 +25,9 @@ from simmim_bench.progress import progress_bar
 
 _COCO = "http://images.cocodataset.org"  # no https: the certificate is that of S3
 _CIFAR = "https://www.cs.toronto.edu/~kriz"
+_HENDRYCKS = "https://people.eecs.berkeley.edu/~hendrycks"
+_ZENODO = "https://zenodo.org/records/2235448/files"
+_HUB = "https://huggingface.co/datasets"
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,48 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
         Archive("leftImg8bit_trainvaltest.zip", 11_592_327_197),
         Archive("gtFine_trainvaltest.zip", 252_567_705),
     ),
+    # md5 of A, R and C as in torch_uncertainty/datasets/classification/imagenet.py
+    "imagenet-a": (
+        Archive(
+            "imagenet-a.tar",
+            690_000_000,
+            f"{_HENDRYCKS}/imagenet-a.tar",
+            _md5("c3e55429088dc681f30d81f4726b6595"),
+        ),
+    ),
+    "imagenet-r": (
+        Archive(
+            "imagenet-r.tar",
+            2_200_000_000,
+            f"{_HENDRYCKS}/imagenet-r.tar",
+            _md5("a61312130a589d0ca1a8fca1f2bd3337"),
+        ),
+    ),
+    # https://github.com/modestyachts/ImageNetV2 and HaohanWang/ImageNet-Sketch state no checksums
+    "imagenet-v2": (
+        Archive(
+            "imagenetv2-matched-frequency.tar.gz",
+            1_260_000_000,
+            f"{_HUB}/vaishaal/ImageNetV2/resolve/main/imagenetv2-matched-frequency.tar.gz",
+        ),
+    ),
+    "imagenet-sketch": (
+        Archive(
+            "ImageNet-Sketch.zip",
+            7_600_000_000,
+            f"{_HUB}/songweig/imagenet_sketch/resolve/main/data/ImageNet-Sketch.zip",
+        ),
+    ),
+    # https://zenodo.org/records/2235448
+    "imagenet-c": tuple(
+        Archive(f"{name}.tar", size, f"{_ZENODO}/{name}.tar", _md5(digest))
+        for name, size, digest in (
+            ("noise", 22_565_673_785, "e80562d7f6c3f8834afb1ecf27252745"),
+            ("blur", 7_112_704_951, "2d8e81fdd8e07fef67b9334fa635e45c"),
+            ("weather", 12_797_438_995, "33ffea4db4d93fe4a428c40a6ce0c25d"),
+            ("digital", 7_757_510_705, "89157860d7b10d5797849337ca2e5c03"),
+        )
+    ),
 }
 
 
@@ -128,7 +173,7 @@ def licence_needed(dataset: str, lacking: Archive) -> BenchError:
     return BenchError(
         f"{dataset} needs {lacking.name}, which has no public address: "
         f"{LAYOUTS[dataset].origin}, then run `{LAYOUTS[dataset].prepare}` with the folder that "
-        f"holds {', '.join(LAYOUTS[dataset].entries)}, or with the archives ({names})"
+        f"holds {', '.join(LAYOUTS[dataset].needed)}, or with the archives ({names})"
     )
 
 

@@ -242,7 +242,8 @@ def _classes(folder: Path, splits: tuple[str, ...]) -> list[str]:
         for name in sorted(found):
             if not list_images(folder / split / name).images:
                 problems.append(f"{folder / split / name}: has no image")
-        loose = [path for path in (folder / split).glob("[!.]*.*") if path.is_file()]
+        loose = [folder / split / image for image in list_images(folder / split).images
+                 if "/" not in image]  # fmt: skip
         problems += [f"{path}: is not in a class folder" for path in sorted(loose)]
     return problems
 

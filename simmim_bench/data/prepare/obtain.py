@@ -77,7 +77,7 @@ def link_dataset(dataset: str, source: Path | None, root: Path) -> Path:
     target = home(dataset, root)
     if source is None:
         raise BenchError(
-            f"--link needs --source with the folder that holds {', '.join(layout.entries)}; "
+            f"--link needs --source with the folder that holds {', '.join(layout.needed)}; "
             f"{layout.origin}"
         )
     copy = find_copy(dataset, source)
@@ -107,12 +107,12 @@ def no_copy(dataset: str, source: Path) -> BenchError:
     layout = LAYOUTS[dataset]
     if not source.is_dir():
         return BenchError(
-            f"--source {source} is not a folder; expected one with {layout.entries[0]}"
+            f"--source {source} is not a folder; expected one with {layout.needed[0]}"
         )
     absent = ", ".join(str(path.relative_to(source)) for path in missing(dataset, source))
     return BenchError(
         f"--source {source} is not {dataset}: {absent} missing; {layout.origin} and unpack it so "
-        f"that the folder holds {', '.join(layout.entries)}"
+        f"that the folder holds {', '.join(layout.needed)}"
     )
 
 

@@ -1,12 +1,13 @@
 """What --verify finds in datasets of every layout, and what it does not mind."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from simmim_bench.data.layouts import LAYOUTS
+from simmim_bench.data.layouts import CORRUPTIONS, LAYOUTS
 from simmim_bench.data.prepare import check as module
 from simmim_bench.data.prepare import parallel
 from simmim_bench.data.prepare.check import check_layout, examine, image_total, unreadable
@@ -69,7 +70,37 @@ def test_the_published_numbers():
         "cifar10": {"train": 50000, "val": 10000},
         "cifar100": {"train": 50000, "val": 10000},
         "cityscapes": dict(zip(seg, (2975, 500) * 2, strict=True)),
-    }
+        **{f"imagenet-{name}": {".": images} for name, images in
+           {"a": 7500, "r": 30000, "v2": 10000, "sketch": 50889}.items()},
+        "imagenet-c": dict.fromkeys(CORRUPTIONS, 5 * 50000),
+    }  # fmt: skip
+    assert len(set(CORRUPTIONS)) == 15
+
+
+def test_class_folders_may_lie_in_the_folder_of_the_set_itself(tmp_path):
+    save(tmp_path / "n01498041" / "1.png")
+    (tmp_path / "README.txt").write_text("as in the archive")
+    [part] = check_layout("imagenet-a", tmp_path)
+    assert (part.name, part.found, part.full, part.problems) == (".", 1, 7500, [])
+    loose, empty = save(tmp_path / "2.png"), tmp_path / "n01531178"
+    empty.mkdir()
+    assert problems("imagenet-a", tmp_path) == [
+        f"{empty}: has no image",
+        f"{loose}: is not in a class folder",
+    ]
+
+
+def test_a_corruption_has_the_severities_of_the_others(tmp_path):
+    for corruption in CORRUPTIONS:
+        for severity in "12345":
+            save(tmp_path / corruption / severity / "n01440764" / "1.png")
+    assert problems("imagenet-c", tmp_path) == []
+    shutil.rmtree(tmp_path / "fog" / "3")
+    shutil.rmtree(tmp_path / "snow")
+    assert problems("imagenet-c", tmp_path) == [
+        f"{tmp_path / 'snow'}: missing",
+        f"{tmp_path / 'fog' / '3'}: missing, but other splits have this class",
+    ]
 
 
 def test_more_images_than_were_published(classes, monkeypatch):

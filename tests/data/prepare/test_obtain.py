@@ -38,6 +38,18 @@ def coco(tmp_path, archives):
     return folder
 
 
+TEST_SETS = {
+    "imagenet-a": ("imagenet-a.tar", "imagenet-a/n01498041"),
+    "imagenet-r": ("imagenet-r.tar", "imagenet-r/n01443537"),
+    "imagenet-v2": (
+        "imagenetv2-matched-frequency.tar.gz",
+        "imagenetv2-matched-frequency-format-val/0",
+    ),
+    "imagenet-sketch": ("ImageNet-Sketch.zip", "sketch/n01440764"),
+}
+"""Archive of each and its first class folder, as published."""
+
+
 @pytest.fixture
 def put(tmp_path):
     """Function that prepares below ``data``; says what it was told."""
@@ -86,6 +98,34 @@ def test_ade20k_goes_below_its_usual_folder(own, put, tmp_path, archives):
     home = put("ade20k", archive)
     assert home == tmp_path / "data" / "ade" / "ADEChallengeData2016"
     assert (home / "images" / "training" / "x.png").is_file()
+
+
+@pytest.mark.parametrize("name", TEST_SETS)
+def test_sets_of_one_folder_come_from_an_archive_or_a_copy(own, put, name, tmp_path, archives):
+    archive, place = TEST_SETS[name]
+    write = archives["zip" if archive.endswith("zip") else "tar"]
+    with pytest.raises(BenchError, match=f"{Path(place).name} missing; get {archive} at https://"):
+        put(name, tmp_path)  # no class folder in it
+    home = put(name, write(tmp_path / archive, {f"{place}/1.JPEG": b"1"}))
+    assert home == tmp_path / "data" / name
+    assert (home / Path(place).name / "1.JPEG").read_bytes() == b"1"
+    home.rename(tmp_path / "copy")
+    assert put(name, tmp_path / "copy").resolve() == tmp_path / "copy"
+
+
+def test_imagenet_c_comes_from_four_archives(own, put, tmp_path, archives):
+    parts = {
+        "noise": ("gaussian_noise", "shot_noise", "impulse_noise"),
+        "blur": ("defocus_blur", "glass_blur", "motion_blur", "zoom_blur"),
+        "weather": ("snow", "frost", "fog", "brightness"),
+        "digital": ("contrast", "elastic_transform", "pixelate", "jpeg_compression"),
+    }
+    for archive, names in parts.items():
+        files = {f"{name}/1/n01440764/1.JPEG": name.encode() for name in names}
+        archives["tar"](tmp_path / f"{archive}.tar", files)
+    home = put("imagenet-c", tmp_path)
+    for name in (each for names in parts.values() for each in names):
+        assert (home / name / "1" / "n01440764" / "1.JPEG").read_bytes() == name.encode()
 
 
 def test_downloads_survive_cuts_and_are_kept(
@@ -237,11 +277,12 @@ def test_killed_in_the_middle_and_run_again(own, put, tmp_path, archives, coco):
 
 
 def test_every_dataset_of_the_table_has_a_layout_and_a_published_source():
+    unchecked = {"cityscapes", "imagenet-v2", "imagenet-sketch"}  # their owners state no checksums
     assert set(ARCHIVES) == set(layouts.LAYOUTS) - {"demo"}
     for dataset, archives in ARCHIVES.items():
         for archive in archives:
             assert archive.url is None or archive.url.endswith(f"/{archive.name}")
-            assert (archive.checksum is None) == (dataset == "cityscapes")
+            assert (archive.checksum is None) == (dataset in unchecked)
 
 
 def test_checksums_are_those_of_torchvision():

@@ -17,16 +17,11 @@ Converter = Callable[[Mapping[str, Path], Path], None]
 """Takes archives by official name, and the folder to fill."""
 
 
-def _coco(archives: Mapping[str, Path], folder: Path) -> None:
+def _moved(archives: Mapping[str, Path], folder: Path, *, top: str = "") -> None:
+    """Move what is in ``top`` of each archive; by default everything."""
     for archive in archives.values():
         with unpacked(archive, folder) as raw:
-            moved(raw, folder)
-
-
-def _ade20k(archives: Mapping[str, Path], folder: Path) -> None:
-    for archive in archives.values():
-        with unpacked(archive, folder) as raw:
-            moved(raw / "ADEChallengeData2016", folder)
+            moved(raw / top, folder)
 
 
 def _cifar(archives: Mapping[str, Path], folder: Path, *, which: str) -> None:
@@ -42,11 +37,16 @@ def _cityscapes(archives: Mapping[str, Path], folder: Path) -> None:
 
 
 CONVERTERS: dict[str, Converter] = {
-    "ade20k": _ade20k,
+    "ade20k": partial(_moved, top="ADEChallengeData2016"),
     **{name: partial(_cifar, which=which) for name, which in _BATCHES.items()},
     "cityscapes": _cityscapes,
-    "coco": _coco,
+    "coco": _moved,
     "imagenet": write_imagenet,
+    "imagenet-a": partial(_moved, top="imagenet-a"),
+    "imagenet-c": _moved,
+    "imagenet-r": partial(_moved, top="imagenet-r"),
+    "imagenet-sketch": partial(_moved, top="sketch"),
+    "imagenet-v2": partial(_moved, top="imagenetv2-matched-frequency-format-val"),
 }
 
 
