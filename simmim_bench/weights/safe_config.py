@@ -78,6 +78,16 @@ UNKNOWN = "it is not a registered class"
 OWN_MODULE = f"if a module of yours registers it, name the module with {FLAG}; otherwise {REMEDY}"
 
 
+LOAD = "LoadImage"
+OF_IMAGES = (
+    LOAD, "Resize", "ResizeEdge", "CenterCrop", "Pad", "PackInputs", "PackDetInputs",
+    "PackSegInputs",
+)  # fmt: skip
+"""Steps of a test pipeline that are run ..."""
+OF_LABELS = ("LoadAnnotations", "FilterAnnotations")
+"""... and those that are left out: the images have other labels, or none."""
+
+
 def build_from_file(config: Mapping[str, Any], *, source: Path, entry: str, scope: Any) -> Any:
     """Build a model or backbone from the config that a file contains.
 
@@ -134,6 +144,38 @@ def check_config(config: Any, *, source: Path, entry: str, scope: Any) -> dict[s
         if (key in LOADING_KEYS and value) or (key == "model_name" and ":" in str(value)):
             _refuse(source, place, value, "it would load another file")
     return cleaned
+
+
+def checked_steps(cfg: Any, source: Path) -> list[dict[str, Any]]:
+    """Steps by which the test of a run prepares images, without those that read labels.
+
+    Args:
+        cfg: Config in a checkpoint.
+        source: The checkpoint, for errors.
+
+    Raises:
+        BenchError: If there is a step of another kind, or the first one does not load images.
+    """
+    loader = cfg.get("test_dataloader") or cfg.get("val_dataloader") or {}
+    steps = (loader.get("dataset") or {}).get("pipeline") or []
+    kept = [step for step in steps if kind_of_step(step) not in OF_LABELS]
+    unknown = [step for step in kept if kind_of_step(step) not in OF_IMAGES]
+    if unknown or not kept or kind_of_step(kept[0]) != LOAD:
+        what = f"the step {unknown[0].get('type')!r:.80}" if unknown else "no step that loads"
+        raise BenchError(
+            f"the test pipeline in {source} has {what}; it can have "
+            f"{', '.join(OF_IMAGES)}, the first of which loads"
+        )
+    return kept
+
+
+def kind_of_step(step: Any) -> str:
+    """Name of a transform of one of the libraries; empty if it is of none."""
+    kind = step.get("type") if hasattr(step, "get") else None
+    prefix, _, name = str(kind).rpartition(".")
+    known = ("", "simmim_bench") if name == LOAD else ("", "simmim_bench", "mmpretrain", "mmdet",
+                                                       "mmseg", "mmcv")  # fmt: skip
+    return name if prefix in known else ""
 
 
 def _refuse(source: Path, place: str, value: Any, problem: str) -> None:

@@ -23,15 +23,8 @@ from simmim_bench.data.pixels import Pixels
 from simmim_bench.data.shown_bands import KEY, Stretch, chosen_bands
 from simmim_bench.errors import BenchError
 from simmim_bench.reconstruction import evaluation_pipeline
+from simmim_bench.weights.safe_config import checked_steps
 
-LOAD = "LoadImage"
-OF_IMAGES = (
-    LOAD, "Resize", "ResizeEdge", "CenterCrop", "Pad", "PackInputs", "PackDetInputs",
-    "PackSegInputs",
-)  # fmt: skip
-"""Steps of a pipeline that are run ..."""
-OF_LABELS = ("LoadAnnotations", "FilterAnnotations")
-"""... and those that are left out, since there are no labels."""
 WORKERS = 4  # processes that read images for a GPU
 MANY = 32  # images from which on they are started
 
@@ -66,7 +59,7 @@ class Reader(Dataset[Item]):
         if trained.task == PRETRAINING:
             steps = evaluation_pipeline(trained.cfg, seed=0).transforms
         else:
-            stated = _steps(trained)
+            stated = checked_steps(trained.cfg, trained.checkpoint)
             with DefaultScope.overwrite_default_scope(trained.cfg.default_scope):
                 steps = [TRANSFORMS.build(step) for step in stated]
         self.load, self.prepare = steps[0], Compose(steps[1:])
@@ -110,29 +103,6 @@ class Reader(Dataset[Item]):
             collate_fn=list,
             num_workers=min(WORKERS, os.cpu_count() or 1) if busy else 0,
         )
-
-
-def _steps(trained: Trained) -> list[dict[str, Any]]:
-    loader = trained.cfg.get("test_dataloader") or trained.cfg.get("val_dataloader") or {}
-    steps = (loader.get("dataset") or {}).get("pipeline") or []
-    kept = [step for step in steps if _kind(step) not in OF_LABELS]
-    unknown = [step for step in kept if _kind(step) not in OF_IMAGES]
-    if unknown or not kept or _kind(kept[0]) != LOAD:
-        what = f"the step {unknown[0].get('type')!r:.80}" if unknown else "no step that loads"
-        raise BenchError(
-            f"the test pipeline in {trained.checkpoint} has {what}; it can have "
-            f"{', '.join(OF_IMAGES)}, the first of which loads"
-        )
-    return kept
-
-
-def _kind(step: Any) -> str:
-    """Name of a transform of one of the libraries."""
-    kind = step.get("type") if hasattr(step, "get") else None
-    prefix, _, name = str(kind).rpartition(".")
-    known = ("", "simmim_bench") if name == LOAD else ("", "simmim_bench", "mmpretrain", "mmdet",
-                                                       "mmseg", "mmcv")  # fmt: skip
-    return name if prefix in known else ""
 
 
 def as_picture(loaded: Any, bands: Any = None) -> Pixels:
