@@ -22,6 +22,7 @@ from simmim_bench.plugins import import_modules
 COMMANDS = {
     "train": "train a pretraining, or a downstream task from weights",
     "test": "evaluate a trained checkpoint on the test set of its config",
+    "robustness": "test a classifier on variants of ImageNet or on corrupted images",
     "predict": "predict with a trained model for any images",
     "evaluate": "from weights of any origin to a table",
     "suite": "run a suite: pretrainings, downstream tasks, leaderboard",

@@ -15,6 +15,7 @@ from simmim_bench.records.environment import precision_of
 TITLES = {
     "pretraining": "Pretraining",
     "classification": "Classification",
+    "robustness": "Robustness of classifiers",
     "detection": "Detection and instance segmentation",
     "segmentation": "Semantic segmentation",
     "retrieval": "Image-text retrieval",
@@ -41,6 +42,7 @@ FOLDERS = {
     "variants": "Variants of SimMIM",
     "small": "Small data",
     "generation": "Inpainting and super-resolution",
+    "robustness": "Robustness of classifiers",
 }
 RECIPES = (
     "# Recipes\n\n"
@@ -105,7 +107,8 @@ def _first_sentence(path: Path) -> str:
 
 
 def _kind(cfg: Any) -> str:
-    return "pretraining" if "pretraining" in cfg else str(cfg.protocol.task)
+    kinds = [kind for kind in ("pretraining", "robustness") if kind in cfg]
+    return kinds[0] if kinds else str(cfg.protocol.task)
 
 
 def _grid(title: str, configs: dict[str, Any], columns: Sequence[Column]) -> Grid:
@@ -255,4 +258,11 @@ GENERATION: tuple[Column, ...] = (
     ("features of", _reference_network),
     ("seed", lambda cfg: str(cfg.painting.seed)),
 )
-COLUMNS = {"pretraining": PRETRAINING, "generation": GENERATION}
+ROBUSTNESS: tuple[Column, ...] = (
+    ("protocol", lambda cfg: f"{cfg.protocol.id}@{cfg.protocol.version}"),
+    ("data", lambda cfg: str(cfg.protocol.dataset)),
+    ("part", lambda cfg: str(cfg.protocol.split)),
+    ("input", lambda cfg: show_size(cfg.protocol.image_size)),
+    ("model trained by", lambda cfg: str(cfg.robustness.trained_by)),
+)
+COLUMNS = {"pretraining": PRETRAINING, "generation": GENERATION, "robustness": ROBUSTNESS}

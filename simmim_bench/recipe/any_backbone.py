@@ -15,6 +15,11 @@ from simmim_bench.errors import BenchError
 
 OPEN = "simmim_bench.BackboneOfWeights"
 """The type that stands for a backbone."""
+MEASURED = {
+    "robustness": "simmim-bench robustness RUN --sets NAME",
+    "painting": "simmim-bench analyze painting CONFIG RUN --protocol NAME",
+}
+"""Keys of configs that say how a trained model is measured, and the commands that do."""
 BY_BACKBONE = "by_backbone"
 ONE_STRIDE, SEVERAL_STRIDES = "one_stride", "several_strides"
 LEVELS = 4
@@ -45,7 +50,7 @@ def is_open(cfg: Any) -> bool:
 
 
 def check_filled(cfg: Any, name: str) -> None:
-    """Raise if a config still has no backbone.
+    """Raise if a config still has no backbone, or describes a measurement and has no model.
 
     Args:
         cfg: Config.
@@ -54,6 +59,9 @@ def check_filled(cfg: Any, name: str) -> None:
     Raises:
         BenchError: Says how to give it one.
     """
+    for key, command in MEASURED.items():
+        if key in cfg and cfg.get("model") is None:
+            raise BenchError(f"{name} has no model: it says how one is measured; run `{command}`")
     if is_open(cfg):
         raise BenchError(
             f"{name} takes its backbone from weights: pass --pretrained BACKBONE.PTH; for a run "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -160,10 +160,12 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
     """
     checkpoint = Path(args.checkpoint)
     source = checkpoint.parent / FILE_NAME
-    mismatch = _mismatch(checkpoint, source, cfg.protocol.to_dict())
-    if mismatch:
-        return f"no record: {mismatch}"
-    run = Manifest.read(source)
+    run = run_of(checkpoint)
+    if isinstance(run, str):
+        return f"no record: {run}"
+    if run.protocol != Protocol(**cfg.protocol):
+        stated = f"{cfg.protocol.id}@{cfg.protocol.version}"
+        return f"no record: {source} does not have protocol {stated}"
     more = [f"override {item} in the evaluation" for item in args.cfg_options]
     more = [text for text in more if text.removesuffix(" in the evaluation") not in run.deviations]
     more += ["test-time augmentation"] if args.tta else []
@@ -176,11 +178,31 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
             "finished": datetime.now(timezone.utc),
         }
     )
-    target = Path(cfg.work_dir) / RECORD
-    makers = makers_of(_origins(run, source.parent, set()))
+    target = save_record(evaluated, source, Path(cfg.work_dir))
+    return f"record: {target}; next: {add_command([target])}"
+
+
+def save_record(evaluated: Manifest, source: Path, folder: Path) -> Path:
+    """Write ``record.json``; the pretraining is found where the run had it from.
+
+    Args:
+        evaluated: Manifest of the run, with what was measured now.
+        source: File of the run's manifest.
+        folder: For the record.
+
+    Returns:
+        The file.
+    """
+    target = folder / RECORD
+    makers = makers_of(_origins(evaluated, source.parent, set()))
     atomic_write_json(target, make_record(evaluated, source, makers).as_json())
-    command = ["simmim-bench", "leaderboard", "add", str(target), *flags(imported())]
-    return f"record: {target}; next: {shlex.join(command)}"
+    return target
+
+
+def add_command(records: Sequence[Path]) -> str:
+    """Command line that adds records to a leaderboard."""
+    command = ["simmim-bench", "leaderboard", "add", *map(str, records), *flags(imported())]
+    return shlex.join(command)
 
 
 def _evaluated_config(trained: ConfigRef | None, more: list[str]) -> ConfigRef | None:
@@ -208,8 +230,9 @@ def _origins(run: Manifest, folder: Path, seen: set[str]) -> Iterator[Manifest]:
                 yield from _origins(made, beside, seen)
 
 
-def _mismatch(checkpoint: Path, source: Path, protocol: dict[str, Any]) -> str | None:
-    """Why the manifest ``source`` is not that of the checkpoint's training; None if it is."""
+def run_of(checkpoint: Path) -> Manifest | str:
+    """Manifest of the finished training that ended with ``checkpoint``, or why there is none."""
+    source = checkpoint.parent / FILE_NAME
     if not source.is_file():
         return f"{source} does not exist; a finished simmim-bench train writes it"
     try:
@@ -222,6 +245,4 @@ def _mismatch(checkpoint: Path, source: Path, protocol: dict[str, Any]) -> str |
     if final is None or final.sha256 != sha256_file(checkpoint):
         last = final.path if final else "checkpoint"
         return f"{checkpoint} is not the {last} that the run ended with"
-    if run.protocol != Protocol(**protocol):
-        return f"{source} does not have protocol {protocol['id']}@{protocol['version']}"
-    return None
+    return run

@@ -71,6 +71,15 @@ def test_a_painting_protocol_is_a_row_of_its_own(described):
     ]  # fmt: skip
 
 
+def test_a_test_set_is_a_row_of_its_own(described):
+    rows = [line for line in described.splitlines() if line.startswith("| robustness/")]
+    assert len(rows) == 7
+    assert [cell.strip() for cell in rows[0].strip("|").split("|")] == [
+        "robustness/demo-c", "demo-c@1", "simmim_bench demo, digits on photographs",
+        "val, 5 corruptions", "64 px", "demo-classification",
+    ]  # fmt: skip
+
+
 def test_a_range_of_mask_ratios():
     cfg = load_config(str(ROOT / "configs/demo/simmim_swin-demo.py"))
     steps = cfg.train_dataloader.dataset.pipeline

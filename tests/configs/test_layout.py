@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2] / "configs"
 BASES = ROOT / "_base_"
 FOLDERS = {
     "_base_", "ablations", "ade20k", "any", "baselines", "coco", "demo", "generation", "imagenet",
-    "simmim", "small", "suites", "transfer", "variants",
+    "robustness", "simmim", "small", "suites", "transfer", "variants",
 }  # fmt: skip
 KINDS = {"datasets", "models", "protocols", "runtime", "schedules", "tasks"}
 LEAVES = sorted(path for path in ROOT.rglob("*.py") if not path.is_relative_to(BASES))

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2] / "configs"
 LEAVES = sorted(
     path.relative_to(ROOT).as_posix()
     for path in ROOT.rglob("*.py")
-    if not {"_base_", "generation"} & set(path.relative_to(ROOT).parts)
+    if not {"_base_", "generation", "robustness"} & set(path.relative_to(ROOT).parts)
 )
 FULL_OF_ANY = ("any/imagenet_", "any/coco_", "any/ade20k_")
 SMALL = [

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2] / "configs"
 ALL = sorted(
     path.relative_to(ROOT).as_posix()
     for path in ROOT.rglob("*.py")
-    if not {"_base_", "generation"} & set(path.relative_to(ROOT).parts)
+    if not {"_base_", "generation", "robustness"} & set(path.relative_to(ROOT).parts)
 )
 IMAGES = {"imagenet": 1281167, "coco": 117266, "demo": 4000, "small": 800}
 LOWER = 0.5  # rate of a second parameter group, as layer-wise decay makes them

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2] / "configs"
 LEAVES = sorted(
     path.relative_to(ROOT).as_posix()
     for path in ROOT.rglob("*.py")
-    if not {"_base_", "generation"} & set(path.relative_to(ROOT).parts)
+    if not {"_base_", "generation", "robustness"} & set(path.relative_to(ROOT).parts)
 )
 OTHER = {64: 96, 96: 192, 128: 192, 192: 256, 224: 384, 256: 320, 360: 300, 512: 384, 640: 576}
 OTHER |= {800: 640, 1024: 768}
