@@ -178,6 +178,7 @@ DATASETS = _child(
     "data.shards",
     "data.lmdb",
     "data.packed",
+    "data.held_out",
     "tasks",
 )
 DATA_SAMPLERS = _child("data sampler", roots.DATA_SAMPLERS, "data.transforms")

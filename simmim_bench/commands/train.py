@@ -79,6 +79,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     speed.add_argument(
         "--fsdp", action="store_true", help="shard the model over the processes instead of DDP"
     )
+    tuning = parser.add_argument_group("tuning, as suites do it (docs/suites.md)")
+    tuning.add_argument(
+        "--held-out",
+        type=float,
+        metavar="SHARE",
+        help="a trial: evaluate a downstream config on this share of its training data, train on "
+        "the rest; the evaluation set is not read, and there is no record",
+    )
+    tuning.add_argument(
+        "--held-out-seed",
+        type=cli.seed,
+        default=0,
+        metavar="N",
+        help="which images these are (default: 0)",
+    )
+    tuning.add_argument(
+        "--tuned",
+        metavar="FILE",
+        help="take the values that trials chose (choice.json of a suite); stated in the record",
+    )
     parser.add_argument(
         "--log-to",
         nargs="+",
@@ -117,7 +137,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="run N iterations (default: 2) and a validation on a few images of --data or "
         "--data-root, else of the demo; writes no record",
     )
-    parser.set_defaults(origin=None)
+    parser.set_defaults(origin=None, choice=None)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """Group records into rows and columns, and average over seeds.
 
 A column is a version of a protocol on one set of data, a row a pretrained backbone from one origin.
-Records that differ in kind, provenance, data, precision or deviations are never averaged.
+Records that differ in kind, provenance, data, precision, deviations or tuning are never averaged.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from simmim_bench.records import SCRATCH
 from simmim_bench.records.manifest import CPU, Cost, DataIdentity, Kind, Precision, Pretraining
 from simmim_bench.records.protocols import Protocol, is_own
 from simmim_bench.records.record import Provenance, Record
+from simmim_bench.records.tuning import Tuning
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 KINDS: tuple[Kind, ...] = ("full", "smoke")
@@ -58,7 +59,11 @@ class MeanCost:
 
 @dataclass(frozen=True)
 class Cell:
-    """Runs of one row under one protocol, one per seed, all of one config."""
+    """Runs of one row under one protocol, one per seed, all of one config.
+
+    Values that trials chose are in ``tuning``, neither in ``deviations`` nor in ``config_sha256``:
+    rows of the same search are compared, whatever it chose for each.
+    """
 
     metrics: dict[str, Stat]
     deviations: tuple[str, ...]
@@ -66,11 +71,12 @@ class Cell:
     cost: MeanCost | None
     config_sha256: str | None
     records: tuple[Record, ...]
+    tuning: Tuning | None = None
 
     @property
-    def conditions(self) -> tuple[tuple[str, ...], Precision | None]:
+    def conditions(self) -> tuple[tuple[str, ...], str, Precision | None]:
         """What must be equal for two cells of a column to be compared."""
-        return self.deviations, self.precision
+        return self.deviations, self.tuning.key() if self.tuning else "", self.precision
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,6 +111,13 @@ class Table:
         """Whether runs of a column have a protocol that no config of simmim_bench defines."""
         measured = (row for row in self.rows if row.provenance.kind == "measured")
         return is_own(self.columns[key]) and any(key in row.cells for row in measured)
+
+    def tuning_of(self, key: ColumnKey) -> Tuning | None:
+        """The search that all measured runs of a column share; None if they share none."""
+        measured = [row for row in self.rows if row.provenance.kind == "measured"]
+        found = [row.cells[key].tuning for row in measured if key in row.cells]
+        keys = {tuning.key() if tuning else "" for tuning in found}
+        return found[0] if len(keys) == 1 else None
 
 
 def aggregate(records: Iterable[Record]) -> list[Table]:
@@ -191,14 +204,14 @@ def _with_named_data(row: Row, names: Sequence[str]) -> Row:
 def _rows(records: list[Record], place: Callable[[Record], ColumnKey]) -> tuple[list[Row], int]:
     """Rows of one origin, and the number of records in them.
 
-    A cell holds runs of the same deviations and precision. So a protocol that was run with several
-    sets of deviations fills several rows: the first one with the runs without deviations, if there
-    are any, then one for each set in alphabetical order.
+    A cell holds runs of the same deviations, search and precision. So a protocol that was run with
+    several sets of deviations fills several rows: the first one with the runs without deviations,
+    if there are any, then one for each set in alphabetical order, runs without a search first.
     """
     first = records[0]
     runs_of_rows: list[dict[ColumnKey, list[Record]]] = []
     for key, members in _group(records, place).items():
-        variants = _group(members, lambda run: (tuple(run.deviations), run.precision or ""))
+        variants = _group(members, _conditions)
         for number, conditions in enumerate(sorted(variants)):  # () comes first
             if number == len(runs_of_rows):
                 runs_of_rows.append({})
@@ -218,6 +231,11 @@ def _rows(records: list[Record], place: Callable[[Record], ColumnKey]) -> tuple[
         for runs in runs_of_rows
     ]
     return rows, sum(len(members) for runs in runs_of_rows for members in runs.values())
+
+
+def _conditions(run: Record) -> tuple[tuple[str, ...], str, str]:
+    tuning = run.tuning.key() if run.tuning else ""
+    return tuple(run.untuned_deviations), tuning, run.precision or ""
 
 
 def _current(records: list[Record]) -> list[Record]:
@@ -242,11 +260,12 @@ def _cell(records: list[Record]) -> Cell:
             name: summarise([record.metrics[name] for record in records if name in record.metrics])
             for name in names
         },
-        deviations=tuple(records[0].deviations),
+        deviations=tuple(records[0].untuned_deviations),
         precision=records[0].precision,
         cost=_mean_cost([record.cost for record in records]),
-        config_sha256=_config_sha256(records[0]),
+        config_sha256=records[0].recipe_sha256,
         records=tuple(records),
+        tuning=records[0].tuning,
     )
 
 

@@ -46,15 +46,19 @@ MUST_AGREE: tuple[tuple[Callable[[Record], object], Callable[[Record], str]], ..
     ),
     (lambda run: run.data and run.data.sha256, lambda run: f"on the same data ({_data(run)})"),
     (
-        lambda run: run.deviations,
-        lambda run: f"with the same deviations ({'; '.join(run.deviations) or 'none'})",
+        lambda run: run.untuned_deviations,
+        lambda run: f"with the same deviations ({'; '.join(run.untuned_deviations) or 'none'})",
+    ),
+    (
+        lambda run: run.tuning and run.tuning.key(),
+        lambda run: f"with the same search ({run.tuning.described() if run.tuning else 'none'})",
     ),
     (
         lambda run: run.precision,
         lambda run: f"in the same precision ({run.precision or 'not stated'})",
     ),
     (
-        lambda run: run.config and run.config.sha256,
+        lambda run: run.recipe_sha256,
         lambda run: f"of the same config ({_config(run)})",
     ),
 )
@@ -64,8 +68,8 @@ MUST_AGREE: tuple[tuple[Callable[[Record], object], Callable[[Record], str]], ..
 def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
     """Compare the full runs of two methods wherever both ran.
 
-    Only cells of the same backbone, protocol, config and deviations are compared. Notes of the page
-    say how many records are left out and why.
+    Only cells of the same backbone, protocol, config, deviations and search are compared. Notes
+    of the page say how many records are left out and why.
 
     Raises:
         BenchError: If a method has no full run, or the two have nothing in common.
@@ -92,9 +96,12 @@ def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
             f"{ours} and {theirs} have no runs of the same backbone, protocol and config; run both "
             f"in one suite. " + "; ".join(left_out)
         )
-    shared = dict.fromkeys("; ".join(run.deviations) for line in lines for run in line.used)
+    used = [run for line in lines for run in line.used]
+    shared = dict.fromkeys("; ".join(run.untuned_deviations) for run in used)
     deviations = [f"both deviate from their protocol: {text}" for text in shared if text]
-    notes = [Note("", text) for text in [*deviations, *left_out]]
+    tuned = {run.tuning.described(): run.tuning for run in used if run.tuning}
+    searches = [f"both {text} ({tuning.explained()})" for text, tuning in tuned.items()]
+    notes = [Note("", text) for text in [*deviations, *searches, *left_out]]
     section = Section(f"{ours} and {theirs}", None, [_grid(lines, ours, theirs)], notes)
     return Page("Comparison", LEGEND, [section], len(full))
 

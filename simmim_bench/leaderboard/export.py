@@ -121,6 +121,8 @@ def _columns(record: Record) -> dict[str, Any]:
         "provenance": record.provenance.kind,
         "source": record.provenance.url,
         "deviations": "; ".join([*record.deviations, *record.pretraining_deviations]),
+        "tuning_trials": record.tuning and len(record.tuning.trials),
+        "tuning_hours": record.tuning and record.tuning.hours,
         **_cost(record.cost, ""),
         **_cost(record.pretraining_cost, "pretraining_"),
         "config": config and config.path,

@@ -115,10 +115,9 @@ class Notes:
 
     def listed(self) -> Iterator[Note]:
         """All notes: protocols, then the others."""
-        for key, protocol in self._columns.items():
+        for key in self._columns:
             label = label_of(key, self._columns)
-            text = describe_protocol(protocol, own=self._table.has_own_protocol(key))
-            yield Note(self.number(key), text, label)
+            yield Note(self.number(key), describe_protocol(self._table, key), label)
         for (text, url), mark in self._symbols.items():
             yield Note(mark, text, url=url)
 
@@ -132,16 +131,14 @@ def name_entry(row: Row, notes: Notes) -> Entry:
     return Entry(row.method, mark=notes.symbol(text, origin.url))
 
 
-def describe_protocol(protocol: Protocol, *, own: bool) -> str:
-    """One line about a protocol: data, image size, schedule.
-
-    Args:
-        protocol: Of a column.
-        own: Whether no config of simmim_bench defines it.
-    """
+def describe_protocol(table: Table, key: ColumnKey) -> str:
+    """One line about the protocol of a column: data, image size, schedule, search of all runs."""
+    protocol = table.columns[key]
     parts = [f"{protocol.dataset} ({protocol.split})", *schedule_of(protocol)]
-    if own:
+    if table.has_own_protocol(key):
         parts.append("own protocol, not one of simmim_bench")
+    if tuning := table.tuning_of(key):
+        parts.append(f"{tuning.described()} ({tuning.explained()})")
     return ", ".join(parts)
 
 

@@ -319,6 +319,8 @@ def _metric_column(
         mark = ""
         if cell.deviations:
             mark = notes.symbol(f"deviates from the protocol: {_summary(cell.deviations)}")
+        if cell.tuning and not table.tuning_of(key):
+            mark += notes.symbol(f"{cell.tuning.described()} ({cell.tuning.explained()})")
         precisions = {other.cells[key].precision for other in table.rows if key in other.cells}
         mark += _precision_mark(
             cell.precision, precisions - {None}, cell.deviations, "trained", notes

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simmim_bench.leaderboard.aggregate import Row, Stat, Table
+from simmim_bench.leaderboard.columns import ColumnKey
 from simmim_bench.leaderboard.noise import LEVEL, Noise, studentized_range
 from simmim_bench.leaderboard.statistics import noise_of
 
@@ -27,7 +28,8 @@ class Ranking:
     """Mean ranks of the rows of one backbone, best first.
 
     Attributes:
-        rows: Those that have the primary metric of every column, without deviations.
+        rows: Those that have the primary metric of every column, without deviations. Tuned runs
+            count in columns in which all have the same search.
         means: Mean rank of each row; 1 is best.
         intervals: 95 % of each mean rank, over tasks and seeds.
         tasks: Number of columns.
@@ -61,7 +63,7 @@ def rankings(table: Table) -> list[Ranking]:
         return []
     groups: dict[str, dict[Row, list[Stat]]] = {}
     for row in table.rows:
-        if all(_has_plain(row, key, name) for key, name in primaries):
+        if all(_has_plain(table, row, key, name) for key, name in primaries):
             stats = [row.cells[key].metrics[name] for key, name in primaries]
             groups.setdefault(row.backbone, {})[row] = stats
     noises = [noise_of(table, key, name) for key, name in primaries]
@@ -163,7 +165,9 @@ def alike(ranking: Ranking) -> Iterator[tuple[int, int]]:
             last = end
 
 
-def _has_plain(row: Row, key: Any, name: str) -> bool:
-    """Whether a row has the metric, measured without deviations."""
+def _has_plain(table: Table, row: Row, key: ColumnKey, name: str) -> bool:
+    """Whether a row has the metric, measured without deviations or as all others of the column."""
     cell = row.cells.get(key)
-    return cell is not None and name in cell.metrics and not cell.deviations
+    if cell is None or name not in cell.metrics or cell.deviations:
+        return False
+    return cell.tuning is None or table.tuning_of(key) is not None

@@ -12,6 +12,7 @@ from simmim_bench.data.own import OwnDataset, read_dataset
 from simmim_bench.errors import BenchError
 from simmim_bench.recipe.any_backbone import fill_backbone, is_open
 from simmim_bench.recipe.dataset import use_dataset
+from simmim_bench.recipe.held_out import hold_out, take_layer_decay
 from simmim_bench.recipe.image_size import set_image_size
 
 Card = Mapping[str, Any]
@@ -29,6 +30,8 @@ class Changes:
         card: Card of ``--pretrained``, whose backbone a config of ``configs/any`` gets
             (``weights.levels.read_backbone``).
         image_size: ``--image-size``: shorter side in pixels; before ``overrides``.
+        held_out: ``--held-out``: share of the training data to evaluate on; after ``overrides``.
+        held_out_seed: ``--held-out-seed``: which images these are.
     """
 
     overrides: tuple[str, ...] = ()
@@ -37,6 +40,8 @@ class Changes:
     data: str | None = None
     card: Card | None = None
     image_size: int | None = None
+    held_out: float | None = None
+    held_out_seed: int = 0
 
 
 def changes_of(args: argparse.Namespace, card: Card | None = None) -> Changes:
@@ -48,6 +53,8 @@ def changes_of(args: argparse.Namespace, card: Card | None = None) -> Changes:
         data=args.data,
         card=card,
         image_size=args.image_size,
+        held_out=getattr(args, "held_out", None),  # of trainings alone
+        held_out_seed=getattr(args, "held_out_seed", 0),
     )
 
 
@@ -85,7 +92,8 @@ def load_recipe(path: str, changes: Changes) -> Any:
 
     Raises:
         BenchError: As ``load_config``; if the backbone of the weights does not fit the recipe; if
-            there are no such data or the config cannot read them; if it cannot have the image size.
+            there are no such data or the config cannot read them; if it cannot have the image size;
+            if no part of its training data can be held out.
     """
     own = own_data(changes)
 
@@ -96,11 +104,15 @@ def load_recipe(path: str, changes: Changes) -> Any:
             use_dataset(cfg, own, path)
         if changes.image_size is not None:
             set_image_size(cfg, changes.image_size, path)
+        take_layer_decay(cfg, changes.overrides, path)
 
-    return load_config(
+    cfg = load_config(
         path,
         first=first,
         overrides=list(changes.overrides),
         data_root=changes.data_root,
         num_classes=changes.num_classes,
     )
+    if changes.held_out is not None:
+        hold_out(cfg, changes.held_out, changes.held_out_seed, path)
+    return cfg

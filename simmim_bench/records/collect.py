@@ -16,7 +16,7 @@ from simmim_bench.records.store import Outcome, add_records
 COPIED = {
     "kind", "method", "backbone", "pretraining", "protocol", "metrics", "seed", "cost",
     "environment", "config", "deviations", "curves", "data", "precision", "pretraining_data",
-    "pretraining_precision", "card_sealed",
+    "pretraining_precision", "card_sealed", "tuning",
 }  # fmt: skip
 
 

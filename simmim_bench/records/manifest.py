@@ -33,6 +33,7 @@ from simmim_bench.records.schema import (
     read_model,
     version_of,
 )
+from simmim_bench.records.tuning import HeldOut, Tuning
 
 FILE_NAME = "manifest.json"
 SUPERSEDED = "superseded"
@@ -43,7 +44,7 @@ CPU = "CPU "
 REMEDY = "delete it and run its stage again"
 
 Kind = Literal["full", "smoke"]
-Stage = Literal["data", "pretrain", "export", "finetune", "test"]
+Stage = Literal["data", "pretrain", "export", "trial", "finetune", "test"]
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
@@ -175,10 +176,11 @@ class Manifest(StrictModel):
 
     Metrics are in percent with full precision, times in UTC. ``pretraining`` is None for a
     backbone trained from scratch. ``pretraining_data``, ``pretraining_precision`` and
-    ``card_sealed`` are of the backbone that a fine-tuning starts from.
+    ``card_sealed`` are of the backbone that a fine-tuning starts from. A trial is a fine-tuning on
+    a part of the training data, scored on the rest (``held_out``); it makes no record.
     """
 
-    schema_version: Literal[4] = 4
+    schema_version: Literal[5] = 5
     stage: Stage
     status: Literal["complete", "failed"]
     kind: Kind
@@ -193,6 +195,8 @@ class Manifest(StrictModel):
     pretraining_data: DataIdentity | None = None
     pretraining_precision: Precision | None = None
     card_sealed: bool | None = None
+    held_out: HeldOut | None = None
+    tuning: Tuning | None = None
     inputs: dict[str, FileRef] = {}
     outputs: dict[str, FileRef] = {}
     metrics: dict[Name, Percent] = {}
@@ -212,7 +216,9 @@ class Manifest(StrictModel):
         for field in _required(self.stage):
             if getattr(self, field) is None:
                 raise ValueError(f"{field} is missing; a manifest of stage {self.stage} needs it")
-        if self.stage == "finetune":
+        if self.tuning and self.stage != "finetune":
+            raise ValueError(f"tuning is given, which stage {self.stage} does not have")
+        if self.stage in ("trial", "finetune"):
             check_origin(self.method, self.pretraining)
             if self.status == "complete" and self.protocol:
                 check_metrics(self.metrics, self.protocol)
@@ -247,6 +253,7 @@ def _required(stage: Stage) -> tuple[str, ...]:
         "data": (),
         "pretrain": (*run, "pretraining"),
         "export": ("method", "backbone"),
+        "trial": (*run, "protocol", "held_out"),
         "finetune": (*run, "protocol"),
         "test": ("config", "protocol", "cost"),
     }

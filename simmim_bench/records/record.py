@@ -34,6 +34,7 @@ from simmim_bench.records.schema import (
     UtcTime,
     version_of,
 )
+from simmim_bench.records.tuning import Tuning
 
 SEAL = ("run_id", "sha256")
 """Fields that ``Record.seal`` adds; the hash covers all others."""
@@ -65,10 +66,11 @@ class RecordBody(StrictModel):
 
     ``cost``, ``deviations``, ``data`` and ``precision`` are those of the fine-tuning alone,
     ``pretraining_cost`` and so on those of the pretraining. ``card_sealed`` says whether the card
-    of the backbone could be checked against its hash. None: unknown.
+    of the backbone could be checked against its hash. None: unknown. ``tuning`` says how values
+    were chosen on training data; each of them is a deviation; None: nothing was tuned.
     """
 
-    schema_version: Literal[4] = 4
+    schema_version: Literal[5] = 5
     kind: Kind
     method: Name
     backbone: Name
@@ -78,6 +80,7 @@ class RecordBody(StrictModel):
     pretraining_data: DataIdentity | None = None
     pretraining_precision: Precision | None = None
     card_sealed: bool | None = None
+    tuning: Tuning | None = None
     protocol: Protocol
     metrics: Annotated[dict[Name, Percent], Field(min_length=1)]
     seed: Seed | None = None
@@ -95,6 +98,8 @@ class RecordBody(StrictModel):
     @model_validator(mode="after")
     def _check_body(self) -> Self:
         check_origin(self.method, self.pretraining)
+        if self.tuning and not set(self.tuning.deviations()) <= set(self.deviations):
+            raise ValueError(f"deviations lack {'; '.join(self.tuning.deviations())}")
         if self.provenance.kind == "measured":
             check_length(self.protocol)
             check_metrics(self.metrics, self.protocol)
@@ -111,6 +116,19 @@ class RecordBody(StrictModel):
     def label(self) -> str:
         """The method as tables show it; see ``label_of``."""
         return label_of(self.method, self.pretraining.initial if self.pretraining else None)
+
+    @property
+    def untuned_deviations(self) -> list[str]:
+        """Deviations, without the values that trials chose."""
+        tuned = self.tuning.deviations() if self.tuning else ()
+        return [text for text in self.deviations if text not in tuned]
+
+    @property
+    def recipe_sha256(self) -> str | None:
+        """Hash of the config, without the values that trials chose."""
+        if self.tuning:
+            return self.tuning.recipe_sha256
+        return self.config.sha256 if self.config else None
 
     @property
     def leaks(self) -> list[str]:
@@ -150,6 +168,7 @@ class RecordBody(StrictModel):
             # unknown in earlier versions, whose records keep their names
             **({"data": self.data.sha256} if self.data else {}),
             **({"precision": self.precision} if self.precision else {}),
+            **({"tuning": self.tuning.key()} if self.tuning else {}),
         }
         origin = self.provenance.kind if self.seed is None else f"seed{self.seed}"
         return f"{self.protocol.id}-v{self.protocol.version}-{origin}-{content_sha256(inputs)[:12]}"

@@ -24,7 +24,7 @@ from simmim_bench.data.fingerprint import (
 )
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, read_json, sha256_file
-from simmim_bench.suite.plan import MANIFEST, SUPERSEDED, Plan, Stage
+from simmim_bench.suite.plan import CHOICE, MANIFEST, SUPERSEDED, Plan, Stage, read_chosen
 from simmim_bench.suite.state import (
     read_attempts,
     read_config_hash,
@@ -137,12 +137,17 @@ def finish(plan: Plan, stage: Stage) -> bool:
 
 
 def is_complete(result: Path) -> bool:
-    """Whether a stage succeeded: by its manifest, or by the existence of another result."""
+    """Whether a stage succeeded: by its manifest, or by the existence of another result.
+
+    A trial that diverged is complete: that is its result.
+    """
+    if result.name == CHOICE:
+        return bool(read_chosen(result))
     if result.name != MANIFEST:
         return result.is_file()
-    manifest = read_json(result)
-    complete = manifest is not None and manifest.get("status") == "complete"
-    return complete and read_outputs(result) is not None
+    manifest = read_json(result) or {}
+    ended = ("complete", "failed") if manifest.get("stage") == "trial" else ("complete",)
+    return manifest.get("status") in ended and read_outputs(result) is not None
 
 
 def read_trace(plan: Plan, stage: Stage) -> dict[str, Any] | None:

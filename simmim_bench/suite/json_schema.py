@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from simmim_bench.io import atomic_write_text
 from simmim_bench.shipped import SUITE_SCHEMA
 from simmim_bench.suite.schema import Budget, Include, Override, Selector, Suite
-from simmim_bench.suite.steps import Pretrain, Resources, Task
+from simmim_bench.suite.steps import Pretrain, Resources, Task, Tune
 
 FILE = SUITE_SCHEMA
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", re.MULTILINE)  # of a docstring
@@ -26,7 +26,7 @@ def render() -> str:
     """JSON Schema of what people write, short forms included."""
     schema = Suite.model_json_schema()
     kinds: list[type[BaseModel]] = [
-        *(Suite, Task, Pretrain, Resources, Budget, Selector, Include, Override)
+        *(Suite, Task, Tune, Pretrain, Resources, Budget, Selector, Include, Override)
     ]
     for kind in kinds:
         part = schema if kind is Suite else schema["$defs"][kind.__name__]

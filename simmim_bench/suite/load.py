@@ -14,7 +14,7 @@ from simmim_bench import shipped
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.matrix import matrix_mistakes
 from simmim_bench.suite.schema import Budget, Include, Override, Selector, Suite
-from simmim_bench.suite.steps import FieldError, Pretrain, Resources, Strict, Task
+from simmim_bench.suite.steps import FieldError, Pretrain, Resources, Strict, Task, Tune
 from simmim_bench.yaml_file import NotYamlError, read_yaml
 
 MAX_SHOWN = 20
@@ -143,6 +143,9 @@ def _messages(found: ErrorDetails) -> Iterator[str]:
         # pydantic adds the branches of a union to the place of a bad value.
         key = ".".join(str(part) for part in parents)
         yield f"{key!r} must be a number, text or list; write nested keys with dots, e.g. a.b: 1"
+    elif "search" in parents and found["type"] != "list_type":
+        key = ".".join(str(part) for part in parents[: parents.index("search") + 2])
+        yield f"{key!r} must be a list of numbers or texts"
     elif found["type"] in ("model_type", "model_attributes_type"):
         expected = "the path of a config, or keys" if parents else "keys"
         yield f"{where!r} must be {expected} such as {', '.join(_keys_of([*parents, leaf])[:2])}"
@@ -169,5 +172,6 @@ def _keys_of(parents: list[int | str]) -> list[str]:
         "include": Include,
         "override": Override,
     }
-    kind = Resources if parents[-1] == "resources" else parts.get(parents[0], Task)
+    inner: dict[int | str, type[Strict]] = {"resources": Resources, "tune": Tune}
+    kind = inner.get(parents[-1]) or parts.get(parents[0], Task)
     return list(kind.model_fields)

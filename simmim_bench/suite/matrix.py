@@ -75,6 +75,7 @@ def matrix_mistakes(suite: Suite) -> list[str]:
         *dict.fromkeys(_use_mistakes(suite)),
         *dict.fromkeys(_gap_mistakes(suite)),
         *_painting_mistakes(suite),
+        *dict.fromkeys(_tune_mistakes(suite)),
         *_override_mistakes(suite),
     ]
 
@@ -220,3 +221,19 @@ def _painting_mistakes(suite: Suite) -> Iterator[str]:
                 f"task {name!r} needs the decoder of a pretraining, which {without[0]!r} does not "
                 f"have; exclude that method for the task"
             )
+
+
+def _tune_mistakes(suite: Suite) -> Iterator[str]:
+    """Searches of what a task states itself, and searches in tasks that train nothing."""
+    for name, task in suite.tasks.items():
+        if task.tune and task.tool != "train":
+            yield f"task {name!r} trains nothing that could be tuned; remove tune"
+    for cell in list_cells(suite):
+        tune = suite.tune_of(cell.task)
+        searched = tune.by_key() if tune else {}
+        for key in step_of(suite, cell).overrides:
+            if key in searched:
+                yield (
+                    f"task {cell.task!r} sets {key} and its tune searches it; remove it from one "
+                    f"of the two"
+                )

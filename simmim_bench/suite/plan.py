@@ -13,11 +13,13 @@ from typing import Any
 
 from simmim_bench import shipped
 from simmim_bench.errors import BenchError
-from simmim_bench.io import parse_json, read_bytes
+from simmim_bench.io import parse_json, read_bytes, read_json
 
 LOG = "log.txt"
 MANIFEST = "manifest.json"  # as in records.manifest, which is slow to import
 SUPERSEDED = "superseded"
+CHOICE = "choice.json"
+"""File of the values that trials chose (``records.tuning.Choice``)."""
 _TUPLES = ("command", "needs", "options", "imports")  # JSON makes them lists
 
 
@@ -39,6 +41,9 @@ class Stage:
         imports: Modules of the user that it imports.
         data: Own data that it reads; empty: those that the config names.
         image_size: Shorter side of its images; None: that of the config.
+        held_out: Share of the training data that a trial is scored on; None: it is no trial.
+        held_out_seed: Which images these are.
+        tuned: File of the values that trials chose, from the root; empty: none.
         processes: Processes of a training.
         gpus: GPUs that it gets; 0 where there are none.
         memory_mb: Main memory that it needs, if stated.
@@ -59,6 +64,9 @@ class Stage:
     imports: tuple[str, ...] = ()
     data: str = ""
     image_size: int | None = None
+    held_out: float | None = None
+    held_out_seed: int = 0
+    tuned: str = ""
     processes: int = 1
     gpus: int = 0
     memory_mb: int | None = None
@@ -90,13 +98,19 @@ class Plan:
     def recipe_of(self, stage: Stage) -> Any:
         """The config of a training with all that the suite changes in it.
 
+        Values that trials choose are in it as soon as they are chosen.
+
         Raises:
             BenchError: As ``recipe.command_line.load_recipe``.
         """
         from simmim_bench.recipe.command_line import Changes, load_recipe  # not in each stage
 
         changes = Changes(
-            overrides=stage.options, data=stage.data or None, image_size=stage.image_size
+            overrides=(*stage.options, *read_chosen(self.root / stage.tuned)),
+            data=stage.data or None,
+            image_size=stage.image_size,
+            held_out=stage.held_out,
+            held_out_seed=stage.held_out_seed,
         )
         return load_recipe(str(self.path_of(stage.config)), changes)
 
@@ -163,3 +177,9 @@ class Plan:
             raise BenchError(
                 f"the plan {path} is missing or damaged ({error}); start the suite again"
             ) from error
+
+
+def read_chosen(path: Path) -> list[str]:
+    """The values in a file of ``suite.choose`` as ``KEY=VALUE``; none if there is no such file."""
+    chosen = (read_json(path) or {}).get("chosen") if path.is_file() else None
+    return [f"{key}={value}" for key, value in chosen.items()] if isinstance(chosen, dict) else []

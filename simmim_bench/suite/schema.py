@@ -21,6 +21,7 @@ from simmim_bench.suite.steps import (
     Strict,
     Task,
     Template,
+    Tune,
     Variant,
     unique,
 )
@@ -135,6 +136,8 @@ class Suite(Strict):
             converted first.
         baselines: Starting points that need no pretraining.
         tasks: Task name to its downstream config, the same for all methods.
+        tune: Values that trials choose for each method and backbone, in every task that trains and
+            does not state its own.
         resources: Of every stage that states none of its own.
         budget: The most that all stages that have to run may cost, by their estimates.
         exclude: Cells to leave out; a pretraining without any task left is left out too.
@@ -153,6 +156,7 @@ class Suite(Strict):
     weights: dict[Name, str] = {}
     baselines: Annotated[list[Literal["scratch"]], AfterValidator(unique)] = []
     tasks: dict[Name, Task] = Field(min_length=1)
+    tune: Tune | None = None
     resources: Resources = Resources()
     budget: Budget | None = None
     exclude: list[Selector] = []
@@ -181,6 +185,13 @@ class Suite(Strict):
     def methods(self) -> dict[str, Step]:
         """Method name to its pretraining."""
         return {variant.method: variant.step for variant in self.variants()}
+
+    def tune_of(self, task: str) -> Tune | None:
+        """The search of a task; None if it has none, or trains nothing."""
+        stated = self.tasks[task]
+        if stated.tool != "train":
+            return None
+        return stated.tune if "tune" in stated.model_fields_set else self.tune
 
     @property
     def is_demo(self) -> bool:

@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     StringConstraints,
     WithJsonSchema,
+    field_validator,
 )
 
 from simmim_bench.records.names import checked_name
@@ -71,6 +72,14 @@ Seed = Annotated[int, Field(ge=0, strict=True)]
 Scalar = bool | int | float | str | None
 Overrides = dict[str, Scalar | list[Scalar]]
 Axis = list[str] | dict[str, Overrides]
+SHORT = {
+    "lr": "optim_wrapper.optimizer.lr",
+    "layer_decay": "optim_wrapper.paramwise_cfg.layer_decay",
+    "drop_path": "model.backbone.drop_path_rate",
+}
+"""Short names in a search, and the config keys that they stand for."""
+EVALUATION = ("protocol", "val_", "test_", "randomness", "tta_")
+"""Starts of config keys that no search may change."""
 
 
 class Strict(BaseModel):
@@ -112,6 +121,46 @@ class Resources(Strict):
             *(["--compile"] if self.compile else []),
             *(["--fsdp"] if self.fsdp and processes > 1 else []),
         ]
+
+
+class Tune(Strict):
+    """A small search, the same for every method and backbone, on a part of the training data.
+
+    Attributes:
+        search: Config key, or `lr`, `layer_decay` or `drop_path`, to the values to try.
+        trials: Number of trials for each method and backbone; all combinations if there are no
+            more, else a sample of them by a scrambled Halton sequence.
+        held_out: Share of the training images that trials are scored on; they train on the others.
+        seed: Which images these are, and which sample.
+    """
+
+    search: dict[str, list[bool | int | float | str]] = Field(min_length=1)
+    trials: int = Field(ge=1, le=100, strict=True)
+    held_out: float = Field(default=0.2, gt=0, le=0.5)
+    seed: Seed = 0
+
+    @field_validator("search")
+    @classmethod
+    def _check_search(cls, search: dict[str, Any]) -> dict[str, Any]:
+        keys = [SHORT.get(name, name) for name in search]
+        mistakes = [f"tune searches {key} twice; name it once" for key in repeated(keys)]
+        for name, values in search.items():
+            if not values:
+                mistakes.append(f"tune.search.{name} has no values; list at least one")
+            if again := repeated([str(value) for value in values]):
+                mistakes.append(f"tune.search.{name} lists {again[0]} twice")
+            if name.startswith(EVALUATION):
+                mistakes.append(
+                    f"tune.search.{name} would change how a result is measured; search values of "
+                    f"the training"
+                )
+        if mistakes:
+            raise FieldError(*mistakes)
+        return search
+
+    def by_key(self) -> dict[str, list[bool | int | float | str]]:
+        """The search by full config keys."""
+        return {SHORT.get(name, name): values for name, values in self.search.items()}
 
 
 class Step(Strict):
@@ -159,10 +208,13 @@ class Task(Step):
             the pretrained model predicts, decoder included.
         init_from: Task whose trained backbone this task starts from, with the same method, backbone
             and seed, instead of the pretrained one.
+        tune: Values that trials choose for each method and backbone, instead of the suite's `tune`;
+            null: none.
     """
 
     tool: Literal["train", "evaluate_painting"] = "train"
     init_from: Name | None = None
+    tune: Tune | None = None
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,19 @@ from simmim_bench.errors import BenchError
 from simmim_bench.recipe.length import length_of
 from simmim_bench.records import SCRATCH
 from simmim_bench.records.environment import precision_of
-from simmim_bench.records.manifest import DataIdentity, Precision, Pretraining, label_of
+from simmim_bench.records.manifest import DataIdentity, Precision, Pretraining
 from simmim_bench.records.names import checked_name
 from simmim_bench.records.protocols import read_protocol
 from simmim_bench.records.schema import validate
+from simmim_bench.records.tuning import Tuning
+from simmim_bench.training.overrides import (
+    OTHER_DATA,
+    check_tuning,
+    deviations_of,
+    held_out_of,
+    overrides_of,
+    tuning_of,
+)
 from simmim_bench.training.weights import widening
 from simmim_bench.weights.address import parse_address, require_existing
 from simmim_bench.weights.seal import origin_name
@@ -25,9 +34,6 @@ if TYPE_CHECKING:
     from simmim_bench.weights.initial import Initial
 
 INITIAL = ("initial", "initial_sha256")
-NO_CHANGE = ("pretraining.method=", "ignored_share=")
-"""Overrides that name an ablation, or confirm what the data contain; the recipe is the same."""
-OTHER_DATA = ("--data=", "--data-root=")  # no deviation: other data have a column of their own
 
 
 class Note(str):
@@ -50,7 +56,7 @@ class Run:
         seed: Random seed.
         launcher: How the processes were started.
         world_size: Number of processes.
-        stage: ``pretrain``, or ``finetune`` for any downstream task.
+        stage: ``pretrain``, ``finetune`` for any downstream task, or ``trial`` with ``--held-out``.
         method: Of the pretraining; ``scratch`` without one.
         backbone: Name of the backbone.
         pretraining: Where the weights come from (``records.manifest.Pretraining``); None: scratch.
@@ -60,6 +66,8 @@ class Run:
         inputs: Files that the run reads besides its data, with their hashes.
         pretrained: Exported backbone that a downstream run starts from.
         init: Weights that a pretraining starts from.
+        held_out: Share and seed of ``--held-out``; None without.
+        tuning: What ``--tuned`` names (``records.tuning.Tuning``); None without.
         resume: Continue from the last checkpoint in ``work_dir``.
         length: Of the schedule, in epochs or iterations as the config counts.
         longer: Length of the whole training, if it goes on after the end of the schedule.
@@ -77,7 +85,7 @@ class Run:
     seed: int
     launcher: Literal["none", "pytorch", "slurm"]
     world_size: int
-    stage: Literal["pretrain", "finetune"]
+    stage: Literal["pretrain", "trial", "finetune"]
     method: str
     backbone: str
     pretraining: dict[str, Any] | None
@@ -87,6 +95,8 @@ class Run:
     inputs: dict[str, Any]
     pretrained: str | None
     init: str | None
+    held_out: dict[str, Any] | None
+    tuning: Tuning | None
     resume: bool
     length: int
     longer: int | None
@@ -140,6 +150,8 @@ class Run:
             "data": self.data and self.data.as_json(),
             "precision": precision_of(cfg.optim_wrapper),
             **self.backbone_facts,
+            "held_out": self.held_out,
+            "tuning": self.tuning and self.tuning.as_json(),
             "inputs": self.inputs,
             "deviations": deviations,
         }
@@ -204,18 +216,12 @@ def make_run(
         *("auto_scale_lr", "precision", "recompute", "compile", "fsdp", "paint_every"),
         *("probe_every", "probe_data"),
     )
+    tuning = tuning_of(args, cfg)
     return Run(
         config=shipped.portable(str(shipped.find(args.config))),
         config_sha256=resolved_hash(cfg),
         overrides=tuple(overrides),
-        deviations=(
-            *(
-                f"override {_portable(each)}"
-                for each in overrides
-                if not each.startswith(OTHER_DATA)
-            ),
-            *widening(args),
-        ),
+        deviations=(*deviations_of(overrides, tuning), *widening(args)),
         work_dir=work_dir_of(args),
         length=length_of(cfg)[1],
         longer=longer,
@@ -223,6 +229,8 @@ def make_run(
         protocol=cfg.protocol.to_dict() if "protocol" in cfg else None,
         log_to=tuple(args.log_to),
         data=data,
+        held_out=held_out_of(args),
+        tuning=tuning,
         **origin,
         **{name: getattr(args, name) for name in flags},
     )
@@ -231,17 +239,6 @@ def make_run(
 def work_dir_of(args: argparse.Namespace) -> Path:
     """Folder of a run: as given, else of the run's name, else of the config's."""
     return Path(args.work_dir or Path("work_dirs") / (args.name or Path(args.config).stem))
-
-
-def overrides_of(args: argparse.Namespace) -> list[str]:
-    """What the command line changes in the recipe."""
-    overrides = [item for item in args.cfg_options if not item.startswith(NO_CHANGE)]
-    overrides += [f"--data={Path(args.data).name}"] if args.data else []
-    overrides += [f"--data-root={Path(args.data_root).name}"] if args.data_root else []
-    for flag in ("num_classes", "image_size", "epochs", "iterations"):
-        if value := getattr(args, flag):
-            overrides.append(f"--{flag.replace('_', '-')}={value}")
-    return overrides
 
 
 def check_origin(args: argparse.Namespace, cfg: Any) -> None:
@@ -269,6 +266,8 @@ def check_origin(args: argparse.Namespace, cfg: Any) -> None:
             f"{args.config} is a pretraining; --pretrained and --from-scratch are for downstream "
             "configs, leave them out (--init FILE starts a pretraining from weights)"
         )
+    if pretraining:
+        check_tuning(args)
     if downstream and args.init:
         raise BenchError(
             f"{args.config} is a downstream config; --init is for pretrainings, pass --pretrained "
@@ -310,17 +309,6 @@ def _check_run_name(args: argparse.Namespace) -> None:
             f"--name {args.name!r}: runs from random weights are called {SCRATCH!r} in all tables, "
             f"and no others; leave out --name, or give another name to a run from weights"
         )
-
-
-def _portable(override: str) -> str:
-    """An override; an exported backbone by its method, since each seed has its own file."""
-    key, _, value = override.partition("=")
-    if not (value.endswith(".pth") and Path(value).with_suffix(".json").is_file()):
-        return override
-    from simmim_bench.weights.card import read_card
-
-    card = read_card(Path(value))
-    return f"{key}=backbone of {label_of(card['method'], card['pretraining'].get('initial'))}"
 
 
 def _pretraining_of(
@@ -370,7 +358,8 @@ def _check_kind(args: argparse.Namespace, kind: str, what: str) -> None:
 
 def _backbone_of(args: argparse.Namespace, cfg: Any) -> dict[str, Any]:
     """Fields of a downstream run: its backbone is an export, or random."""
-    stage = {"stage": "finetune", "backbone": cfg.backbone_name}
+    kind = "finetune" if args.held_out is None else "trial"
+    stage = {"stage": kind, "backbone": cfg.backbone_name}
     if args.from_scratch:
         none: dict[str, Any] = {"pretraining": None, "backbone_facts": {}, "inputs": {}}
         return {**stage, "method": SCRATCH, **none}

@@ -125,7 +125,12 @@ class PreemptionHook(Hook):
 
 @contextmanager
 def stopping(
-    runner: Any, *, may_restart: bool, may_shrink: bool, tried_again: bool
+    runner: Any,
+    *,
+    may_restart: bool,
+    may_shrink: bool,
+    tried_again: bool,
+    may_diverge: bool = False,
 ) -> Iterator[None]:
     """Exit with code 75 if another start would continue; write the manifest of a diverged run.
 
@@ -135,6 +140,7 @@ def stopping(
         may_shrink: Whether another start may use a smaller batch and accumulate gradients.
         tried_again: Whether an earlier start was out of memory with this batch
             (``batch.has_tried_again`` before the processes of this start trained).
+        may_diverge: Whether a loss that is not finite is a result, as of a trial, and no error.
 
     Raises:
         SystemExit: If the same command should be started again.
@@ -144,7 +150,9 @@ def stopping(
         yield
     except DivergedError as error:
         _mark_failed(runner, error)
-        raise
+        if not may_diverge:
+            raise
+        runner.logger.warning(str(error))
     except RuntimeError as error:
         if out_of_memory(str(error)) and not model_of(runner).training:
             raise BenchError(_out_of_memory_in_evaluation(runner)) from error

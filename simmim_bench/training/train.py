@@ -25,6 +25,7 @@ from simmim_bench.records.names import counted
 from simmim_bench.training.data import check_name, data_of
 from simmim_bench.training.length import plan_length
 from simmim_bench.training.mistakes import check_mistakes
+from simmim_bench.training.overrides import with_tuned_values
 from simmim_bench.training.process import leave, prepare
 from simmim_bench.training.run import Note, Run, check_origin, make_run
 from simmim_bench.training.weights import check_same_backbone, for_channels, local_weights
@@ -42,6 +43,7 @@ def train(args: argparse.Namespace) -> None:
     Raises:
         BenchError: If the config, the data or the backbone checkpoint cannot be used.
     """
+    args = with_tuned_values(args)
     cfg = config_of(args)
     on_demo = False
     if args.try_iterations is not None:
@@ -155,6 +157,7 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
             may_restart=run.resume,
             may_shrink=not run.auto_scale_lr,
             tried_again=tried_again,
+            may_diverge=run.stage == "trial",
         ):
             runner.train()
         if run.is_try:
@@ -172,6 +175,8 @@ def what_next(run: Run) -> str:
     if run.stage == "pretrain":
         export = shlex.quote(str(run.work_dir / "export"))
         following = f"simmim-bench export {folder} --out {export}{own}"
+    elif run.stage == "trial":
+        following = "train without --held-out, on all training data, for a record"
     else:
         following = f"simmim-bench leaderboard build --work-dir {folder}{own}"
         if run.protocol and run.protocol["task"] in PREDICTED:
@@ -216,7 +221,7 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
             "ProbeHook",
             {"epochs": run.probe_every, "data": run.probe_data},
         ),
-        (reports, "ClassesHook", {}),
+        (reports or run.stage == "trial", "ClassesHook", {}),
         (reports, "ImageListHook", {}),
         (reports, "ClassReportHook", {"task": task}),
         (reports, "SamplePredictionsHook", {"task": task}),

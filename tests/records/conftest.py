@@ -140,6 +140,45 @@ def make_published(make_record):
     return make
 
 
+def tuning(scores=(50.0, 70.0, 60.0), **changes):
+    """A search for the learning rate; a score of None is a training that diverged."""
+    rates = [1e-3, 5e-4, 2.5e-4]
+    trials = [
+        {
+            "values": {"optim_wrapper.optimizer.lr": rate},
+            "score": score,
+            "failure": "the loss is nan" if score is None else None,
+            "wall_seconds": 1200.0,
+            "curves": {"top1": {"against": "epoch", "points": [[1, 30.0], [2, 50.0]]}},
+        }
+        for rate, score in zip(rates, scores, strict=True)
+    ]
+    best = max((each for each in trials if each["score"]), key=lambda each: each["score"])
+    return {
+        "search": {"optim_wrapper.optimizer.lr": rates},
+        "seed": 0,
+        "held_out": {"share": 0.2, "seed": 0, "images": 20, "training_images": 80},
+        "metric": "box_ap",
+        "hours": 1.0,
+        "trials": trials,
+        "chosen": best["values"],
+        "recipe_sha256": sha("recipe"),
+        **changes,
+    }
+
+
+def tuned(scores=(50.0, 70.0, 60.0), **changes):
+    """Fields of a tuned fine-tuning."""
+    found = tuning(scores)
+    rate = found["chosen"]["optim_wrapper.optimizer.lr"]
+    return {
+        "tuning": found,
+        "deviations": [f"tuned: optim_wrapper.optimizer.lr={rate}"],
+        "config": {"path": "configs/toy.py", "sha256": sha(f"config {rate}"), "overrides": []},
+        **changes,
+    }
+
+
 @pytest.fixture(scope="session")
 def toy():
     """The builders above, for tests that vary nested fields."""
@@ -151,6 +190,8 @@ def toy():
         manifest_fields = staticmethod(manifest_fields)
         record_fields = staticmethod(record_fields)
         run_fields = staticmethod(run_fields)
+        tuning = staticmethod(tuning)
+        tuned = staticmethod(tuned)
         classification = CLASSIFICATION
 
     return Toy

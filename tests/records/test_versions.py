@@ -11,10 +11,11 @@ from simmim_bench.records.record import Record
 from simmim_bench.records.schema import CURRENT, validate
 from simmim_bench.records.store import read_record
 
-# written by the versions of the program that wrote records of version 1, 2 and 3
+# written by the versions of the program that wrote records of version 1 to 4
 VERSION_1 = Path(__file__).parent / "record_v1.json"
 VERSION_2 = Path(__file__).parent / "record_v2.json"
 VERSION_3 = Path(__file__).parent / "record_v3.json"
+VERSION_4 = Path(__file__).parent / "record_v4.json"
 NEW = {
     *("data", "precision", "pretraining_data", "pretraining_precision", "card_sealed"),
     *("initial", "initial_sha256", "energy_joules", "energy_source"),
@@ -39,7 +40,7 @@ def before_overlaps(value):
         return value
     assert value.get("content") is None
     assert not value.get("overlaps")
-    kept = value.keys() - {"content", "overlaps"}
+    kept = value.keys() - {"content", "overlaps", "tuning"}
     return {key: before_overlaps(value[key]) for key in kept}
 
 
@@ -63,7 +64,17 @@ def test_a_record_of_version_3_keeps_its_name_and_all_it_says():
     assert validate(Record, new, source="x", remedy="y").as_json() == new
 
 
-@pytest.mark.parametrize("path", [VERSION_1, VERSION_2, VERSION_3])
+def test_a_record_of_version_4_keeps_its_name_and_all_it_says():
+    old, new = load(VERSION_4), read_record(VERSION_4).as_json()
+    assert (old["schema_version"], new["schema_version"]) == (4, CURRENT)
+    assert new.pop("tuning") is None
+    changed = {"schema_version", "sha256"}
+    assert {key: new[key] for key in new.keys() - changed} == {
+        key: old[key] for key in old.keys() - changed
+    }
+
+
+@pytest.mark.parametrize("path", [VERSION_1, VERSION_2, VERSION_3, VERSION_4])
 @pytest.mark.parametrize(
     "change",
     [{"metrics": {"top1": 99.0}}, {"sha256": "0" * 64}, {"sha256": None}, {"method": "other"},

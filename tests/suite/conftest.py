@@ -22,7 +22,7 @@ from simmim_bench.suite.build import build_plan
 from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.plan import Plan
 from simmim_bench.suite.run import Options, run_suite
-from tests.records.conftest import make_record, make_simmim  # noqa: F401  (fixtures)
+from tests.records.conftest import make_record, make_simmim, toy  # noqa: F401  (fixtures)
 
 HERE = Path(__file__).parent
 FAKE, RUN = "tools/fake_tool.py", "tools/run_suite.py"

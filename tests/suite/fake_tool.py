@@ -19,7 +19,8 @@ def note(text):
 def stage_of(folder):
     """Id of the stage whose folder it is."""
     parts = folder.parts
-    kind = next(part for part in reversed(parts) if part in ("pretrain", "export", "finetune"))
+    kinds = ("pretrain", "export", "tune", "finetune")
+    kind = next(part for part in reversed(parts) if part in kinds)
     return "/".join(parts[parts.index(kind) :])
 
 
@@ -33,6 +34,58 @@ def write_manifest(folder, output):
     outputs = {"file": {"path": output.name, "sha256": sha}}
     manifest = {"status": "complete", "outputs": outputs, "finished": time.time()}
     (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+
+
+def write_trial(folder, args):
+    """The manifest of a trial; its score is 100 times its learning rate, one above 1 diverges."""
+    options = dict(item.split("=") for item in args.cfg_options)
+    score = 100 * float(options["optim_wrapper.optimizer.lr"])
+    time = "2025-01-31T12:00:00+00:00"
+    failure = {"reason": "the loss is nan", "iteration": 3} if score > 100 else None
+    manifest = {
+        "schema_version": 5,
+        "stage": "trial",
+        "status": "failed" if failure else "complete",
+        "failure": failure,
+        "kind": args.kind,
+        "method": "scratch",
+        "backbone": "net",
+        "seed": int(args.seed),
+        "config": {"path": str(args.config), "sha256": "0" * 64, "overrides": args.cfg_options},
+        "protocol": {
+            "id": "toy",
+            "version": 1,
+            "task": "classification",
+            "dataset": "toy",
+            "split": "val",
+            "image_size": 64,
+            "epochs": 1,
+            "metrics": {"top1": "accuracy/top1"},
+            "primary": "top1",
+        },
+        "metrics": {} if failure else {"top1": score},
+        "held_out": {
+            "share": args.held_out,
+            "seed": args.held_out_seed,
+            "images": 2,
+            "training_images": 6,
+        },
+        "cost": {
+            "device": "CPU",
+            "device_count": 1,
+            "wall_seconds": 36.0,
+            "peak_memory_mb": 1.0,
+        },
+        "curves": {"top1": {"against": "epoch", "points": [[1, 1.0]]}},
+        "environment": {"python": "3", "platform": "Linux"},
+        "started": time,
+        "finished": time,
+    }
+    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+
+
+def chosen_of(args):
+    return f" with {json.loads(args.tuned.read_text('utf-8'))['chosen']}" if args.tuned else ""
 
 
 def train(arguments):
@@ -49,6 +102,9 @@ def train(arguments):
     parser.add_argument("--init-name")
     parser.add_argument("--cfg-options", nargs="+", default=[])
     parser.add_argument("--launcher", default="none")
+    parser.add_argument("--held-out", type=float)
+    parser.add_argument("--held-out-seed", type=int)
+    parser.add_argument("--tuned", type=Path)
     args = parser.parse_args(arguments)
     args.work_dir.mkdir(parents=True, exist_ok=True)
     text = args.config.read_text("utf-8")
@@ -63,7 +119,7 @@ def train(arguments):
     if rank != "0":
         note(f"{name} rank {rank}")
         return
-    note(f"{name} from {done}")
+    note(f"{name} from {done}{chosen_of(args)}")
     stopped = []
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda *_: stopped.append(True))
@@ -82,7 +138,10 @@ def train(arguments):
         checkpoint.with_suffix(".part").replace(checkpoint)
         progress = {"done": step, "total": steps, "eta_seconds": 1.0, "metric": {"loss": 0.5}}
         (args.work_dir / "progress.json").write_text(json.dumps(progress), "utf-8")
-    write_manifest(args.work_dir, checkpoint)
+    if args.held_out:
+        write_trial(args.work_dir, args)
+    else:
+        write_manifest(args.work_dir, checkpoint)
 
 
 def leave(work_dir, reason, iteration):

@@ -148,7 +148,7 @@ def _cited(context: _Context) -> Iterator[Board]:
             rows.sort(key=partial(_place, table, key))
             protocol = table.columns[key]
             lines = [_line(context, row, [key], columns) for row in rows]
-            text = describe_protocol(protocol, own=table.has_own_protocol(key))
+            text = describe_protocol(table, key)
             made.append(
                 Group(f"{label_of(key, table.columns)}: {text}", tuple(lines), protocol.dataset)
             )
@@ -177,7 +177,7 @@ def _metrics(table: Table, key: ColumnKey) -> Iterator[tuple[ColumnKey, str]]:
 
 def _protocols(table: Table, keys: Iterable[ColumnKey]) -> Iterator[tuple[str, str]]:
     for key in keys:
-        text = describe_protocol(table.columns[key], own=table.has_own_protocol(key))
+        text = describe_protocol(table, key)
         yield label_of(key, table.columns), f"{table.columns[key].task}, {text}"
 
 
@@ -211,14 +211,14 @@ def _result(context: _Context, key: ColumnKey, name: str) -> tuple[Head, Make]:
     gains = {} if table.kind == "smoke" else gains_of(table, key, name)
     cells = {row: row.cells[key] for row in table.rows if key in row.cells}
     span = _span([cell.metrics[name] for cell in cells.values() if name in cell.metrics], noise)
+    as_all = table.tuning_of(key) is not None
     least = context.least.get(key) if name == protocol.primary else None
     head = Head(
         key=f"{label_of(key, table.columns)}.{name}",
         above=subject_of(key, table.columns),
         text=METRICS.get(name, name),
         kind="result" if name == protocol.primary else "other",
-        title=f"{label_of(key, table.columns)}: "
-        + describe_protocol(protocol, own=table.has_own_protocol(key)),
+        title=f"{label_of(key, table.columns)}: " + describe_protocol(table, key),
         task=protocol.task,
         data=protocol.dataset,
         foot=f"{least[0]:.1f}" if least else "",
@@ -233,7 +233,7 @@ def _result(context: _Context, key: ColumnKey, name: str) -> tuple[Head, Make]:
         gain = gains.get(row)
         return replace(
             shown,
-            marks=" ".join([*marks, *_warnings(cell)]),
+            marks=" ".join([*marks, *_warnings(cell, as_all=as_all)]),
             gain=show_gain(gain.points) if gain else "",
             gain_interval=_show_interval(gain) if gain else "",
             sure=gain is not None and gain.is_sure,
@@ -242,8 +242,14 @@ def _result(context: _Context, key: ColumnKey, name: str) -> tuple[Head, Make]:
     return head, make
 
 
-def _warnings(cell: Cell) -> Iterator[str]:
-    if cell.deviations:
+def _warnings(cell: Cell, *, as_all: bool) -> Iterator[str]:
+    """Marks of a cell.
+
+    Args:
+        cell: Of a column.
+        as_all: Whether all runs of the column are tuned by the same search.
+    """
+    if cell.deviations or (cell.tuning and not as_all):
         yield "deviates"
     if any(record.leaks for record in cell.records):
         yield "seen"

@@ -14,6 +14,7 @@ from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.leaderboard.web.curves import Sparkline, sparklines
 from simmim_bench.records.manifest import DataIdentity, Environment
 from simmim_bench.records.record import Record
+from simmim_bench.records.tuning import Tuning
 
 UNSEALED = "its card has no seal, so what it says of the weights was not checked"
 
@@ -46,9 +47,8 @@ def detail_of(table: Table, key: ColumnKey, row: Row, noise: Noise | None, curve
         curves: Whether to draw the learning curves of the first run.
     """
     protocol, cell = table.columns[key], row.cells[key]
-    text = describe_protocol(protocol, own=table.has_own_protocol(key))
     return Detail(
-        f"{protocol.task}: {label_of(key, table.columns)}, {text}",
+        f"{protocol.task}: {label_of(key, table.columns)}, {describe_protocol(table, key)}",
         tuple(_facts(row, cell, protocol.primary, noise)),
         tuple(sparklines(cell.records[0])) if curves else (),
     )
@@ -93,6 +93,8 @@ def _facts(row: Row, cell: Cell, primary: str, noise: Noise | None) -> Iterator[
         yield "other metrics", "; ".join(others)
     if cell.deviations:
         yield "deviations", "; ".join(cell.deviations)
+    if cell.tuning:
+        yield "tuning", _tuning(cell.tuning)
     yield from _measured(cell)
 
 
@@ -113,6 +115,21 @@ def _measured(cell: Cell) -> Iterator[tuple[str, str]]:
     if first.environment:
         yield "environment", describe_environments(cell.records)
     yield "records", ", ".join(record.run_id for record in cell.records)
+
+
+def _tuning(tuning: Tuning) -> str:
+    """What was tried, what each trial gave, and what was chosen."""
+    scores = [
+        f"{', '.join(map(str, trial.values.values()))}: "
+        + ("diverged" if trial.score is None else f"{trial.score:.2f}")
+        for trial in tuning.trials
+    ]
+    images = tuning.held_out.images
+    return (
+        f"{tuning.described()}, {tuning.hours:.2f} h; {tuning.explained()} ({images} images); "
+        f"{', '.join(tuning.search)}: {METRICS.get(tuning.metric, tuning.metric)}: "
+        f"{'; '.join(scores)}; chosen: {', '.join(tuning.overrides())}"
+    )
 
 
 def describe_data(data: DataIdentity) -> str:

@@ -99,7 +99,7 @@ class ManifestHook(Hook):
             iteration: At which iteration, from 1.
         """
         Manifest(
-            **self.facts,
+            **self._facts(runner),
             status="failed",
             failure=Failure(reason=reason, iteration=iteration),
             cost=self._cost(runner),
@@ -107,6 +107,14 @@ class ManifestHook(Hook):
             started=self.started,
             finished=datetime.now(timezone.utc),
         ).write(Path(runner.work_dir) / "manifest.json")
+
+    def _facts(self, runner: Any) -> dict[str, Any]:
+        """The facts, with the number of images of both parts if one is held out."""
+        if self.facts.get("held_out") is None:
+            return self.facts
+        parts = {"images": runner.val_dataloader, "training_images": runner.train_dataloader}
+        counts = {name: len(loader.dataset) for name, loader in parts.items()}
+        return {**self.facts, "held_out": {**self.facts["held_out"], **counts}}
 
     def _wall(self) -> float:
         return self.earlier["wall"] + time.monotonic() - self.begin
@@ -120,7 +128,7 @@ class ManifestHook(Hook):
                 f"found no checkpoint in {work_dir} after training; check that the disk is not full"
             )
         Manifest(
-            **self.facts,
+            **self._facts(runner),
             status="complete",
             outputs=_outputs(final),
             metrics=protocol_metrics(self.facts.get("protocol"), self.metrics),
