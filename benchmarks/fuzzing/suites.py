@@ -25,7 +25,7 @@ from benchmarks.fuzzing.values import (
 )
 from benchmarks.fuzzing.worker import Case, LieError
 
-SUITES = ("demo", "demo-ablation", "ablation-masking", "transfer", "simmim_paper")
+SUITES = ("demo", "demo-tuned", "demo-ablation", "ablation-masking", "transfer", "simmim_paper")
 CONFIG = ROOT / "configs" / "demo" / "simmim_swin-demo.py"
 LINES = [
     "x = __import__('os').system('id')", "_base_ = []", "_base_ = '../nothing.py'", "_base_ = 1", "_base_ = [[]]",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -149,6 +150,10 @@ class Tune(Strict):
                 mistakes.append(f"tune.search.{name} has no values; list at least one")
             if again := repeated([str(value) for value in values]):
                 mistakes.append(f"tune.search.{name} lists {again[0]} twice")
+            if odd := [value for value in values if not _is_usable(value)]:
+                mistakes.append(
+                    f"tune.search.{name} lists {odd[0]!r:.80}; expected finite numbers or text"
+                )
             if name.startswith(EVALUATION):
                 mistakes.append(
                     f"tune.search.{name} would change how a result is measured; search values of "
@@ -285,6 +290,12 @@ class Pretrain(Step):
 def repeated(values: Sequence[str]) -> list[str]:
     """Values that occur more than once, each once."""
     return list(dict.fromkeys(value for value in values if values.count(value) > 1))
+
+
+def _is_usable(value: bool | int | float | str) -> bool:
+    if isinstance(value, str):
+        return bool(value.strip()) and value.isprintable()
+    return math.isfinite(value)
 
 
 def _filled(text: str, values: Mapping[str, str]) -> str:

@@ -179,6 +179,8 @@ def test_a_search_of_the_suite_is_for_every_task_that_states_none(project):
         ({"search": {"lr": 0.1}}, "tune.search.lr' should be a valid list, got 0.1"),
         ({"search": {"lr": [[0.1]]}}, "tune.search.lr' must be a list of numbers or texts"),
         ({"search": {"lr": [0.1, 0.1]}}, "tune.search.lr lists 0.1 twice"),
+        ({"search": {"lr": [float("nan")]}}, "tune.search.lr lists nan; expected finite numbers"),
+        ({"search": {"model.type": [" "]}}, "tune.search.model.type lists ' '; expected finite"),
         ({"search": {"lr": [1.0], LR: [2.0]}}, f"tune searches {LR} twice; name it once"),
         ({"search": {"val_cfg.x": [1]}}, "tune.search.val_cfg.x would change how a result is"),
         (
