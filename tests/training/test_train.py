@@ -35,6 +35,17 @@ def test_a_downstream_run(hooks):
     assert hooks(FINETUNE, "--from-scratch") == [*EVERY_RUN, "ManifestHook", *REPORTS]
 
 
+def test_a_trial_checks_classes_and_writes_no_reports(hooks, command_line):
+    trial = (FINETUNE, "--from-scratch", "--held-out", 0.2, "--work-dir", "runs/3")
+    assert hooks(*trial) == [*EVERY_RUN, "ManifestHook", "ClassesHook"]
+    _, run = command_line(*trial)
+    assert (run.stage, run.held_out) == ("trial", {"share": 0.2, "seed": 0})
+    assert what_next(run) == (
+        "the results are in runs/3; next: train without --held-out, on all training data, for a "
+        "record"
+    )
+
+
 def test_flags_for_speed_act_first(hooks):
     found = hooks(PRETRAIN, "--compile", "--fsdp", world_size=2)
     assert found[:3] == ["SpeedHook", "FullyShardHook", "SeedHook"]
