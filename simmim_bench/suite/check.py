@@ -21,6 +21,7 @@ from simmim_bench.config_text import keeps_backbone, names_class
 from simmim_bench.data.content import content_mistakes
 from simmim_bench.data.layouts import data_root, home, missing_data
 from simmim_bench.errors import BenchError
+from simmim_bench.recipe.held_out import DECAY
 from simmim_bench.records.names import plain_name
 from simmim_bench.suite.matrix import group_cells
 from simmim_bench.suite.plan import Plan, Stage
@@ -146,7 +147,11 @@ def _argument_mistakes(plan: Plan, stages: Iterable[Stage]) -> list[str]:
     Looking at classes imports torch, so another process does it, and only if one is needed.
     """
     added = []
-    for config, options in dict.fromkeys((stage.config, stage.options) for stage in stages):
+    for config, options in dict.fromkeys(
+        # a config need not state its layer decay (``take_layer_decay``)
+        (stage.config, tuple(item for item in stage.options if not item.startswith(f"{DECAY}=")))
+        for stage in stages
+    ):
         with suppress(BenchError):  # reported with the config
             classes = any(map(names_class, options))
             if classes or (options and added_arguments(str(plan.path_of(config)), list(options))):

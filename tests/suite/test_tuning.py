@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -200,6 +201,24 @@ def test_a_wrong_search_is_one_sentence_before_anything_runs(project, changes, m
         project.run(dry_run=True)
     assert str(caught.value).count("\n") == 0 or "layer_decay" in str(changes)
     assert not project.folder.exists()
+
+
+def test_a_backbone_without_drop_path_is_found_beside_a_search_of_layer_decay(project, monkeypatch):
+    constructor = "simmim_bench.LayerDecayOptimWrapperConstructor"
+    text = (project.root / "configs/cls_net.py").read_text("utf-8")
+    text += f"optim_wrapper['constructor'] = {constructor!r}\n"
+    project.config("cls_net", text + "model = dict(backbone=dict(type='ResNet'))\n")
+    retune(project, search={"layer_decay": [0.8], "drop_path": [0.1]})
+    asked = []
+
+    def check(command, *, input, **_):  # noqa: A002
+        asked.extend(json.loads(input))
+        return SimpleNamespace(returncode=0, stdout='[["cls_net.py", "ResNet has no drop path"]]')
+
+    monkeypatch.setattr("simmim_bench.suite.check.subprocess.run", check)
+    with pytest.raises(BenchError, match=r"cls_net.py: ResNet has no drop path"):
+        project.run(dry_run=True)
+    assert asked == [["configs/cls_net.py", ["model.backbone.drop_path_rate=0.1"]]]
 
 
 def test_a_value_cannot_be_searched_and_set(project):
