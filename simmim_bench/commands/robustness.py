@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=cli.folder,
         metavar="DIR",
-        help="output folder (default: work_dirs/robustness/<name of the run>)",
+        help="output folder (default: robustness/ in the work dir)",
     )
     add("--batch", type=cli.positive, metavar="N", help="images at once (default: of the set)")
 

@@ -309,7 +309,8 @@ class RobustAccuracy(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002
         """Add a batch of predictions: ``pred_score``, (classes,), and ``gt_label``, (labels,)."""
         for sample in data_samples:
-            right = bool((sample["gt_label"] == sample["pred_score"].argmax()).any())
+            answer = sample["pred_score"].cpu().argmax()
+            right = bool((sample["gt_label"].cpu() == answer).any())
             self.results.append((sample.get("corruption"), sample.get("severity"), right))
 
     def compute_metrics(

@@ -7,6 +7,7 @@ come from the checkpoint, whose config is data and is never executed.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +25,13 @@ from simmim_bench.data.layouts import dataset_of, missing_data, prepare_command
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, check_output_folder
 from simmim_bench.records.manifest import FILE_NAME, Manifest
-from simmim_bench.records.protocols import Protocol, protocol_metrics
+from simmim_bench.records.protocols import Protocol, protocol_metrics, read_protocol
 from simmim_bench.training.data import data_of_test
 from simmim_bench.training.evaluate import add_command, run_of, save_record
 from simmim_bench.training.process import prepare
 
-OUTPUT = Path("work_dirs") / "robustness"
 SETS = "robustness"
-"""Folder of the configs, below ``configs/``."""
+"""Folder of the configs below ``configs/``, and of the results in that of the run."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def robustness(args: argparse.Namespace, console: Console) -> None:
             there or has other classes, or nothing can be written.
     """
     classifier = open_classifier(args.run)
-    out = args.out or OUTPUT / classifier.checkpoint.resolve().parent.name
+    out = args.out or classifier.checkpoint.parent / SETS
     check_output_folder(out)
     prepare("none", "mmpretrain")
     sets = find_sets(args.sets, classifier)
@@ -152,8 +152,14 @@ def find_sets(given: Sequence[str] | None, classifier: Classifier) -> dict[str, 
                 f"{', '.join(sorted(each.stem for each in folder.glob('*.py')))}"
             )
         found[path.stem] = cfg = load_config(str(path))
-        if SETS not in cfg:
-            raise BenchError(f"{path} is not a test set; see the configs in {folder}")
+        loader = cfg.get("test_dataloader") or {}
+        if SETS not in cfg or not (loader.get("dataset") or {}).get("classes"):
+            raise BenchError(
+                f"{path} is not a test set, which has `robustness` and `classes` of its data set; "
+                f"see the configs in {folder}"
+            )
+        stated = cfg.get("protocol") or {}
+        read_protocol(dict(stated), source=str(path), remedy="correct the config")
         if misfit := _misfit(cfg, classifier):
             raise BenchError(f"{classifier.checkpoint} does not fit {path.stem}: {misfit}")
     return found
@@ -208,15 +214,16 @@ def fill(cfg: Any, classifier: Classifier, batch: int | None) -> None:
         )
     between = [step for step in between if kind_of_step(step) != "PackInputs"]
     size = trained.protocol.get("image_size")
-    if cfg.robustness.is_cropped and size:
+    if cfg.robustness.get("is_cropped") and size:
         width, height = (size, size) if isinstance(size, int) else reversed(size)
         resize = {"type": "Resize", "scale": (width, height), "interpolation": "bicubic"}
         between = [{**resize, "backend": "pillow"}]
     dataset = cfg.test_dataloader.dataset
     corrupt = [{"type": "simmim_bench.Corrupt"}] if "corruptions" in dataset else []
     dataset.pipeline = [load, *corrupt, *between, {**pack, "meta_keys": ["img_path", *META]}]
-    if batch is not None:
-        cfg.test_dataloader.batch_size = batch
+    loader = cfg.test_dataloader
+    loader.batch_size = batch or loader.batch_size
+    loader.num_workers = min(loader.num_workers, os.cpu_count() or 1)
     use_cpu(cfg)
 
 
@@ -282,7 +289,8 @@ def evaluated(cfg: Any, run: Manifest, measured: dict[str, float], cost: Any) ->
         cost: Of the test.
     """
     deviations = list(run.deviations)
-    if run.protocol and run.protocol.id != cfg.robustness.trained_by:
+    usual = cfg.robustness.get("trained_by")
+    if run.protocol and usual and run.protocol.id != usual:
         deviations.append(f"trained by {run.protocol.id}@{run.protocol.version}")
     given = argparse.Namespace(config=cfg.filename, data=None, data_root=None, dataset_name=None)
     return run.model_copy(

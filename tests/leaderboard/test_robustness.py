@@ -1,7 +1,6 @@
 """One classifier on every test set: accuracies of a loop over the files, and a record of each."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -233,7 +232,7 @@ def test_the_demo_with_one_command(toy, tmp_path, monkeypatch, capsys):
         ),
         (
             ["--sets", "configs/demo/classification_resnet-demo.py"],
-            "is not a test set; see the conf",
+            "is not a test set, which has",
         ),
         (
             ["--sets", "demo-c"],
@@ -250,6 +249,39 @@ def test_bad_sets_are_one_sentence(words, sentence, finished, tmp_path, monkeypa
     with pytest.raises(BenchError, match=sentence):
         robustness(args_of(finished[0], "--out", tmp_path / "out", *words), Console())
     assert not (tmp_path / "out").exists()
+
+
+OWN = """
+_base_ = ["simmim_bench::_base_/runtime/default.py", "simmim_bench::_base_/tasks/robustness.py"]
+protocol = dict(id="mine", version=1, dataset="Mine", split="test", image_size=64, {length})
+robustness = dict(trained_by=None)
+test_dataloader = dict(num_workers=0, dataset=dict(data_root="{root}", {more}))
+"""
+
+
+def test_a_set_of_ones_own(toy, tmp_path):
+    picture(tmp_path / "mine" / "digit_3" / "1.png", 1)
+    model = save_run(tmp_path / "run", toy, DEMO, protocol=toy_protocol())
+    config = tmp_path / "mine.py"
+    words = (tmp_path / "run", "--out", tmp_path / "out", "--sets", config)
+
+    def write(length="epochs=5", more=f"classes={list(DEMO)}"):
+        config.write_text(OWN.format(root=tmp_path / "mine", length=length, more=more))
+
+    for given, sentence in (
+        ({"length": "primary=None"}, "primary"),
+        ({"more": "classes=[]"}, "is not a test set, which has `robustness` and `classes`"),
+    ):
+        write(**given)
+        with pytest.raises(BenchError, match=sentence):
+            robustness(args_of(*words), Console())
+        assert not (tmp_path / "out").exists()
+    write()
+    robustness(args_of(*words), Console())
+    record = read_model(Record, tmp_path / "out" / "mine" / "record.json", remedy="")
+    answer = best(logits_of(model, tmp_path / "mine" / "digit_3" / "1.png"), range(10))
+    assert record.metrics == {"top1": 100.0 * (answer == 3)}
+    assert (record.deviations, record.protocol.id) == ([], "mine")
 
 
 def test_classes_in_another_order_do_not_fit(toy, tmp_path):
@@ -308,4 +340,3 @@ def test_every_set_states_a_protocol_of_its_own():
             "classification",
             "top1",
         )
-    assert not Path("work_dirs/robustness").exists()
