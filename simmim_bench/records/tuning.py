@@ -101,8 +101,11 @@ class Choice(StrictModel):
 
     def explained(self) -> str:
         """What was tried, and on what: ``lr of 0.001, 0.0005; scored on 20 % of the ...``."""
+        short = [key.rpartition(".")[2] for key in self.search]
+        names = short if len(set(short)) == len(short) else list(self.search)
         tried = "; ".join(
-            f"{key} of {', '.join(map(str, values))}" for key, values in self.search.items()
+            f"{name} of {', '.join(map(str, values))}"
+            for name, values in zip(names, self.search.values(), strict=True)
         )
         return f"{tried}; scored on {100 * self.held_out.share:g} % of the training images"
 

@@ -166,7 +166,8 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
     if run.protocol != Protocol(**cfg.protocol):
         stated = f"{cfg.protocol.id}@{cfg.protocol.version}"
         return f"no record: {source} does not have protocol {stated}"
-    more = [f"override {item} in the evaluation" for item in args.cfg_options]
+    tuned = run.tuning.overrides() if run.tuning else ()
+    more = [f"override {x} in the evaluation" for x in args.cfg_options if x not in tuned]
     more = [text for text in more if text.removesuffix(" in the evaluation") not in run.deviations]
     more += ["test-time augmentation"] if args.tta else []
     evaluated = run.model_copy(

@@ -77,6 +77,14 @@ def test_what_the_run_did_not_do_is_a_deviation(evaluation):
     ]  # fmt: skip
 
 
+def test_values_that_trials_chose_are_no_overrides_of_the_evaluation(evaluation, toy):
+    evaluation.finish(**toy.tuned())
+    chosen = "optim_wrapper.optimizer.lr=0.0005"
+    _, record = evaluation.record(overrides=[chosen])
+    assert record.deviations == [f"tuned: {chosen}"]
+    assert record.tuning.as_json() == toy.tuning()
+
+
 def test_it_stands_beside_the_record_of_the_run(evaluation, tmp_path):
     _, plain = evaluation.record()
     _, augmented = evaluation.record(tta=True)

@@ -37,6 +37,16 @@ def test_what_was_chosen_does_not_count_for_a_comparison_and_the_search_does(toy
         assert Tuning.model_validate(changes).key() != one.key()
 
 
+def test_keys_are_shown_by_their_last_part_unless_two_share_it(toy):
+    tuning = Tuning.model_validate(toy.tuning())
+    assert tuning.explained().startswith("lr of 0.001, 0.0005, 0.00025; scored on 20 % of the tr")
+    both = {"a.lr": [1.0], "b.lr": [2.0]}
+    values = {"a.lr": 1.0, "b.lr": 2.0}
+    trials = [{**toy.tuning()["trials"][0], "values": values}]
+    other = Tuning.model_validate(toy.tuning(search=both, trials=trials, chosen=values))
+    assert other.explained().startswith("a.lr of 1.0; b.lr of 2.0; scored")
+
+
 def test_a_record_names_what_was_tuned_among_its_deviations(make_record, toy):
     record = make_record(**toy.tuned())
     assert record.deviations == [f"tuned: {LR}=0.0005"]
