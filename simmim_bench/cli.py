@@ -162,6 +162,15 @@ def positive(text: str) -> int:
     return _integer(text, 1, None)
 
 
+def zero_or_more(text: str) -> int:
+    """``type=`` of an integer >= 0.
+
+    Raises:
+        ArgumentTypeError: If ``text`` is anything else.
+    """
+    return _integer(text, 0, None)
+
+
 def share(text: str) -> float:
     """``type=`` of a share: a number above 0 and at most 1.
 

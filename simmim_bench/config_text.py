@@ -15,7 +15,11 @@ from typing import Any
 
 from simmim_bench.errors import BenchError
 
-FROZEN = ("LinearProbe", "KNNClassifier")  # subclasses of tasks.linear_probe.FrozenBackbone
+FROZEN = (
+    *("LinearProbe", "KNNClassifier", "LinearGrid", "LogisticClassifier", "AttentiveClassifier"),
+    *("FrozenSegmentor", "RetrievalSegmentor", "FrozenMaskRCNN"),
+)
+"""Subclasses of ``tasks.frozen.FrozenBackbone``."""
 NUMBERS = {"inf": math.inf, "nan": math.nan}
 
 

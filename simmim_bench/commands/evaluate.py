@@ -20,8 +20,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="TASK",
-        help="knn, linear, classification, detection, segmentation (default: all that the data "
-        "allow)",
+        help="knn, linear, classification, detection, segmentation, or those of --frozen (default: "
+        "of the first five, all that the data allow)",
+    )
+    parser.add_argument(
+        "--frozen",
+        action="store_true",
+        help="probe frozen features, in minutes: knn, linear-grid, logistic, attentive, "
+        "segmentation-linear, segmentation-linear-4, segmentation-retrieval, detection-frozen",
     )
     parser.add_argument(
         "--data",

@@ -128,6 +128,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "the training images, if it has both)",
     )
     parser.add_argument(
+        "--cache-gb",
+        type=cli.zero_or_more,
+        default=50,
+        metavar="N",
+        help="GB of features of frozen backbones kept between runs, of which the oldest are "
+        "removed; 0: run the backbone in every epoch (default: 50)",
+    )
+    parser.add_argument(
         "--try",
         dest="try_iterations",
         type=cli.positive,

@@ -70,6 +70,18 @@ class SeedSample(PerSampleTransform):
         return f"{type(self).__name__}(seed={self.seed})"
 
 
+@TRANSFORMS.register_module()
+class FixedView(SeedSample):
+    """Seed the generators by the index of a sample alone: the same view in every epoch and run.
+
+    Features of frozen networks are computed once for all epochs, so their pipelines start with it.
+    """
+
+    def seed_key(self, results: dict[str, Any]) -> list[int]:
+        """Seed and index of a sample."""
+        return [self.seed, int(results["sample_idx"])]
+
+
 def seed_all(key: list[int]) -> None:
     """Seed the generators of Python, NumPy and torch from a list of non-negative numbers."""
     torch_seed = seed_host(key)

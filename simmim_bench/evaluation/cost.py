@@ -13,7 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from simmim_bench.config import stated
-from simmim_bench.evaluation.recipes import FULL, KIND_OF, Job
+from simmim_bench.evaluation.recipes import FULL, KIND_OF, PROBES, Job
 from simmim_bench.records.environment import cpu_name
 from simmim_bench.registry import MODELS
 
@@ -21,7 +21,7 @@ BATCH = 4
 REPEATS = 3
 BACKWARD = 3.0
 """Forward and backward pass, in forward passes."""
-TRAINED_AFTER = {"linear": 1.0, "knn": 1.0}
+TRAINED_AFTER = {"linear": 1.0}
 """Forward passes a training image, where the backbone is frozen."""
 HEADS = {
     ("small", "detection"): 2.0,
@@ -58,10 +58,13 @@ def hours_of(cfg: Any, job: Job) -> float:
     """
     seconds, flops = _forward(cfg, job)
     size = "full" if job.data in FULL else "small"
-    heads = 2e9 * HEADS.get((size, KIND_OF.get(job.task, job.task)), 0.0)
+    kind = job.task if job.task in PROBES else KIND_OF.get(job.task, job.task)
+    heads = 2e9 * HEADS.get((size, kind), 0.0)
     one = seconds * (1 + heads / max(flops, 1.0))
     passes = TRAINED_AFTER.get(job.task, BACKWARD)
     trained = _trained_images(cfg, job)
+    if job.task in PROBES:  # features are computed once
+        trained, passes = min(trained, float(job.train)), 1.0
     return (START_SECONDS + one * (trained * passes + job.val * _validations(cfg))) / 3600
 
 

@@ -39,7 +39,8 @@ class Request:
     Attributes:
         weights: Weights of any origin (``weights.origin``).
         root: Project's root.
-        tasks: Some of ``recipes.TASKS``; those that the data allow if empty.
+        tasks: Some of ``recipes.ALL``; those that the data allow if empty.
+        frozen: Probes of frozen features instead of fine-tuning.
         data: Names of data, or ``TASK=NAME``; the demo's if empty.
         against: Other weights, ``scratch`` or ``none``.
         seeds: Number of seeds.
@@ -54,6 +55,7 @@ class Request:
     weights: str
     root: Path
     tasks: Sequence[str] = ()
+    frozen: bool = False
     data: Sequence[str] = ()
     against: Sequence[str] = (SCRATCH,)
     seeds: int = 1
@@ -75,7 +77,7 @@ def evaluate(request: Request, console: Console) -> int:
         BenchError: If there are no such weights, tasks or data, or they do not fit together;
             nothing is computed or written then.
     """
-    jobs = find_jobs(request.tasks, request.data)
+    jobs = find_jobs(request.tasks, request.data, frozen=request.frozen)
     entries = find_entries([request.weights, *_others(request.against)])
     recipes = {
         (entry.backbone, job.name): recipe_of(entry, job, request.image_size)

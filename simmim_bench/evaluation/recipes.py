@@ -16,7 +16,19 @@ from simmim_bench.shipped import CONFIGS
 
 DEMO = "demo"
 TASKS = ("knn", "linear", "classification", "detection", "segmentation")
-KIND_OF = {"knn": "classification", "linear": "classification"}
+"""What is evaluated unless the command line chooses."""
+PROBES = (
+    *("knn", "linear-grid", "logistic", "attentive"),
+    *("segmentation-linear", "segmentation-linear-4", "segmentation-retrieval"),
+)
+"""What ``--frozen`` evaluates: features are computed once."""
+FROZEN = (*PROBES, "detection-frozen")
+"""Tasks of ``--frozen``: the backbone is not trained."""
+ALL = tuple(dict.fromkeys((*TASKS, *FROZEN)))
+KIND_OF = {
+    **dict.fromkeys(("knn", "linear", "linear-grid", "logistic", "attentive"), "classification"),
+    **{task: task.partition("-")[0] for task in FROZEN if task.startswith(("seg", "det"))},
+}
 """Kind of data of a task, if it is not that of its name."""
 FULL = {"imagenet": "classification", "coco": "detection", "ade20k": "segmentation"}
 FULL_RECIPES = {
@@ -25,17 +37,24 @@ FULL_RECIPES = {
     "classification": "imagenet_ft-100e",
     "detection": "coco_mask-rcnn_fpn_1x",
     "segmentation": "ade20k_upernet_160k",
+    "linear-grid": "imagenet_linear-grid",
+    "logistic": "imagenet-1percent_logistic",
+    "attentive": "imagenet_attentive",
+    "segmentation-linear": "ade20k_segmentation-linear_40k",
+    "segmentation-linear-4": "ade20k_segmentation-linear-4_40k",
+    "segmentation-retrieval": "ade20k_segmentation-retrieval",
+    "detection-frozen": "coco_mask-rcnn_fpn_1x_frozen",
 }
 FULL_ONE_STRIDE = {
     "detection": "coco_mask-rcnn_plain-vit_100e",
     "segmentation": "ade20k_upernet_plain-vit_160k",
+    "detection-frozen": "coco_mask-rcnn_plain-vit_100e_frozen",
 }
 SMALL_RECIPES = {
-    "knn": "knn",
-    "linear": "linear",
-    "classification": "classification",
+    **{task: task for task in ALL},
     "detection": "mask-rcnn",
     "segmentation": "upernet",
+    "detection-frozen": "mask-rcnn_frozen",
 }
 BOXES_ALONE = "faster-rcnn"
 FULL_IMAGES = {"imagenet": (1281167, 50000), "coco": (118287, 5000), "ade20k": (20210, 2000)}
@@ -47,7 +66,7 @@ class Job:
     """A task on some data.
 
     Attributes:
-        task: One of ``TASKS``.
+        task: One of ``ALL``.
         name: Of the task in the suite; with the name of the data if there are several.
         data: ``demo``, one of ``FULL``, or the name of own data.
         own: Own data.
@@ -75,25 +94,28 @@ class Job:
         return CONFIGS / "any" / f"{name}.py"
 
 
-def find_jobs(tasks: Sequence[str], data: Sequence[str]) -> list[Job]:
+def find_jobs(tasks: Sequence[str], data: Sequence[str], *, frozen: bool = False) -> list[Job]:
     """Tasks on data, as a command line asks for them.
 
     Args:
-        tasks: ``--tasks``; all that the data allow if empty.
+        tasks: ``--tasks``; those of ``TASKS`` that the data allow if empty.
         data: ``--data``: names, or ``TASK=NAME``; the demo's if empty.
+        frozen: ``--frozen``: tasks of ``FROZEN`` alone, and ``PROBES`` if ``tasks`` is empty.
 
     Raises:
         BenchError: If there is no such task or no such data, or data are of another task.
     """
+    known = FROZEN if frozen else ALL
     for task in tasks:
-        _check_task(task, "--tasks")
+        _check_task(task, "--frozen --tasks" if frozen else "--tasks", known)
+    usual = PROBES if frozen else TASKS
     jobs: list[Job] = []
     for given in data or [DEMO]:
         left, equals, right = given.partition("=")
         asked, name = ([left], right) if equals else (list(tasks), given)
         if equals:
-            _check_task(left, f"--data {given}")
-        jobs += _jobs_of(name, asked, required=bool(equals))
+            _check_task(left, f"--data {given}", known)
+        jobs += _jobs_of(name, asked or usual, required=bool(equals))
     covered = {job.task for job in jobs}
     if lacking := [task for task in tasks if task not in covered]:
         have = ", ".join(data)
@@ -111,10 +133,10 @@ def find_jobs(tasks: Sequence[str], data: Sequence[str]) -> list[Job]:
     ]
 
 
-def _check_task(task: str, flag: str) -> None:
-    if task not in TASKS:
-        near = difflib.get_close_matches(task, TASKS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"tasks are {', '.join(TASKS)}"
+def _check_task(task: str, flag: str, known: Sequence[str]) -> None:
+    if task not in known:
+        near = difflib.get_close_matches(task, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"tasks are {', '.join(known)}"
         raise BenchError(f"{flag}: there is no task {task!r}; {hint}")
 
 
@@ -122,7 +144,7 @@ def _jobs_of(name: str, asked: Sequence[str], *, required: bool) -> Iterator[Job
     """Tasks on one set of data; those of other data are left out unless they are required."""
     own = None if name == DEMO or name in FULL else read_dataset(name)
     kind = FULL.get(name) if own is None else own.task
-    fitting = [task for task in TASKS if kind is None or KIND_OF.get(task, task) == kind]
+    fitting = [task for task in ALL if kind is None or KIND_OF.get(task, task) == kind]
     if not fitting:
         raise BenchError(
             f"--data {name} has no labels, so nothing can be measured on it; give labelled data, "
@@ -140,7 +162,7 @@ def _jobs_of(name: str, asked: Sequence[str], *, required: bool) -> Iterator[Job
             f"--data {name} has no validation images; import it again with --split 0.8"
         )
     for task in fitting:
-        if not asked or task in asked:
+        if task in asked:
             yield Job(task, task, name if own is None else own.name, own, *_images(name, task, own))
 
 

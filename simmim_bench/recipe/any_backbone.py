@@ -26,8 +26,14 @@ LEVELS = 4
 """Of a feature pyramid, finest first ..."""
 FINEST = 4
 """... from this stride on, if the backbone has finer ones."""
-MAP_HEADS = ("MaskRCNN", "FasterRCNN", "EncoderDecoder")
+MAP_HEADS = ("MaskRCNN", "FasterRCNN", "FrozenMaskRCNN", "EncoderDecoder")
 """Models that need several levels."""
+PROBES = {
+    **dict.fromkeys(("RetrievalSegmentor", "LinearGrid", "AttentiveClassifier"), "channels"),
+    **dict.fromkeys(("KNNClassifier", "LogisticClassifier"), "channels"),
+    "FrozenSegmentor": "decode_head.in_channels",
+}
+"""Models of frozen features, and where they state the channels; they name their layers."""
 WINDOWED = {
     "mmpretrain.BEiTViT": "simmim_bench.WindowedBEiTViT",
     "mmpretrain.VisionTransformer": "simmim_bench.WindowedViT",
@@ -86,12 +92,19 @@ def fill_backbone(cfg: Any, card: Mapping[str, Any], name: str) -> None:
     for key in (levels.shape, card["adapter"]):
         cfg.merge_from_dict(copy.deepcopy(dict(own.get(key, {}))))
     options = {key: value for key, value in cfg.model.backbone.items() if key != "type"}
-    task = _Task(cfg, card, levels, options.pop("img_size"), options.pop("windows_at", None))
+    task = _Task(
+        cfg,
+        card,
+        levels,
+        options.pop("img_size"),
+        windows_at=options.pop("windows_at", None),
+        layers=options.pop("layers", 1),
+    )
     known = {k: v for k, v in card["backbone_config"].items() if k not in OF_THE_TASK}
     specific = _OPTIONS.get(card["adapter"], _any_options)(task)
     cfg.model.backbone = {**copy.deepcopy(known), **specific, **options}
     cfg.backbone_name = backbone_name(card)
-    _fill_heads(cfg, levels, name)
+    _fill_heads(cfg, levels, task.indices(), name)
 
 
 class Levels:
@@ -134,12 +147,20 @@ class _Task:
     """What decides the options of a backbone besides its weights."""
 
     def __init__(
-        self, cfg: Any, card: Mapping[str, Any], levels: Levels, size: Any, windows_at: int | None
+        self,
+        cfg: Any,
+        card: Mapping[str, Any],
+        levels: Levels,
+        size: Any,
+        *,
+        windows_at: int | None,
+        layers: int,
     ) -> None:
         kind = str(cfg.model.type).rpartition(".")[2]
         self.config: Mapping[str, Any] = card["backbone_config"]
-        self.levels, self.size = levels, size
+        self.levels, self.size, self.layers = levels, size, layers
         self.dense = kind in MAP_HEADS
+        self.any_size = self.dense or kind in ("FrozenSegmentor", "RetrievalSegmentor")
         self.detection = kind.endswith("RCNN")
         self.classifier = kind == "ImageClassifier"
         self.windows_at = windows_at or max(_sides(size))
@@ -151,7 +172,8 @@ class _Task:
     def indices(self) -> list[int]:
         """Levels that the backbone returns."""
         if not self.dense:
-            return [self.levels.last]
+            last = self.levels.last
+            return list(range(max(last + 1 - self.layers, 0), last + 1))
         if self.detection and self.levels.shape == ONE_STRIDE:
             return [self.levels.last]
         return self.levels.pyramid()
@@ -202,7 +224,7 @@ def _tokens(task: _Task, size: int | None = None) -> list[int]:
 
 
 def _padding(task: _Task, needed: bool) -> dict[str, bool]:
-    return {"pad_small_map": True} if task.dense or needed else {}
+    return {"pad_small_map": True} if task.any_size or needed else {}
 
 
 def _vit(task: _Task) -> dict[str, Any]:
@@ -281,15 +303,16 @@ _OPTIONS: dict[str, Callable[[_Task], dict[str, Any]]] = {
 }
 
 
-def _fill_heads(cfg: Any, levels: Levels, name: str) -> None:
+def _fill_heads(cfg: Any, levels: Levels, indices: list[int], name: str) -> None:
     """Channels and strides of what follows the backbone."""
     model, last = cfg.model, levels.channels[-1]
     chosen = levels.pyramid()
     one = levels.shape == ONE_STRIDE
     channels = [last] * LEVELS if one else [levels.channels[index] for index in chosen]
     kind = str(model.type).rpartition(".")[2]
-    if kind == "KNNClassifier":
-        model.channels = last
+    if kind in PROBES:
+        whole = last * len(indices) if one else sum(levels.channels[index] for index in indices)
+        cfg.merge_from_dict({f"model.{PROBES[kind]}": whole})
     elif kind.endswith("RCNN"):
         strides = [] if one else [levels.strides[index] for index in chosen]
         _fill_detector(model, levels, strides, channels, name)

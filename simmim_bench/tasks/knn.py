@@ -15,62 +15,41 @@ import torch.nn.functional as F  # noqa: N812
 from mmengine.dist import all_reduce, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
-from mmengine.model import BaseModel, is_model_wrapper
+from mmengine.model import is_model_wrapper
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
 from simmim_bench.registry import HOOKS, METRICS, MODELS
-from simmim_bench.tasks.linear_probe import FrozenBackbone
+from simmim_bench.tasks.frozen import FrozenClassifier, WithMemory
 
 EMPTY = -1  # label of an empty row
 STORED_IMAGES = "stored_images.txt"
 ROWS = 256  # images compared at once
 
 
-@MODELS.register_module()
-class KNNClassifier(FrozenBackbone, BaseModel):
-    """One epoch over labelled images fills a memory of features, whose rows vote on predictions.
-
-    ``simmim_bench.ReserveMemoryHook`` reserves the memory. It is in checkpoints, and loading one
-    sets its number of rows. Each image has its own row, so the memory is the same for any number
-    of processes.
+class MemoryClassifier(WithMemory, FrozenClassifier):
+    """Stores features of unit length, and labels; subclasses predict with them.
 
     Args:
-        backbone: Config of the backbone.
         neck: Config of the neck that makes features (B, C), such as GlobalAveragePooling.
         channels: Channels of these features, C.
         num_classes: Number of classes.
-        neighbours: Numbers of neighbours that vote, at most all stored images.
-        temperature: Votes are exp(cosine similarity / temperature).
-        data_preprocessor: Config of the preprocessor.
+        kwargs: See ``FrozenModel``.
     """
 
     of_any_length = frozenset({"features", "labels"})
     """Buffers whose number of rows may differ in a checkpoint."""
 
     def __init__(
-        self,
-        *,
-        backbone: dict[str, Any],
-        neck: dict[str, Any],
-        channels: int,
-        num_classes: int,
-        neighbours: Sequence[int] = (10, 20, 100, 200),
-        temperature: float = 0.07,
-        data_preprocessor: dict[str, Any] | None = None,
+        self, *, neck: dict[str, Any], channels: int, num_classes: int, **kwargs: Any
     ) -> None:
-        super().__init__(data_preprocessor=data_preprocessor)
-        self.backbone = MODELS.build(backbone)
-        self.freeze()
+        super().__init__(pooled=True, **kwargs)
         self.neck = MODELS.build(neck)
         self.channels = channels
         self.num_classes = num_classes
-        self.neighbours = tuple(neighbours)
-        self.temperature = temperature
         self.reserve(0)
-        self.step = torch.nn.Parameter(torch.zeros(()))  # for the optimizer; stays 0
 
     def reserve(self, images: int) -> None:
         """Make an empty memory for ``images`` images."""
@@ -79,63 +58,80 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         self.register_buffer("labels", torch.full((images,), EMPTY, device=device))
         self.is_shared = False
 
-    def _load_from_state_dict(
-        self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
-    ) -> None:
-        """Load a memory of any size."""
-        if f"{prefix}labels" in state_dict:
-            self.reserve(len(state_dict[f"{prefix}labels"]))
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
-        self.is_shared = True  # a checkpoint has the rows of all processes
+    def share(self) -> None:
+        """Exchange the rows of all processes."""
+        _share(self.features, self.labels)
 
-    def forward(
-        self,
-        inputs: Tensor,
-        data_samples: Sequence[DataSample] | None = None,
-        mode: str = "tensor",
-    ) -> Any:
-        """Run one of mmengine's modes.
+    def encode(self, images: Tensor) -> list[Tensor]:
+        """What the neck makes of the last layer, (B, C)."""
+        return [self.neck(self.backbone(images))[-1]]
+
+    def loss(self, features: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
+        """Store the features; a loss of 0.
 
         Args:
-            inputs: Normalised images, (B, 3, H, W).
-            data_samples: With ``gt_label`` and ``sample_idx`` in mode ``'loss'``.
-            mode: ``'loss'`` stores the features and returns a loss of 0; ``'predict'`` adds the
-                field ``knn_label`` (one label per number of neighbours) to the samples;
-                ``'tensor'`` returns features of unit length, (B, C).
+            features: (B, C).
+            data_samples: With ``gt_label`` and ``sample_idx``.
+        """
+        rows = [sample.sample_idx for sample in data_samples]
+        self.features[rows] = F.normalize(features, dim=1)
+        self.labels[rows] = torch.cat([sample.gt_label for sample in data_samples])
+        self.is_shared = False
+        return {"loss": 0.0 * self.step}
+
+    def known(self) -> Tensor:
+        """Rows that hold an image.
+
+        Raises:
+            BenchError: If none does.
+        """
+        known = (self.labels != EMPTY).nonzero()[:, 0]
+        if not len(known):
+            raise BenchError("there are no stored images; run simmim-bench train first")
+        return known
+
+
+@MODELS.register_module()
+class KNNClassifier(MemoryClassifier):
+    """The nearest training images vote.
+
+    Args:
+        neighbours: Numbers of neighbours that vote, at most all stored images.
+        temperature: Votes are exp(cosine similarity / temperature).
+        kwargs: See ``MemoryClassifier``.
+    """
+
+    def __init__(
+        self,
+        *,
+        neighbours: Sequence[int] = (10, 20, 100, 200),
+        temperature: float = 0.07,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.neighbours = tuple(neighbours)
+        self.temperature = temperature
+
+    def forward(
+        self, inputs: Any, data_samples: Sequence[DataSample] | None = None, mode: str = "tensor"
+    ) -> Any:
+        """See ``FrozenModel.forward``; ``'tensor'`` returns features of unit length, (B, C)."""
+        if mode == "tensor" or data_samples is None:
+            return F.normalize(torch.cat(super().forward(inputs)), dim=1)
+        return super().forward(inputs, data_samples, mode)
+
+    def predict(
+        self, features: Sequence[Tensor], data_samples: Sequence[DataSample]
+    ) -> Sequence[DataSample]:
+        """The samples with the field ``knn_label``, one label per number of neighbours.
 
         Raises:
             BenchError: If the memory holds no image.
-            ValueError: If the mode is unknown.
         """
-        with torch.no_grad():
-            # float32 like the memory, also under autocast
-            features = F.normalize(self.neck(self.backbone(inputs))[-1].float(), dim=1)
-        if mode == "tensor" or data_samples is None:
-            return features
-        if mode == "loss":
-            rows = [sample.sample_idx for sample in data_samples]
-            self.features[rows] = features
-            self.labels[rows] = torch.cat([sample.gt_label for sample in data_samples])
-            self.is_shared = False
-            return {"loss": 0.0 * self.step}
-        if mode == "predict":
-            for sample, voted in zip(data_samples, self.vote(features), strict=True):
-                sample.set_field(voted, "knn_label", dtype=torch.Tensor)
-            return data_samples
-        raise ValueError(f"unknown mode {mode!r}; known are: loss, predict, tensor")
-
-    def train(self, mode: bool = True) -> KNNClassifier:
-        """Exchange the rows of all processes before the first prediction."""
-        super().train(mode)
-        if not mode:
-            self.share_between_processes()
-        return self
-
-    def share_between_processes(self) -> None:
-        """Exchange the rows of all processes; all of them call it, also before a checkpoint."""
-        if not self.is_shared:
-            _share(self.features, self.labels)
-            self.is_shared = True
+        asked = F.normalize(torch.cat(list(features)), dim=1)
+        for sample, voted in zip(data_samples, self.vote(asked), strict=True):
+            sample.set_field(voted, "knn_label", dtype=torch.Tensor)
+        return data_samples
 
     def vote(self, features: Tensor) -> Tensor:
         """Labels voted for by the neighbours of unit features (B, C), (B, len(neighbours)).
@@ -161,9 +157,7 @@ class KNNClassifier(FrozenBackbone, BaseModel):
         Raises:
             BenchError: If the memory holds no image.
         """
-        known = (self.labels != EMPTY).nonzero()[:, 0]
-        if not len(known):
-            raise BenchError("k-NN has no stored images; run simmim-bench train first")
+        known = self.known()
         most = min(max(self.neighbours), len(known))
         similarity, places = (features @ self.features[known].T).topk(most, dim=1)
         return similarity, known[places]

@@ -6,35 +6,16 @@ https://github.com/facebookresearch/mae/blob/main/main_linprobe.py.
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 from mmpretrain.models.classifiers import ImageClassifier
 from mmpretrain.models.heads import LinearClsHead
 from torch import Tensor, nn
 
 from simmim_bench.registry import MODELS
+from simmim_bench.tasks.frozen import FrozenBackbone
 
 EPS = 1e-6
-
-
-class FrozenBackbone(nn.Module):
-    """Mix-in for models whose ``backbone`` is not trained; it must be the first base class.
-
-    The backbone has no gradients and stays in evaluation mode, so there is no drop path and
-    running statistics do not change.
-    """
-
-    backbone: nn.Module
-
-    def freeze(self) -> None:
-        """Exclude the backbone from training; call it after the backbone was built."""
-        self.backbone.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> Self:
-        """Set the mode of all modules but the backbone, which stays in evaluation mode."""
-        super().train(mode)
-        self.backbone.eval()
-        return self
 
 
 @MODELS.register_module()

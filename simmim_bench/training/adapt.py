@@ -19,6 +19,7 @@ from simmim_bench.recipe.channels import LEFT_OUT, kind_of, parts
 from simmim_bench.recipe.image_size import described
 from simmim_bench.recipe.quick_steps import use_quick_steps
 from simmim_bench.records.environment import precision_of
+from simmim_bench.registry import class_of
 from simmim_bench.training.batch import keep_batch, use_smaller_batch
 from simmim_bench.training.length import train_longer
 from simmim_bench.training.mistakes import training_images
@@ -122,6 +123,8 @@ def set_precision(cfg: Any, run: Run) -> str | None:
 
 
 def _use_precision(cfg: Any, precision: str) -> None:
+    if getattr(class_of(cfg.model.type, "MODELS", cfg.default_scope), "caches_features", False):
+        cfg.model.precision = precision
     cfg.optim_wrapper.type = WRAPPERS[precision]
     for option in ("dtype", "loss_scale"):  # of AmpOptimWrapper
         cfg.optim_wrapper.pop(option, None)

@@ -110,6 +110,7 @@ class Run:
     paint_every: int
     probe_every: int | None
     probe_data: str | None
+    cache_gb: float
 
     @property
     def is_try(self) -> bool:
@@ -214,7 +215,7 @@ def make_run(
     flags = (
         *("kind", "seed", "launcher", "pretrained", "init", "resume", "try_iterations"),
         *("auto_scale_lr", "precision", "recompute", "compile", "fsdp", "paint_every"),
-        *("probe_every", "probe_data"),
+        *("probe_every", "probe_data", "cache_gb"),
     )
     tuning = tuning_of(args, cfg)
     return Run(

@@ -197,9 +197,9 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
     task = run.protocol and run.protocol["task"]
     # A try has few images, often of the demo, whose classes are not those of the config.
     reports = run.stage == "finetune" and not run.is_try
-    shown = run.stage == "pretrain" and getattr(
-        class_of(cfg.model.type, "MODELS", cfg.default_scope), "predicts_images", False
-    )
+    model = class_of(cfg.model.type, "MODELS", cfg.default_scope)
+    shown = run.stage == "pretrain" and getattr(model, "predicts_images", False)
+    cached = getattr(model, "caches_features", False) and run.cache_gb > 0 and not run.is_try
     flags = {"recompute": run.recompute, "compiled": run.compile}
     table: list[tuple[bool, str, dict[str, Any]]] = [
         (run.recompute or run.compile, "SpeedHook", flags),
@@ -235,6 +235,7 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
             "PretrainedBackboneHook",
             {"checkpoint": run.init, "initial": True, "given": run.starts_from},
         ),
+        (cached, "FeatureCacheHook", {"limit_gb": run.cache_gb}),
     ]
     return [{"type": f"simmim_bench.{name}", **values} for used, name, values in table if used]
 

@@ -103,7 +103,7 @@ def test_a_filled_recipe_is_that_of_the_backbone(leaf, backbone, same):
 @pytest.mark.parametrize("leaf", LEAVES)
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_a_filled_recipe_has_no_mistake_or_is_refused(leaf, backbone):
-    one, dense = "vit" in backbone, leaf.startswith(("coco_", "ade20k_"))
+    one, dense = "vit" in backbone, leaf.startswith(("coco_", "ade20k_upernet"))
     if dense and one != ("plain-vit" in leaf):
         said = "has plain-vit" if one else "does not have plain-vit"
         with pytest.raises(BenchError, match=rf"{leaf}.py is for backbones of .*{said} in its"):

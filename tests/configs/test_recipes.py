@@ -32,6 +32,13 @@ FLOAT32 = {
     "any/ade20k_upernet_160k.py": "as upernet_swin-b_160k",
     "any/coco_faster-rcnn_fpn_1x.py": "as Mask R-CNN",
     "any/coco_mask-rcnn_fpn_1x.py": "as mask-rcnn_swin-b_fpn_1x",
+    "any/coco_mask-rcnn_fpn_1x_frozen.py": "the same",
+    "any/ade20k_segmentation-linear_40k.py": "DINOv3, eval/segmentation/config.py",
+    "any/ade20k_segmentation-linear-4_40k.py": "the same",
+    "any/ade20k_segmentation-retrieval.py": "nothing is learned",
+    "any/imagenet-1percent_logistic.py": "scikit-learn",
+    "any/imagenet_attentive.py": "ours",
+    "any/imagenet_linear-grid.py": "DINOv2, eval/linear.py",
     "any/imagenet_knn.py": "nothing is learned",
     "ade20k/upernet_resnet-50_160k.py": "mmsegmentation, configs/upernet",
     "ade20k/upernet_swin-b_160k.py": "Swin-Transformer-Semantic-Segmentation",
@@ -87,7 +94,7 @@ def test_recipes_of_simmim_have_its_batch_and_say_how(name):
 def test_full_size_recipes_have_the_precision_of_their_originals(name):
     cfg = read_config(ROOT / name)
     assert precision_of(cfg.optim_wrapper) == ("float32" if name in FLOAT32 else "float16")
-    tuned = not name.endswith("_knn.py") and "retrieval" not in name
+    tuned = not name.endswith(("_knn.py", "_logistic.py")) and "retrieval" not in name
     assert cfg.env_cfg.get("tf32", False) is tuned
     # images of one size, as in SimMIM and mmsegmentation; mmdetection's differ
     assert cfg.env_cfg.cudnn_benchmark is (tuned and not name.startswith(("coco/", "any/coco_")))

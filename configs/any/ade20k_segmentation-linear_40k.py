@@ -1,0 +1,48 @@
+# Linear segmentation on frozen features of any backbone, the last layer: ADE20K,
+# 40 000 iterations at 512 px, batch 16, sliding window. As DINOv3's, but for the augmentation: each
+# image is seen in one random crop, the same in all epochs, so that its features are computed once.
+_base_ = [
+    "../_base_/runtime/by_iteration.py",
+    "../_base_/models/any.py",
+    "../_base_/tasks/frozen_segmentation.py",
+    "../_base_/datasets/ade20k.py",
+    "../_base_/schedules/frozen_segmentation.py",
+]
+backbone_name = "any"
+backbone_init = "original"
+protocol = dict(
+    id="ade20k-segmentation-linear-40k",
+    version=1,
+    dataset="ADE20K",
+    image_size=512,
+    iterations=40000,
+)
+
+model = dict(
+    data_preprocessor=dict(size=(512, 512)),
+    backbone=dict(_base_.of_weights, img_size=512, layers=1),
+    windows=dict(size=512, stride=341),
+    precision="bfloat16",
+    decode_head=dict(num_classes=150),
+)
+by_backbone = _base_.no_drop_path
+
+train_dataloader = dict(
+    batch_size=2,  # x 8 devices = 16
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.FixedView"),
+            dict(type="simmim_bench.LoadImage"),
+            dict(type="LoadAnnotations"),
+            dict(type="RandomResize", scale=(2048, 512), ratio_range=(0.5, 2.0), keep_ratio=True),
+            dict(type="RandomCrop", crop_size=(512, 512), cat_max_ratio=0.75),
+            dict(type="RandomFlip", prob=0.5),
+            dict(type="PackSegInputs"),
+        ],
+    ),
+)
+param_scheduler = [
+    dict(type="LinearLR", start_factor=1e-6, by_epoch=False, begin=0, end=1500),
+    dict(type="CosineAnnealingLR", eta_min=0.0, by_epoch=False, begin=1500, end=40000),
+]
+train_cfg = dict(type="IterBasedTrainLoop", max_iters=40000, val_interval=40000)

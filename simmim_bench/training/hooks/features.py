@@ -1,0 +1,172 @@
+"""Compute the features of a frozen backbone once, before the training of what follows it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import barrier
+from mmengine.hooks import Hook
+from torch import nn
+from torch.utils.data import DataLoader, Subset
+
+from simmim_bench.data.feature_cache import GB, Entry, Sample, make_room, shard_of
+from simmim_bench.data.fingerprint import fingerprint_config
+from simmim_bench.errors import BenchError
+from simmim_bench.records.names import counted
+from simmim_bench.registry import HOOKS
+from simmim_bench.tasks.frozen import CachedSamples, FrozenModel, kept_of
+from simmim_bench.training.hooks.steps import transforms_of
+from simmim_bench.training.runner import model_of
+
+FORMAT = 1
+"""Goes up when the same facts give other features."""
+LOADERS = ("train_dataloader", "val_dataloader")
+PROBED = 8
+"""Images of which the size is estimated, and whose views are compared."""
+SEED = "simmim_bench.SeedSample"
+LOG_SECONDS = 30.0
+
+
+@HOOKS.register_module()
+class FeatureCacheHook(Hook):
+    """Replace the images of both loaders by features, which are computed unless they are known.
+
+    Args:
+        limit_gb: Size of the cache in GB (1e9 bytes).
+    """
+
+    priority = "HIGH"  # after the weights are loaded
+
+    def __init__(self, *, limit_gb: float) -> None:
+        self.limit = limit_gb * GB
+
+    def before_train(self, runner: Any) -> None:
+        """Fill the cache.
+
+        Raises:
+            BenchError: If the training images differ between epochs, or the features do not fit.
+        """
+        model = model_of(runner)
+        weights = _sha256_of(model.backbone)
+        model.eval()
+        for name in LOADERS:
+            loader = getattr(runner, name)
+            if name == "train_dataloader":
+                _check_same_view(loader.dataset, runner.cfg.filename)
+            facts = _facts(runner.cfg, name, model, weights)
+            self._replace(runner, loader, facts, name.removesuffix("_dataloader"))
+        model.train()
+
+    def _replace(self, runner: Any, loader: Any, facts: dict[str, Any], part: str) -> None:
+        images, model = loader.dataset, model_of(runner)
+        compute = partial(_computed, model, images, training=part == "train")
+        found = list(compute(range(min(PROBED, len(images))), workers=0))
+        size = sum(sample.size for sample in found) / len(found)
+        entry = Entry(facts, samples=len(images), shard=shard_of(size))
+        entry.prepare()
+        whole = size * len(images)
+        what = f"features of {counted(len(images), f'{part} image')}, {whole / GB:.3g} GB"
+        lacking = entry.lacking()
+        if lacking:
+            for folder in make_room(entry, whole, self.limit):
+                runner.logger.info(f"features that were not used for long are removed: {folder}")
+            runner.logger.info(f"{what}: computed and kept in {entry.folder}")
+            _fill(entry, lacking, partial(compute, workers=loader.num_workers), runner.logger)
+        else:
+            runner.logger.info(f"{what}: those in {entry.folder}")
+        barrier()
+        # DataLoader does not allow setting it; no iterator uses the old one yet.
+        loader.__dict__["dataset"] = CachedSamples(entry.open(), images, model)
+        loader.collate_fn, loader.num_workers = pseudo_collate, 0
+
+
+def _fill(
+    entry: Entry, lacking: list[int], compute: Callable[[range], Iterator[Sample]], logger: Any
+) -> None:
+    """Compute what is lacking, and say how long it will take."""
+    begin = said = time.monotonic()
+    wanted = sum(len(entry.members(number)) for number in lacking)
+    done = 0
+    for members in entry.fill(lacking, compute):
+        done += len(members)
+        now = time.monotonic()
+        if now - said > LOG_SECONDS:
+            said = now
+            left = (now - begin) / done * (wanted - done)
+            logger.info(f"features: {done}/{wanted} images, {left:.0f} s left")
+    logger.info(f"features: {wanted} images in {time.monotonic() - begin:.1f} s")
+
+
+def _computed(
+    model: FrozenModel, images: Any, chosen: range, *, training: bool, workers: int
+) -> Iterator[Sample]:
+    """Samples of some images, one image at a time: they do not depend on their neighbours."""
+    batches = DataLoader(
+        Subset(images, list(chosen)),
+        batch_size=1,
+        num_workers=workers,
+        collate_fn=pseudo_collate,
+        generator=torch.Generator(),  # not that of the training
+    )
+    for batch in batches:
+        yield from kept_of(model, batch, training=training)
+
+
+def _facts(cfg: Any, name: str, model: FrozenModel, weights: str) -> dict[str, Any]:
+    """What features depend on."""
+    part = name.removesuffix("_dataloader")
+    dataset = cfg[name].dataset.to_dict()
+    dataset.pop("data_root", None)
+    dataset["pipeline"] = [step for step in dataset.get("pipeline", []) if step["type"] != SEED]
+    return {
+        "format": FORMAT,
+        "weights": weights,
+        "backbone": _plain(cfg.model.backbone.to_dict()),
+        "preprocessor": _plain(cfg.model.data_preprocessor.to_dict()),
+        "pooled": model.pooled,
+        "windows": model.windows,
+        "precision": str(model.precision),
+        "dataset": _plain(dataset),
+        "data": fingerprint_config(cfg, [name]).parts[part],
+        "device": next(model.parameters()).device.type,
+        "torch": torch.__version__,
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)
+
+
+def _sha256_of(backbone: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(backbone.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
+        digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _check_same_view(images: Any, config: str) -> None:
+    """Raise if a sample differs between epochs."""
+    seeded = [each for each in transforms_of(images) if hasattr(each, "set_epoch")]
+    for index in range(min(PROBED, len(images))):
+        views = []
+        for epoch in (1, 0):
+            for transform in seeded:
+                transform.set_epoch(epoch)
+            views.append(images[index]["inputs"])
+        if views[0].shape != views[1].shape or not torch.equal(*views):
+            raise BenchError(
+                f"the training images of {config} are drawn anew in every epoch, so their features "
+                "cannot be kept; put simmim_bench.FixedView first in the pipeline of "
+                "train_dataloader, or pass --cache-gb 0"
+            )
