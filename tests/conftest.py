@@ -36,7 +36,8 @@ def _process(tmp_path_factory, request):
     """
     handlers = {number: signal.getsignal(number) for number in STOPPING}
     cache = tmp_path_factory.getbasetemp() / "cache" / f"{hash(request.node.nodeid):x}"
-    with mock.patch.dict(os.environ, XDG_CACHE_HOME=str(cache)):
+    fonts = str(Path.home() / ".cache" / "matplotlib")  # listed once, not by each process again
+    with mock.patch.dict(os.environ, XDG_CACHE_HOME=str(cache), MPLCONFIGDIR=fonts):
         yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
