@@ -1,0 +1,252 @@
+"""Features of frozen networks on disk: computed once, mapped into memory by every run after it.
+
+An entry belongs to one combination of weights, images and how they are prepared: its ``facts``. Its
+samples are in shards. The last file of a shard that is written, a JSON file, has the checksums of
+the other two. Processes that need the same entry share the work: each takes shards that no other
+one has locked.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+
+from simmim_bench.data.fingerprint import sha256_of
+from simmim_bench.errors import BenchError
+from simmim_bench.io import atomic_path, atomic_write_json, cache_home, read_json, sha256_file
+
+GB = 1e9
+FACTS = "facts.json"
+PARTS = ("rows", "targets")
+SHARD_BYTES = 64e6
+MOST_SAMPLES = 4096
+"""Of a shard."""
+ELSEWHERE = "set XDG_CACHE_HOME to a folder on a larger disk, or pass --cache-gb 0"
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What is kept of an image.
+
+    Attributes:
+        rows: Features of its windows, (windows, ...): float32, or int16 with bfloat16's bits.
+        target: Its labels, an array of any shape.
+        facts: Sizes and the like; JSON types.
+    """
+
+    rows: Array
+    target: Array
+    facts: dict[str, Any]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return int(self.rows.nbytes + self.target.nbytes)
+
+
+class Entry:
+    """The samples of one set of images, as one network sees them.
+
+    Args:
+        facts: What the features depend on; JSON types.
+        samples: Number of samples.
+        shard: Samples of a shard.
+        root: Folder of all entries.
+    """
+
+    def __init__(
+        self, facts: Mapping[str, Any], *, samples: int, shard: int, root: Path | None = None
+    ) -> None:
+        self.facts = {**facts, "samples": samples, "shard": shard}
+        self.samples, self.shard = samples, shard
+        self.folder = (root or cache_home() / "features") / sha256_of(self.facts)[:32]
+
+    def prepare(self) -> None:
+        """Make the folder; one with other facts in it is emptied first."""
+        if read_json(self.folder / FACTS) != self.facts:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            atomic_write_json(self.folder / FACTS, self.facts)
+        os.utime(self.folder / FACTS)  # used now
+
+    def members(self, number: int) -> range:
+        """Indices of the samples of a shard."""
+        return range(number * self.shard, min((number + 1) * self.shard, self.samples))
+
+    def lacking(self) -> list[int]:
+        """Shards that are not there, or have other bytes than were written."""
+        return [k for k in range(-(-self.samples // self.shard)) if not self._is_whole(k)]
+
+    def fill(
+        self, lacking: list[int], compute: Callable[[range], Iterator[Sample]]
+    ) -> Iterator[range]:
+        """Write shards, and wait for those that other processes are writing.
+
+        Args:
+            lacking: Shards.
+            compute: Gives the samples of some indices, in their order.
+
+        Yields:
+            Indices of the samples of each shard that is there now, whoever computed it.
+
+        Raises:
+            BenchError: If a file cannot be written.
+        """
+        busy = []
+        for number in lacking:
+            try:
+                yield self._fill_one(number, compute, timeout=0)
+            except Timeout:
+                busy.append(number)
+        for number in busy:
+            yield self._fill_one(number, compute, timeout=-1)
+
+    def _fill_one(
+        self, number: int, compute: Callable[[range], Iterator[Sample]], timeout: float
+    ) -> range:
+        members = self.members(number)
+        with FileLock(self.folder / f"{number:05}.lock", timeout=timeout):
+            if not self._is_whole(number):
+                self._write(number, list(compute(members)))
+        return members
+
+    def _is_whole(self, number: int) -> bool:
+        sums = (read_json(self._index(number)) or {}).get("sha256", {})
+        return all(
+            path.is_file() and sums.get(part) == sha256_file(path)
+            for part, path in self._paths(number).items()
+        )
+
+    def _write(self, number: int, samples: list[Sample]) -> None:
+        arrays = {
+            "rows": np.concatenate([sample.rows.ravel() for sample in samples]),
+            "targets": np.concatenate([sample.target.ravel() for sample in samples]),
+        }
+        index = [
+            {**sample.facts, "rows": sample.rows.shape, "targets": sample.target.shape}
+            for sample in samples
+        ]
+        try:
+            self._index(number).unlink(missing_ok=True)
+            for part, path in self._paths(number).items():
+                with atomic_path(path) as temporary, temporary.open("wb") as file:
+                    np.save(file, arrays[part], allow_pickle=False)
+            sums = {part: sha256_file(path) for part, path in self._paths(number).items()}
+            atomic_write_json(self._index(number), {"sha256": sums, "samples": index})
+        except OSError as error:
+            raise BenchError(
+                f"features cannot be written to {self.folder} ({error.strerror}); free some space, "
+                f"{ELSEWHERE}"
+            ) from error
+
+    def _paths(self, number: int) -> dict[str, Path]:
+        return {part: self.folder / f"{number:05}.{part}.npy" for part in PARTS}
+
+    def _index(self, number: int) -> Path:
+        return self.folder / f"{number:05}.json"
+
+    def open(self) -> Features:
+        """The samples of an entry that lacks nothing."""
+        features = Features()
+        for number in range(-(-self.samples // self.shard)):
+            mapped = [np.load(path, mmap_mode="r") for path in self._paths(number).values()]
+            features.add(mapped, (read_json(self._index(number)) or {})["samples"])
+        return features
+
+
+class Features:
+    """Samples by index, on the disk."""
+
+    def __init__(self) -> None:
+        self.places: list[tuple[list[Array], list[int], dict[str, Any]]] = []
+
+    def add(self, arrays: list[Array], index: list[dict[str, Any]]) -> None:
+        """Append a shard: its arrays, in the order of ``PARTS``, and its list of samples."""
+        begins = [0, 0]
+        for facts in index:
+            self.places.append((arrays, begins, facts))
+            sizes = [math.prod(facts[part]) for part in PARTS]
+            begins = [begin + size for begin, size in zip(begins, sizes, strict=True)]
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Sample:
+        """A sample, copied into memory."""
+        arrays, begins, facts = self.places[index]
+        rows, target = (
+            np.array(array[begin : begin + math.prod(facts[part])]).reshape(facts[part])
+            for array, begin, part in zip(arrays, begins, PARTS, strict=True)
+        )
+        return Sample(rows, target, {k: value for k, value in facts.items() if k not in PARTS})
+
+
+def shard_of(sample_bytes: float) -> int:
+    """Samples of a shard of about ``SHARD_BYTES``."""
+    return int(max(1, min(MOST_SAMPLES, SHARD_BYTES // max(sample_bytes, 1))))
+
+
+def make_room(entry: Entry, needed: float, limit: float) -> list[Path]:
+    """Remove entries that were not used for longest, until one fits.
+
+    Args:
+        entry: The entry that is about to be written; it stays.
+        needed: Bytes that it has in the end.
+        limit: Bytes that all entries may have together.
+
+    Returns:
+        The folders that were removed; those that a process is writing are not.
+
+    Raises:
+        BenchError: If it does not fit into the limit or onto the disk.
+    """
+    if needed > limit:
+        raise BenchError(
+            f"these features need {needed / GB:.2f} GB, the cache may have {limit / GB:g} GB; pass "
+            f"--cache-gb {math.ceil(needed / GB)}, or --cache-gb 0 to run the backbone again for "
+            "every image"
+        )
+    root, removed = entry.folder.parent, []
+    root.mkdir(parents=True, exist_ok=True)
+    with FileLock(root / ".lock"):
+        found = [path for path in root.glob(f"*/{FACTS}") if path.parent != entry.folder]
+        oldest = [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime)]
+        used = {folder: _bytes(folder) for folder in oldest}
+        for folder in oldest:
+            if sum(used.values()) + needed > limit and not _is_busy(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                del used[folder]
+                removed.append(folder)
+    free = shutil.disk_usage(root).free + _bytes(entry.folder)
+    if needed > free:
+        raise BenchError(
+            f"these features need {needed / GB:.2f} GB, the disk of {root} has {free / GB:.2f} GB "
+            f"left; free some space, {ELSEWHERE}"
+        )
+    return removed
+
+
+def _is_busy(folder: Path) -> bool:
+    """Whether a process is writing a shard."""
+    for path in folder.glob("*.lock"):
+        try:
+            with FileLock(path, timeout=0):
+                pass
+        except Timeout:
+            return True
+    return False
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
