@@ -21,8 +21,8 @@ def HeldOut(  # noqa: N802  (configs name it as they name classes)
 
     The choice depends only on the path of each image below the data root and the seed, so it is the
     same on any machine and for every run. Of each class of a classification the same share is held
-    out, rounded; all entries of an image are in one part. ``indices`` and filters of the data set act
-    before: images that a training would not use are in neither part.
+    out, rounded; all entries of an image are in one part. ``indices`` and filters of the data set
+    act before: images that a training would not use are in neither part.
 
     Args:
         dataset: Config of a data set of mmengine.
