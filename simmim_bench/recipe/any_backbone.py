@@ -92,14 +92,7 @@ def fill_backbone(cfg: Any, card: Mapping[str, Any], name: str) -> None:
     for key in (levels.shape, card["adapter"]):
         cfg.merge_from_dict(copy.deepcopy(dict(own.get(key, {}))))
     options = {key: value for key, value in cfg.model.backbone.items() if key != "type"}
-    task = _Task(
-        cfg,
-        card,
-        levels,
-        options.pop("img_size"),
-        windows_at=options.pop("windows_at", None),
-        layers=options.pop("layers", 1),
-    )
+    task = _Task(cfg, card, levels, options)
     known = {k: v for k, v in card["backbone_config"].items() if k not in OF_THE_TASK}
     specific = _OPTIONS.get(card["adapter"], _any_options)(task)
     cfg.model.backbone = {**copy.deepcopy(known), **specific, **options}
@@ -147,18 +140,12 @@ class _Task:
     """What decides the options of a backbone besides its weights."""
 
     def __init__(
-        self,
-        cfg: Any,
-        card: Mapping[str, Any],
-        levels: Levels,
-        size: Any,
-        *,
-        windows_at: int | None,
-        layers: int,
+        self, cfg: Any, card: Mapping[str, Any], levels: Levels, options: dict[str, Any]
     ) -> None:
+        size, windows_at = options.pop("img_size"), options.pop("windows_at", None)
         kind = str(cfg.model.type).rpartition(".")[2]
         self.config: Mapping[str, Any] = card["backbone_config"]
-        self.levels, self.size, self.layers = levels, size, layers
+        self.levels, self.size, self.layers = levels, size, options.pop("layers", 1)
         self.dense = kind in MAP_HEADS
         self.any_size = self.dense or kind in ("FrozenSegmentor", "RetrievalSegmentor")
         self.detection = kind.endswith("RCNN")
