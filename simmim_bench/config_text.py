@@ -17,7 +17,7 @@ from simmim_bench.errors import BenchError
 
 FROZEN = (
     *("LinearProbe", "KNNClassifier", "LinearGrid", "LogisticClassifier", "AttentiveClassifier"),
-    *("FrozenSegmentor", "RetrievalSegmentor", "FrozenMaskRCNN"),
+    *("FrozenSegmentor", "RetrievalSegmentor", "FrozenDepthEstimator", "FrozenMaskRCNN"),
 )
 """Subclasses of ``tasks.frozen.FrozenBackbone``."""
 NUMBERS = {"inf": math.inf, "nan": math.nan}

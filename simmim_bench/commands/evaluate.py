@@ -27,15 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--frozen",
         action="store_true",
         help="probe frozen features, in minutes: knn, linear-grid, logistic, attentive, "
-        "segmentation-linear, segmentation-linear-4, segmentation-retrieval, detection-frozen",
+        "segmentation-linear, segmentation-linear-4, segmentation-retrieval, depth-linear, "
+        "detection-frozen",
     )
     parser.add_argument(
         "--data",
         nargs="+",
         default=[],
         metavar="NAME",
-        help="own data that simmim-bench data imported, imagenet, coco, ade20k or demo; TASK=NAME "
-        "for one task (default: demo)",
+        help="own data that simmim-bench data imported, imagenet, coco, ade20k, nyu or demo; "
+        "TASK=NAME for one task (default: demo)",
     )
     parser.add_argument(
         "--against",

@@ -40,9 +40,11 @@ class Layout:
         return (self.first_class,) if self.first_class else self.entries
 
 
-def _pairs(training: int, validation: int) -> dict[str, int]:
-    """Images and label maps in ADE20K's arrangement."""
-    counts = {"training": training, "validation": validation}
+def _pairs(
+    training: int, validation: int, names: tuple[str, str] = ("training", "validation")
+) -> dict[str, int]:
+    """Images and maps in ADE20K's arrangement."""
+    counts = dict(zip(names, (training, validation), strict=True))
     return {f"{kind}/{s}": n for kind in ("images", "annotations") for s, n in counts.items()}
 
 
@@ -140,6 +142,14 @@ LAYOUTS = {
         origin="get leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip with your own account "
         "at https://www.cityscapes-dataset.com/downloads",
         full=_pairs(2_975, 500),
+    ),
+    "nyu": Layout(
+        home="nyu",
+        entries=tuple(_pairs(0, 0, ("train", "test"))),
+        prepare="simmim-bench data nyu --source PATH",
+        origin="get nyu.zip as https://github.com/open-mmlab/mmsegmentation/blob/v1.2.2/docs/en/"
+        "user_guides/2_dataset_prepare.md says",
+        full=_pairs(24_231, 654, ("train", "test")),
     ),
     "imagenet-a": _class_set(
         "imagenet-a",

@@ -20,6 +20,7 @@ TASKS = ("knn", "linear", "classification", "detection", "segmentation")
 PROBES = (
     *("knn", "linear-grid", "logistic", "attentive"),
     *("segmentation-linear", "segmentation-linear-4", "segmentation-retrieval"),
+    "depth-linear",
 )
 """What ``--frozen`` evaluates: features are computed once."""
 FROZEN = (*PROBES, "detection-frozen")
@@ -27,10 +28,15 @@ FROZEN = (*PROBES, "detection-frozen")
 ALL = tuple(dict.fromkeys((*TASKS, *FROZEN)))
 KIND_OF = {
     **dict.fromkeys(("knn", "linear", "linear-grid", "logistic", "attentive"), "classification"),
-    **{task: task.partition("-")[0] for task in FROZEN if task.startswith(("seg", "det"))},
+    **{task: task.partition("-")[0] for task in FROZEN if task.startswith(("seg", "det", "depth"))},
 }
 """Kind of data of a task, if it is not that of its name."""
-FULL = {"imagenet": "classification", "coco": "detection", "ade20k": "segmentation"}
+FULL = {
+    "imagenet": "classification",
+    "coco": "detection",
+    "ade20k": "segmentation",
+    "nyu": "depth",
+}
 FULL_RECIPES = {
     "knn": "imagenet_knn",
     "linear": "imagenet_linear-90e",
@@ -43,6 +49,7 @@ FULL_RECIPES = {
     "segmentation-linear": "ade20k_segmentation-linear_40k",
     "segmentation-linear-4": "ade20k_segmentation-linear-4_40k",
     "segmentation-retrieval": "ade20k_segmentation-retrieval",
+    "depth-linear": "nyu_depth-linear",
     "detection-frozen": "coco_mask-rcnn_fpn_1x_frozen",
 }
 FULL_ONE_STRIDE = {
@@ -57,7 +64,12 @@ SMALL_RECIPES = {
     "detection-frozen": "mask-rcnn_frozen",
 }
 BOXES_ALONE = "faster-rcnn"
-FULL_IMAGES = {"imagenet": (1281167, 50000), "coco": (118287, 5000), "ade20k": (20210, 2000)}
+FULL_IMAGES = {
+    "imagenet": (1281167, 50000),
+    "coco": (118287, 5000),
+    "ade20k": (20210, 2000),
+    "nyu": (24231, 654),
+}
 """Training and validation images."""
 
 

@@ -18,6 +18,7 @@ TITLES = {
     "robustness": "Robustness of classifiers",
     "detection": "Detection and instance segmentation",
     "segmentation": "Semantic segmentation",
+    "depth": "Depth",
     "retrieval": "Image-text retrieval",
     "vqa": "Visual question answering",
     "generation": "Inpainting and super-resolution",

@@ -27,6 +27,7 @@ TASKS = {
     "classification": "Image Classification",
     "detection": "Object Detection",
     "segmentation": "Semantic Segmentation",
+    "depth": "Depth Estimation",
     "retrieval": "Image-Text Retrieval",
     "vqa": "Visual Question Answering",
     "generation": "Image Generation",

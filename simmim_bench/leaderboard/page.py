@@ -60,6 +60,7 @@ GENERATED = {
 }
 BASELINES = ("mean", "bicubic")  # of image generation, the same for every method
 DETAILS = {
+    *("d2", "d3"),
     *(f"{kind}_ap{part}" for kind in ("box", "mask") for part in ("50", "75", "s", "m", "l")),
     *(f"{name}_{key}" for name in BASELINES for key in ("psnr", "ssim", "features")),
 }
@@ -74,6 +75,7 @@ METRICS = {
     "miou": "mIoU",
     "macc": "mAcc",
     "aacc": "aAcc",
+    **{f"d{k}": f"delta{k}" for k in (1, 2, 3)},
     **{f"top1_k{k}": f"top-1, k = {k}" for k in (10, 20, 100, 200)},
     "mean_recall": "mean recall",
     **{

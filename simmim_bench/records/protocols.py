@@ -44,7 +44,11 @@ KEEP = (
 _TASKS = Table(
     "task",
     dict.fromkeys(
-        ("classification", "detection", "segmentation", "retrieval", "vqa", "generation"), ""
+        (
+            *("classification", "detection", "segmentation", "depth"),
+            *("retrieval", "vqa", "generation"),
+        ),
+        "",
     ),
 )
 _FOLDERS: Table[Path] = Table("folder of protocols", {})

@@ -52,6 +52,7 @@ METRICS: dict[str, str] = {
     "Accuracy": r"accuracy/top(?P<topk>\d+)",
     "IoUMetric": r"aAcc|m(IoU|Acc|Dice|Fscore|Precision|Recall)",
     "CocoMetric": r"coco/(?P<metric>bbox|segm)_(mAP(_(50|75|s|m|l))?|AR@(1|10|100)|AR_[sml]@100)",
+    "DepthMetric": r"d[123]|abs_rel|sq_rel|rmse|rmse_log|log10|silog",
     "KNNAccuracy": r"knn/top1_k(?P<neighbours>\d+)",
     "RetrievalRecall": r"retrieval/(mean_recall|(i2t|t2i)_r(?P<ranks>\d+))",
 }

@@ -116,6 +116,26 @@ def test_a_filled_recipe_has_no_mistake_or_is_refused(leaf, backbone):
     check_filled(cfg, leaf)
 
 
+@pytest.mark.parametrize(
+    ("backbone", "indices", "channels"),
+    [
+        ("swin-b", (0, 1, 2, 3), 128 + 256 + 512 + 1024),
+        ("vit-b", [8, 9, 10, 11], 4 * 768),
+        ("plain-vit-b", [8, 9, 10, 11], 4 * 768),
+    ],
+)
+def test_a_depth_probe_sees_the_last_four_layers(backbone, indices, channels):
+    for leaf, size in (("demo_depth-linear", 96), ("nyu_depth-linear", (480, 640))):
+        model = filled(leaf, backbone).model
+        assert model.backbone.out_indices == indices
+        assert model.decode_head.in_channels == channels
+        if backbone == "swin-b":
+            assert model.backbone.pad_small_map
+        else:
+            assert model.backbone.img_size == size
+            assert model.backbone.out_type == "featmap"
+
+
 def test_two_levels_are_no_pyramid():
     card = {**card_of("resnet-50"), "levels": {"strides": [8, 16], "channels": [64, 128]}}
     cfg = read_config(ROOT / "any/mask-rcnn.py")

@@ -14,7 +14,7 @@ LEAVES = sorted(
     for path in ROOT.rglob("*.py")
     if not {"_base_", "generation", "robustness"} & set(path.relative_to(ROOT).parts)
 )
-FULL_OF_ANY = ("any/imagenet_", "any/coco_", "any/ade20k_")
+FULL_OF_ANY = ("any/imagenet_", "any/coco_", "any/ade20k_", "any/nyu_")
 SMALL = [
     name
     for name in LEAVES
@@ -36,6 +36,7 @@ FLOAT32 = {
     "any/ade20k_segmentation-linear_40k.py": "DINOv3, eval/segmentation/config.py",
     "any/ade20k_segmentation-linear-4_40k.py": "the same",
     "any/ade20k_segmentation-retrieval.py": "nothing is learned",
+    "any/nyu_depth-linear.py": "DINOv2, dinov2/eval/depth",
     "any/imagenet-1percent_logistic.py": "scikit-learn",
     "any/imagenet_attentive.py": "ours",
     "any/imagenet_linear-grid.py": "DINOv2, eval/linear.py",

@@ -81,6 +81,20 @@ def test_full_size_recipes_follow_the_strides():
         assert job.config("one_stride").is_file()
 
 
+def test_depth_is_probed_where_there_are_depth_maps(data):
+    data("segmentation", "roads")
+    found = find_jobs([], ["demo", "nyu", "roads"], frozen=True)
+    depth = [job for job in found if job.task == "depth-linear"]
+    assert names(depth) == [
+        ("depth-linear-demo", "demo_depth-linear"),
+        ("depth-linear-nyu", "nyu_depth-linear"),
+    ]
+    assert [job.train for job in depth] == [2000, 24231]
+    assert all(job.config("one_stride").is_file() for job in depth)
+    with pytest.raises(BenchError, match="--tasks depth-linear needs data for depth, --data roads"):
+        find_jobs(["depth-linear"], ["roads"], frozen=True)
+
+
 @pytest.mark.parametrize(
     ("tasks", "given", "said"),
     [

@@ -117,6 +117,8 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
         Archive("leftImg8bit_trainvaltest.zip", 11_592_327_197),
         Archive("gtFine_trainvaltest.zip", 252_567_705),
     ),
+    # mmseg 1.2, docs/en/user_guides/2_dataset_prepare.md: on Google Drive, without a checksum
+    "nyu": (Archive("nyu.zip", 4_000_000_000),),
     # md5 of A, R and C as in torch_uncertainty/datasets/classification/imagenet.py
     "imagenet-a": (
         Archive(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from PIL import Image
 
 from simmim_bench.data.annotations import read_document, validate
 from simmim_bench.data.bands import read_values
+from simmim_bench.data.depth import read_depth
 from simmim_bench.data.image_files import Listing, list_images
 from simmim_bench.data.labels import read_labels
 from simmim_bench.data.layouts import LAYOUTS
@@ -117,7 +118,7 @@ def check_layout(dataset: str, folder: Path, advance: Advance = lambda _: None) 
         if not path.exists():
             parts.append(Part(entry, 0, full=layout.full.get(entry), problems=[f"{path}: missing"]))
         elif path.is_dir():
-            look = partial(_examine_map, known=LABELS[dataset]) if _is_map(entry) else examine
+            look = _look(dataset) if _is_map(entry) else examine
             listing = list_images(path)
             files = listing.paths()
             seen[entry] = dict(zip(files, in_parallel(look, files, advance), strict=True))
@@ -191,6 +192,20 @@ def notes_of(listing: Listing, seen: Iterable[Seen]) -> list[str]:
     unusual = unusual_headers([each.header for each in seen if each.header])
     notes = [listing.note(), f"{listing.folder}: {unusual}" if unusual else None]
     return [note for note in notes if note]
+
+
+def _look(dataset: str) -> Callable[[Path], Seen]:
+    """What examines a map of ``dataset``: of labels, or of depth."""
+    return partial(_examine_map, known=LABELS[dataset]) if dataset in LABELS else _examine_depth
+
+
+def _examine_depth(path: Path) -> Seen:
+    """Decode one depth map."""
+    try:
+        height, width = read_depth(path).shape
+    except BenchError as error:
+        return Seen(str(error).replace(f"depth map {path}", f"{path}:", 1))
+    return Seen(size=(width, height))
 
 
 def _examine_map(path: Path, known: frozenset[int]) -> Seen:

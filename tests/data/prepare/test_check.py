@@ -73,8 +73,26 @@ def test_the_published_numbers():
         **{f"imagenet-{name}": {".": images} for name, images in
            {"a": 7500, "r": 30000, "v2": 10000, "sketch": 50889}.items()},
         "imagenet-c": dict.fromkeys(CORRUPTIONS, 5 * 50000),
+        "nyu": {f"{kind}/{split}": images for kind in ("images", "annotations")
+                for split, images in {"train": 24231, "test": 654}.items()},
     }  # fmt: skip
     assert len(set(CORRUPTIONS)) == 15
+
+
+def test_depth_maps_have_16_bits_and_the_size_of_their_image(tmp_path):
+    for split in ("train", "test"):
+        for name in ("a", "b"):
+            save(tmp_path / "images" / split / f"{name}.jpg")
+            path = tmp_path / "annotations" / split / f"{name}.png"
+            save(path)
+            Image.fromarray(np.full(SIZE[::-1], 700, np.uint16)).save(path)
+    assert problems("nyu", tmp_path) == []
+    folder = tmp_path / "annotations" / "test"
+    save(folder / "a.png", values=[7])
+    Image.fromarray(np.full((3, 4), 700, np.uint16)).save(folder / "b.png")
+    eight, small = problems("nyu", tmp_path)
+    assert eight.startswith(f"{folder / 'a.png'}: has 8 bits and 1 channel(s), expected a PNG of 16")
+    assert small == f"{folder / 'b.png'}: is 4 x 3, its image 12 x 8"
 
 
 def test_class_folders_may_lie_in_the_folder_of_the_set_itself(tmp_path):

@@ -276,8 +276,52 @@ def test_killed_in_the_middle_and_run_again(own, put, tmp_path, archives, coco):
     assert {path.name for path in root.iterdir() if path.suffix != ".lock"} == {"coco"}
 
 
+LISTED = "/hall_1/rgb_00001.jpg /hall_1/sync_depth_00001.png 518.8579\n"
+
+
+def nyu_files(listed=LISTED):
+    return {
+        "nyu/nyu_train.txt": listed.encode(),
+        "nyu/nyu_test.txt": listed.replace("hall_1", "bath").encode(),
+        "nyu/hall_1/rgb_00001.jpg": b"1",
+        "nyu/hall_1/sync_depth_00001.png": b"2",
+        "nyu/bath/rgb_00001.jpg": b"3",
+        "nyu/bath/sync_depth_00001.png": b"4",
+    }
+
+
+def test_nyu_gets_the_names_that_mmseg_reads(tmp_path, archives, put):
+    archives["zip"](tmp_path / "nyu.zip", nyu_files())
+    home = put("nyu", tmp_path / "nyu.zip")
+    found = {
+        path.relative_to(home).as_posix(): path.read_bytes()
+        for path in home.rglob("*")
+        if path.is_file()
+    }
+    assert found == {
+        "images/train/hall_1_00001.jpg": b"1",
+        "annotations/train/hall_1_00001.png": b"2",
+        "images/test/bath_00001.jpg": b"3",
+        "annotations/test/bath_00001.png": b"4",
+    }
+
+
+@pytest.mark.parametrize("name", ["/hall_1/rgb_2.jpg", "../nyu_test.txt", "/hall_1"])
+def test_lists_of_nyu_name_files_of_the_archive(tmp_path, archives, put, name):
+    listed = f"{name} /hall_1/sync_depth_00001.png 518.8579\n"
+    archives["zip"](tmp_path / "nyu.zip", nyu_files(listed))
+    with pytest.raises(BenchError, match=r"nyu_train.txt lists .*, which nyu.zip does not have"):
+        put("nyu", tmp_path / "nyu.zip")
+    assert not (tmp_path / "data" / "nyu").exists()
+
+
+def test_nyu_is_not_downloaded(put):
+    with pytest.raises(BenchError, match=r"nyu needs nyu\.zip, which has no public address: get"):
+        put("nyu")
+
+
 def test_every_dataset_of_the_table_has_a_layout_and_a_published_source():
-    unchecked = {"cityscapes", "imagenet-v2", "imagenet-sketch"}  # their owners state no checksums
+    unchecked = {"cityscapes", "imagenet-v2", "imagenet-sketch", "nyu"}  # their owners state no checksums
     assert set(ARCHIVES) == set(layouts.LAYOUTS) - {"demo"}
     for dataset, archives in ARCHIVES.items():
         for archive in archives:

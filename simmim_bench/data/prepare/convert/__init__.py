@@ -9,6 +9,7 @@ from pathlib import Path
 from simmim_bench.data.prepare.convert.cifar import CIFAR10, CIFAR100, write_cifar
 from simmim_bench.data.prepare.convert.cityscapes import PARTS, write_cityscapes
 from simmim_bench.data.prepare.convert.imagenet import write_imagenet
+from simmim_bench.data.prepare.convert.nyu import TOP, write_nyu
 from simmim_bench.data.prepare.unpack import moved, unpacked
 
 _BATCHES = {"cifar10": CIFAR10, "cifar100": CIFAR100}
@@ -36,6 +37,12 @@ def _cityscapes(archives: Mapping[str, Path], folder: Path) -> None:
         write_cityscapes(raw / PARTS[0], raw_maps / PARTS[1], folder, place=Path.rename)
 
 
+def _nyu(archives: Mapping[str, Path], folder: Path) -> None:
+    [archive] = archives.values()
+    with unpacked(archive, folder) as raw:
+        write_nyu(raw / TOP, folder)
+
+
 CONVERTERS: dict[str, Converter] = {
     "ade20k": partial(_moved, top="ADEChallengeData2016"),
     **{name: partial(_cifar, which=which) for name, which in _BATCHES.items()},
@@ -47,6 +54,7 @@ CONVERTERS: dict[str, Converter] = {
     "imagenet-r": partial(_moved, top="imagenet-r"),
     "imagenet-sketch": partial(_moved, top="sketch"),
     "imagenet-v2": partial(_moved, top="imagenetv2-matched-frequency-format-val"),
+    "nyu": _nyu,
 }
 
 
