@@ -28,12 +28,11 @@ FINEST = 4
 """... from this stride on, if the backbone has finer ones."""
 MAP_HEADS = ("MaskRCNN", "FasterRCNN", "FrozenMaskRCNN", "EncoderDecoder")
 """Models that need several levels."""
-FROZEN_MAPS = ("FrozenSegmentor", "FrozenDepthEstimator", "RetrievalSegmentor")
-"""Models of frozen maps, of any size."""
+DECODED = ("FrozenSegmentor", "FrozenDepthEstimator")
 PROBES = {
     **dict.fromkeys(("RetrievalSegmentor", "LinearGrid", "AttentiveClassifier"), "channels"),
     **dict.fromkeys(("KNNClassifier", "LogisticClassifier"), "channels"),
-    **dict.fromkeys(("FrozenSegmentor", "FrozenDepthEstimator"), "decode_head.in_channels"),
+    **dict.fromkeys(DECODED, "decode_head.in_channels"),
 }
 """Models of frozen features, and where they state the channels; they name their layers."""
 WINDOWED = {
@@ -149,7 +148,7 @@ class _Task:
         self.config: Mapping[str, Any] = card["backbone_config"]
         self.levels, self.size, self.layers = levels, size, options.pop("layers", 1)
         self.dense = kind in MAP_HEADS
-        self.any_size = self.dense or kind in FROZEN_MAPS
+        self.any_size = self.dense or kind in (*DECODED, "RetrievalSegmentor")
         self.detection = kind.endswith("RCNN")
         self.classifier = kind == "ImageClassifier"
         self.windows_at = windows_at or max(_sides(size))

@@ -41,16 +41,8 @@ KEEP = (
     f"module of yours that calls register_protocols is named with {FLAG}"
 )
 
-_TASKS = Table(
-    "task",
-    dict.fromkeys(
-        (
-            *("classification", "detection", "segmentation", "depth"),
-            *("retrieval", "vqa", "generation"),
-        ),
-        "",
-    ),
-)
+NAMES = "classification detection segmentation depth retrieval vqa generation"
+_TASKS = Table("task", dict.fromkeys(NAMES.split(), ""))
 _FOLDERS: Table[Path] = Table("folder of protocols", {})
 
 

@@ -14,7 +14,7 @@ LEAVES = sorted(
     for path in ROOT.rglob("*.py")
     if not {"_base_", "generation", "robustness"} & set(path.relative_to(ROOT).parts)
 )
-FULL_OF_ANY = ("any/imagenet_", "any/coco_", "any/ade20k_", "any/nyu_")
+FULL_OF_ANY = ("any/imagenet", "any/coco_", "any/ade20k_", "any/nyu_")
 SMALL = [
     name
     for name in LEAVES

@@ -91,7 +91,9 @@ def test_depth_maps_have_16_bits_and_the_size_of_their_image(tmp_path):
     save(folder / "a.png", values=[7])
     Image.fromarray(np.full((3, 4), 700, np.uint16)).save(folder / "b.png")
     eight, small = problems("nyu", tmp_path)
-    assert eight.startswith(f"{folder / 'a.png'}: has 8 bits and 1 channel(s), expected a PNG of 16")
+    assert eight.startswith(
+        f"{folder / 'a.png'}: has 8 bits and 1 channel(s), expected a PNG of 16"
+    )
     assert small == f"{folder / 'b.png'}: is 4 x 3, its image 12 x 8"
 
 

@@ -321,7 +321,8 @@ def test_nyu_is_not_downloaded(put):
 
 
 def test_every_dataset_of_the_table_has_a_layout_and_a_published_source():
-    unchecked = {"cityscapes", "imagenet-v2", "imagenet-sketch", "nyu"}  # their owners state no checksums
+    # their owners state no checksums
+    unchecked = {"cityscapes", "imagenet-v2", "imagenet-sketch", "nyu"}
     assert set(ARCHIVES) == set(layouts.LAYOUTS) - {"demo"}
     for dataset, archives in ARCHIVES.items():
         for archive in archives:
