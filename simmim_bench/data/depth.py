@@ -38,5 +38,4 @@ def read_depth(path: Path) -> NDArray[np.uint16]:
         raise BenchError(
             f"depth map {path} has no depth, all its pixels are 0; restore it, or remove its image"
         )
-    values: NDArray[np.uint16] = depth
-    return values
+    return depth.astype(np.uint16, copy=False)
