@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     origin.add_argument(
         "--from-scratch", action="store_true", help="start a downstream config from random weights"
     )
+    parser.add_argument(
+        "--like",
+        metavar="WEIGHTS",
+        help="with --from-scratch and a config of configs/any: its backbone is that of these weights",
+    )
     origin.add_argument(
         "--init",
         metavar="WEIGHTS",

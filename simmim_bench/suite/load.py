@@ -14,7 +14,7 @@ from simmim_bench import shipped
 from simmim_bench.errors import BenchError
 from simmim_bench.suite.matrix import matrix_mistakes
 from simmim_bench.suite.schema import Budget, Include, Override, Selector, Suite
-from simmim_bench.suite.steps import FieldError, Pretrain, Resources, Strict, Task, Tune
+from simmim_bench.suite.steps import FieldError, Frozen, Pretrain, Resources, Strict, Task, Tune
 from simmim_bench.yaml_file import NotYamlError, read_yaml
 
 MAX_SHOWN = 20
@@ -170,6 +170,7 @@ def _keys_of(parents: list[int | str]) -> list[str]:
         "budget": Budget,
         "exclude": Selector,
         "include": Include,
+        "frozen": Frozen,
         "override": Override,
     }
     inner: dict[int | str, type[Strict]] = {"resources": Resources, "tune": Tune}

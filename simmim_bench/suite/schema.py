@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
 from simmim_bench.suite.steps import (
     Data,
     FieldError,
+    Frozen,
     Module,
     Name,
     Overrides,
@@ -136,6 +137,7 @@ class Suite(Strict):
             converted first.
         baselines: Starting points that need no pretraining.
         tasks: Task name to its downstream config, the same for all methods.
+        frozen: Probes of frozen features, beside the tasks.
         tune: Values that trials choose for each method and backbone, in every task that trains and
             does not state its own.
         resources: Of every stage that states none of its own.
@@ -156,6 +158,7 @@ class Suite(Strict):
     weights: dict[Name, str] = {}
     baselines: Annotated[list[Literal["scratch"]], AfterValidator(unique)] = []
     tasks: dict[Name, Task] = Field(min_length=1)
+    frozen: Frozen | None = None
     tune: Tune | None = None
     resources: Resources = Resources()
     budget: Budget | None = None
@@ -178,6 +181,24 @@ class Suite(Strict):
             raise FieldError(f"a task cannot be named {PRETRAIN!r}, which selects pretrainings")
         return tasks
 
+    @model_validator(mode="before")
+    @classmethod
+    def _add_probes(cls, raw: Any) -> Any:
+        if not isinstance(raw, dict) or raw.get("frozen") is None:
+            return raw
+        tasks, given = raw.get("tasks") or {}, raw["frozen"]
+        try:
+            probes = Frozen.model_validate(given).as_tasks(raw.get("data"))
+        except ValidationError:
+            return raw  # reported as the error of the field
+        if twice := sorted(set(probes) & set(tasks)):
+            raise FieldError(f"{twice[0]!r} is in tasks and in frozen.tasks; leave out one of them")
+        return {**raw, "tasks": {**tasks, **probes}}
+
+    def is_probe(self, task: str) -> bool:
+        """Whether a task is of the block `frozen`."""
+        return self.frozen is not None and task in self.frozen.tasks
+
     def variants(self) -> list[Variant]:
         """Every pretraining, one for each combination of axis values."""
         return [found for name, entry in self.pretrain.items() for found in entry.variants(name)]
@@ -189,7 +210,7 @@ class Suite(Strict):
     def tune_of(self, task: str) -> Tune | None:
         """The search of a task; None if it has none, or trains nothing."""
         stated = self.tasks[task]
-        if stated.tool != "train":
+        if stated.tool != "train" or self.is_probe(task):
             return None
         return stated.tune if "tune" in stated.model_fields_set else self.tune
 

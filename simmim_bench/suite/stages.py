@@ -167,6 +167,7 @@ class StageMaker:
             *_sized(step.image_size),
             *(["--widen", step.widen] if step.widen else []),
             *(["--tuned", choice.result] if choice else []),
+            *self._cache(cell),
             *(
                 ["--held-out", f"{held_out[0]}", "--held-out-seed", f"{held_out[1]}"]
                 if trial
@@ -289,6 +290,13 @@ class StageMaker:
             inputs={"tool": _version("choose"), "search": json.dumps(asked)},
         )
 
+    def _cache(self, cell: Cell) -> list[str]:
+        """The size of the cache of features; it changes no result."""
+        frozen = self.suite.frozen
+        if frozen is None or frozen.cache_gb is None or not self.suite.is_probe(cell.task):
+            return []
+        return ["--cache-gb", str(frozen.cache_gb)]
+
     def _used(self, step: Step, cell: Cell) -> dict[str, tuple[str, str]]:
         """Config key to the export that it is set to: the stage and the path of the weights."""
         found = {}
@@ -313,7 +321,24 @@ class StageMaker:
         if weights := self.suite.weights_of(cell.method, cell.backbone):
             card = read_card(self.root, weights) or {}
             return _Start(["--pretrained", weights], {"weights": str(card.get("sha256", "none"))})
-        return _Start(["--from-scratch"], {"start": SCRATCH})
+        scratch = _Start(["--from-scratch"], {"start": SCRATCH})
+        if self.suite.is_probe(cell.task):
+            return self._like_another(step, cell, scratch)
+        return scratch
+
+    def _like_another(self, step: Step, cell: Cell, scratch: _Start) -> _Start:
+        """A random start of a probe, whose recipe takes its backbone from weights of the suite."""
+        for seed, backbone, method in group_cells(self.suite):
+            if (seed, backbone) != (cell.seed, cell.backbone) or method == SCRATCH:
+                continue
+            if method in self.suite.methods():
+                stage = f"export/{method}__{backbone}/seed{seed}"
+                path = self._relative(self.folder / stage / EXPORT)
+                return _Start([*scratch.arguments, "--like", path], scratch.inputs, (stage,))
+            other = self._start(step, cell._replace(method=method), None)
+            like = [*scratch.arguments, "--like", other.arguments[-1]]
+            return _Start(like, scratch.inputs, other.needs)
+        return scratch
 
     def _initial(self, step: Pretrain, backbone: str) -> _Start:
         """Where a pretraining starts: weights that are here, or random ones."""

@@ -222,6 +222,39 @@ class Task(Step):
     tune: Tune | None = None
 
 
+class Frozen(Strict):
+    """Probes of frozen features of every method, in minutes: tasks with recipes of `configs/any`.
+
+    Attributes:
+        tasks: Names of recipes, such as knn, linear-grid or segmentation-linear: `demo_NAME.py` for
+            the embedded data, else `NAME.py`.
+        data: Name or folder of own data instead of the suite's.
+        cache_gb: Most GB of features that are kept, `--cache-gb` of `simmim-bench train`.
+        gpu_hours: Estimate of one run.
+    """
+
+    tasks: Annotated[list[Name], Field(min_length=1), AfterValidator(unique)]
+    data: Data | None = None
+    cache_gb: int | None = Field(default=None, ge=0, strict=True)
+    gpu_hours: float | None = Field(default=None, ge=0)
+
+    def as_tasks(self, suite_data: Any) -> dict[str, dict[str, Any]]:
+        """Entries of the suite's `tasks`.
+
+        Args:
+            suite_data: The suite's `data`.
+        """
+        on_demo = (self.data or suite_data) == "demo"
+        stated = {"data": None if on_demo else self.data, "gpu_hours": self.gpu_hours}
+        return {
+            name: {
+                "config": f"configs/any/{'demo_' if on_demo else ''}{name}.py",
+                **{key: value for key, value in stated.items() if value is not None},
+            }
+            for name in self.tasks
+        }
+
+
 @dataclass(frozen=True)
 class Variant:
     """One combination of an entry's axis values.

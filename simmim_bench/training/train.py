@@ -54,9 +54,10 @@ def train(args: argparse.Namespace) -> None:
         cfg.model = model  # its own files (a palette, a teacher) have no stand-ins
     check_data(cfg)
     check_origin(args, cfg)
+    check_like(args, cfg)
     args = with_probe_data(args, cfg)
     args = local_weights(args, cfg)
-    cfg = _around_the_backbone(args) if args.pretrained and is_open(cfg) else cfg
+    cfg = _around_the_backbone(args) if (args.pretrained or args.like) and is_open(cfg) else cfg
     check_filled(cfg, args.config)
     args = for_channels(args, cfg)
     check_name(args)
@@ -68,6 +69,19 @@ def train(args: argparse.Namespace) -> None:
     data = None if args.try_iterations is not None else data_of(args, cfg)
     start(cfg, make_run(args, cfg, world_size, data, longer), notes)
     leave()
+
+
+def check_like(args: argparse.Namespace, cfg: Any) -> None:
+    """Raise unless ``--like`` is absent, or names the backbone of a run from scratch.
+
+    Raises:
+        BenchError: If the run starts from weights, or its config has a backbone.
+    """
+    if args.like and not (args.from_scratch and is_open(cfg)):
+        raise BenchError(
+            f"--like {args.like} names the backbone of a run --from-scratch with a config of "
+            "configs/any, which has none; leave it out, or give both"
+        )
 
 
 def with_probe_data(args: argparse.Namespace, cfg: Any) -> argparse.Namespace:
@@ -112,13 +126,14 @@ def _folder_of_training(cfg: Any) -> Path:
 
 
 def _around_the_backbone(args: argparse.Namespace) -> Any:
-    """Config of a recipe of ``configs/any``, with the backbone of ``--pretrained``."""
+    """Config of a recipe of ``configs/any``, with the backbone of weights."""
     from simmim_bench import ops
 
     ops.install()  # before the libraries are imported
     from simmim_bench.weights.levels import read_backbone
+    from simmim_bench.weights.origin import local_backbone
 
-    return config_of(args, read_backbone(Path(args.pretrained)))
+    return config_of(args, read_backbone(local_backbone(args.pretrained or args.like)))
 
 
 def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
