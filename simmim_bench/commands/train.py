@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--like",
         metavar="WEIGHTS",
-        help="with --from-scratch and a config of configs/any: its backbone is that of these weights",
+        help="with --from-scratch and a config of configs/any: random weights of this backbone",
     )
     origin.add_argument(
         "--init",

@@ -124,11 +124,11 @@ def _long_form(step: Any) -> Any:
 
 def _messages(found: ErrorDetails) -> Iterator[str]:
     """One pydantic error as messages about the file."""
-    *parents, leaf = found["loc"]
     error = found.get("ctx", {}).get("error")
     if isinstance(error, FieldError):
         yield from error.args
         return
+    *parents, leaf = found["loc"]
     # pydantic adds "[key]" to the place of a bad dict key.
     parents = [part for part in parents if part != "[key]"]
     where = ".".join(str(part) for part in (*parents, leaf) if part != "[key]")

@@ -132,7 +132,7 @@ class SegLayoutDataset(BaseSegDataset):
         return chosen
 
     def prepare_data(self, idx: int) -> Any:
-        """Sample ``idx`` after the pipeline; its labels are checked."""
+        """Sample ``idx`` after the pipeline, with ``sample_idx``; its labels are checked."""
         try:
             sample = super().prepare_data(idx)
         except (OSError, SyntaxError) as error:  # from Pillow; images raise a BenchError
@@ -141,6 +141,8 @@ class SegLayoutDataset(BaseSegDataset):
                 f"label map {path} cannot be read ({error}); restore it, or remove its image, and "
                 "check the others with `simmim-bench data DATASET --verify`"
             ) from error
+        if isinstance(sample, dict) and "data_samples" in sample:
+            sample["data_samples"].set_metainfo({"sample_idx": int(idx)})
         if isinstance(sample, dict) and "gt_sem_seg" in sample.get("data_samples", ()):
             check_labels(
                 sample["data_samples"].gt_sem_seg.data,

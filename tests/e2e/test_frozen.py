@@ -179,3 +179,23 @@ train_dataloader["dataset"]["pipeline"] = [
     kept, _ = train(tools, flipped, tmp_path / "fixed")
     uncached, _ = train(tools, flipped, tmp_path / "uncached", "--cache-gb", 0)
     assert kept["miou"] == pytest.approx(uncached["miou"], abs=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "recipe", ["segmentation-retrieval", "logistic", "linear-grid", "attentive", "knn"]
+)
+def test_every_probe_trains_with_random_weights_of_a_given_backbone(
+    tools, backbone, recipe, tmp_path
+):
+    config, words = ROOT / f"configs/any/demo_{recipe}.py", ("--like", backbone)
+    few = "train_dataloader.dataset.shots=2"
+    options = ["train_dataloader.batch_size=4", "auto_scale_lr.base_batch_size=4"]
+    if recipe != "segmentation-retrieval":
+        options += [few]
+    kept, output = train(tools, config, tmp_path / "kept", *words, "--cfg-options", *options)
+    assert output.count("computed and kept in") == 2
+    uncached, _ = train(
+        tools, config, tmp_path / "no", *words, "--cache-gb", 0, "--cfg-options", *options
+    )
+    assert kept == pytest.approx(uncached, abs=1e-4)
