@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.dist import barrier
 from mmengine.hooks import Hook
 from torch import nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader
 
 from simmim_bench.data.feature_cache import GB, Entry, Sample, make_room, shard_of
 from simmim_bench.data.fingerprint import fingerprint_config
@@ -57,6 +57,8 @@ class FeatureCacheHook(Hook):
         model.eval()
         for name in LOADERS:
             loader = getattr(runner, name)
+            if loader is None:
+                continue
             if name == "train_dataloader":
                 _check_same_view(loader.dataset, runner.cfg.filename)
             facts = _facts(runner.cfg, name, model, weights)
@@ -65,8 +67,8 @@ class FeatureCacheHook(Hook):
 
     def _replace(self, runner: Any, loader: Any, facts: dict[str, Any], part: str) -> None:
         images, model = loader.dataset, model_of(runner)
-        compute = partial(_computed, model, images, training=part == "train")
-        found = list(compute(range(min(PROBED, len(images))), workers=0))
+        reader = _Reader(loader, model, training=part == "train")
+        found = list(reader.samples(range(min(PROBED, len(images)))))
         size = sum(sample.size for sample in found) / len(found)
         entry = Entry(facts, samples=len(images), shard=shard_of(size))
         entry.prepare()
@@ -77,7 +79,7 @@ class FeatureCacheHook(Hook):
             for folder in make_room(entry, whole, self.limit):
                 runner.logger.info(f"features that were not used for long are removed: {folder}")
             runner.logger.info(f"{what}: computed and kept in {entry.folder}")
-            _fill(entry, lacking, partial(compute, workers=loader.num_workers), runner.logger)
+            _fill(entry, lacking, reader.samples, runner.logger)
         else:
             runner.logger.info(f"{what}: those in {entry.folder}")
         barrier()
@@ -103,19 +105,43 @@ def _fill(
     logger.info(f"features: {wanted} images in {time.monotonic() - begin:.1f} s")
 
 
-def _computed(
-    model: FrozenModel, images: Any, chosen: range, *, training: bool, workers: int
-) -> Iterator[Sample]:
-    """Samples of some images, one image at a time: they do not depend on their neighbours."""
-    batches = DataLoader(
-        Subset(images, list(chosen)),
-        batch_size=1,
-        num_workers=workers,
-        collate_fn=pseudo_collate,
-        generator=torch.Generator(),  # not that of the training
-    )
-    for batch in batches:
-        yield from kept_of(model, batch, training=training)
+class _Reader:
+    """Makes samples of images; its workers stay from one shard to the next.
+
+    Args:
+        loader: Loader of the images, with its batch size and number of workers.
+        model: Gives the features.
+        training: Whether they are images of the training.
+    """
+
+    def __init__(self, loader: Any, model: FrozenModel, *, training: bool) -> None:
+        self.model, self.training = model, training
+        self.batch = loader.batch_sampler.batch_size
+        self.indices: list[list[int]] = []
+        self.loader = DataLoader(
+            loader.dataset,
+            batch_sampler=self.indices,
+            num_workers=loader.num_workers,
+            persistent_workers=loader.num_workers > 0,
+            collate_fn=pseudo_collate,
+            generator=torch.Generator(),  # not that of the training
+        )
+
+    def samples(self, chosen: range) -> Iterator[Sample]:
+        """Samples of some images, in their order."""
+        self.indices[:] = (
+            list(chosen[begin : begin + self.batch]) for begin in range(0, len(chosen), self.batch)
+        )
+        for batch in self.loader:
+            yield from self._kept(batch)
+
+    def _kept(self, batch: dict[str, Any]) -> Iterator[Sample]:
+        """Neighbours of one size go through the backbone together."""
+        pairs = zip(batch["inputs"], batch["data_samples"], strict=True)
+        for _, group in groupby(pairs, key=lambda pair: pair[0].shape):
+            images, samples = zip(*group, strict=True)
+            data = {"inputs": list(images), "data_samples": list(samples)}
+            yield from kept_of(self.model, data, training=self.training)
 
 
 def _facts(cfg: Any, name: str, model: FrozenModel, weights: str) -> dict[str, Any]:
