@@ -35,8 +35,8 @@ def test_a_mentioned_file_has_the_name(file, name):
     assert name in set(names_in(ast.parse(find(file).read_text("utf-8")).body))
 
 
-def test_there_are_five_paths_of_at_least_five_steps():
-    assert len(PATHS) == 5
+def test_there_are_six_paths_of_at_least_five_steps():
+    assert len(PATHS) == 6
     for path in PATHS:
         steps = [int(number) for number in re.findall(r"^(\d+)\. ", path, flags=re.MULTILINE)]
         assert steps == list(range(1, len(steps) + 1))
