@@ -2,7 +2,8 @@
 # largest map: NYU Depth v2, 38 400 iterations on whole images of 480 x 640 px, batch 16.
 # Batch, length, warm-up and clipping are those of DINOv2's linear heads. Its images are random
 # crops of 416 x 544 px, rotated and of other colours, and it averages over flips; here each image
-# is seen in one view, the same in all epochs, so that its features are computed once.
+# is seen in one view, the same in all epochs, so that its features are computed once. A Swin has
+# its windows of 224 px, as in detection and UperNet.
 _base_ = [
     "../_base_/runtime/by_iteration.py",
     "../_base_/models/any.py",
@@ -23,7 +24,7 @@ protocol = dict(
 
 model = dict(
     data_preprocessor=dict(size=(480, 640)),
-    backbone=dict(_base_.of_weights, img_size=(480, 640), layers=4),
+    backbone=dict(_base_.of_weights, img_size=(480, 640), windows_at=224, layers=4),
     precision="bfloat16",
 )
 by_backbone = _base_.no_drop_path

@@ -33,7 +33,7 @@ Depth = NDArray[np.float32]
 
 @DATASETS.register_module()
 class NYUDataset(mmseg.datasets.NYUDataset):
-    """mmseg's, whose depth maps must all be there.
+    """mmseg's without its names of rooms, which are no classes; all depth maps must be there.
 
     Args:
         kwargs: See ``mmseg.NYUDataset``: ``data_prefix`` has ``img_path`` and ``depth_map_path``.
@@ -41,6 +41,8 @@ class NYUDataset(mmseg.datasets.NYUDataset):
     Raises:
         BenchError: If there is no image, or one has no depth map.
     """
+
+    METAINFO = {"classes": ("depth",)}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -256,7 +256,7 @@ def test_the_demo_gives_depth_maps(tmp_path):
 
 @pytest.fixture
 def nyu(tmp_path):
-    """Function that reads a sample of NYU's layout, whose depth map is an array."""
+    """Function that makes a data set of NYU's layout, whose depth map is an array."""
     for kind in ("images", "annotations"):
         (tmp_path / kind / "train").mkdir(parents=True)
     cv2.imwrite(str(tmp_path / "images/train/a_1.jpg"), np.zeros((4, 6, 3), np.uint8))
@@ -275,15 +275,17 @@ def nyu(tmp_path):
                     {"type": "mmseg.PackSegInputs"},
                 ],
             }
-        )[0]
+        )
 
     return read
 
 
 def test_depth_maps_are_in_metres(nyu):
     values = np.arange(24, dtype=np.uint16).reshape(4, 6) * 400
-    depth = nyu(values)["data_samples"].gt_depth_map.data
+    images = nyu(values)
+    depth = images[0]["data_samples"].gt_depth_map.data
     np.testing.assert_allclose(depth[0], values / 1000, rtol=1e-6)
+    assert len(images.metainfo["classes"]) == 1  # as many as the model predicts maps
 
 
 @pytest.mark.parametrize(
@@ -301,14 +303,14 @@ def test_depth_maps_are_in_metres(nyu):
 )
 def test_depth_maps_that_are_wrong(nyu, depth, said):
     with pytest.raises(BenchError, match=said):
-        nyu(depth)
+        nyu(depth)[0]
 
 
 def test_a_damaged_depth_map_and_no_image(nyu, tmp_path):
-    nyu(np.ones((4, 6), np.uint16))
+    nyu(np.ones((4, 6), np.uint16))[0]
     (tmp_path / "annotations/train/a_1.png").write_bytes(b"no picture")
     with pytest.raises(BenchError, match=r"a_1\.png cannot be read; restore it"):
-        nyu()
+        nyu()[0]
     (tmp_path / "images/train/a_1.jpg").unlink()
     with pytest.raises(BenchError, match=r"images/train has no image \*\.jpg; expected NYU's"):
         nyu()
