@@ -158,7 +158,8 @@ def start(cfg: Any, run: Run, notes: Sequence[str] = ()) -> None:
     check_output_folder(run.work_dir)
     said = adapt(cfg, run)
     deviations = [*run.deviations, *(text for text in said if not isinstance(text, Note))]
-    configure(cfg, run.work_dir, run.launcher, run.seed, hooks_of(cfg, run, deviations))
+    hooks, cfg.custom_hooks = hooks_of(cfg, run, deviations), []
+    configure(cfg, run.work_dir, run.launcher, run.seed, hooks)
     last, found = _checkpoint_to_continue(run, cfg)
     cfg.resume, cfg.load_from = last is not None, str(last) if last else None
     # Before the model is wrapped, which waits for all processes: one may run out of memory then.
@@ -200,7 +201,10 @@ def what_next(run: Run) -> str:
 
 
 def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
-    """Hooks of a run besides those of its config; of equal priority, the first acts first.
+    """Hooks of a run, after those of its config; of equal priority, the first acts first.
+
+    The config that a run writes into its work dir has the hooks of that run. They are left out: it
+    may have started from other weights.
 
     Args:
         cfg: Config as it will run.
@@ -252,7 +256,10 @@ def hooks_of(cfg: Any, run: Run, deviations: list[str]) -> list[dict[str, Any]]:
         ),
         (cached, "FeatureCacheHook", {"limit_gb": run.cache_gb}),
     ]
-    return [{"type": f"simmim_bench.{name}", **values} for used, name, values in table if used]
+    of_runs = {f"simmim_bench.{name}" for _, name, _ in table}
+    stated = [hook for hook in cfg.get("custom_hooks", []) if hook.get("type") not in of_runs]
+    added = [{"type": f"simmim_bench.{name}", **values} for used, name, values in table if used]
+    return [*stated, *added]
 
 
 def _checkpoint_to_continue(run: Run, cfg: Any) -> tuple[Path | None, list[str]]:

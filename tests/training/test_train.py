@@ -90,3 +90,13 @@ def test_of_several_folders_none_is_probed_by_itself():
     cfg.val_dataloader = {**loader, "dataset": {**loader["dataset"], "data_root": "other"}}
     with pytest.raises(BenchError, match=r"reads 2 folders .*; name one with --probe-data"):
         _folder_of_training(cfg)
+
+
+def test_a_config_of_another_run_brings_none_of_its_hooks(command_line):
+    config = "configs/demo/classification_swin-demo.py"
+    cfg, run = command_line(config, "--from-scratch")
+    before = hooks_of(cfg, run, [])
+    own = {"type": "mmengine.EMAHook", "momentum": 0.1}
+    other = {"type": "simmim_bench.PretrainedBackboneHook", "checkpoint": "other.pth"}
+    cfg.custom_hooks = [own, other, *before]  # as a work dir has them
+    assert hooks_of(cfg, run, []) == [own, *before]
