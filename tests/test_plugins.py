@@ -272,18 +272,18 @@ def protocol_parts(monkeypatch):
 
 
 def test_a_task_and_protocols_of_a_user(write, protocol_parts):
-    fields = {"id": "own-depth", "version": 1, "task": "depth", "dataset": "d", "split": "val",
+    fields = {"id": "own-pose", "version": 1, "task": "pose", "dataset": "d", "split": "val",
               "epochs": 1, "metrics": {"a": "b/a"}, "primary": "a"}  # fmt: skip
-    with pytest.raises(BenchError, match="there is no task 'depth', .*" + FLAG):
+    with pytest.raises(BenchError, match="there is no task 'pose', .*" + FLAG):
         validate(Protocol, fields, source="a", remedy="delete it")
     with pytest.raises(BenchError, match="a task is named by lower case letters"):
         register_task("My Task")
-    register_task("depth")
-    assert tasks()[-1] == "depth"
+    register_task("pose")
+    assert tasks()[-1] == "pose"
     protocol = Protocol(**fields)
-    with pytest.raises(BenchError, match=f"'own-depth', which no config defines.*{FLAG}"):
+    with pytest.raises(BenchError, match=f"'own-pose', which no config defines.*{FLAG}"):
         check_known(protocol, Path("record.json"), deviates=False)
-    write("configs/depth", f"protocol = {fields!r}")
+    write("configs/pose", f"protocol = {fields!r}")
     register_protocols(Path("configs"))
     check_known(protocol, Path("record.json"), deviates=False)
     with pytest.raises(BenchError, match="the folder of protocols nowhere does not exist"):

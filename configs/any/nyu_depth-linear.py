@@ -1,7 +1,7 @@
 # Depth by a linear layer on frozen features of any backbone, the last four layers, resized to the
 # largest map: NYU Depth v2, 38 400 iterations on whole images of 480 x 640 px, batch 16.
-# Bins, normalisation and loss are DINOv2's (https://github.com/facebookresearch/dinov2, eval/depth),
-# which has no config of NYU: batch, length, warm-up and clipping are ours. Its images are random
+# Bins, normalisation, loss: https://github.com/facebookresearch/dinov2, eval/depth, where is no
+# config of NYU: batch, length, warm-up and clipping are ours. DINOv2's images are random
 # crops of 416 x 544 px, rotated and of other colours, and it averages over flips; here each image
 # is seen in one view, the same in all epochs, so that its features are computed once. A Swin has
 # its windows of 224 px, as in detection and UperNet.

@@ -209,6 +209,8 @@ def _set_model(model: Any, scale: Scale, image_size: Any) -> None:
             part[name] = scale.of(part[name])
     if test.get("stride") is not None:
         test["stride"] = scale.of(test["stride"], whole=False)
+    for name, length in (model.get("windows") or {}).items():  # of frozen features
+        model["windows"][name] = scale.of(length, whole=name == "size")
     if preprocessor.get("pad_size_divisor") == scale.old:
         preprocessor["pad_size_divisor"] = scale.new
     _set_windows(model.get("backbone") or {}, scale.new)

@@ -21,7 +21,18 @@ LEAVES = sorted(
     for path in ROOT.rglob("*.py")
     if not {"_base_", "generation", "robustness"} & set(path.relative_to(ROOT).parts)
 )
-OTHER = {64: 96, 96: 192, 128: 192, 192: 256, 224: 384, 256: 320, 360: 300, 512: 384, 640: 576}
+OTHER = {
+    64: 96,
+    96: 192,
+    128: 192,
+    192: 256,
+    224: 384,
+    256: 320,
+    360: 300,
+    480: 384,
+    512: 384,
+    640: 576,
+}
 OTHER |= {800: 640, 1024: 768}
 """Another size for each that recipes have."""
 LENGTHS = ("scale", "scales", "size", "second_size", "crop_size", "img_size", "pad_size_divisor")

@@ -80,7 +80,7 @@ def test_refused_with_field_found_and_remedy(toy, tmp_path, changes, said):
         ({"epochs": 0}, "epochs"),
         ({"id": "Toy Detection"}, "id"),
         ({"image_size": [96]}, "image_size"),
-        ({"task": "depth"}, "task"),
+        ({"task": "pose"}, "task"),
     ],
 )
 def test_protocol_refuses(toy, changes, said):

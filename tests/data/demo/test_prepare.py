@@ -21,16 +21,18 @@ ROOT = Path(__file__).parents[3]
 def make(folder, dataset):
     """A copy of ``dataset`` with one image in each folder."""
     empty = {"images": [], "annotations": [], "categories": []}
+    first = layouts.LAYOUTS[dataset].first_class or "n01440764"
     for entry in layouts.LAYOUTS[dataset].entries:
         path = folder / entry
         if path.suffix:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(empty))
             continue
-        inner = path / "n01440764" if entry in layouts.LAYOUTS[dataset].class_folders else path
+        inner = path / first if entry in layouts.LAYOUTS[dataset].class_folders else path
         inner.mkdir(parents=True)
         label_map = entry.startswith("annotations")
-        Image.new("L" if label_map else "RGB", (8, 8)).save(
+        kind = {"nyu": "I;16"}.get(dataset, "L")  # millimetres
+        Image.new(kind if label_map else "RGB", (8, 8), 1).save(
             inner / ("one.png" if label_map else "one.jpg")
         )
     return folder
@@ -83,7 +85,8 @@ def test_ade20k_is_found_inside_its_usual_folder(tmp_path):
 
 @pytest.mark.parametrize("dataset", EVERY)
 def test_a_link_without_a_folder_says_where_to_get_it(tmp_path, dataset):
-    with pytest.raises(BenchError, match=r"--link needs --source .*train.*https?://"):
+    first = layouts.LAYOUTS[dataset].needed[0]
+    with pytest.raises(BenchError, match=rf"--link needs --source .*{first}.*https?://"):
         link_dataset(dataset, None, tmp_path)
 
 
