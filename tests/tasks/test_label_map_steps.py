@@ -153,4 +153,5 @@ def test_samples_of_the_recipe_are_those_of_mmsegs_steps(data, loader):
             assert found["inputs"].is_contiguous()
             found, expected = found["data_samples"], expected["data_samples"]
             assert torch.equal(found.gt_sem_seg.data, expected.gt_sem_seg.data)
-            assert found.metainfo == expected.metainfo
+            index = {"sample_idx": seed % len(ours)}  # probes of frozen features need it
+            assert found.metainfo == {**expected.metainfo, **index}
