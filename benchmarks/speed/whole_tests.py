@@ -57,7 +57,7 @@ CLASSES = 11  # of the segmentation config
 
 
 def works(small: bool) -> Iterator[Work]:
-    """Each task on 500 images (20 if ``small``)."""
+    """Each task on 500 images; if ``small``, segmentation on 20, which starts three processes."""
     number = 20 if small else 500
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -69,7 +69,8 @@ def works(small: bool) -> Iterator[Work]:
         (folder / "imagenet/train").symlink_to(folder / "imagenet/val")
         make_coco(folder, number)
         make_ade20k(folder, number, CLASSES)
-        for task, text in TASKS.items():
+        for task in ["segmentation"] if small else TASKS:
+            text = TASKS[task]
             config = folder / f"{task}.py"
             config.write_text(text.format(folder=folder))
             checkpoint = folder / f"{task}.pth"
