@@ -9,6 +9,7 @@ V-JEPA's (https://arxiv.org/abs/2404.08471, section 4.2): one block of cross-att
 from __future__ import annotations
 
 import warnings
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -30,9 +31,9 @@ HELD_OUT = 10
 class ScoredClassifier(FrozenClassifier):
     """Predicts scores of the classes."""
 
+    @abstractmethod
     def scores(self, features: Tensor) -> Tensor:
         """Scores (B, classes) of features (B, ...)."""
-        raise NotImplementedError
 
     def predict(
         self, features: Sequence[Tensor], data_samples: Sequence[DataSample]

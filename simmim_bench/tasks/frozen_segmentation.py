@@ -7,6 +7,7 @@ Balazevic et al. 2023 (https://arxiv.org/abs/2306.01667), section 3.1.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,9 +66,9 @@ class FrozenMaps(FrozenModel):
         super().__init__(pooled=False, **kwargs)
         self.num_classes = num_classes
 
+    @abstractmethod
     def scores(self, features: Tensor) -> Tensor:
         """Scores of the classes, (windows, classes, h, w), of features (windows, C, h, w)."""
-        raise NotImplementedError
 
     def predict(
         self, features: Sequence[Tensor], data_samples: Sequence[SegDataSample]

@@ -7,6 +7,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from simmim_bench.registry import MODELS
+from simmim_bench.tasks.frozen_segmentation import FrozenSegmentor
 from simmim_bench.training.hooks.features import _facts, _Reader, _sha256_of
 from tests.tasks.conftest import SWIN
 from tests.tasks.test_frozen import HEAD, PREPROCESSOR, batch
@@ -57,6 +58,16 @@ def test_weights_are_told_apart_by_any_of_their_values():
     assert _sha256_of(one) != _sha256_of(other)
 
 
+class Another(FrozenSegmentor):
+    """Gives other features."""
+
+    def __init__(self, like):
+        self.__dict__ = like.__dict__
+
+    def encode(self, images):
+        return [2 * level for level in super().encode(images)]
+
+
 def test_facts_are_those_of_the_images_and_not_of_the_place_or_the_seed(
     model, command_line, tmp_path
 ):
@@ -75,5 +86,9 @@ def test_facts_are_those_of_the_images_and_not_of_the_place_or_the_seed(
     cfg.model.backbone.depth = 4
     assert _facts(cfg, "train_dataloader", model, "w") != first
     before = _facts(cfg, "train_dataloader", model, "w")
+    cfg.model.neck = {"type": "Another"}
+    assert _facts(cfg, "train_dataloader", model, "w") != before
+    before = _facts(cfg, "train_dataloader", model, "w")
+    assert _facts(cfg, "train_dataloader", Another(model), "w") != before
     model.windows = {"size": 32, "stride": 16}
     assert _facts(cfg, "train_dataloader", model, "w") != before

@@ -154,7 +154,10 @@ def _facts(cfg: Any, name: str, model: FrozenModel, weights: str) -> dict[str, A
         "format": FORMAT,
         "weights": weights,
         "backbone": _plain(cfg.model.backbone.to_dict()),
+        "neck": _plain(cfg.model.get("neck")),
         "preprocessor": _plain(cfg.model.data_preprocessor.to_dict()),
+        "part": part,  # training images may be padded
+        "made by": [_name_of(model, each) for each in ("encode", "target_of")],
         "pooled": model.pooled,
         "windows": model.windows,
         "precision": str(model.precision),
@@ -163,6 +166,12 @@ def _facts(cfg: Any, name: str, model: FrozenModel, weights: str) -> dict[str, A
         "device": next(model.parameters()).device.type,
         "torch": torch.__version__,
     }
+
+
+def _name_of(model: FrozenModel, method: str) -> str:
+    """Which class defines a method of a model: subclasses may give other features or labels."""
+    found = getattr(type(model), method)
+    return f"{found.__module__}.{found.__qualname__}"
 
 
 def _plain(value: Any) -> Any:
