@@ -71,8 +71,8 @@ def check_filled(cfg: Any, name: str) -> None:
             raise BenchError(f"{name} has no model: it says how one is measured; run `{command}`")
     if is_open(cfg):
         raise BenchError(
-            f"{name} takes its backbone from weights: pass --pretrained BACKBONE.PTH; for a run "
-            "from scratch or a finished run, use a config with that backbone, such as "
+            f"{name} takes its backbone from weights: pass --pretrained BACKBONE.PTH, or for "
+            "random weights --from-scratch --like BACKBONE.PTH; for a finished run, use a config with that backbone, such as "
             "simmim-bench evaluate and each run write"
         )
 
