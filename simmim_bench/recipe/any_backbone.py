@@ -72,8 +72,8 @@ def check_filled(cfg: Any, name: str) -> None:
     if is_open(cfg):
         raise BenchError(
             f"{name} takes its backbone from weights: pass --pretrained BACKBONE.PTH, or for "
-            "random weights --from-scratch --like BACKBONE.PTH; for a finished run, use a config with that backbone, such as "
-            "simmim-bench evaluate and each run write"
+            "random weights --from-scratch --like BACKBONE.PTH; for a finished run, use a config "
+            "with that backbone, such as simmim-bench evaluate and each run write"
         )
 
 
