@@ -7,6 +7,7 @@ results/ are the same on the site and in the repository.
 import os
 import re
 from pathlib import Path
+from types import FunctionType
 
 from sphinx.application import Sphinx
 
@@ -109,6 +110,15 @@ def setup(app: Sphinx) -> None:
     for listener in list(app.events.listeners["autodoc-skip-member"]):
         if listener.handler.__module__ == "sphinx.ext.napoleon":
             app.disconnect(listener.id)
+    app.connect("autodoc-skip-member", skip_borrowed)
+
+
+def skip_borrowed(  # noqa: PLR0913, what the event gives
+    _app: Sphinx, _what: str, _name: str, member: object, skip: bool, _options: object
+) -> bool | None:
+    """Leave out a method that a class takes from another project as it is."""
+    borrowed = isinstance(member, FunctionType) and not member.__module__.startswith("simmim_bench")
+    return True if skip or borrowed else None
 
 
 def add_toctree(_app: Sphinx, name: str, source: list[str]) -> None:
