@@ -6,7 +6,7 @@ _base_ = [
     "../_base_/models/any.py",
     "../_base_/tasks/frozen_segmentation.py",
     "../_base_/datasets/ade20k.py",
-    "../_base_/schedules/frozen_segmentation.py",
+    "../_base_/schedules/frozen_segmentation_40k.py",
 ]
 backbone_name = "any"
 backbone_init = "original"
@@ -41,8 +41,3 @@ train_dataloader = dict(
         ],
     ),
 )
-param_scheduler = [
-    dict(type="LinearLR", start_factor=1e-6, by_epoch=False, begin=0, end=1500),
-    dict(type="CosineAnnealingLR", eta_min=0.0, by_epoch=False, begin=1500, end=40000),
-]
-train_cfg = dict(type="IterBasedTrainLoop", max_iters=40000, val_interval=40000)

@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="own data that simmim-bench data imported, imagenet, coco, ade20k, nyu or demo; "
-        "TASK=NAME for one task (default: demo)",
+        help="own data that simmim-bench data imported, imagenet, coco, ade20k, cityscapes, voc, "
+        "nyu or demo; TASK=NAME for one task (default: demo)",
     )
     parser.add_argument(
         "--against",

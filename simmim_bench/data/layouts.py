@@ -151,6 +151,14 @@ LAYOUTS = {
         "user_guides/2_dataset_prepare.md says",
         full=_pairs(24_231, 654, ("train", "test")),
     ),
+    "voc": Layout(
+        home="voc",
+        entries=("classes.txt", *_pairs(0, 0)),
+        prepare="simmim-bench data voc",
+        origin="get VOCtrainval_11-May-2012.tar at "
+        "http://host.robots.ox.ac.uk/pascal/VOC/voc2012",
+        full=_pairs(1_464, 1_449),
+    ),
     "imagenet-a": _class_set(
         "imagenet-a",
         "n01498041",

@@ -35,6 +35,8 @@ FULL = {
     "imagenet": "classification",
     "coco": "detection",
     "ade20k": "segmentation",
+    "cityscapes": "segmentation",
+    "voc": "segmentation",
     "nyu": "depth",
 }
 FULL_RECIPES = {
@@ -42,19 +44,20 @@ FULL_RECIPES = {
     "linear": "imagenet_linear-90e",
     "classification": "imagenet_ft-100e",
     "detection": "coco_mask-rcnn_fpn_1x",
-    "segmentation": "ade20k_upernet_160k",
+    "segmentation": "{data}_upernet_160k",
     "linear-grid": "imagenet_linear-grid",
     "logistic": "imagenet-1percent_logistic",
     "attentive": "imagenet_attentive",
-    "segmentation-linear": "ade20k_segmentation-linear_40k",
-    "segmentation-linear-4": "ade20k_segmentation-linear-4_40k",
-    "segmentation-retrieval": "ade20k_segmentation-retrieval",
+    "segmentation-linear": "{data}_segmentation-linear_40k",
+    "segmentation-linear-4": "{data}_segmentation-linear-4_40k",
+    "segmentation-retrieval": "{data}_segmentation-retrieval",
     "depth-linear": "nyu_depth-linear",
     "detection-frozen": "coco_mask-rcnn_fpn_1x_frozen",
 }
+"""Where there is no such file, the data have no such task: UperNet is for ADE20K alone."""
 FULL_ONE_STRIDE = {
     "detection": "coco_mask-rcnn_plain-vit_100e",
-    "segmentation": "ade20k_upernet_plain-vit_160k",
+    "segmentation": "{data}_upernet_plain-vit_160k",
     "detection-frozen": "coco_mask-rcnn_plain-vit_100e_frozen",
 }
 SMALL_RECIPES = {
@@ -68,6 +71,8 @@ FULL_IMAGES = {
     "imagenet": (1281167, 50000),
     "coco": (118287, 5000),
     "ade20k": (20210, 2000),
+    "cityscapes": (2975, 500),
+    "voc": (1464, 1449),
     "nyu": (24231, 654),
 }
 """Training and validation images."""
@@ -96,14 +101,11 @@ class Job:
     def config(self, shape: str) -> Path:
         """Recipe for a backbone of this shape (``Levels.shape``)."""
         if self.data in FULL:
-            one = FULL_ONE_STRIDE if shape == ONE_STRIDE else {}
-            name = one.get(self.task, FULL_RECIPES[self.task])
-        else:
-            name = SMALL_RECIPES[self.task]
-            if self.own is not None and self.own.has_masks is False:
-                name = BOXES_ALONE
-            name = f"demo_{name}" if self.data == DEMO else name
-        return CONFIGS / "any" / f"{name}.py"
+            return _full_recipe(self.task, self.data, one_stride=shape == ONE_STRIDE)
+        name = SMALL_RECIPES[self.task]
+        if self.own is not None and self.own.has_masks is False:
+            name = BOXES_ALONE
+        return CONFIGS / "any" / (f"demo_{name}.py" if self.data == DEMO else f"{name}.py")
 
 
 def find_jobs(tasks: Sequence[str], data: Sequence[str], *, frozen: bool = False) -> list[Job]:
@@ -131,9 +133,10 @@ def find_jobs(tasks: Sequence[str], data: Sequence[str], *, frozen: bool = False
     covered = {job.task for job in jobs}
     if lacking := [task for task in tasks if task not in covered]:
         have = ", ".join(data)
+        kind = KIND_OF.get(lacking[0], lacking[0])
+        none = "has no recipe of it" if kind in map(FULL.get, data) else "has none"
         raise BenchError(
-            f"--tasks {lacking[0]} needs data for {KIND_OF.get(lacking[0], lacking[0])}, --data "
-            f"{have} has none; add --data {lacking[0]}=NAME, or leave the task out"
+            f"--tasks {lacking[0]} needs data for {kind}, --data {have} {none}; add --data {lacking[0]}=NAME, or leave the task out"
         )
     twice = {job.task for job in jobs if sum(other.task == job.task for other in jobs) > 1}
     return [
@@ -143,6 +146,11 @@ def find_jobs(tasks: Sequence[str], data: Sequence[str], *, frozen: bool = False
         for job in jobs
         if not tasks or job.task in tasks or "=" in " ".join(data)
     ]
+
+
+def _full_recipe(task: str, data: str, *, one_stride: bool = False) -> Path:
+    names = {**FULL_RECIPES, **FULL_ONE_STRIDE} if one_stride else FULL_RECIPES
+    return CONFIGS / "any" / f"{names[task].format(data=data)}.py"
 
 
 def _check_task(task: str, flag: str, known: Sequence[str]) -> None:
@@ -156,7 +164,12 @@ def _jobs_of(name: str, asked: Sequence[str], *, required: bool) -> Iterator[Job
     """Tasks on one set of data; those of other data are left out unless they are required."""
     own = None if name == DEMO or name in FULL else read_dataset(name)
     kind = FULL.get(name) if own is None else own.task
-    fitting = [task for task in ALL if kind is None or KIND_OF.get(task, task) == kind]
+    fitting = [
+        task
+        for task in ALL
+        if kind is None or KIND_OF.get(task, task) == kind
+        if name not in FULL or _full_recipe(task, name).is_file()
+    ]
     if not fitting:
         raise BenchError(
             f"--data {name} has no labels, so nothing can be measured on it; give labelled data, "
@@ -165,9 +178,14 @@ def _jobs_of(name: str, asked: Sequence[str], *, required: bool) -> Iterator[Job
         )
     for task in asked if required else []:
         if task not in fitting:
+            wanted = KIND_OF.get(task, task)
+            why = (
+                "configs/any has no recipe of both"
+                if wanted == kind
+                else f"{name} has labels for {kind}, not for {wanted}"
+            )
             raise BenchError(
-                f"--data {task}={name}: {name} has labels for {kind}, not for "
-                f"{KIND_OF.get(task, task)}; give other data, or --data {fitting[-1]}={name}"
+                f"--data {task}={name}: {why}; give other data, or --data {fitting[-1]}={name}"
             )
     if own is not None and not own.images.val:
         raise BenchError(

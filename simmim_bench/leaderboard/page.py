@@ -60,11 +60,11 @@ GENERATED = {
 }
 BASELINES = ("mean", "bicubic")  # of image generation, the same for every method
 DETAILS = {
-    *("d2", "d3"),
+    *("d2", "d3", "rmse", "abs_rel"),
     *(f"{kind}_ap{part}" for kind in ("box", "mask") for part in ("50", "75", "s", "m", "l")),
     *(f"{name}_{key}" for name in BASELINES for key in ("psnr", "ssim", "features")),
 }
-"""Metrics that only records have; they would make the web page too wide."""
+"""Metrics that only records have: they would make the web page too wide, or smaller is better."""
 WIDEST = 7
 """Columns of results that fit a page."""
 METRICS = {
@@ -76,6 +76,8 @@ METRICS = {
     "macc": "mAcc",
     "aacc": "aAcc",
     **{f"d{k}": f"delta{k}" for k in (1, 2, 3)},
+    "rmse": "RMSE (smaller is better)",
+    "abs_rel": "relative error (smaller is better)",
     **{f"top1_k{k}": f"top-1, k = {k}" for k in (10, 20, 100, 200)},
     "mean_recall": "mean recall",
     **{
@@ -88,7 +90,7 @@ UNITS = {
     f"{task}_{key}": unit
     for task in GENERATED
     for key, unit in {"psnr": "", "ssim": f"{TIMES} 100", "features": f"{TIMES} 100"}.items()
-}
+} | {"rmse": "m", "abs_rel": ""}
 """Units of metrics that are not in percent; empty if the name says it."""
 
 

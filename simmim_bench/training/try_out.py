@@ -30,6 +30,7 @@ STAND_INS = {
     "cifar100": "imagenet",
     "cityscapes": "ade/ADEChallengeData2016",
     "camvid": "ade/ADEChallengeData2016",
+    "voc": "ade/ADEChallengeData2016",
 }
 """Demo data of the same layout for datasets that the demo does not contain."""
 

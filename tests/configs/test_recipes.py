@@ -14,7 +14,9 @@ LEAVES = sorted(
     for path in ROOT.rglob("*.py")
     if not {"_base_", "generation", "robustness"} & set(path.relative_to(ROOT).parts)
 )
-FULL_OF_ANY = ("any/imagenet", "any/coco_", "any/ade20k_", "any/nyu_")
+FULL_OF_ANY = tuple(
+    f"any/{data}" for data in ("imagenet", "coco", "ade20k", "cityscapes", "voc", "nyu")
+)
 SMALL = [
     name
     for name in LEAVES
@@ -36,6 +38,11 @@ FLOAT32 = {
     "any/ade20k_segmentation-linear_40k.py": "DINOv3, eval/segmentation/config.py",
     "any/ade20k_segmentation-linear-4_40k.py": "the same",
     "any/ade20k_segmentation-retrieval.py": "nothing is learned",
+    **{
+        f"any/{data}_segmentation-{probe}.py": "as on ADE20K"
+        for data in ("cityscapes", "voc")
+        for probe in ("linear_40k", "linear-4_40k", "retrieval")
+    },
     "any/nyu_depth-linear.py": "DINOv2, dinov2/eval/depth",
     "any/imagenet-1percent_logistic.py": "scikit-learn",
     "any/imagenet_attentive.py": "ours",

@@ -81,6 +81,22 @@ def test_full_size_recipes_follow_the_strides():
         assert job.config("one_stride").is_file()
 
 
+def test_cityscapes_and_voc_are_probed_and_not_fine_tuned():
+    linear, voc = find_jobs(["segmentation-linear"], ["cityscapes", "voc"], frozen=True)
+    assert names([linear, voc]) == [
+        ("segmentation-linear-cityscapes", "cityscapes_segmentation-linear_40k"),
+        ("segmentation-linear-voc", "voc_segmentation-linear_40k"),
+    ]
+    assert (voc.train, voc.val) == (1464, 1449)
+    found = find_jobs([], ["cityscapes"], frozen=True)
+    assert len(found) == 3
+    assert all(job.config("one_stride").is_file() for job in found)
+    with pytest.raises(BenchError, match="--data voc has no recipe of it; add --data segmentation="):
+        find_jobs(["segmentation"], ["voc"])
+    with pytest.raises(BenchError, match="segmentation=voc: configs/any has no recipe of both"):
+        find_jobs([], ["segmentation=voc"])
+
+
 def test_depth_is_probed_where_there_are_depth_maps(data):
     data("segmentation", "roads")
     found = find_jobs([], ["demo", "nyu", "roads"], frozen=True)

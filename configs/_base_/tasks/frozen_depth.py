@@ -1,11 +1,11 @@
 # Depth by a linear layer on frozen features: bins, their weights, enlarging and loss of DINOv2's
 # linear head (https://github.com/facebookresearch/dinov2, dinov2/eval/depth). The batch norm is
-# ours: features of other methods than DINOv2 differ in scale. RMSE and the relative errors are in
-# logs and test.json; protocols have metrics of which larger is better.
+# ours: features of other methods than DINOv2 differ in scale. Of rmse and
+# abs_rel smaller is better: they are in records, not in tables.
 default_scope = "mmseg"
 protocol = dict(
     task="depth",
-    metrics=dict(d1="d1", d2="d2", d3="d3"),
+    metrics=dict(d1="d1", d2="d2", d3="d3", rmse="rmse", abs_rel="abs_rel"),
     primary="d1",
 )
 model = dict(

@@ -117,6 +117,15 @@ ARCHIVES: dict[str, tuple[Archive, ...]] = {
         Archive("leftImg8bit_trainvaltest.zip", 11_592_327_197),
         Archive("gtFine_trainvaltest.zip", 252_567_705),
     ),
+    # http://host.robots.ox.ac.uk/pascal/VOC/voc2012; md5 as in torchvision/datasets/voc.py
+    "voc": (
+        Archive(
+            "VOCtrainval_11-May-2012.tar",
+            1_999_639_040,
+            "https://thor.robots.ox.ac.uk/pascal/VOC/voc2012/VOCtrainval_11-May-2012.tar",
+            _md5("6cd6e144f989b92b3379bac3b3de84fd"),
+        ),
+    ),
     # mmseg 1.2, docs/en/user_guides/2_dataset_prepare.md: on Google Drive, without a checksum
     "nyu": (Archive("nyu.zip", 4_000_000_000),),
     # md5 of A, R and C as in torch_uncertainty/datasets/classification/imagenet.py

@@ -34,6 +34,7 @@ BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 LABELS = {
     "ade20k": frozenset(range(151)),  # 0 is "other"; 1 to 150 the classes
     "cityscapes": frozenset({*range(19), 255}),
+    "voc": frozenset({*range(21), 255}),
 }
 """Values that a label map may hold."""
 

@@ -119,6 +119,23 @@ def cityscapes(tmp_path):
     return folder
 
 
+VOC = "VOCdevkit/VOC2012"
+
+
+def voc_files():
+    """Files of VOC's archive: two training images, one for validation, one without a label map."""
+    files = {f"{VOC}/JPEGImages/2007_{n}.jpg": image_bytes(n, size=(6, 4)) for n in range(4)}
+    for number in range(3):
+        values = np.resize(np.uint8([0, 20, 255, number]), (4, 6))
+        labels = Image.fromarray(values).convert("P")  # keeps the values
+        labels.putpalette([value % 256 for value in range(768)])
+        stream = io.BytesIO()
+        labels.save(stream, "PNG")
+        files[f"{VOC}/SegmentationClass/2007_{number}.png"] = stream.getvalue()
+    lists = {"train": b"2007_0\n2007_1\n", "val": b"2007_2\n", "trainval": b"2007_0\n"}
+    return {**files, **{f"{VOC}/ImageSets/Segmentation/{n}.txt": v for n, v in lists.items()}}
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     """Serves ``server.content``; ``server.cuts`` are byte counts after which it hangs up."""
 
@@ -186,6 +203,12 @@ def cifar10():
 def cifar100():
     """Files of CIFAR-100's archive: 6 training and 3 test images of 3 classes."""
     return cifar100_files()
+
+
+@pytest.fixture
+def voc():
+    """Files of VOC's archive: two training images, one for validation, one without a label map."""
+    return voc_files()
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def classes(tmp_path):
     return tmp_path
 
 
-@pytest.fixture(params=["ade20k", "cityscapes"])
+@pytest.fixture(params=["ade20k", "cityscapes", "voc"])
 def maps(request, tmp_path):
     """Dataset and folder with two pairs in each split."""
     (tmp_path / "classes.txt").write_text("")
@@ -70,6 +70,7 @@ def test_the_published_numbers():
         "cifar10": {"train": 50000, "val": 10000},
         "cifar100": {"train": 50000, "val": 10000},
         "cityscapes": dict(zip(seg, (2975, 500) * 2, strict=True)),
+        "voc": dict(zip(seg, (1464, 1449) * 2, strict=True)),
         **{f"imagenet-{name}": {".": images} for name, images in
            {"a": 7500, "r": 30000, "v2": 10000, "sketch": 50889}.items()},
         "imagenet-c": dict.fromkeys(CORRUPTIONS, 5 * 50000),
@@ -185,7 +186,7 @@ def test_a_label_map_of_another_size(maps):
 
 
 @pytest.mark.parametrize(
-    ("dataset", "good", "bad"), [("ade20k", 150, 151), ("cityscapes", 255, 19)]
+    ("dataset", "good", "bad"), [("ade20k", 150, 151), ("cityscapes", 255, 19), ("voc", 255, 21)]
 )
 def test_labels_that_are_no_class(maps, dataset, good, bad):
     _, folder = maps

@@ -5,8 +5,9 @@ import pickle
 
 import numpy as np
 import pytest
+from mmseg.datasets import PascalVOCDataset
 from PIL import Image
-from torchvision.datasets import Cityscapes
+from torchvision.datasets import Cityscapes, VOCSegmentation
 
 from simmim_bench.data.prepare.convert import CONVERTERS
 from simmim_bench.data.prepare.convert.cifar import load_pickle
@@ -223,3 +224,47 @@ def test_cityscapes_without_a_label_map(convert, cityscapes, archives):
     images = cityscapes / "leftImg8bit_trainvaltest.zip"
     with pytest.raises(BenchError, match=r"leftImg8bit\.png has no aachen.*labelIds\.png"):
         convert("cityscapes", {images.name: images, maps.name: maps})
+
+
+def test_voc(convert, voc, tmp_path):
+    out = convert("voc", voc)
+    kinds = ("annotations", "png"), ("images", "jpg")
+    assert files(out) == sorted(
+        ["classes.txt"]
+        + [f"{kind}/training/2007_{n}.{end}" for kind, end in kinds for n in (0, 1)]
+        + [f"{kind}/validation/2007_2.{end}" for kind, end in kinds]
+    )
+    for name, content in voc.items():
+        path = tmp_path / "raw" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    torchvision = VOCSegmentation(tmp_path / "raw", image_set="train")
+    for number, (image, labels) in enumerate(torchvision):
+        ours = [out / kind / "training" / f"2007_{number}.{end}" for kind, end in kinds]
+        with Image.open(ours[0]) as written, Image.open(ours[1]) as kept:
+            assert written.mode == "L"
+            assert np.array_equal(written, labels)
+            assert set(np.unique(written)) == {0, 20, 255, number}
+            assert np.array_equal(kept, image)
+    listed = (out / "classes.txt").read_text().replace(" ", "").split()
+    assert tuple(listed) == PascalVOCDataset.METAINFO["classes"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("SegmentationClass/2007_1.png", None, r"lists 2007_1, but .* SegmentationClass/2007_1\.png"),
+        ("JPEGImages/2007_0.jpg", None, r"lists 2007_0, but .* has no JPEGImages/2007_0\.jpg"),
+        ("ImageSets/Segmentation/val.txt", None, r"has no ImageSets/Segmentation/val\.txt"),
+        ("ImageSets/Segmentation/val.txt", b"../2007_2", r"lists \.\./2007_2, but"),
+        ("SegmentationClass/2007_2.png", "RGB", r"2007_2\.png is an image of mode RGB, expected"),
+        ("SegmentationClass/2007_2.png", "L", r"2007_2\.png has the label 21, expected 0 to 20"),
+    ],
+)
+def test_a_damaged_voc(convert, voc, tmp_path, name, content, said):
+    if isinstance(content, str):
+        Image.new(content, (6, 4), 21 if content == "L" else (1, 2, 3)).save(tmp_path / "bad.png")
+        content = (tmp_path / "bad.png").read_bytes()
+    changed = {**voc, f"VOCdevkit/VOC2012/{name}": content}
+    with pytest.raises(BenchError, match=said):
+        convert("voc", {each: data for each, data in changed.items() if data is not None})

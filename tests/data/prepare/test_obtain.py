@@ -229,6 +229,18 @@ def test_unpacked_cityscapes_is_converted_and_its_images_are_linked(own, put, ci
     assert not label.is_symlink()
 
 
+@pytest.mark.parametrize("inside", [".", "VOCdevkit", "VOCdevkit/VOC2012"])
+def test_unpacked_voc_is_converted_and_its_images_are_linked(put, voc, tmp_path, inside):
+    for name, content in voc.items():
+        path = tmp_path / "raw" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    home = put("voc", tmp_path / "raw" / inside)
+    [image] = (home / "images" / "validation").iterdir()
+    assert image.resolve() == (tmp_path / "raw/VOCdevkit/VOC2012/JPEGImages/2007_2.jpg").resolve()
+    assert not any(path.is_symlink() for path in (home / "annotations").rglob("*"))
+
+
 def test_unpacked_cifar_is_converted(put, cifar100, tmp_path):
     for name, content in cifar100.items():
         path = tmp_path / "raw" / name
@@ -333,9 +345,17 @@ def test_every_dataset_of_the_table_has_a_layout_and_a_published_source():
 def test_checksums_are_those_of_torchvision():
     from torchvision.datasets import CIFAR10, CIFAR100
     from torchvision.datasets.imagenet import ARCHIVE_META
+    from torchvision.datasets.voc import DATASET_YEAR_DICT
 
     md5 = {
-        a.name: a.checksum.digest for n in ("cifar10", "cifar100", "imagenet") for a in ARCHIVES[n]
+        a.name: a.checksum.digest
+        for n in ("cifar10", "cifar100", "imagenet", "voc")
+        for a in ARCHIVES[n]
     }
-    published = {CIFAR10.filename: CIFAR10.tgz_md5, CIFAR100.filename: CIFAR100.tgz_md5}
+    voc = DATASET_YEAR_DICT["2012"]
+    published = {
+        CIFAR10.filename: CIFAR10.tgz_md5,
+        CIFAR100.filename: CIFAR100.tgz_md5,
+        voc["filename"]: voc["md5"],
+    }
     assert md5 == {**published, **dict(ARCHIVE_META.values())}

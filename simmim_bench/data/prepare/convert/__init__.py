@@ -10,6 +10,8 @@ from simmim_bench.data.prepare.convert.cifar import CIFAR10, CIFAR100, write_cif
 from simmim_bench.data.prepare.convert.cityscapes import PARTS, write_cityscapes
 from simmim_bench.data.prepare.convert.imagenet import write_imagenet
 from simmim_bench.data.prepare.convert.nyu import TOP, write_nyu
+from simmim_bench.data.prepare.convert.voc import TOP as VOC
+from simmim_bench.data.prepare.convert.voc import find_voc, write_voc
 from simmim_bench.data.prepare.unpack import moved, unpacked
 
 _BATCHES = {"cifar10": CIFAR10, "cifar100": CIFAR100}
@@ -43,6 +45,12 @@ def _nyu(archives: Mapping[str, Path], folder: Path) -> None:
         write_nyu(raw / TOP, folder)
 
 
+def _voc(archives: Mapping[str, Path], folder: Path) -> None:
+    [archive] = archives.values()
+    with unpacked(archive, folder) as raw:
+        write_voc(raw / VOC, folder, place=Path.rename)
+
+
 CONVERTERS: dict[str, Converter] = {
     "ade20k": partial(_moved, top="ADEChallengeData2016"),
     **{name: partial(_cifar, which=which) for name, which in _BATCHES.items()},
@@ -55,6 +63,7 @@ CONVERTERS: dict[str, Converter] = {
     "imagenet-sketch": partial(_moved, top="sketch"),
     "imagenet-v2": partial(_moved, top="imagenetv2-matched-frequency-format-val"),
     "nyu": _nyu,
+    "voc": _voc,
 }
 
 
@@ -67,6 +76,8 @@ def folder_converter(dataset: str, source: Path) -> Callable[[Path], None] | Non
     if dataset == "cityscapes" and all((source / part).is_dir() for part in PARTS):
         images, maps = (source.resolve() / part for part in PARTS)
         return partial(write_cityscapes, images, maps, place=_linked)
+    if dataset == "voc" and (found := find_voc(source)):
+        return partial(write_voc, found, place=_linked)
     return None
 
 

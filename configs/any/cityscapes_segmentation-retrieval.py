@@ -1,0 +1,53 @@
+# Retrieval segmentation on frozen features of any backbone: Cityscapes at 512 x 1024 px, the
+# last layer; 64 patches of each image are the memory, 190 000; nothing is learned. Whole images
+# are resized, since windows would see the same patches twice.
+_base_ = [
+    "../_base_/runtime/default.py",
+    "../_base_/models/any.py",
+    "../_base_/tasks/frozen_retrieval.py",
+    "../_base_/datasets/cityscapes.py",
+    "../_base_/schedules/one_look.py",
+]
+backbone_name = "any"
+backbone_init = "original"
+protocol = dict(
+    id="cityscapes-segmentation-retrieval",
+    version=1,
+    dataset="Cityscapes",
+    image_size=[512, 1024],
+)
+
+model = dict(
+    data_preprocessor=dict(size=(512, 1024)),
+    backbone=dict(_base_.of_weights, img_size=(512, 1024)),
+    precision="bfloat16",
+    num_classes=19,
+    patches=64,
+)
+by_backbone = _base_.no_drop_path
+
+resize = dict(type="Resize", scale=(1024, 512), keep_ratio=False)
+train_dataloader = dict(
+    batch_size=16,
+    sampler=dict(_delete_=True, type="DefaultSampler", shuffle=True),
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            dict(type="LoadAnnotations"),
+            resize,
+            dict(type="PackSegInputs"),
+        ],
+    ),
+)
+val_dataloader = dict(
+    dataset=dict(
+        pipeline=[
+            dict(type="simmim_bench.LoadImage"),
+            resize,
+            dict(type="LoadAnnotations"),
+            dict(type="PackSegInputs"),
+        ],
+    ),
+)
+test_dataloader = val_dataloader
+auto_scale_lr = dict(base_batch_size=16)
