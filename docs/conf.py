@@ -113,7 +113,7 @@ def setup(app: Sphinx) -> None:
     app.connect("autodoc-skip-member", skip_borrowed)
 
 
-def skip_borrowed(  # noqa: PLR0913, what the event gives
+def skip_borrowed(
     _app: Sphinx, _what: str, _name: str, member: object, skip: bool, _options: object
 ) -> bool | None:
     """Leave out a method that a class takes from another project as it is."""

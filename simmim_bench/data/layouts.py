@@ -155,8 +155,7 @@ LAYOUTS = {
         home="voc",
         entries=("classes.txt", *_pairs(0, 0)),
         prepare="simmim-bench data voc",
-        origin="get VOCtrainval_11-May-2012.tar at "
-        "http://host.robots.ox.ac.uk/pascal/VOC/voc2012",
+        origin="get VOCtrainval_11-May-2012.tar at http://host.robots.ox.ac.uk/pascal/VOC/voc2012",
         full=_pairs(1_464, 1_449),
     ),
     "imagenet-a": _class_set(

@@ -136,7 +136,8 @@ def find_jobs(tasks: Sequence[str], data: Sequence[str], *, frozen: bool = False
         kind = KIND_OF.get(lacking[0], lacking[0])
         none = "has no recipe of it" if kind in map(FULL.get, data) else "has none"
         raise BenchError(
-            f"--tasks {lacking[0]} needs data for {kind}, --data {have} {none}; add --data {lacking[0]}=NAME, or leave the task out"
+            f"--tasks {lacking[0]} needs data for {kind}, --data {have} {none}; add "
+            f"--data {lacking[0]}=NAME, or leave the task out"
         )
     twice = {job.task for job in jobs if sum(other.task == job.task for other in jobs) > 1}
     return [

@@ -91,7 +91,7 @@ def test_cityscapes_and_voc_are_probed_and_not_fine_tuned():
     found = find_jobs([], ["cityscapes"], frozen=True)
     assert len(found) == 3
     assert all(job.config("one_stride").is_file() for job in found)
-    with pytest.raises(BenchError, match="--data voc has no recipe of it; add --data segmentation="):
+    with pytest.raises(BenchError, match="--data voc has no recipe of it; add --data"):
         find_jobs(["segmentation"], ["voc"])
     with pytest.raises(BenchError, match="segmentation=voc: configs/any has no recipe of both"):
         find_jobs([], ["segmentation=voc"])

@@ -253,7 +253,11 @@ def test_voc(convert, voc, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("SegmentationClass/2007_1.png", None, r"lists 2007_1, but .* SegmentationClass/2007_1\.png"),
+        (
+            "SegmentationClass/2007_1.png",
+            None,
+            r"lists 2007_1, .* SegmentationClass/2007_1\.png",
+        ),
         ("JPEGImages/2007_0.jpg", None, r"lists 2007_0, but .* has no JPEGImages/2007_0\.jpg"),
         ("ImageSets/Segmentation/val.txt", None, r"has no ImageSets/Segmentation/val\.txt"),
         ("ImageSets/Segmentation/val.txt", b"../2007_2", r"lists \.\./2007_2, but"),
