@@ -24,6 +24,7 @@ from simmim_bench import cli
 ROOT = Path(__file__).parents[1]
 MODELS_FOLDER = ROOT / "configs" / "_base_" / "models"
 SIZES = {"swin-t": 192, "plain-vit-s": 224}
+TOKENS = {"swin-t": 4, "plain-vit-s": 16}  # px a side
 DECODERS: dict[str, dict[str, Any]] = {
     "swin-t": {"width": 512},  # GreenMIM, scripts/run_greenmim_swin_base.sh: dec512b1
     "plain-vit-s": {"width": 256, "heads": 8},  # MAE, table 1b: as good as 512 in fine-tuning
@@ -56,7 +57,7 @@ def run() -> None:
     )
     for name in args.backbones:
         for ratio in RATIOS:
-            inputs = batch(args.batch, SIZES[name], 4 if "swin" in name else 16, ratio)
+            inputs = batch(args.batch, SIZES[name], TOKENS[name], ratio)
             measured = measure(ways(name), *inputs, args.rounds)
             seconds, memory = measured["dense"]
             for way, (step_seconds, step_memory) in measured.items():

@@ -66,17 +66,18 @@ def run() -> None:
     if args.page:
         table.page(read_text(args.page), [], environment())  # raises before anything is measured
     measured: list[dict[str, Any]] = []
+    measured_on = environment()
     for family in families:
         print(f"{family} ...", file=sys.stderr, flush=True)
-        measured += _in_a_process(family, args)
-        print(table.markdown(measured[-1:]), file=sys.stderr)
+        found = _in_a_process(family, args)
+        print(table.markdown(found), file=sys.stderr, flush=True)
+        measured += found
+        if args.json:  # after each, so that a later failure loses nothing
+            stored = {"environment": measured_on, "works": measured}
+            atomic_write_text(args.json, json.dumps(stored, indent=1) + "\n")
     print(table.markdown(measured), end="")
     if before:
         print("\n" + table.compared(measured, before["works"]), end="")
-    measured_on = environment()
-    if args.json:
-        stored = {"environment": measured_on, "works": measured}
-        atomic_write_text(args.json, json.dumps(stored, indent=1) + "\n")
     if args.page:
         text = table.page(read_text(args.page), measured, measured_on)
         atomic_write_text(args.page, text)

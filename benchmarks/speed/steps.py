@@ -282,7 +282,8 @@ def _sparse(small: bool) -> Iterator[Work]:
     for ratio, target in ((0.6, 2.3), (0.75, 2.9)):
         images = 1 if small else 4
         for name in ("swin-t", "plain-vit-s"):
-            batch, models = sparse.batch(name, images, ratio), sparse.ways(name)
+            batch = sparse.batch(images, sparse.SIZES[name], sparse.TOKENS[name], ratio)
+            models = sparse.ways(name)
             way = "sparse, one mask a batch" if "swin" in name else "sparse"
             yield Work(
                 name=f"sparse SimMIM step, {name}, ratio {ratio}, batch {images}",

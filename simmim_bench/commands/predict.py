@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch",
         type=cli.positive,
         metavar="N",
-        help="images at once (default: 1 for detection and segmentation, else 32)",
+        help="images at once (default: 1 for detection, segmentation and depth, else 32)",
     )
     add(
         "--top",

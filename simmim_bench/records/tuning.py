@@ -109,6 +109,19 @@ class Choice(StrictModel):
         )
         return f"{tried}; scored on {100 * self.held_out.share:g} % of the training images"
 
+    def at_the_end(self) -> list[str]:
+        """What was chosen at an end of three numbers and more: a better one may lie beyond."""
+        found = []
+        for key, values in self.search.items():
+            numbers = [value for value in values if isinstance(value, (int, float))]
+            for end, further, of in (("smallest", "smaller", min), ("largest", "larger", max)):
+                if len(numbers) == len(values) > 2 and self.chosen[key] == of(numbers):
+                    found.append(
+                        f"{key}={self.chosen[key]} is the {end} value tried, and a {further} one "
+                        "may be better"
+                    )
+        return found
+
     def key(self) -> str:
         """Hash of what a fair comparison needs to be equal: trials, held-out part, metric."""
         return content_sha256(

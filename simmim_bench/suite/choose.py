@@ -33,6 +33,8 @@ def main() -> None:
     trials = {Path(path): values for path, values in asked["trials"].items()}
     choice = choose(asked["search"], trials, seed=asked["seed"])
     atomic_write_json(args.file, choice.as_json())
+    for text in choice.at_the_end():
+        print(f"warning: {text}; extend its list in the suite")
 
 
 def choose(search: Mapping[str, Any], trials: Mapping[Path, Values], *, seed: int) -> Choice:

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from benchmarks import sparse
-from benchmarks.speed import table, work
+from benchmarks.speed import steps, table, work
 from benchmarks.speed.steps import matrix_products
 from simmim_bench.errors import BenchError
+from simmim_bench.training.process import prepare
 
 PAGE = f"# Speed\n\n{table.HEADING}\nold text | 1.0 |\n\n## How cost grows\n\nkept\n"
 MACHINE = {"cpu": "A CPU", "cores": 2, "instructions": "AVX2", "load": 0.1,
@@ -99,6 +100,15 @@ def test_the_limit_repeats_products_and_convolutions():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)  # processes that import everything
+def test_sparse_and_dense_steps_run():
+    prepare("none", "mmpretrain")
+    found = list(steps._sparse(small=True))
+    assert len(found) == 4
+    for work in found[:2]:
+        for run in work.runs.values():
+            run()
+
+
 @pytest.mark.parametrize(("family", "number"), [("whole_tests", 1), ("downstream_steps", 3)])
 def test_a_family_runs_on_small_inputs(tmp_path, family, number):
     stored, page = tmp_path / "bench.json", tmp_path / "speed.md"

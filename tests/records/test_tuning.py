@@ -47,6 +47,21 @@ def test_keys_are_shown_by_their_last_part_unless_two_share_it(toy):
     assert other.explained().startswith("a.lr of 1.0; b.lr of 2.0; scored")
 
 
+def test_a_choice_at_an_end_of_its_numbers_is_told(toy):
+    at_the_end = [
+        Tuning.model_validate(toy.tuning(scores, chosen={LR: best})).at_the_end()
+        for scores, best in (((1, 2, 3), 2.5e-4), ((1, 3, 2), 5e-4), ((3, 2, 1), 1e-3))
+    ]
+    assert at_the_end == [
+        [f"{LR}=0.00025 is the smallest value tried, and a smaller one may be better"],
+        [],
+        [f"{LR}=0.001 is the largest value tried, and a larger one may be better"],
+    ]
+    few = toy.tuning((1, 2, 0), search={LR: [1e-3, 5e-4]}, chosen={LR: 5e-4})
+    few["trials"] = few["trials"][:2]
+    assert Tuning.model_validate(few).at_the_end() == []
+
+
 def test_a_record_names_what_was_tuned_among_its_deviations(make_record, toy):
     record = make_record(**toy.tuned())
     assert record.deviations == [f"tuned: {LR}=0.0005"]

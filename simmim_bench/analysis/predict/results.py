@@ -28,6 +28,7 @@ from simmim_bench.tasks.pictures import (
     objects_of,
     save_picture,
     sheet,
+    side_by_side,
     top_classes,
 )
 
@@ -35,6 +36,7 @@ TABLE, DOCUMENT = "predictions.csv", "predictions.json"
 SHOWN = 3  # classes below an image of a sheet
 MOST_OBJECTS = 20  # in a picture, so that names stay readable
 MOST_COLOURS = 256  # of a PNG with a palette
+MILLIMETRES = 1000  # of a metre
 
 
 class Results:
@@ -271,6 +273,40 @@ class Segmentation(Results):
         ]
 
 
+class Depth(Results):
+    """Depth maps in millimetres, as NYU's are stored, and pictures in colours."""
+
+    batch = 1
+
+    def __init__(self, trained: Trained, out: Path, **options: Any) -> None:
+        super().__init__(trained, out, **options)
+        self.rows = [["image", "nearest (m)", "median (m)", "farthest (m)"]]
+
+    def add(self, item: Item, predicted: Any) -> str:
+        """Write the map and the picture, and add a row."""
+        from matplotlib import colormaps
+
+        depth = predicted.pred_depth_map.data[0].cpu().numpy().astype(np.float64)
+        near, middle, far = (float(value) for value in np.percentile(depth, (0, 50, 100)))
+        self.rows.append([str(item.given.path), near, middle, far])
+        millimetres = np.clip(np.rint(MILLIMETRES * depth), 0, np.iinfo(np.uint16).max)
+        with atomic_path(self.out / "depth" / f"{item.given.stem}.png") as temporary:
+            Image.fromarray(millimetres.astype(np.uint16)).save(temporary, format="PNG")
+        drawn = colormaps["viridis_r"]((depth - near) / max(far - near, 1e-9), bytes=True)[..., :3]
+        titles = ["image", f"{near:.2f} m (yellow) to {far:.2f} m"]
+        both = side_by_side([item.picture, np.ascontiguousarray(drawn)], titles)
+        save_picture(both, self.out / "pictures" / f"{item.given.stem}.png")
+        return f"{near:.2f} to {far:.2f} m"
+
+    def finish(self) -> list[str]:
+        """Write the table."""
+        return [
+            *super().finish(),
+            f"{self.out / 'depth'}: depth in millimetres, PNGs of 16 bits",
+            f"{self.out / 'pictures'}: the same in colours, beside the images",
+        ]
+
+
 class Reconstruction(Results):
     """What a pretraining predicts for the masked part: pictures, PSNR and SSIM."""
 
@@ -309,6 +345,7 @@ RESULTS: dict[str, type[Results]] = {
     NEIGHBOURS: Neighbours,
     "detection": Detection,
     "segmentation": Segmentation,
+    "depth": Depth,
     PRETRAINING: Reconstruction,
 }
 

@@ -23,7 +23,7 @@ from simmim_bench.weights.safe_config import build_from_file
 from simmim_bench.weights.strict import load_whole
 
 PRETRAINING, NEIGHBOURS = "pretraining", "neighbours"
-PREDICTED = ("classification", "detection", "segmentation")
+PREDICTED = ("classification", "detection", "segmentation", "depth")
 OTHERS = {
     "retrieval": "it compares images with captions",
     "vqa": "it answers questions about images",

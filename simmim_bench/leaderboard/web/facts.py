@@ -128,7 +128,7 @@ def _tuning(tuning: Tuning) -> str:
     return (
         f"{tuning.described()}, {tuning.hours:.2f} h; {tuning.explained()} ({images} images); "
         f"{', '.join(tuning.search)}: {METRICS.get(tuning.metric, tuning.metric)}: "
-        f"{'; '.join(scores)}; chosen: {', '.join(tuning.overrides())}"
+        f"{'; '.join([*scores, 'chosen: ' + ', '.join(tuning.overrides()), *tuning.at_the_end()])}"
     )
 
 

@@ -13,6 +13,7 @@ from mmengine.visualization import Visualizer
 from simmim_bench.config import load_config
 from simmim_bench.data.demo.build import build_demo
 from simmim_bench.data.demo.spec import DemoSpec
+from simmim_bench.recipe.any_backbone import fill_backbone, is_open
 from simmim_bench.training.adapt import use_cpu
 from simmim_bench.training.process import prepare
 from simmim_bench.training.runner import BenchRunner, configure
@@ -33,7 +34,17 @@ CONFIGS = {
     "pretraining": ("demo/simmim_swin-demo", []),
     "contrastive": ("variants/simclr_swin-demo", []),
     "retrieval": ("demo/retrieval_swin-demo", []),
+    "attentive": ("any/demo_attentive", []),
+    "linear segmentation": ("any/demo_segmentation-linear-4", []),
+    "depth": ("any/demo_depth-linear", []),
 }
+CARD = {
+    "adapter": "swin",
+    "architecture": {},
+    "levels": {"strides": [4, 8, 16, 32], "channels": [32, 64, 128, 256]},
+    "pretraining": {"backbone": "swin-demo"},
+}
+"""What a card says of the demo's Swin, beside its config."""
 
 
 class Kept(Hook):
@@ -79,6 +90,9 @@ def runs(data, tmp_path_factory):
 
 def save_run(config, options, folder):
     cfg = load_config(str(ROOT / f"configs/{config}.py"), overrides=options)
+    if is_open(cfg):
+        demo = load_config(str(ROOT / "configs/demo/simmim_swin-demo.py"))
+        fill_backbone(cfg, {**CARD, "backbone_config": demo.model.backbone.to_dict()}, config)
     prepare("none", cfg.default_scope)
     use_cpu(cfg)
     configure(cfg, folder, "none", 0, [])

@@ -29,7 +29,7 @@ def images(run):
     return f"{data.data_root.rstrip('/')}/{prefix}"
 
 
-@pytest.mark.parametrize("name", ["classification", "linear", "zero-shot"])
+@pytest.mark.parametrize("name", ["classification", "linear", "zero-shot", "attentive"])
 def test_probabilities_are_those_of_the_test(name, runs, tested, predict, tmp_path):
     expected = tested(name)
     done = predict(runs(name).folder, images(runs(name)), "--out", tmp_path / "out", "--top", 3)
@@ -87,6 +87,32 @@ def test_objects_are_those_of_the_test(name, runs, tested, predict, tmp_path):
         else:
             assert all("segmentation" not in each for each in objects)
         assert (tmp_path / f"out/pictures/{image['file_name']}").with_suffix(".png").is_file()
+
+
+def test_depth_maps_are_those_of_the_test_in_millimetres(runs, tested, predict, tmp_path):
+    run, expected = runs("depth"), tested("depth")
+    done = predict(run.folder, images(run), "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    rows = {row["image"].rpartition("/")[2]: row for row in table(tmp_path / "out/predictions.csv")}
+    for path, sample in expected.items():
+        name = path.rpartition("/")[2]
+        depth = sample.pred_depth_map.data[0].numpy()
+        stored = Image.open(tmp_path / f"out/depth/{name}").convert("I")
+        assert np.abs(np.asarray(stored) - 1000 * depth).max() <= 0.51
+        values = [float(rows[name][f"{place} (m)"]) for place in ("nearest", "median", "farthest")]
+        assert values == pytest.approx([depth.min(), np.median(depth), depth.max()], rel=1e-5)
+        with Image.open(tmp_path / f"out/pictures/{name}") as drawn:
+            assert drawn.width > 2 * depth.shape[1]
+    assert len(rows) == 4
+
+
+def test_label_maps_of_a_linear_probe_are_those_of_the_test(runs, tested, predict, tmp_path):
+    run, expected = runs("linear segmentation"), tested("linear segmentation")
+    done = predict(run.folder, images(run), "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    for path, sample in expected.items():
+        labels = np.asarray(Image.open(tmp_path / f"out/labels/{path.rpartition('/')[2]}"))
+        assert (labels == sample.pred_sem_seg.data[0].numpy() + 1).all()
 
 
 @pytest.mark.parametrize("reduced", [True, False])
