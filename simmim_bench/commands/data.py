@@ -50,6 +50,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="N",
             help="bands of each image, of any depth (default: what becomes RGB of 8 bits)",
         )
+    for each in unlabelled[: len(PACKS)]:
+        each.add_argument(
+            "--short-side",
+            type=cli.positive,
+            metavar="PX",
+            help="reduce larger images to this shorter side, as JPEGs of quality 95, which are "
+            "read faster; records of runs on them say so (default: files as they are)",
+        )
     text = "check all images, label maps and annotations that a config reads"
     check = datasets.add_parser("config", help=text)
     cli.add_config_arguments(check)
@@ -119,6 +127,7 @@ def _pack(args: argparse.Namespace) -> int:
         sources=args.source,
         out=args.out,
         channels=args.channels,
+        short_side=args.short_side,
         console=Console(),
     )
 

@@ -122,16 +122,26 @@ def fingerprint_folder(folder: Path, *, content: bool = False) -> Fingerprint:
     return Fingerprint(sha256_of(listed), sum(count for _, _, count in listed))
 
 
-def keep_fingerprint(folder: Path, source: Fingerprint, contents: Iterable[Item]) -> None:
+def keep_fingerprint(
+    folder: Path,
+    source: Fingerprint,
+    contents: Iterable[Item],
+    *,
+    short_side: int | None = None,
+) -> None:
     """Write the fingerprint of ``source`` beside the images that were packed from it.
+
+    Reduced images have the fingerprint of their source and ``short_side`` together.
 
     Args:
         folder: Folder of the packed images.
         source: Fingerprint of the folder that they came from.
         contents: Names and sizes of the packed images; if they change, the file is ignored.
+        short_side: To which larger images were reduced, in pixels.
     """
-    value = {"sha256": source.sha256, "images": source.images, "packed": sha256_of([*contents])}
-    atomic_write_json(folder / CARD, value)
+    sha256 = sha256_of([source.sha256, short_side]) if short_side else source.sha256
+    value = {"sha256": sha256, "images": source.images, "packed": sha256_of([*contents])}
+    atomic_write_json(folder / CARD, {**value, "short_side": short_side})
 
 
 def fingerprint_packed(place: Path, contents: Iterable[Item]) -> Fingerprint:
@@ -149,6 +159,18 @@ def fingerprint_packed(place: Path, contents: Iterable[Item]) -> Fingerprint:
     if is_source and isinstance(sha256, str) and re.fullmatch("[0-9a-f]{64}", sha256):
         return Fingerprint(sha256, images)
     return Fingerprint(own, images)
+
+
+def reduced_images(cfg: Any) -> Iterator[str]:
+    """A sentence for each dataset of ``cfg`` whose images were reduced when they were packed."""
+    for loader, dataset in datasets(cfg):
+        if _type_of(dataset) in PACKED:
+            root = Path(dataset.get("data_root") or ".")
+            for _, part in _prefixes(dataset):
+                side = (read_json(root / part / CARD) or {}).get("short_side")
+                if isinstance(side, int) and side:
+                    name = loader.removesuffix("_dataloader")
+                    yield f"{name} images were reduced to a shorter side of {side} px"
 
 
 def _files(dataset: Any, root: Path) -> Iterator[tuple[str, Path]]:

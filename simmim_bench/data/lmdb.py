@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -17,6 +18,7 @@ from mmengine.fileio import BaseStorageBackend, register_backend
 
 from simmim_bench.data.packed import PackedImages
 from simmim_bench.data.prepare.parallel import Advance
+from simmim_bench.data.smaller import contents
 from simmim_bench.errors import BenchError
 from simmim_bench.io import kind_of
 from simmim_bench.registry import DATASETS
@@ -135,22 +137,27 @@ def lmdb_contents(path: Path) -> list[tuple[str, int]]:
         return [(bytes(key).hex(), len(value)) for key, value in transaction.cursor()]
 
 
-def write_lmdb(images: list[Path], folder: Path, advance: Advance) -> None:
-    """Copy ``images`` into an LMDB at ``folder``; keys are running numbers.
+def write_lmdb(
+    images: list[Path], folder: Path, advance: Advance, *, short_side: int | None = None
+) -> None:
+    """Write ``images`` into an LMDB at ``folder``; keys are running numbers.
 
     Args:
-        images: Files; their bytes are not changed.
+        images: Files; their bytes are not changed, unless they are reduced.
         folder: Existing folder.
         advance: Called with 1 after each image.
+        short_side: See ``smaller.contents``.
     """
     lmdb = lmdb_package()
     # values take whole pages of 4 KiB, and branches some more; the file is sparse
     size = sum(image.stat().st_size + 3 * 4096 for image in images) + (1 << 26)
+    size += len(images) * (short_side or 0) ** 2  # a small file of a large image may grow
     with closing(lmdb.open(str(folder), map_size=size, subdir=True, lock=False)) as environment:
-        for start in range(0, len(images), _BATCH):
+        numbered = enumerate(contents(images, short_side))
+        while batch := list(islice(numbered, _BATCH)):
             with environment.begin(write=True) as transaction:
-                for number, image in enumerate(images[start : start + _BATCH], start):
-                    transaction.put(f"{number:09d}".encode(), image.read_bytes())
+                for number, (_, content) in batch:
+                    transaction.put(f"{number:09d}".encode(), content)
                     advance(1)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import tarfile
@@ -23,6 +24,7 @@ from simmim_bench.data.image_files import SUFFIXES
 from simmim_bench.data.packed import PackedImages
 from simmim_bench.data.prepare.parallel import Advance
 from simmim_bench.data.prepare.unpack import check_end, readable
+from simmim_bench.data.smaller import contents
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text, kind_of, parse_json, read_bytes
 from simmim_bench.registry import DATASETS
@@ -99,28 +101,34 @@ def shard_contents(folder: Path) -> list[tuple[str, int]]:
 
 
 def write_shards(
-    images: list[Path], folder: Path, advance: Advance, *, limit: int = SHARD_BYTES
+    images: list[Path],
+    folder: Path,
+    advance: Advance,
+    *,
+    limit: int = SHARD_BYTES,
+    short_side: int | None = None,
 ) -> None:
-    """Copy ``images`` into ``folder/000000.tar``, ``000001.tar``, ...; names are running numbers.
+    """Write ``images`` into ``folder/000000.tar``, ``000001.tar``, ...; names are running numbers.
 
     Args:
-        images: Files; their bytes are not changed.
+        images: Files; their bytes are not changed, unless they are reduced.
         folder: Existing folder.
         advance: Called with 1 after each image.
         limit: Size in bytes at which the next shard starts.
+        short_side: See ``smaller.contents``.
     """
-    remaining = list(enumerate(images))[::-1]
-    number = 0
-    while remaining:
-        with tarfile.open(folder / f"{number:06d}.tar", "w") as tar:
-            while remaining and tar.offset < limit:
-                index, image = remaining.pop()
-                info = tarfile.TarInfo(f"{index:09d}{image.suffix.lower()}")
-                info.size = image.stat().st_size
-                with image.open("rb") as stream:
-                    tar.addfile(info, stream)
-                advance(1)
-        number += 1
+    with contextlib.ExitStack() as opened:
+        tar: tarfile.TarFile | None = None
+        number = 0
+        for index, (suffix, content) in enumerate(contents(images, short_side)):
+            if tar is None or tar.offset >= limit:
+                opened.close()  # the shard before
+                tar = opened.enter_context(tarfile.open(folder / f"{number:06d}.tar", "w"))
+                number += 1
+            info = tarfile.TarInfo(f"{index:09d}{suffix}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+            advance(1)
 
 
 @DATASETS.register_module()

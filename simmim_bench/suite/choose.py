@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ def main() -> None:
     choice = choose(asked["search"], trials, seed=asked["seed"])
     atomic_write_json(args.file, choice.as_json())
     for text in choice.at_the_end():
-        print(f"warning: {text}; extend its list in the suite")
+        sys.stderr.write(f"warning: {text}; extend its list in the suite\n")
 
 
 def choose(search: Mapping[str, Any], trials: Mapping[Path, Values], *, seed: int) -> Choice:

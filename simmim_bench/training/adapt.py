@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from simmim_bench.config import datasets
+from simmim_bench.data.fingerprint import reduced_images
 from simmim_bench.errors import BenchError
 from simmim_bench.recipe.channels import LEFT_OUT, kind_of, parts
 from simmim_bench.recipe.image_size import described
@@ -71,6 +72,11 @@ def say_sizes(cfg: Any, run: Run) -> str | None:
     """``--image-size``, a deviation already: what follows from it."""
     given = any(item.startswith("--image-size=") for item in run.overrides)
     return Note(described(cfg)) if given else None
+
+
+def say_reduced(cfg: Any, _run: Run) -> str | None:
+    """Packed images that were written smaller than they were."""
+    return "; ".join(reduced_images(cfg)) or None
 
 
 def has_tracker(cfg: Any) -> bool:
@@ -187,6 +193,7 @@ def say_left_out(cfg: Any, run: Run) -> str | None:  # noqa: ARG001
 ADAPTATIONS: tuple[Callable[[Any, Run], str | None], ...] = (
     train_longer,  # --resume --epochs N after the end of the schedule
     say_sizes,  # --image-size
+    say_reduced,  # data shards --short-side
     say_left_out,  # --data of other channels
     shrink,  # --try: tiny data, batch and schedule
     add_trackers,  # --log-to

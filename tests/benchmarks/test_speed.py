@@ -104,8 +104,8 @@ def test_sparse_and_dense_steps_run():
     prepare("none", "mmpretrain")
     found = list(steps._sparse(small=True))
     assert len(found) == 4
-    for work in found[:2]:
-        for run in work.runs.values():
+    for one in found[:2]:
+        for run in one.runs.values():
             run()
 
 

@@ -1,5 +1,6 @@
 """Tar shards and LMDB give what the same files in a folder give, in any process."""
 
+import io
 import os
 import pickle
 import shutil
@@ -10,11 +11,15 @@ import types
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.fileio import get
 from PIL import Image
 from rich.console import Console
+from sklearn.datasets import load_sample_images
 from torch.utils.data import DataLoader
 
 from simmim_bench.config import load_config
+from simmim_bench.data.fingerprint import fingerprint_config, reduced_images
 from simmim_bench.data.lmdb import lmdb_package, write_lmdb
 from simmim_bench.data.prepare.commands import pack
 from simmim_bench.data.shards import shard_files, shard_index, write_shards
@@ -146,6 +151,55 @@ def test_a_corrupt_image_gets_the_sentence_of_any_other(tmp_path, images):
         with pytest.raises(BenchError, match=rf"image \w+://.*{where:09d}.* cannot be read"):
             dataset[where]
         assert dataset[where - 1]["inputs"].shape == (3, 16, 24)
+
+
+@pytest.mark.parametrize(
+    ("write", "name"), [(write_shards, "UnlabelledShards"), (write_lmdb, "UnlabelledLMDB")]
+)
+def test_larger_images_are_written_smaller(tmp_path, write, name):
+    photo = Image.fromarray(load_sample_images().images[0])  # 640 x 427
+    photo.save(tmp_path / "0.png")
+    photo.rotate(90, expand=True).save(tmp_path / "1.jpg", quality=90)
+    photo.resize((50, 40)).save(tmp_path / "2.webp")
+    files = [tmp_path / f"{n}.{end}" for n, end in enumerate(("png", "jpg", "webp"))]
+    out = tmp_path / "out"
+    out.mkdir()
+    write(files, out, lambda _: None, short_side=64)
+    stored = [get(entry["img_path"]) for entry in build(name, out, pipeline=[]).load_data_list()]
+    found = [Image.open(io.BytesIO(content)) for content in stored]
+    assert [(image.format, image.size) for image in found] == [
+        ("JPEG", (96, 64)),
+        ("JPEG", (64, 96)),
+        ("WEBP", (50, 40)),
+    ]
+    assert stored[2] == files[2].read_bytes()
+    expected = photo.resize((96, 64), Image.Resampling.BICUBIC)
+    assert np.abs(np.asarray(found[0], float) - np.asarray(expected, float)).mean() < 2
+
+
+def test_runs_on_reduced_images_say_so(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    for number in range(3):
+        Image.new("RGB", (90, 70), (number, 0, 0)).save(images / f"{number}.png")
+    console = Console(file=io.StringIO(), width=200)
+    given = {"sources": [str(images)], "console": console}
+    for folder, side in (("as they are", None), ("reduced", 32)):
+        assert pack("shards", out=tmp_path / folder, short_side=side, **given) == 0
+    cfg, same = (
+        Config({"train_dataloader": {"dataset": {
+            "type": "simmim_bench.UnlabelledShards", "data_root": str(tmp_path / folder),
+        }}})
+        for folder in ("reduced", "as they are")
+    )  # fmt: skip
+    assert list(reduced_images(cfg)) == ["train images were reduced to a shorter side of 32 px"]
+    assert list(reduced_images(same)) == []
+    prints = [fingerprint_config(each).parts["train"] for each in (cfg, same)]
+    folder = {"type": "CustomDataset", "data_root": str(images)}
+    unpacked = Config({"train_dataloader": {"dataset": folder}})
+    assert fingerprint_config(unpacked).parts["train"] == prints[1] != prints[0]
+    with pytest.raises(BenchError, match=r"--short-side writes JPEGs, .* leave one of them out"):
+        pack("shards", out=tmp_path / "x", short_side=32, channels=4, **given)
 
 
 def test_without_lmdb_it_says_what_to_install(monkeypatch, tmp_path):

@@ -122,6 +122,7 @@ def pack(
     sources: list[str],
     out: Path | None,
     channels: int | None = None,
+    short_side: int | None = None,
     console: Console,
 ) -> int:
     """Copy every image below a folder, sorted by path, into ``out``; returns the exit code.
@@ -131,10 +132,13 @@ def pack(
         sources: The folder.
         out: New folder, created when it is complete.
         channels: Number of bands, of any depth; None: RGB of 8 bits.
+        short_side: Reduce larger images to this shorter side, in pixels; runs on them deviate from
+            their recipe.
         console: Where to write.
 
     Raises:
-        BenchError: If there is no image, ``out`` exists, or the disk is too small.
+        BenchError: If there is no image, images of other bands are to be reduced, ``out`` exists,
+            or the disk is too small.
     """
     from simmim_bench.data.lmdb import lmdb_contents, lmdb_package, write_lmdb
     from simmim_bench.data.shards import shard_contents, write_shards
@@ -143,6 +147,11 @@ def pack(
         raise BenchError(f"{kind} needs one --source FOLDER with images and a new --out FOLDER")
     if os.path.lexists(out):
         raise BenchError(f"{out} exists; choose a new --out")
+    if short_side and channels:
+        raise BenchError(
+            "--short-side writes JPEGs, which are RGB of 8 bits, and --channels asks for other "
+            "images; leave one of them out"
+        )
     listing = list_images(Path(sources[0])).checked()
     images = listing.paths()
     if not images:
@@ -158,9 +167,10 @@ def pack(
     source = fingerprint_folder(Path(sources[0]))
     with unfinished(out) as building, progress_bar("packing", len(images)) as advance:
         check_space(building, size, sources[0])
-        {"shards": write_shards, "lmdb": write_lmdb}[kind](images, building, advance)
+        write = {"shards": write_shards, "lmdb": write_lmdb}[kind]
+        write(images, building, advance, short_side=short_side)
         contents = {"shards": shard_contents, "lmdb": lmdb_contents}[kind](building)
-        keep_fingerprint(building, source, contents)
+        keep_fingerprint(building, source, contents, short_side=short_side)
     if note := listing.note():
         console.print(note, soft_wrap=True, highlight=False, markup=False)
     console.print(
