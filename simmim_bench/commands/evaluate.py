@@ -71,6 +71,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how weights for images of other channels are used (default: mean)",
     )
     parser.add_argument(
+        "--cache-gb",
+        type=cli.zero_or_more,
+        metavar="GB",
+        help="of probes: most GB of features that are kept for later runs; 0: compute them in every "
+        "epoch (default: 50)",
+    )
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         help="write the suite and its configs; run nothing, but fetch and convert the weights, "

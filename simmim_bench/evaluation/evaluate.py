@@ -50,6 +50,7 @@ class Request:
         out: Folder for everything; None for one below ``work_dirs``.
         dry_run: Write the files and say what would run; run nothing.
         cores: CPU threads in use at any time; None for all.
+        cache_gb: Most GB of features that probes keep; None for the default.
     """
 
     weights: str
@@ -65,6 +66,7 @@ class Request:
     out: Path | None = None
     dry_run: bool = False
     cores: int | None = None
+    cache_gb: int | None = None
 
 
 def evaluate(request: Request, console: Console) -> int:
@@ -104,6 +106,7 @@ def evaluate(request: Request, console: Console) -> int:
         kind="smoke" if any(e.card["kind"] == "smoke" for e in entries) else request.kind,
         image_size=request.image_size,
         widen=request.widen,
+        cache_gb=request.cache_gb,
         hours=hours,
         machine=cost.machine(),
     )

@@ -16,7 +16,7 @@ from simmim_bench.config import load_config
 from simmim_bench.data.layouts import data_root
 from simmim_bench.data.own import OwnDataset
 from simmim_bench.evaluation.leaf import leaf_text
-from simmim_bench.evaluation.recipes import DEMO, FULL, Job
+from simmim_bench.evaluation.recipes import DEMO, FULL, PROBES, Job
 from simmim_bench.io import atomic_write_text, sha256_file
 from simmim_bench.plugins import imported
 from simmim_bench.recipe.any_backbone import Levels, backbone_name
@@ -86,6 +86,7 @@ def write_files(
     kind: Kind,
     image_size: int | None = None,
     widen: Rule = "mean",
+    cache_gb: int | None = None,
     hours: Mapping[tuple[str, str], float],
     machine: str,
 ) -> Path:
@@ -100,6 +101,7 @@ def write_files(
         kind: ``smoke`` for test runs.
         image_size: Instead of that of the recipes.
         widen: How weights of other channels than the data's are used.
+        cache_gb: Most GB of features that probes keep.
         hours: Estimate by name of backbone and task.
         machine: Where it was timed.
 
@@ -130,9 +132,11 @@ def write_files(
         for job in jobs
         if any(channels_of(e.card) != (job.own.channels if job.own else RGB) for e in entries)
     }
+    probes = {job.name for job in jobs if job.task in PROBES}
     for name, task in content["tasks"].items():
         task.update({"image_size": image_size} if image_size else {})
         task.update({"widen": widen} if name in widened else {})
+        task.update({"cache_gb": cache_gb} if name in probes and cache_gb is not None else {})
     _write(suite, header + yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100))
     return suite
 

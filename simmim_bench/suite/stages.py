@@ -22,7 +22,7 @@ from simmim_bench.suite.plan import CHOICE, MANIFEST, Stage
 from simmim_bench.suite.profile import Profile
 from simmim_bench.suite.schema import DEMO, PRETRAIN, Cell, Suite
 from simmim_bench.suite.sources import custom_imports, hash_sources
-from simmim_bench.suite.steps import Pretrain, Step, Tune
+from simmim_bench.suite.steps import Pretrain, Step, Task, Tune
 from simmim_bench.suite.trials import CHOOSE, Values
 from simmim_bench.suite.weights import converted, inputs_of, is_foreign, is_remote, read_card
 from simmim_bench.weights.address import EXPORT
@@ -167,7 +167,7 @@ class StageMaker:
             *_sized(step.image_size),
             *(["--widen", step.widen] if step.widen else []),
             *(["--tuned", choice.result] if choice else []),
-            *self._cache(cell),
+            *_cache(step),
             *(
                 ["--held-out", f"{held_out[0]}", "--held-out-seed", f"{held_out[1]}"]
                 if trial
@@ -290,13 +290,6 @@ class StageMaker:
             inputs={"tool": _version("choose"), "search": json.dumps(asked)},
         )
 
-    def _cache(self, cell: Cell) -> list[str]:
-        """The size of the cache of features; it changes no result."""
-        frozen = self.suite.frozen
-        if frozen is None or frozen.cache_gb is None or not self.suite.is_probe(cell.task):
-            return []
-        return ["--cache-gb", str(frozen.cache_gb)]
-
     def _used(self, step: Step, cell: Cell) -> dict[str, tuple[str, str]]:
         """Config key to the export that it is set to: the stage and the path of the weights."""
         found = {}
@@ -379,6 +372,13 @@ class StageMaker:
 
 def _alone(*tool: str) -> tuple[str, ...]:
     return launch.alone(tool)
+
+
+def _cache(step: Step) -> list[str]:
+    """The size of the cache of features; it changes no result."""
+    if not isinstance(step, Task) or step.cache_gb is None:
+        return []
+    return ["--cache-gb", str(step.cache_gb)]
 
 
 def _sized(image_size: int | None) -> list[str]:

@@ -215,11 +215,13 @@ class Task(Step):
             and seed, instead of the pretrained one.
         tune: Values that trials choose for each method and backbone, instead of the suite's `tune`;
             null: none.
+        cache_gb: Most GB of features that a probe keeps, `--cache-gb` of `simmim-bench train`.
     """
 
     tool: Literal["train", "evaluate_painting"] = "train"
     init_from: Name | None = None
     tune: Tune | None = None
+    cache_gb: int | None = Field(default=None, ge=0, strict=True)
 
 
 class Frozen(Strict):
@@ -245,7 +247,11 @@ class Frozen(Strict):
             suite_data: The suite's `data`.
         """
         on_demo = (self.data or suite_data) == "demo"
-        stated = {"data": None if on_demo else self.data, "gpu_hours": self.gpu_hours}
+        stated = {
+            "data": None if on_demo else self.data,
+            "cache_gb": self.cache_gb,
+            "gpu_hours": self.gpu_hours,
+        }
         return {
             name: {
                 "config": f"configs/any/{'demo_' if on_demo else ''}{name}.py",

@@ -51,6 +51,20 @@ def test_a_written_config_is_the_recipe(weights, tmp_path):
         assert "# class and options of the weights" in path.read_text("utf-8")
 
 
+def test_the_size_of_the_cache_is_for_probes_alone(weights, tmp_path):
+    entries, jobs = find_entries([weights("mine")]), find_jobs(["knn", "detection"], [])
+    suite = load_suite(write(tmp_path / "out", entries, jobs, cache_gb=7))
+    assert {name: task.cache_gb for name, task in suite.tasks.items()} == {
+        "knn": 7,
+        "detection": None,
+    }
+    plan = build_plan(suite, root=tmp_path, folder=tmp_path / "out")
+    for stage in plan.stages:
+        if stage.id.startswith("finetune/"):
+            given = "--cache-gb 7" in " ".join(stage.command)
+            assert given == stage.id.startswith("finetune/knn")
+
+
 def test_the_suite_has_every_run_once(weights, tmp_path):
     given = [weights("mine"), weights("other"), weights("windows", window_size=2)]
     entries, jobs = find_entries(given), find_jobs(["knn", "detection"], [])
