@@ -84,7 +84,7 @@ OF_IMAGES = (
     "PackSegInputs",
 )  # fmt: skip
 """Steps of a test pipeline that are run ..."""
-OF_LABELS = ("LoadAnnotations", "FilterAnnotations")
+OF_LABELS = ("LoadAnnotations", "FilterAnnotations", "LoadDepth", "OverlapDepth")
 """... and those that are left out: the images have other labels, or none."""
 
 

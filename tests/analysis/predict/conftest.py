@@ -34,7 +34,7 @@ CONFIGS = {
     "pretraining": ("demo/simmim_swin-demo", []),
     "contrastive": ("variants/simclr_swin-demo", []),
     "retrieval": ("demo/retrieval_swin-demo", []),
-    "attentive": ("any/demo_attentive", []),
+    "attentive": ("any/demo_attentive", ["train_dataloader.dataset.shots=2"]),
     "linear segmentation": ("any/demo_segmentation-linear-4", []),
     "depth": ("any/demo_depth-linear", []),
 }

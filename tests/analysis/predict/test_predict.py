@@ -97,11 +97,12 @@ def test_depth_maps_are_those_of_the_test_in_millimetres(runs, tested, predict, 
     for path, sample in expected.items():
         name = path.rpartition("/")[2]
         depth = sample.pred_depth_map.data[0].numpy()
-        stored = Image.open(tmp_path / f"out/depth/{name}").convert("I")
+        stem = name.rpartition(".")[0]
+        stored = Image.open(tmp_path / f"out/depth/{stem}.png").convert("I")
         assert np.abs(np.asarray(stored) - 1000 * depth).max() <= 0.51
         values = [float(rows[name][f"{place} (m)"]) for place in ("nearest", "median", "farthest")]
         assert values == pytest.approx([depth.min(), np.median(depth), depth.max()], rel=1e-5)
-        with Image.open(tmp_path / f"out/pictures/{name}") as drawn:
+        with Image.open(tmp_path / f"out/pictures/{stem}.png") as drawn:
             assert drawn.width > 2 * depth.shape[1]
     assert len(rows) == 4
 
@@ -111,7 +112,8 @@ def test_label_maps_of_a_linear_probe_are_those_of_the_test(runs, tested, predic
     done = predict(run.folder, images(run), "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     for path, sample in expected.items():
-        labels = np.asarray(Image.open(tmp_path / f"out/labels/{path.rpartition('/')[2]}"))
+        stem = path.rpartition("/")[2].rpartition(".")[0]
+        labels = np.asarray(Image.open(tmp_path / f"out/labels/{stem}.png"))
         assert (labels == sample.pred_sem_seg.data[0].numpy() + 1).all()
 
 
