@@ -39,6 +39,7 @@ def works(small: bool) -> Iterator[Work]:
                 OURS: lambda config=config: _run("ours", config),
                 "mmengine's runner": lambda config=config: _run("stock", config),
             },
+            cold=True,
             target=1.25,
             wall=True,
             equal="none: the same model, data and batch",

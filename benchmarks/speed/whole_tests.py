@@ -84,6 +84,7 @@ def works(small: bool) -> Iterator[Work]:
                     OURS: partial(_ours, config, checkpoint, results[OURS]),
                     "mmengine's runner": partial(_stock, config, checkpoint, results["stock"]),
                 },
+                cold=True,
                 target=1.2,
                 equal=partial(_compared, task, *results.values()),
             )

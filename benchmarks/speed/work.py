@@ -29,6 +29,7 @@ class Work:
             products; its rate is the physical limit.
         threads: Threads of torch. One thread is measured in CPU time, which other programs on the
             machine hardly change; several threads or processes in wall time.
+        cold: Whether each call starts a process of its own, so that the first round counts, too.
         equal: What was compared, and the largest difference; a function compares the results of
             the first round.
     """
@@ -42,6 +43,7 @@ class Work:
     limit: Callable[[], object] | None = None
     threads: int = 1
     wall: bool = False
+    cold: bool = False
     equal: str | Callable[[], str] = ""
 
     def peers(self) -> tuple[str, ...]:
@@ -86,11 +88,12 @@ class Measured:
 def measure(work: Work, rounds: int, seconds: float = SECONDS) -> Measured:
     """Run all implementations in turn, once to warm up and then ``rounds`` times.
 
+    What starts processes of its own cannot be warmed up.
+
     Args:
         work: The work.
         rounds: Of all implementations, at least 1.
-        seconds: For the rounds; so many of them as fit are run, and at least two. The first one
-            counts if two do not fit: what is that slow does not depend on warm caches.
+        seconds: For the rounds; so many of them as fit are run, and at least two.
     """
     import torch
 
@@ -108,15 +111,14 @@ def measure(work: Work, rounds: int, seconds: float = SECONDS) -> Measured:
         spent[name].append(clock() - start)
 
     begin = time.perf_counter()
-    for name in runs:
+    for name in runs:  # kernels are chosen and memory is reserved
         run(name)
     fitting = int(seconds / (time.perf_counter() - begin))
     equal = work.equal if isinstance(work.equal, str) else work.equal()
-    done = 1 if fitting < 2 and rounds > 1 else 0
-    if not done:
+    if not work.cold:
         spent = {name: [] for name in runs}
     rounds = min(rounds, max(fitting, 2))
-    for turn in range(done, rounds):
+    for turn in range(int(work.cold), rounds):
         # the order changes, so that no implementation always follows the same one
         for name in list(runs) if turn % 2 == 0 else list(reversed(runs)):
             run(name)

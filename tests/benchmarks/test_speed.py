@@ -18,7 +18,7 @@ MACHINE = {"cpu": "A CPU", "cores": 2, "instructions": "AVX2", "load": 0.1,
            "torch": "2.14.1"}  # fmt: skip
 
 
-def measured(seconds, *, rounds, fits, monkeypatch):
+def measured(seconds, *, rounds, fits, monkeypatch, cold=False):
     """Measure two implementations whose calls take ``seconds``, first call first."""
     now = 0.0
     left = {name: iter(times) for name, times in seconds.items()}
@@ -33,6 +33,7 @@ def measured(seconds, *, rounds, fits, monkeypatch):
     given = work.Work(
         name="work", unit="images", amount=6,
         runs={name: lambda n=name: run(n) for name in seconds}, target=1.5, wall=True,
+        cold=cold,
         equal=lambda: f"after {len(calls)} calls",
     )  # fmt: skip
     return work.measure(given, rounds, fits), calls
@@ -47,9 +48,16 @@ def test_rounds_alternate_after_a_first_one_that_does_not_count(monkeypatch):
     assert found.equal == "after 2 calls"
 
 
-def test_of_a_slow_work_the_first_round_counts_and_two_are_run(monkeypatch):
-    seconds = {work.OURS: [10, 20], "peer": [30, 20]}
+def test_of_a_slow_work_two_rounds_are_run(monkeypatch):
+    seconds = {work.OURS: [99, 10, 20], "peer": [99, 30, 20]}
     found, calls = measured(seconds, rounds=7, fits=20, monkeypatch=monkeypatch)
+    assert calls == [work.OURS, "peer"] * 2 + ["peer", work.OURS]
+    assert (found.rounds, found.ratio) == (2, 2.0)
+
+
+def test_processes_cannot_be_warmed_up(monkeypatch):
+    seconds = {work.OURS: [10, 20], "peer": [30, 20]}
+    found, calls = measured(seconds, rounds=7, fits=20, monkeypatch=monkeypatch, cold=True)
     assert calls == [work.OURS, "peer", "peer", work.OURS]
     assert (found.rounds, found.ratio) == (2, 2.0)
 
