@@ -74,7 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cache-gb",
         type=cli.zero_or_more,
         metavar="GB",
-        help="of probes: most GB of features that are kept for later runs; 0: compute them in every "
+        help="of probes: most GB of features that are kept for later runs; 0: compute them in each "
         "epoch (default: 50)",
     )
     parser.add_argument(

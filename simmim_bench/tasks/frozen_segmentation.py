@@ -18,7 +18,6 @@ from mmcv.cnn import build_norm_layer
 from mmengine.dist import all_reduce
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
-from mmseg.models.segmentors.base import BaseSegmentor
 from mmseg.structures import SegDataSample
 from numpy.typing import NDArray
 from torch import Tensor
@@ -26,6 +25,7 @@ from torch import Tensor
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.tasks.frozen import FrozenModel, WithMemory
+from simmim_bench.tasks.quick_labels import QuickLabels
 
 IGNORED = 255
 QUERIES = 1024
@@ -51,7 +51,7 @@ class LinearSegmentationHead(BaseDecodeHead):
         return logits
 
 
-class FrozenMaps(FrozenModel):
+class FrozenMaps(QuickLabels, FrozenModel):
     """A frozen model that predicts maps of classes; subclasses say how.
 
     Args:
@@ -60,7 +60,6 @@ class FrozenMaps(FrozenModel):
     """
 
     align_corners = False
-    postprocess_result = BaseSegmentor.postprocess_result
 
     def __init__(self, *, num_classes: int, **kwargs: Any) -> None:
         super().__init__(pooled=False, **kwargs)

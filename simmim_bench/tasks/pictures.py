@@ -202,7 +202,7 @@ def sheet(tiles: Sequence[Pixels]) -> Pixels:
 def save_picture(pixels: Pixels, path: str | Path) -> None:
     """Write a PNG, atomically."""
     with atomic_path(Path(path)) as temporary:
-        Image.fromarray(pixels).save(temporary, format="PNG")
+        Image.fromarray(pixels).save(temporary, format="PNG", compress_level=3)
 
 
 def enlarged(pixels: Pixels) -> tuple[Image.Image, float]:

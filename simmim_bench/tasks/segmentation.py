@@ -21,12 +21,13 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import read_text
 from simmim_bench.registry import DATASETS, METRICS, MODELS
 from simmim_bench.tasks.label_map_steps import FASTER
+from simmim_bench.tasks.quick_labels import QuickLabels
 
 CLASS_LIST = "classes.txt"
 
 
 @MODELS.register_module()
-class MultiScaleSegmentor(EncoderDecoder):
+class MultiScaleSegmentor(QuickLabels, EncoderDecoder):
     """``mmseg.EncoderDecoder`` that averages over views, where a pipeline ends in several.
 
     ``TestTimeAug`` in the validation's pipeline makes several scales of an image, each as it is and

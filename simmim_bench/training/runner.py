@@ -89,6 +89,10 @@ class BenchRunner(Runner):
         built: nn.Module = super().build_model(model)
         check_channels(model, built)
         speed_up(built)
+        if self.cfg.get("default_scope") == "mmseg":
+            from simmim_bench.tasks.quick_labels import label_quickly
+
+            label_quickly(built)
         keep_boxes_in_float32(built)
         return built
 
