@@ -39,7 +39,7 @@ def machine(environment: Mapping[str, Any]) -> str:
     """One sentence about the machine of a measurement."""
     return (
         f"Machine: {environment['cpu']}, {environment['cores']} cores, "
-        f"{environment['instructions']}, load {environment['load']:.1f} at the end; "
+        f"{environment['instructions']}, load {environment['load']:.1f} at the start; "
         f"torch {environment['torch']}."
     )
 

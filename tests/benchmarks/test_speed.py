@@ -79,7 +79,7 @@ def test_the_table_replaces_its_section_alone_and_again(monkeypatch):
                         monkeypatch=monkeypatch)  # fmt: skip
     page = table.page(PAGE, [found.json()], MACHINE)
     assert "| work | 3 images/s | peer 2 | 1.50 (1.50 to 1.50) | 1.5 |  | wall, 1 thread |" in page
-    assert "Machine: A CPU, 2 cores, AVX2, load 0.1 at the end; torch 2.14.1." in page
+    assert "Machine: A CPU, 2 cores, AVX2, load 0.1 at the start; torch 2.14.1." in page
     assert page.startswith(f"# Speed\n\n{table.HEADING}")
     assert page.endswith("\n\n## How cost grows\n\nkept\n")
     assert "old text" not in page
