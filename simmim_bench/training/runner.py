@@ -89,7 +89,7 @@ class BenchRunner(Runner):
         built: nn.Module = super().build_model(model)
         check_channels(model, built)
         speed_up(built)
-        if self.cfg.get("default_scope") == "mmseg":
+        if type(built).__module__.startswith("mmseg."):
             from simmim_bench.tasks.quick_labels import label_quickly
 
             label_quickly(built)
