@@ -25,7 +25,7 @@ from torch import Tensor
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.tasks.frozen import FrozenModel, WithMemory
-from simmim_bench.tasks.quick_labels import QuickLabels
+from simmim_bench.tasks.quick_labels import QuickAccuracy, QuickLabels
 
 IGNORED = 255
 QUERIES = 1024
@@ -33,7 +33,7 @@ QUERIES = 1024
 
 
 @MODELS.register_module()
-class LinearSegmentationHead(BaseDecodeHead):
+class LinearSegmentationHead(QuickAccuracy, BaseDecodeHead):
     """Normalise the features and predict a class for each position.
 
     Args:
