@@ -20,7 +20,7 @@ PROTOCOL = "configs/generation/painting_demo.py"
 @pytest.fixture(scope="module")
 def suites():
     folder = ROOT / "configs" / "suites"
-    names = ("study", "demo-painting")
+    names = ("variants", "demo-painting")
     return [load_suite(folder / f"{name}.yaml") for name in names]
 
 
@@ -53,11 +53,11 @@ def paints(config, masks):
 
 
 def test_methods_that_predict_images_are_measured(suites):
-    study, painting = map(pretrainings, suites)
+    variants, painting = map(pretrainings, suites)
     masks = masks_of(load_config(str(ROOT / PROTOCOL)))
-    able = {config: paints(config, masks) for config in set(study.values())}
+    able = {config: paints(config, masks) for config in set(variants.values())}
     assert {True, False} == set(able.values())
-    assert painting == {run: config for run, config in study.items() if able[config]}
+    assert painting == {run: config for run, config in variants.items() if able[config]}
 
 
 def test_it_has_no_other_task(suites):
