@@ -7,6 +7,7 @@ _base_ = [
     "../_base_/models/any.py",
     "../_base_/tasks/frozen_segmentation.py",
     "../_base_/datasets/cityscapes.py",
+    "../_base_/schedules/frozen_segmentation.py",
     "../_base_/schedules/frozen_segmentation_40k.py",
 ]
 backbone_name = "any"

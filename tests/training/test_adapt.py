@@ -49,6 +49,7 @@ def test_they_act_in_this_order():
     assert [change.__name__ for change in ADAPTATIONS] == [
         "train_longer",
         "say_sizes",
+        "say_reduced",
         "say_left_out",
         "shrink",
         "add_trackers",
