@@ -93,7 +93,7 @@ def agreements(values: Mapping[str, Mapping[Start, float]]) -> list[Agreement]:
     """Of each probe with each task, in the order of ``PROBES``.
 
     Raises:
-        BenchError: If there is no probe, no task, or too few methods have both.
+        BenchError: If there is no probe or no task, or fewer than four methods have both.
     """
     probes = [f"demo-{name}" for name in PROBES if f"demo-{name}" in values]
     tasks = sorted(set(values) - set(probes))

@@ -1,4 +1,4 @@
-"""Our cached probes beside VisBench's: the same backbone, images, head, steps and metric.
+"""Compare our cached probes with VisBench's: same backbone, images, head, schedule and metric.
 
     python -m venv OTHER && OTHER/bin/python -m pip install visbench timm
     python -m benchmarks.visbench data/camvid --other OTHER/bin/python --json build/visbench.json

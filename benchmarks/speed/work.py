@@ -29,7 +29,8 @@ class Work:
             products; its rate is the physical limit.
         threads: Threads of torch. One thread is measured in CPU time, which other programs on the
             machine hardly change; several threads or processes in wall time.
-        cold: Whether each call starts a process of its own, so that the first round counts, too.
+        cold: Whether each call starts a new process. There is nothing to warm up then, and the
+            first round counts.
         equal: What was compared, and the largest difference; a function compares the results of
             the first round.
     """
@@ -88,7 +89,7 @@ class Measured:
 def measure(work: Work, rounds: int, seconds: float = SECONDS) -> Measured:
     """Run all implementations in turn, once to warm up and then ``rounds`` times.
 
-    What starts processes of its own cannot be warmed up.
+    Work whose calls start new processes (``cold``) has no warm-up round.
 
     Args:
         work: The work.

@@ -13,7 +13,7 @@ from rich.console import Console
 from simmim_bench.errors import BenchError
 from simmim_bench.evaluation import cost
 from simmim_bench.evaluation.files import RGB, Entry, channels_of, recipe_of, shown, write_files
-from simmim_bench.evaluation.recipes import Job, find_jobs
+from simmim_bench.evaluation.recipes import PROBES, Job, find_jobs
 from simmim_bench.evaluation.table import result_table
 from simmim_bench.io import check_output_folder
 from simmim_bench.recipe.any_backbone import backbone_name
@@ -80,6 +80,11 @@ def evaluate(request: Request, console: Console) -> int:
             nothing is computed or written then.
     """
     jobs = find_jobs(request.tasks, request.data, frozen=request.frozen)
+    if request.cache_gb is not None and not any(job.task in PROBES for job in jobs):
+        raise BenchError(
+            "--cache-gb is for probes of frozen features, of which none is among the tasks; leave "
+            "it out, or add --frozen"
+        )
     entries = find_entries([request.weights, *_others(request.against)])
     recipes = {
         (entry.backbone, job.name): recipe_of(entry, job, request.image_size)

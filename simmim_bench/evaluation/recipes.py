@@ -54,7 +54,7 @@ FULL_RECIPES = {
     "depth-linear": "nyu_depth-linear",
     "detection-frozen": "coco_mask-rcnn_fpn_1x_frozen",
 }
-"""Where there is no such file, the data have no such task: UperNet is for ADE20K alone."""
+"""A task exists for data only if its file does: of these, only ADE20K has UperNet."""
 FULL_ONE_STRIDE = {
     "detection": "coco_mask-rcnn_plain-vit_100e",
     "segmentation": "{data}_upernet_plain-vit_160k",
@@ -124,12 +124,15 @@ def find_jobs(tasks: Sequence[str], data: Sequence[str], *, frozen: bool = False
         _check_task(task, "--frozen --tasks" if frozen else "--tasks", known)
     usual = PROBES if frozen else TASKS
     jobs: list[Job] = []
+    unused: list[str] = []
     for given in data or [DEMO]:
         left, equals, right = given.partition("=")
         asked, name = ([left], right) if equals else (list(tasks), given)
         if equals:
             _check_task(left, f"--data {given}", known)
-        jobs += _jobs_of(name, asked or usual, required=bool(equals))
+        found = list(_jobs_of(name, asked or usual, required=bool(equals)))
+        unused += [] if found else [given]
+        jobs += found
     covered = {job.task for job in jobs}
     if lacking := [task for task in tasks if task not in covered]:
         have = ", ".join(data)
@@ -138,6 +141,11 @@ def find_jobs(tasks: Sequence[str], data: Sequence[str], *, frozen: bool = False
         raise BenchError(
             f"--tasks {lacking[0]} needs data for {kind}, --data {have} {none}; add "
             f"--data {lacking[0]}=NAME, or leave the task out"
+        )
+    if unused:
+        raise BenchError(
+            f"--data {unused[0]}: none of the tasks {', '.join(tasks or usual)} is for these data; "
+            "leave the data out, or add a task to --tasks"
         )
     twice = {job.task for job in jobs if sum(other.task == job.task for other in jobs) > 1}
     return [

@@ -72,6 +72,11 @@ def test_mistakes_are_said_before_anything_is_written(tmp_path):
     for arguments, said in (
         ((tmp_path / "no.pth",), "no.pth does not exist; "),
         ((tmp_path / "some.pth", "--tasks", "knnn"), "there is no task 'knnn'; did you mean knn?"),
+        (
+            (tmp_path / "some.pth", "--tasks", "detection", "--cache-gb", 3),
+            "--cache-gb is for probes",
+        ),
+        ((tmp_path / "some.pth", "--frozen", "--data", "demo", "coco"), "--data coco: none of the"),
     ):
         done = run(*arguments, "--out", out)
         assert done.returncode == 2

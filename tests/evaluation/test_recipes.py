@@ -97,6 +97,13 @@ def test_cityscapes_and_voc_are_probed_and_not_fine_tuned():
         find_jobs([], ["segmentation=voc"])
 
 
+def test_data_that_no_task_uses_are_refused():
+    with pytest.raises(BenchError, match="--data imagenet: none of the tasks seg"):
+        find_jobs(["segmentation-linear"], ["voc", "imagenet"], frozen=True)
+    with pytest.raises(BenchError, match=r"--data coco: none .* add a task to --tasks"):
+        find_jobs([], ["imagenet", "coco"], frozen=True)
+
+
 def test_depth_is_probed_where_there_are_depth_maps(data):
     data("segmentation", "roads")
     found = find_jobs([], ["demo", "nyu", "roads"], frozen=True)

@@ -303,7 +303,7 @@ class Depth(Results):
         return [
             *super().finish(),
             f"{self.out / 'depth'}: depth in millimetres, PNGs of 16 bits",
-            f"{self.out / 'pictures'}: the same in colours, beside the images",
+            f"{self.out / 'pictures'}: each image next to its depth in colours",
         ]
 
 

@@ -137,8 +137,8 @@ def pack(
         console: Where to write.
 
     Raises:
-        BenchError: If there is no image, images of other bands are to be reduced, ``out`` exists,
-            or the disk is too small.
+        BenchError: If there is no image, both ``short_side`` and ``channels`` are given, ``out``
+            exists, or the disk is too small.
     """
     from simmim_bench.data.lmdb import lmdb_contents, lmdb_package, write_lmdb
     from simmim_bench.data.shards import shard_contents, write_shards

@@ -261,6 +261,7 @@ def test_voc(convert, voc, tmp_path):
         ("JPEGImages/2007_0.jpg", None, r"lists 2007_0, but .* has no JPEGImages/2007_0\.jpg"),
         ("ImageSets/Segmentation/val.txt", None, r"has no ImageSets/Segmentation/val\.txt"),
         ("ImageSets/Segmentation/val.txt", b"../2007_2", r"lists \.\./2007_2, but"),
+        ("SegmentationClass/2007_2.png", b"cut", r"SegmentationClass/2007_2\.png cannot be read"),
         ("SegmentationClass/2007_2.png", "RGB", r"2007_2\.png is an image of mode RGB, expected"),
         ("SegmentationClass/2007_2.png", "L", r"2007_2\.png has the label 21, expected 0 to 20"),
     ],

@@ -86,8 +86,11 @@ def _listed(source: Path, split: str) -> list[str]:
 def _convert(job: tuple[Path, Path]) -> str | None:
     """Write one label map; returns a problem, or None."""
     label, target = job
-    with Image.open(label) as image:
-        mode, values = image.mode, np.asarray(image)
+    try:
+        with Image.open(label) as image:
+            mode, values = image.mode, np.asarray(image)
+    except (OSError, SyntaxError, ValueError) as error:  # Pillow's, of damaged files
+        return f"{MAPS}/{label.name} cannot be read ({error}); download the archive again"
     if mode not in ("P", "L"):
         return (
             f"{MAPS}/{label.name} is an image of mode {mode}, expected a label map with a palette; "
