@@ -1,6 +1,7 @@
 """A slice of benchmarks/fuzz.py: no input ends in a traceback or is believed though it is wrong."""
 
 import pytest
+import requests
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from benchmarks.fuzz import CASES
@@ -41,8 +42,10 @@ def test_files(case, tmp_path):
 
 
 def test_command_lines(tmp_path):
+    send = requests.Session.send
     case = commands.CASES[0]
     assert outcomes(case, tmp_path, 12) == []
+    assert requests.Session.send is send  # what a case stops goes on for the tests after it
 
 
 def test_a_loader_that_believes_everything_is_found(tmp_path):

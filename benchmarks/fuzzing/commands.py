@@ -208,13 +208,11 @@ def lines(folder: Path) -> Prepared:
     before = set((ROOT / "results").rglob("*"))
     spec = DemoSpec(train_objects=32, val_objects=11, unlabelled=96, train_scenes=16, val_scenes=5)
     build_demo(folder / "data", spec, processes=1)
-    stack = contextlib.ExitStack()
-    stack.enter_context(stopped())
-    stack.enter_context(mock.patch.dict(os.environ, {"SIMMIM_BENCH_DATA": str(folder / "data")}))
+    root = {"SIMMIM_BENCH_DATA": str(folder / "data")}
 
     def read(words: list[str]) -> None:
-        run_words(words, folder)
-        assert stack is not None  # which keeps the tools stopped
+        with stopped(), mock.patch.dict(os.environ, root):
+            run_words(words, folder)
         assert set((ROOT / "results").rglob("*")) == before, "the project's results were changed"
 
     return st.integers(0, 2**32).map(command_line), read
