@@ -11,7 +11,7 @@ from rich.text import Text
 
 from simmim_bench.leaderboard.aggregate import Cell, Table, aggregate
 from simmim_bench.leaderboard.columns import ColumnKey
-from simmim_bench.leaderboard.page import METRICS
+from simmim_bench.leaderboard.metrics import METRICS
 from simmim_bench.records.protocols import Protocol
 from simmim_bench.records.store import read_records
 

@@ -10,18 +10,27 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from simmim_bench.errors import BenchError
-from simmim_bench.leaderboard.aggregate import Stat, Table, aggregate, comparable_cells
+from simmim_bench.leaderboard.aggregate import Row, Stat, Table, aggregate, comparable_cells
 from simmim_bench.leaderboard.columns import SHORT, label_of
-from simmim_bench.leaderboard.grid import Entry, Grid, Note, Page, Section, show_gain, show_stat
+from simmim_bench.leaderboard.grid import (
+    Entry,
+    Grid,
+    Note,
+    Page,
+    Section,
+    show_gain,
+    show_origin,
+    show_stat,
+)
+from simmim_bench.leaderboard.metrics import METRICS, decimals_of
 from simmim_bench.leaderboard.noise import SIGNIFICANCE, Difference, holm
-from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.leaderboard.statistics import noise_of
 from simmim_bench.records.record import Record
 
 LEGEND = (
-    "Difference in points; interval: 95 %, by Student's t with the noise between seeds of all rows "
-    "of the column; p: the same test, corrected for the number of rows by Holm. A single seed has "
-    "neither."
+    "Difference in points (errors of depth: in their unit); interval: 95 %, by Student's t with "
+    "the noise between seeds of all rows of the column; p: the same test, corrected for the number "
+    "of rows by Holm. A single seed has neither."
 )
 
 
@@ -34,6 +43,8 @@ class _Line:
     theirs: str
     found: Difference
     used: tuple[Record, ...]
+    decimals: int
+    origin: str
 
 
 MUST_AGREE: tuple[tuple[Callable[[Record], object], Callable[[Record], str]], ...] = (
@@ -72,8 +83,10 @@ def compare(records: Iterable[Record], ours: str, theirs: str) -> Page:
     of the page say how many records are left out and why.
 
     Raises:
-        BenchError: If a method has no full run, or the two have nothing in common.
+        BenchError: If a method has no full run, both are the same, or they have nothing in common.
     """
+    if ours == theirs:
+        raise BenchError(f"both methods are {ours!r}; name two to compare")
     known = list(records)
     methods = sorted({record.label for record in known if record.kind == "full"})
     for method in (ours, theirs):
@@ -158,13 +171,23 @@ def _lines(table: Table, ours: str, theirs: str) -> list[_Line]:
             for name in protocol.metrics:
                 if name in mine.metrics and name in its.metrics:
                     pair = mine.metrics[name], its.metrics[name]
-                    shown = show_stat(pair[0]), show_stat(pair[1])
+                    decimals = decimals_of(protocol, name)
+                    shown = [show_stat(stat, decimals=decimals) for stat in pair]
                     label = METRICS.get(name, name)
                     used = (*mine.records, *its.records)
                     noise = noise_of(table, key, name)
                     gap = noise.difference(*pair) if noise else _unknown(*pair)
-                    found.append(_Line(row.backbone, where, label, *shown, gap, used))
+                    origin = _origin(row, other)
+                    found.append(
+                        _Line(row.backbone, where, label, *shown, gap, used, decimals, origin)
+                    )
     return found
+
+
+def _origin(*rows: Row) -> str:
+    """Pretraining of two rows."""
+    origins = dict.fromkeys(show_origin(row.pretraining) for row in rows if row.pretraining)
+    return " and ".join(origins) or "none"
 
 
 def _unknown(ours: Stat, theirs: Stat) -> Difference:
@@ -174,21 +197,23 @@ def _unknown(ours: Stat, theirs: Stat) -> Difference:
 
 def _grid(lines: list[_Line], ours: str, theirs: str) -> Grid:
     corrected = iter(holm([line.found.p for line in lines if line.found.p is not None]))
+    several = len({line.origin for line in lines}) > 1
     rows = []
     for line in lines:
         p = next(corrected) if line.found.p is not None else None
-        interval = line.found.interval
+        ends = [show_gain(end, line.decimals) for end in line.found.interval or ()]
+        gain = show_gain(line.found.points, line.decimals)
+        texts = [line.backbone, line.protocol, line.metric]
         rows.append(
             [
-                Entry(line.backbone),
-                Entry(line.protocol),
-                Entry(line.metric),
+                *map(Entry, [*texts, line.origin] if several else texts),
                 Entry(line.ours),
                 Entry(line.theirs),
-                Entry(show_gain(line.found.points), bold=p is not None and p < SIGNIFICANCE),
-                Entry(f"{show_gain(interval[0])} to {show_gain(interval[1])}" if interval else ""),
-                Entry("" if p is None else f"{p:.3f}"),
+                Entry(gain, bold=p is not None and p < SIGNIFICANCE),
+                Entry(" to ".join(ends)),
+                Entry("" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"),
             ]
         )
-    names = ["backbone", "protocol", "metric", ours, theirs, "difference", "interval", "p"]
-    return Grid("Differences", [Entry(name) for name in names], rows, frozenset({0, 1, 2}))
+    texts = ["backbone", "protocol", "metric", *(["pretraining"] if several else [])]
+    names = [*texts, ours, theirs, "difference", "interval", "p"]
+    return Grid("Differences", [*map(Entry, names)], rows, frozenset(range(len(texts))))

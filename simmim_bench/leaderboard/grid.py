@@ -62,13 +62,17 @@ class Grid:
 
 @dataclass(frozen=True)
 class Section:
-    """Everything about runs of one kind: ``grids`` are the results, ``costs`` what they took."""
+    """Everything about runs of one kind: ``grids`` are the results, ``costs`` what they took.
+
+    ``is_cited`` says that nothing in it was measured here.
+    """
 
     heading: str
     warning: str | None
     grids: list[Grid]
     notes: list[Note]
     costs: tuple[Grid, ...] = ()
+    is_cited: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,15 +156,20 @@ def schedule_of(protocol: Protocol) -> Iterator[str]:
         yield f"{protocol.iterations:,} iterations".replace(",", " ")
 
 
-def show_stat(stat: Stat, *, cited: bool = False, usual: int | None = None) -> str:
+def show_stat(
+    stat: Stat, *, cited: bool = False, usual: int | None = None, decimals: int = 1
+) -> str:
     """``84.1 ± 0.3 (3)``, ``84.1 (1)``.
 
     Args:
         stat: What to show.
         cited: Whether it is from a source, which rarely says how many runs it made.
         usual: Number of seeds that need not be said.
+        decimals: See ``metrics.decimals_of``.
     """
-    value = f"{stat.mean:.1f}" if stat.sd is None else f"{stat.mean:.1f} ± {stat.sd:.1f}"
+    value = f"{stat.mean:.{decimals}f}"
+    if stat.sd is not None:
+        value += f" ± {stat.sd:.{decimals}f}"
     unsaid = stat.n == usual or (cited and stat.sd is None)
     return value if unsaid else f"{value} ({stat.n})"
 
@@ -170,9 +179,10 @@ def show_size(size: ImageSize) -> str:
     return f"{size} px" if isinstance(size, int) else f"{size[0]} {TIMES} {size[1]} px"
 
 
-def show_gain(points: float) -> str:
-    """``+12.0``, with a real minus sign below zero."""
-    return f"{points:+.1f}".replace("-", "\N{MINUS SIGN}")
+def show_gain(points: float, decimals: int = 1) -> str:
+    """``+12.0``, with a real minus sign below zero, and no sign at what is shown as zero."""
+    shown = f"{points:+.{decimals}f}"
+    return shown[1:] if float(shown) == 0 else shown.replace("-", "\N{MINUS SIGN}")
 
 
 def show_minutes(minutes: float) -> str:

@@ -23,6 +23,9 @@ SPECIAL = str.maketrans(
         "}": r"\}",
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
         "±": r"$\pm$",
         "\N{MULTIPLICATION SIGN}": r"$\times$",
         "\N{MINUS SIGN}": r"$-$",
@@ -36,11 +39,14 @@ SPECIAL = str.maketrans(
 )
 RAISED = re.compile("([⁰¹²³⁴⁵⁶⁷⁸⁹ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ]+)")
 MINUS = "\N{MINUS SIGN}"
-URL = re.compile(r"[^\w:/?=&.,;+#~@!*()-]|[^\x00-\x7f]")
+URL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^\w:/?=&.,;+#~@!*()%-]|[^\x00-\x7f]")
+MARK = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+|(.)\1*")
+"""A mark among several: a number, or one character, repeated in long lists of notes."""
 CAPTION = (
     "Bold: best of its backbone; ★: of all backbones; ≈: not told apart from the best (Tukey's "
     "test, 5 %). Rows with the same deviations are compared; cited rows among themselves."
 )
+CAPTION_CITED = "Bold: best of its protocol."
 HEAD = r"""% Made by `simmim-bench leaderboard build`. Needs, in the preamble (siunitx 3):
 %   \usepackage{booktabs, graphicx, siunitx, url}
 % and LuaLaTeX for names beyond Latin letters.
@@ -77,12 +83,13 @@ def _table(section: Section, grid: Grid) -> str:
     title = section.heading if len(section.grids) == 1 else f"{section.heading}, {grid.title}"
     warning = f" {escape(section.warning)}." if section.warning else ""
     said = "".join(f" {escape(text)}." for text in shared)
+    caption = CAPTION_CITED if section.is_cited else CAPTION
     lines = [
         r"\begin{table*}",
         r"\centering",
         r"\small",
         SETUP,
-        rf"\caption{{{escape(title)}.{warning}{said} {escape(CAPTION)}}}",
+        rf"\caption{{{escape(title)}.{warning}{said} {escape(caption)}}}",
         NARROWER,
         rf"\begin{{tabular}}{{{' '.join(kinds)}}}",
         r"\toprule",
@@ -124,7 +131,10 @@ def _without_shared_texts(grid: Grid) -> tuple[Grid, list[str]]:
 def _is_used(note: Note, grid: Grid) -> bool:
     """Whether a table has the mark of a note; one without a mark is about the whole section."""
     return not note.mark or any(
-        note.mark in e.mark for row in (grid.headers, *grid.rows) for e in row
+        note.mark == found[0]
+        for row in (grid.headers, *grid.rows)
+        for entry in row
+        for found in MARK.finditer(entry.mark)
     )
 
 

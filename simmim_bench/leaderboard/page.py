@@ -1,8 +1,8 @@
 """Layout of the leaderboard, as grids of plain text that Markdown, LaTeX and terminal render.
 
-Where to add a column: to the results in ``_columns``, to the costs in ``costs.COLUMNS``, to the web
-page in ``web/board.py``. A metric becomes a column by being in the protocol of a config; give it a
-name in ``METRICS`` and, unless it is in percent, a unit in ``UNITS``.
+Where to add a column: to the results in ``_Drawing.wide``, to the costs in ``costs.COLUMNS``, to
+the web page in ``web/board.py``. A metric becomes a column by being in the protocol of a config;
+give it a name and a unit in ``metrics.py``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 
 from simmim_bench.leaderboard.aggregate import (
-    TIMES,
     Row,
     Table,
     aggregate,
@@ -35,6 +34,7 @@ from simmim_bench.leaderboard.grid import (
     show_origin,
     show_stat,
 )
+from simmim_bench.leaderboard.metrics import METRICS, decimals_of
 from simmim_bench.leaderboard.ranks import rankings
 from simmim_bench.leaderboard.statistics import Standing, gains_of, least_differences, standing
 from simmim_bench.records.manifest import Kind
@@ -52,52 +52,8 @@ LEGEND = (
 )
 HEADINGS: dict[Kind, str] = {"full": "Full runs", "smoke": "Smoke runs"}
 WARNINGS: dict[Kind, str] = {"smoke": "smoke run: toy schedules, results are not meaningful"}
-GENERATED = {
-    "inpaint": "inpainted",
-    "mean": "mean colour",
-    "super": "super-resolved",
-    "bicubic": "bicubic",
-}
-BASELINES = ("mean", "bicubic")  # of image generation, the same for every method
-DETAILS = {
-    *("d2", "d3", "rmse", "abs_rel"),
-    *(f"{kind}_ap{part}" for kind in ("box", "mask") for part in ("50", "75", "s", "m", "l")),
-    *(f"{name}_{key}" for name in BASELINES for key in ("psnr", "ssim", "features")),
-}
-"""Metrics that only records have: they would make the web page too wide, or smaller is better."""
 WIDEST = 7
 """Columns of results that fit a page."""
-METRICS = {
-    "top1": "top-1",
-    "top5": "top-5",
-    "box_ap": "APᵇᵒˣ",
-    "mask_ap": "APᵐᵃˢᵏ",
-    "miou": "mIoU",
-    "macc": "mAcc",
-    "aacc": "aAcc",
-    **{f"d{k}": f"delta{k}" for k in (1, 2, 3)},
-    "rmse": "RMSE (smaller is better)",
-    "abs_rel": "relative error (smaller is better)",
-    **{f"top1_k{k}": f"top-1, k = {k}" for k in (10, 20, 100, 200)},
-    "mean_recall": "mean recall",
-    **{
-        f"{task}_{key}": f"{name}, {result}"
-        for task, result in GENERATED.items()
-        for key, name in {"psnr": "PSNR (dB)", "ssim": "SSIM", "features": "features"}.items()
-    },
-}
-UNITS = {
-    f"{task}_{key}": unit
-    for task in GENERATED
-    for key, unit in {"psnr": "", "ssim": f"{TIMES} 100", "features": f"{TIMES} 100"}.items()
-} | {"rmse": "m", "abs_rel": ""}
-"""Units of metrics that are not in percent; empty if the name says it."""
-
-
-def with_unit(name: str) -> str:
-    """A metric as axes and headers show it: ``top-1 (%)``."""
-    unit = UNITS.get(name, "%")
-    return METRICS.get(name, name) + (f" ({unit})" if unit else "")
 
 
 def make_page(
@@ -138,7 +94,8 @@ def _section(table: Table, heading: str) -> Section:
     costs = cost_grid(table, notes)
     listed = list(notes.listed())
     if usual:
-        listed.append(Note("", f"{usual} seeds, where no other number stands in parentheses"))
+        text = f"measured values: {usual} seeds, where no other number stands in parentheses"
+        listed.append(Note("", text))
     if table.kind == "full" and (text := what_is_told_apart(table, notes)):
         listed.append(Note("", text))
     if table.superseded:
@@ -147,8 +104,9 @@ def _section(table: Table, heading: str) -> Section:
             f"seeds, or an earlier run with the same seed"
         )
         listed.append(Note("", text))
+    is_cited = all(row.provenance.kind != "measured" for row in table.rows)
     return Section(
-        heading, WARNINGS.get(table.kind), grids, listed, costs=(costs,) if costs.rows else ()
+        heading, WARNINGS.get(table.kind), grids, listed, (costs,) if costs.rows else (), is_cited
     )
 
 
@@ -330,8 +288,13 @@ def _metric_column(
             cell.precision, precisions - {None}, cell.deviations, "trained", notes
         )
         if leaks := dict.fromkeys(text for record in cell.records for text in record.leaks):
-            mark += notes.symbol(f"seen in pretraining: {_summary(leaks)}")
-        text = show_stat(cell.metrics[name], cited=row.provenance.kind != "measured", usual=usual)
+            mark += notes.symbol(f"seen in pretraining: {'; '.join(leaks)}")
+        text = show_stat(
+            cell.metrics[name],
+            cited=row.provenance.kind != "measured",
+            usual=usual,
+            decimals=decimals_of(table.columns[key], name),
+        )
         place = places[key]
         return Entry(
             text, mark=mark, bold=row in place.best, near=row in place.near, top=row in place.top

@@ -148,8 +148,8 @@ def _friedman(means: Sequence[float], tasks: int) -> float:
     middle = (rows + 1) / 2
     chi = 12 * tasks / (rows * (rows + 1)) * sum((mean - middle) ** 2 for mean in means)
     left = tasks * (rows - 1) - chi
-    if left <= 1e-9:  # the same order in every task
-        return 0.0
+    if left <= 1e-9:  # the same order in every task: as likely as all others, of rows! per task
+        return float(math.factorial(rows)) ** (1 - tasks)
     return float(fdtrc(rows - 1, (rows - 1) * (tasks - 1), (tasks - 1) * chi / left))
 
 
@@ -166,8 +166,10 @@ def alike(ranking: Ranking) -> Iterator[tuple[int, int]]:
 
 
 def _has_plain(table: Table, row: Row, key: ColumnKey, name: str) -> bool:
-    """Whether a row has the metric, measured without deviations or as all others of the column."""
+    """Whether a row has the metric, measured without deviations and tuned as all of the column."""
     cell = row.cells.get(key)
-    if cell is None or name not in cell.metrics or cell.deviations:
+    if row.provenance.kind != "measured" or cell is None or name not in cell.metrics:
+        return False
+    if cell.deviations:
         return False
     return cell.tuning is None or table.tuning_of(key) is not None

@@ -19,7 +19,7 @@ class Standing:
         best: With the largest mean, as it is shown, of their backbone; of cited ones, of all.
         top: The best of several backbones.
         near: Not told apart from the best of their backbone by more than the noise between seeds.
-        rivals: Number of rows of the largest group that competes.
+        rivals: Number of rows of the largest group of measured rows that competes.
     """
 
     best: frozenset[Row] = frozenset()
@@ -67,7 +67,7 @@ def standing(table: Table, key: ColumnKey, name: str) -> Standing:
     for stats in wider.values():
         if len({row.backbone for row in stats if _is_measured(row)}) > 1:
             top |= _largest(stats)
-    rivals = max(map(len, competing), default=0)
+    rivals = max((len(some) for some in competing if all(map(_is_measured, some))), default=0)
     return Standing(frozenset(best), frozenset(top), frozenset(near), rivals)
 
 
@@ -122,14 +122,17 @@ def _gains(table: Table, base: Row, key: ColumnKey, name: str) -> dict[Row, Gain
 def least_differences(table: Table) -> dict[ColumnKey, tuple[float, int]]:
     """Smallest difference of primary metrics that is told apart, in points, and for how many seeds.
 
-    Columns where nothing is compared, or single runs, have none.
+    It holds for rows of usual noise in the largest group of rivals. Columns where nothing is
+    compared, or single runs, have none.
     """
     found = {}
     for key, protocol in table.columns.items():
         noise = noise_of(table, key, protocol.primary)
         place = standing(table, key, protocol.primary)
         seeds = [
-            len(row.cells[key].records) for row in table.rows if row in place.best | place.near
+            len(row.cells[key].records)
+            for row in table.rows
+            if _is_measured(row) and row in place.best | place.near
         ]
         usual = max(set(seeds), key=seeds.count, default=1)
         if noise is not None and usual > 1:

@@ -48,9 +48,10 @@ def collect(work_dir: Path, records: Path) -> Collected:
     runs = {path: found for path, found in manifests.items() if found.stage == "finetune"}
     complete = {path: found for path, found in runs.items() if found.status == "complete"}
     if not complete:
+        failed = "".join(f"; {path.parent} {run.status}" for path, run in runs.items())
         raise BenchError(
-            f"{work_dir} has no complete fine-tuning ({len(manifests)} manifests of other stages); "
-            f"run `simmim-bench suite SUITE.yaml` first"
+            f"{work_dir} has no complete fine-tuning ({len(manifests) - len(runs)} manifests of "
+            f"other stages{failed}); run `simmim-bench suite SUITE.yaml` first"
         )
     makers = makers_of(manifests.values())
     made = {path: make_record(run, path, makers) for path, run in complete.items()}

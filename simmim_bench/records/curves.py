@@ -15,7 +15,7 @@ from pydantic import Field
 from simmim_bench.errors import BenchError
 from simmim_bench.io import parse_json, read_bytes
 from simmim_bench.plots import new_figure, save_figure
-from simmim_bench.records.protocols import in_percent
+from simmim_bench.records.protocols import BY_SIZE, in_percent
 from simmim_bench.records.schema import StrictModel
 
 MAX_POINTS = 60
@@ -101,7 +101,11 @@ def curves_of(
             logged = zip(*read_scalars(work_dir, key), strict=True)
         except BenchError:  # a run of one iteration logs nothing
             continue
-        finite = [(step, in_percent(key, value)) for step, value in logged if math.isfinite(value)]
+        finite = [
+            (step, in_percent(key, value))
+            for step, value in logged
+            if math.isfinite(value) and not (value == -1 and key.endswith(BY_SIZE))
+        ]
         if finite:
             curves[name] = thin(*zip(*finite, strict=True), against=against)
     return curves

@@ -37,7 +37,6 @@ def collect_environment(packages: Iterable[str] = PACKAGES) -> Environment:
     Args:
         packages: Distribution names; packages that are not installed are left out.
     """
-    versions = {name: found for name in packages if (found := _version(name)) is not None}
     ours = _repository()
     commit = _git(ours or Path.cwd(), "rev-parse", "--verify", "HEAD")
     # status runs programs that the repository's own configuration names
@@ -45,11 +44,16 @@ def collect_environment(packages: Iterable[str] = PACKAGES) -> Environment:
     return Environment(
         python=platform.python_version(),
         torch=_version("torch"),
-        versions=versions,
+        versions=installed(packages),
         git_commit=commit,
         git_dirty=None if changes is None else bool(changes),
         platform=platform.platform(),
     )
+
+
+def installed(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of the distributions that are installed, by name."""
+    return {name: found for name in packages if (found := _version(name)) is not None}
 
 
 def git_origin(folder: Path) -> dict[str, Any]:

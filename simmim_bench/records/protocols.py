@@ -32,6 +32,8 @@ from simmim_bench.records.schema import (
 from simmim_bench.shipped import CONFIGS, OURS
 
 BY_SIZE = ("_mAP_s", "_mAP_m", "_mAP_l")
+SMALLER_IS_BETTER = frozenset({"rmse", "rmse_log", "abs_rel", "sq_rel", "log10", "silog"})
+"""Keys of the evaluator of depth. Tables do not rank them."""
 """Endings of COCO's metrics of small, medium and large objects, which a data set may lack."""
 PLAIN = r"[a-z0-9]+([._-][a-z0-9]+)*"
 FIXED = ("task", "metrics", "primary")
@@ -119,6 +121,8 @@ class Protocol(StrictModel):
             raise ValueError(
                 f"primary is {self.primary!r}, expected one of {', '.join(self.metrics)}"
             )
+        if self.metrics[self.primary] in SMALLER_IS_BETTER:
+            raise ValueError(f"primary is {self.primary!r}, of which smaller values are better")
         return self
 
 
@@ -183,9 +187,11 @@ def protocol_metrics(
             continue  # the data have no object of that size
         metrics[name] = in_percent(key, value)
         if not 0 <= metrics[name] <= 100:
+            hint = "check the labels"
+            if key.startswith("coco/"):
+                hint = "it is -1 if the validation set has no such object: check the annotations"
             raise BenchError(
-                f"the evaluator measured {value} for {key!r}, expected 0 to 100 percent; COCO's "
-                f"metrics are -1 if the validation set has no such object: check the annotations"
+                f"the evaluator measured {value} for {key!r}, expected 0 to 100 percent; {hint}"
             )
     return metrics
 

@@ -117,7 +117,15 @@ def read_protocols(path: Path) -> dict[str, Protocol]:
 
 def _records(path: Path, protocols: dict[str, Protocol]) -> Iterator[Record]:
     source = validate(_Source, _load(path), source=str(path), remedy=REMEDY)
+    stated = set[str]()
     for result in source.results:
+        what = result.model_dump_json(exclude={"metrics"})
+        if what in stated:
+            raise BenchError(
+                f"{path}: {result.method} on {result.backbone} under {result.protocol} is stated "
+                f"twice; several values of a metric are a list"
+            )
+        stated.add(what)
         if result.protocol not in protocols:
             raise BenchError(
                 f"{path}: protocol is {result.protocol!r}, which {PROTOCOLS} does not define; it "

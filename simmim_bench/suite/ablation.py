@@ -19,7 +19,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text, csv_text
 from simmim_bench.leaderboard.aggregate import Row, Stat, aggregate
 from simmim_bench.leaderboard.columns import ColumnKey
-from simmim_bench.leaderboard.page import METRICS
+from simmim_bench.leaderboard.metrics import METRICS
 from simmim_bench.plots import new_figure, save_figure
 from simmim_bench.records.store import read_records
 from simmim_bench.suite.load import load_suite

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from simmim_bench.leaderboard.web.page import render_web
+from tests.leaderboard.test_latex import needs_latex, set_by_engine
 from tests.leaderboard.test_web import HOSTILE
 from tests.records.conftest import unchecked_names
 
@@ -200,6 +201,16 @@ def test_the_shown_view_is_copied(page):
     assert low < 31 < high
 
 
+@needs_latex
+def test_a_real_engine_sets_the_copied_table(page, tmp_path):
+    """Every metric, bold, marks, spread, raised words and the hostile name."""
+    page.check("[name=others]")
+    text = "\n".join(copied(page, "latex"))
+    assert r"\textbf{34.7}" in text
+    assert r"$^\approx$" in text
+    assert set_by_engine(text, tmp_path) > 10_000
+
+
 def test_other_metrics_are_behind_a_switch(page):
     other = page.locator("#measured thead th.other")
     assert not other.is_visible()
@@ -264,6 +275,8 @@ def test_paper_shows_bars_and_no_controls(page):
     bar = page.locator("#measured td.bar").first
     assert bar.evaluate("cell => getComputedStyle(cell).printColorAdjust") == "exact"
     assert not page.locator(".tools").first.is_visible()
+    section = page.locator("#measured")
+    assert section.evaluate("box => getComputedStyle(box).overflowX") == "visible"  # nothing is cut
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -314,6 +327,19 @@ def test_a_phone_shows_a_metric_with_its_interval(browser, file):
     assert (wide <= 390, over) == (True, 0)
     assert shown == ["method", "AP\u1d50\u1d43\u02e2\u1d4f"]
     assert cells == [["25.0 \u00b1 0.0 (3)", "25.0 to 25.0"]]
+
+
+def test_a_phone_shows_a_metric_of_the_task_that_is_chosen(browser, file):
+    context = browser.new_context(viewport={"width": 390, "height": 800}, is_mobile=True)
+    opened = context.new_page()
+    opened.goto(f"{file}#measured")  # a link within the page
+    shown = []
+    for task in ("detection", "classification"):
+        opened.select_option("[name=task]", task)
+        heads = opened.locator("#measured thead th").all()
+        shown.append([head.inner_text().split()[-1] for head in heads if head.is_visible()])
+    context.close()
+    assert shown == [["method", f"AP{BOX}"], ["method", "top-1"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from simmim_bench.leaderboard.aggregate import aggregate
-from simmim_bench.leaderboard.page import with_unit
+from simmim_bench.leaderboard.metrics import with_unit
 from simmim_bench.leaderboard.web.charts import charts_of, front_of
 from simmim_bench.leaderboard.web.drawing import legend, looks_of, styled
 from simmim_bench.leaderboard.web.page import render_web

@@ -25,8 +25,8 @@ def test_differences_with_their_uncertainty(make_record, make_simmim):
                        "+14.0"]  # fmt: skip
     interval = stats.ttest_ind(ours, theirs, equal_var=False).confidence_interval()
     assert box[6] == f"+{interval.low:.1f} to +{interval.high:.1f}"
-    assert float(box[7]) < 0.01
-    assert mask[5:] == ["+0.0", "\N{MINUS SIGN}2.3 to +2.3", "1.000"]
+    assert box[7] == "< 0.001"
+    assert mask[5:] == ["0.0", "\N{MINUS SIGN}2.3 to +2.3", "1.000"]
 
 
 def test_runs_of_other_configs_are_not_compared(make_record, make_simmim, toy):
@@ -38,6 +38,32 @@ def test_runs_of_other_configs_are_not_compared(make_record, make_simmim, toy):
 def test_a_method_that_is_not_there(make_record):
     with pytest.raises(BenchError, match=r"no records of method 'simmm'; methods are: scratch"):
         compare([make_record()], "simmm", "scratch")
+
+
+def test_a_method_is_not_compared_with_itself(make_record):
+    with pytest.raises(BenchError, match="both methods are 'scratch'; name two"):
+        compare([make_record()], "scratch", "scratch")
+
+
+def test_pretrainings_of_one_method_are_told_apart(make_record, make_simmim, toy):
+    longer = {**toy.pretraining(), "epochs": 800}
+    page = compare(
+        [make_record(), make_simmim(), make_simmim(pretraining=longer)], "simmim", "scratch"
+    )
+    assert [row[3] for row in figures(page)][::2] == [
+        "toy images, 5 ep, 64 px", "toy images, 800 ep, 64 px",
+    ]  # fmt: skip
+    assert page.sections[0].grids[0].headers[3].text == "pretraining"
+
+
+def test_errors_of_depth_have_three_decimals(make_record, make_simmim, toy):
+    depth = toy.protocol(metrics={"box_ap": "coco/bbox_mAP", "relative": "abs_rel"})
+    pair = [
+        make(protocol=depth, metrics={"box_ap": 10.0, "relative": value})
+        for make, value in ((make_simmim, 0.081), (make_record, 0.114))
+    ]
+    [_, relative] = figures(compare(pair, "simmim", "scratch"))
+    assert relative[3:6] == ["0.081 (1)", "0.114 (1)", "\N{MINUS SIGN}0.033"]
 
 
 def notes(page):

@@ -3,13 +3,14 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simmim_bench.leaderboard.grid import Entry, Grid, Page, Section
+from simmim_bench.leaderboard.grid import Entry, Grid, Note, Page, Section
 from simmim_bench.leaderboard.latex import escape, render_latex
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.records.published import read_published
@@ -75,13 +76,43 @@ def test_what_all_rows_say_is_in_the_caption(make_record, make_simmim):
     assert "swin-toy &" in render_latex(make_page([make_record(), other]))
 
 
+def test_a_table_has_the_notes_of_its_own_marks():
+    page = page_of([Entry("a", mark="¹⁰†"), Entry("84.1")])
+    notes = [Note(mark, f"note of {mark}") for mark in ("¹", "⁰", "¹⁰", "†", "‡")]
+    text = render_latex(replace(page, sections=[replace(page.sections[0], notes=notes)]))
+    assert re.findall(r"note of (\S+)\\par", text) == [
+        r"\textsuperscript{1}", r"\textsuperscript{10}", r"\dag{}",
+    ]  # fmt: skip
+
+
+def test_an_address_stays_as_it_is():
+    page = page_of([Entry("a", mark="†"), Entry("84.1")])
+    notes = [Note("†", "source", url="https://example.org/a%20b%?c=1")]
+    text = render_latex(replace(page, sections=[replace(page.sections[0], notes=notes)]))
+    assert r"\url{https://example.org/a%20b%25?c=1}" in text
+
+
+@pytest.mark.parametrize("is_cited", [True, False])
+def test_bold_is_explained_as_it_is_meant(is_cited):
+    page = page_of([Entry("a"), Entry("84.1", bold=True)])
+    text = render_latex(replace(page, sections=[replace(page.sections[0], is_cited=is_cited)]))
+    assert ("best of its protocol" in text, "best of its backbone" in text) == (
+        is_cited,
+        not is_cited,
+    )
+
+
 @given(st.text(max_size=40))
 def test_any_text_stays_text(text):
     escaped = escape(text)
-    plain = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum|dag|ddag|S|P){}", "x", escaped)
+    plain = re.sub(
+        r"\\(textless|textgreater|textbar|textbackslash|textasciitilde|textasciicircum|dag|ddag|S|P){}",
+        "x",
+        escaped,
+    )
     plain = re.sub(r"\\textsuperscript{[0-9a-z]+}|\$\\(pm|times|diamond)\$|\$-\$", "x", plain)
     plain = re.sub(r"\\[&%$#_{}]", "x", plain)
-    assert not set(plain) & set("\\&%$#_{}~^\n")
+    assert not set(plain) & set("\\&%$#_{}~^<>|\n")
 
 
 def test_a_command_in_a_name_is_spelled_out():

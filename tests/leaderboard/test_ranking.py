@@ -7,7 +7,12 @@ from simmim_bench.leaderboard.aggregate import aggregate
 from simmim_bench.leaderboard.columns import ColumnKey
 from simmim_bench.leaderboard.page import make_page
 from simmim_bench.leaderboard.ranks import Ranking, alike, critical_difference, rankings
-from simmim_bench.leaderboard.statistics import gains_of, noise_of, standing
+from simmim_bench.leaderboard.statistics import (
+    gains_of,
+    least_differences,
+    noise_of,
+    standing,
+)
 
 KEY = ColumnKey("toy-detection", 1)
 
@@ -55,6 +60,24 @@ def test_the_best_and_what_is_not_told_apart(runs):
     [told] = [note.text for note in section.notes if "told apart" in note.text]
     least = noise_of(table, KEY, "box_ap").least_difference(3, 4)
     assert told.endswith(f"in points: detection APᵇᵒˣ ¹ {least:.1f} (3 seeds)")
+
+
+def test_cited_rows_do_not_change_what_is_told_apart(runs, make_published, toy):
+    measured = [*runs("good", [50.0, 51.0, 52.0]), *runs("worse", [40.0, 40.5, 41.0])]
+    cited = [
+        make_published(
+            method=f"cited{n}",
+            pretraining={
+                **toy.pretraining(seed=None, checkpoint_sha256=None),
+                "method": f"cited{n}",
+            },
+            metrics={"box_ap": 60.0 + n, "mask_ap": 20.0},
+        )
+        for n in range(8)
+    ]
+    [alone], [beside] = aggregate(measured), aggregate([*measured, *cited])
+    assert len(beside.rows) == 10
+    assert least_differences(beside) == least_differences(alone)
 
 
 def test_a_single_run_may_be_best_and_beats_nobody(runs):
@@ -146,8 +169,20 @@ def test_methods_are_ranked_within_their_backbone(make_simmim, toy):
         assert best == (1.0, 1.0)  # far above the noise between seeds
         assert middle[0] == 2.0 < middle[1]  # within it
         assert last[0] < 3.0
-        assert ranking.p == 0.0
+        assert ranking.p == pytest.approx(1 / 6)  # one of the 3! orders of the second task
         assert not ranking.can_tell_apart  # two tasks are too few, whatever the ranks
+
+
+def test_cited_rows_are_not_ranked(make_simmim, make_record, make_published, toy):
+    protocols = (toy.classification, toy.protocol())
+    records = [
+        make(protocol=protocol, metrics=dict.fromkeys(protocol["metrics"], 10.0))
+        for make in (make_simmim, make_record, make_published)
+        for protocol in protocols
+    ]
+    [table] = aggregate(records)
+    assert len(table.rows) == 3
+    assert rankings(table) == []
 
 
 def test_critical_differences_are_demsars():

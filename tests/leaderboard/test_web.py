@@ -153,6 +153,14 @@ def test_costs_are_sums_and_extremes_of_the_stages(make_record, make_simmim, toy
     }
 
 
+def test_a_cited_value_has_a_place_for_its_mark(make_record, make_published):
+    """CSS writes the dagger into the span, which is empty where there is no spread."""
+    cited = make_published(deviations=["batch 2048"])
+    text = render_web([make_record()], [cited])
+    [cell] = re.findall(r'<td class="[^"]*deviates"[^>]*>.*?</td>', text)[:1]
+    assert cell.endswith("</b> <span></span></td>")
+
+
 def test_deviating_results_are_marked(make_record):
     records = [make_record(), make_record(seed=1, deviations=["longer"])]
     [board] = boards(records)

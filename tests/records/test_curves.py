@@ -45,6 +45,16 @@ def test_loss_by_iteration_and_metrics_in_percent_by_epoch(tmp_path):
     }
 
 
+def test_sizes_that_the_data_lack_have_no_curve(tmp_path):
+    folder = tmp_path / "log" / "vis_data"
+    folder.mkdir(parents=True)
+    line = {"coco/bbox_mAP": 0.25, "coco/bbox_mAP_l": -1.0, "step": 1}
+    (folder / "scalars.json").write_text(json.dumps(line) + "\n")
+    metrics = {"box_ap": "coco/bbox_mAP", "box_apl": "coco/bbox_mAP_l"}
+    found = curves_of(tmp_path, {"metrics": metrics}, by_epoch=True)
+    assert [(name, curve.points) for name, curve in found.items()] == [("box_ap", [(1.0, 25.0)])]
+
+
 def test_a_run_that_logged_nothing_has_no_curve(tmp_path):
     assert curves_of(tmp_path, None, by_epoch=False) == {}
 

@@ -75,6 +75,11 @@ def check_record(record, source):
     check_known(record.protocol, source, deviates=bool(record.deviations))
 
 
+def test_a_metric_of_which_smaller_is_better_is_not_primary(toy):
+    with pytest.raises(ValueError, match="primary is 'error', of which smaller values are better"):
+        Protocol(**toy.protocol(metrics={"d1": "d1", "error": "rmse"}, primary="error"))
+
+
 def test_what_a_config_defines_is_known(make_known):
     check_record(make_known(), SOURCE)
 

@@ -64,6 +64,11 @@ def test_pretrainings_of_other_lengths_are_other_runs(folder):
     assert short.run_id != long.run_id
 
 
+def test_a_result_that_is_stated_twice_is_refused(folder):
+    with pytest.raises(BenchError, match="simmim on swin-toy under toy-detection is stated twice"):
+        read_published(folder(RESULT, {**RESULT, "metrics": {"box_ap": 47.0}}))
+
+
 def test_several_values_are_seeds(folder):
     values = {"box_ap": [46.0, 47.0, 48.0]}
     records = read_published(folder({**RESULT, "metrics": values}))

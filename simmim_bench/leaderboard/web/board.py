@@ -14,13 +14,9 @@ from functools import partial
 from simmim_bench.leaderboard.aggregate import Cell, Row, Stat, Table
 from simmim_bench.leaderboard.columns import ColumnKey, label_of, subject_of
 from simmim_bench.leaderboard.grid import describe_protocol, show_gain, show_origin
+from simmim_bench.leaderboard.metrics import METRICS, is_detail
 from simmim_bench.leaderboard.noise import Noise
-from simmim_bench.leaderboard.page import (
-    DETAILS,
-    HEADINGS,
-    METRICS,
-    WARNINGS,
-)
+from simmim_bench.leaderboard.page import HEADINGS, WARNINGS
 from simmim_bench.leaderboard.ranks import Ranking, rankings
 from simmim_bench.leaderboard.statistics import (
     Gain,
@@ -171,7 +167,7 @@ def _metrics(table: Table, key: ColumnKey) -> Iterator[tuple[ColumnKey, str]]:
     """The metrics of a column that tables show, the primary one first."""
     protocol = table.columns[key]
     for name in sorted(protocol.metrics, key=lambda name: name != protocol.primary):
-        if _has(table, key, name) and (name == protocol.primary or name not in DETAILS):
+        if _has(table, key, name) and not is_detail(protocol, name):
             yield key, name
 
 
@@ -212,7 +208,8 @@ def _result(context: _Context, key: ColumnKey, name: str) -> tuple[Head, Make]:
     cells = {row: row.cells[key] for row in table.rows if key in row.cells}
     span = _span([cell.metrics[name] for cell in cells.values() if name in cell.metrics], noise)
     as_all = table.tuning_of(key) is not None
-    least = context.least.get(key) if name == protocol.primary else None
+    compared = table.kind == "full" and name == protocol.primary
+    least = context.least.get(key) if compared else None
     head = Head(
         key=f"{label_of(key, table.columns)}.{name}",
         above=subject_of(key, table.columns),

@@ -13,8 +13,8 @@ from typing import Any
 
 from simmim_bench.leaderboard.aggregate import Row, Stat, Table
 from simmim_bench.leaderboard.columns import ColumnKey, subject_of
+from simmim_bench.leaderboard.metrics import METRICS, UNITS, with_unit
 from simmim_bench.leaderboard.noise import Noise
-from simmim_bench.leaderboard.page import METRICS, UNITS, with_unit
 from simmim_bench.leaderboard.ranks import Ranking, alike, rankings
 from simmim_bench.leaderboard.statistics import noise_of
 from simmim_bench.leaderboard.web.curves import learning_charts
@@ -220,11 +220,10 @@ def _two_tasks(
     best = front_of({row: (-x, y) for row, (x, y) in points.items()})
     first, second = (_topic(table, key) for key in keys)
     svg = _points(points, best, looks, (_axis(table, keys[0]), _axis(table, keys[1])))
-    agree = float(spearmanr(list(points.values())).statistic)
-    reading = (
-        f"Spearman's rank correlation over {len(points)} rows: {agree:.2f}. Named methods are "
-        f"best in one task, or in both. Colours are backbones."
-    )
+    reading = "Named methods are best in one task, or in both. Colours are backbones."
+    if all(len(set(values)) > 1 for values in zip(*points.values(), strict=True)):
+        agree = float(spearmanr(list(points.values())).statistic)
+        reading = f"Spearman's rank correlation over {len(points)} rows: {agree:.2f}. {reading}"
     heading = f"{second} against {first}"
     return Chart(heading, svg, "Do tasks agree?", f"{first}, {second}", reading)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import Row, Table
 from simmim_bench.leaderboard.columns import ColumnKey
-from simmim_bench.leaderboard.page import METRICS, with_unit
+from simmim_bench.leaderboard.metrics import METRICS, with_unit
 from simmim_bench.leaderboard.web.drawing import (
     COLOURS,
     WIDTH,

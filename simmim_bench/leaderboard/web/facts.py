@@ -9,8 +9,8 @@ from simmim_bench.leaderboard.aggregate import Cell, Row, Table
 from simmim_bench.leaderboard.columns import ColumnKey, label_of
 from simmim_bench.leaderboard.costs import describe_cost
 from simmim_bench.leaderboard.grid import describe_protocol, show_origin, show_stat
+from simmim_bench.leaderboard.metrics import METRICS, decimals_of
 from simmim_bench.leaderboard.noise import Noise
-from simmim_bench.leaderboard.page import METRICS
 from simmim_bench.leaderboard.web.curves import Sparkline, sparklines
 from simmim_bench.records.manifest import DataIdentity, Environment
 from simmim_bench.records.record import Record
@@ -84,8 +84,9 @@ def _facts(row: Row, cell: Cell, primary: str, noise: Noise | None) -> Iterator[
         if primary in record.metrics
     ]
     yield "runs", ", ".join(values)
+    cited, of = row.provenance.kind != "measured", records[0].protocol
     others = [
-        f"{METRICS.get(name, name)} {show_stat(value, cited=row.provenance.kind != 'measured')}"
+        f"{METRICS.get(name, name)} {show_stat(value, cited=cited, decimals=decimals_of(of, name))}"
         for name, value in cell.metrics.items()
         if name != primary
     ]

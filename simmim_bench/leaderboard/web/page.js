@@ -78,7 +78,8 @@ function filter(board) {
   const table = `#${board.section.id} table`;
   const hide = board.shown.map((shown, place) => (shown ? "" : `${table} tr > :nth-child(${place + 1})`))
     .filter(Boolean);
-  const chosen = board.heads.findIndex((head) => head.dataset.key === board.choice.value) + 1;
+  let chosen = board.heads.findIndex((head) => head.dataset.key === board.choice.value) + 1;
+  if (chosen > 1 && !board.shown[chosen - 1]) chosen = results[0] + 1; // of another task than the filter's
   board.style.textContent = (hide.length ? `${hide.join()} { display: none; }` : "")
     + `@media (max-width: 44rem) { ${table} tr:not(.unfolded) > :nth-child(n+2):not(:nth-child(${chosen}))`
     + ` { display: none; } ${table} tr > :nth-child(${chosen}).other { display: table-cell !important; } }`;
@@ -108,7 +109,7 @@ function write() {
 }
 
 function read() {
-  if (location.hash && !location.hash.includes("=")) return; // a link within the page
+  if (location.hash && !location.hash.includes("=")) return show(); // a link within the page
   const view = new URLSearchParams(location.hash.slice(1));
   for (const control of controls) {
     const given = view.get(control.name);
@@ -164,10 +165,10 @@ const forms = {
   },
   latex({ heads, rows }) {
     const signs = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
-      "±": "$\\pm$", "★": "$^\\star$", "≈": "$^\\approx$", "†": "$^\\dagger$", "‡": "$^\\ddagger$",
+      "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}", "±": "$\\pm$", "★": "$^\\star$", "≈": "$^\\approx$", "†": "$^\\dagger$", "‡": "$^\\ddagger$",
       "−": "$-$", "×": "$\\times$" };
     const raised = { "ᵇᵒˣ": "box", "ᵐᵃˢᵏ": "mask" };
-    const safe = (text) => text.replace(/ᵇᵒˣ|ᵐᵃˢᵏ|[\\~^±★≈†‡−×]|[&%$#_{}]/g,
+    const safe = (text) => text.replace(/ᵇᵒˣ|ᵐᵃˢᵏ|[\\~^<>|±★≈†‡−×]|[&%$#_{}]/g,
       (sign) => (raised[sign] ? `\\textsuperscript{${raised[sign]}}` : signs[sign] ?? `\\${sign}`));
     const show = ({ mean, best, spread = "", marks = "" }) => mean
       && `${best ? `\\textbf{${mean}}` : mean}${safe(marks)} ${safe(spread)}`.trim();

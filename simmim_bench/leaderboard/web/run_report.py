@@ -15,7 +15,7 @@ from simmim_bench.config import load_stated_config, resolved_hash
 from simmim_bench.config_text import read_config_text
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text
-from simmim_bench.leaderboard.page import with_unit
+from simmim_bench.leaderboard.metrics import with_unit
 from simmim_bench.leaderboard.web.curves import run_charts
 from simmim_bench.leaderboard.web.facts import UNSEALED, describe_data, describe_environment
 from simmim_bench.progress import progress_bar
