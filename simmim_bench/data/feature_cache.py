@@ -3,7 +3,7 @@
 An entry belongs to one combination of weights, images and how they are prepared: its ``facts``. Its
 samples are in shards. The last file of a shard that is written, a JSON file, has the checksums of
 the other two. Processes that need the same entry share the work: each takes shards that no other
-one has locked.
+one has locked. An entry that a process uses is not removed: the process holds a lock in it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ import math
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -26,10 +29,16 @@ from simmim_bench.io import atomic_path, atomic_write_json, cache_home, read_jso
 
 GB = 1e9
 FACTS = "facts.json"
+PLAN = "planned.json"
+"""Says how large an entry will be."""
 PARTS = ("rows", "targets")
 SHARD_BYTES = 64e6
 MOST_SAMPLES = 4096
 """Of a shard."""
+OPEN_SHARDS = 128
+"""That are mapped at once; each has two files open, of which a process may have a thousand."""
+LOCK = ".lock"
+USED = "used-"
 ELSEWHERE = "set XDG_CACHE_HOME to a folder on a larger disk, or pass --cache-gb 0"
 
 Array = NDArray[Any]
@@ -72,12 +81,21 @@ class Entry:
         self.samples, self.shard = samples, shard
         self.folder = (root or cache_home() / "features") / sha256_of(self.facts)[:32]
 
+        self._used = FileLock(self.folder / f"{USED}{uuid4().hex}.lock")
+
     def prepare(self) -> None:
-        """Make the folder; one with other facts in it is emptied first."""
-        if read_json(self.folder / FACTS) != self.facts:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            atomic_write_json(self.folder / FACTS, self.facts)
-        os.utime(self.folder / FACTS)  # used now
+        """Make the folder, and keep it from removal; one with other facts is emptied first."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder.parent / LOCK):
+            if read_json(self.folder / FACTS) != self.facts:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                atomic_write_json(self.folder / FACTS, self.facts)
+            os.utime(self.folder / FACTS)  # used now
+            self._used.acquire()
+
+    def release(self) -> None:
+        """Allow the removal of the folder; the end of the process does the same."""
+        self._used.release()
 
     def members(self, number: int) -> range:
         """Indices of the samples of a shard."""
@@ -85,7 +103,11 @@ class Entry:
 
     def lacking(self) -> list[int]:
         """Shards that are not there, or have other bytes than were written."""
-        return [k for k in range(-(-self.samples // self.shard)) if not self._is_whole(k)]
+        return [number for number in self.numbers() if not self._is_whole(number)]
+
+    def numbers(self) -> range:
+        """All shards."""
+        return range(-(-self.samples // self.shard))
 
     def fill(
         self, lacking: list[int], compute: Callable[[range], Iterator[Sample]]
@@ -155,28 +177,33 @@ class Entry:
     def _index(self, number: int) -> Path:
         return self.folder / f"{number:05}.json"
 
-    def open(self) -> Features:
-        """The samples of an entry that lacks nothing."""
-        features = Features()
-        for number in range(-(-self.samples // self.shard)):
-            mapped = [np.load(path, mmap_mode="r") for path in self._paths(number).values()]
-            features.add(mapped, (read_json(self._index(number)) or {})["samples"])
-        return features
+    def index_of(self, number: int) -> list[dict[str, Any]]:
+        """Facts of the samples of a shard, with the shapes of their parts."""
+        found: list[dict[str, Any]] = (read_json(self._index(number)) or {})["samples"]
+        return found
+
+    def arrays(self, number: int) -> list[Array]:
+        """The arrays of a shard, mapped, in the order of ``PARTS``."""
+        return [np.load(path, mmap_mode="r") for path in self._paths(number).values()]
 
 
 class Features:
-    """Samples by index, on the disk."""
+    """Samples of an entry that lacks nothing, by index.
 
-    def __init__(self) -> None:
-        self.places: list[tuple[list[Array], list[int], dict[str, Any]]] = []
+    Args:
+        entry: It stays in use as long as this object lives.
+    """
 
-    def add(self, arrays: list[Array], index: list[dict[str, Any]]) -> None:
-        """Append a shard: its arrays, in the order of ``PARTS``, and its list of samples."""
-        begins = [0, 0]
-        for facts in index:
-            self.places.append((arrays, begins, facts))
-            sizes = [math.prod(facts[part]) for part in PARTS]
-            begins = [begin + size for begin, size in zip(begins, sizes, strict=True)]
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self.places: list[tuple[int, list[int], dict[str, Any]]] = []
+        for number in entry.numbers():
+            begins = [0, 0]
+            for facts in entry.index_of(number):
+                self.places.append((number, begins, facts))
+                sizes = [math.prod(facts[part]) for part in PARTS]
+                begins = [begin + size for begin, size in zip(begins, sizes, strict=True)]
+        self._arrays = lru_cache(OPEN_SHARDS)(entry.arrays)
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -184,10 +211,10 @@ class Features:
 
     def __getitem__(self, index: int) -> Sample:
         """A sample, copied into memory."""
-        arrays, begins, facts = self.places[index]
+        number, begins, facts = self.places[index]
         rows, target = (
             np.array(array[begin : begin + math.prod(facts[part])]).reshape(facts[part])
-            for array, begin, part in zip(arrays, begins, PARTS, strict=True)
+            for array, begin, part in zip(self._arrays(number), begins, PARTS, strict=True)
         )
         return Sample(rows, target, {k: value for k, value in facts.items() if k not in PARTS})
 
@@ -197,38 +224,46 @@ def shard_of(sample_bytes: float) -> int:
     return int(max(1, min(MOST_SAMPLES, SHARD_BYTES // max(sample_bytes, 1))))
 
 
-def make_room(entry: Entry, needed: float, limit: float) -> list[Path]:
-    """Remove entries that were not used for longest, until one fits.
+def make_room(sizes: Mapping[Entry, float], limit: float) -> list[Path]:
+    """Remove entries that were not used for longest, until some fit.
 
     Args:
-        entry: The entry that is about to be written; it stays.
-        needed: Bytes that it has in the end.
+        sizes: The entries that are about to be written, and the bytes of each in the end.
         limit: Bytes that all entries may have together.
 
     Returns:
-        The folders that were removed; those that a process is writing are not.
+        The folders that were removed; those that a process uses are not.
 
     Raises:
-        BenchError: If it does not fit into the limit or onto the disk.
+        BenchError: If they do not fit into the limit, beside those in use, or onto the disk.
     """
+    needed = sum(sizes.values())
     if needed > limit:
         raise BenchError(
             f"these features need {needed / GB:.2f} GB, the cache may have {limit / GB:g} GB; pass "
             f"--cache-gb {math.ceil(needed / GB)}, or --cache-gb 0 to run the backbone again for "
             "every image"
         )
-    root, removed = entry.folder.parent, []
-    root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / ".lock"):
-        found = [path for path in root.glob(f"*/{FACTS}") if path.parent != entry.folder]
+    ours = {entry.folder for entry in sizes}
+    root, removed = next(iter(ours)).parent, []
+    with FileLock(root / LOCK):
+        found = [path for path in root.glob(f"*/{FACTS}") if path.parent not in ours]
         oldest = [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime)]
-        used = {folder: _bytes(folder) for folder in oldest}
+        used = {folder: max(_bytes(folder), _planned(folder)) for folder in oldest}
         for folder in oldest:
-            if sum(used.values()) + needed > limit and not _is_busy(folder):
+            if sum(used.values()) + needed > limit and not _is_used(folder):
                 shutil.rmtree(folder, ignore_errors=True)
                 del used[folder]
                 removed.append(folder)
-    free = shutil.disk_usage(root).free + _bytes(entry.folder)
+        if (total := sum(used.values()) + needed) > limit:
+            raise BenchError(
+                f"these features need {needed / GB:.2f} GB, other runs use "
+                f"{(total - needed) / GB:.2f} GB of the cache, which may have {limit / GB:g} GB; "
+                f"wait for them, or pass --cache-gb {math.ceil(total / GB)}"
+            )
+        for entry, size in sizes.items():
+            atomic_write_json(entry.folder / PLAN, {"bytes": round(size)})
+    free = shutil.disk_usage(root).free + sum(map(_bytes, ours))
     if needed > free:
         raise BenchError(
             f"these features need {needed / GB:.2f} GB, the disk of {root} has {free / GB:.2f} GB "
@@ -237,16 +272,26 @@ def make_room(entry: Entry, needed: float, limit: float) -> list[Path]:
     return removed
 
 
-def _is_busy(folder: Path) -> bool:
-    """Whether a process is writing a shard."""
+def _is_used(folder: Path) -> bool:
+    """Whether a process uses an entry, or writes a shard."""
     for path in folder.glob("*.lock"):
         try:
             with FileLock(path, timeout=0):
                 pass
         except Timeout:
             return True
+        if path.name.startswith(USED):
+            path.unlink(missing_ok=True)  # of a process that ended
     return False
 
 
 def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
+    total = 0
+    for path in folder.glob("*"):
+        with suppress(FileNotFoundError):  # a temporary file of a process that writes
+            total += path.stat().st_size
+    return total
+
+
+def _planned(folder: Path) -> int:
+    return int((read_json(folder / PLAN) or {}).get("bytes", 0))

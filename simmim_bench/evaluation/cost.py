@@ -73,7 +73,7 @@ def _trained_images(cfg: Any, job: Job) -> float:
     if iterations:
         return float(iterations * cfg.auto_scale_lr.base_batch_size)
     chosen = cfg.train_dataloader.dataset
-    images = chosen.get("indices") or job.train
+    images = chosen.get("indices") or job.train * (chosen.get("share") or 1)
     if "shots" in chosen:
         images = chosen.shots * next(number for _, number in stated(cfg.model, "num_classes"))
     return float(min(images, job.train) * cfg.train_cfg.max_epochs)

@@ -114,6 +114,8 @@ class ImageListHook(Hook):
     ``simmim_bench.FewShotDataset`` reads it back as ``list_file``.
     """
 
+    priority = "VERY_HIGH"  # before features take the place of the images
+
     @master_only
     def before_train(self, runner: Any) -> None:
         """Write the list of the dataset."""

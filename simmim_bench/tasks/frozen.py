@@ -294,6 +294,8 @@ class WithMemory(FrozenModel):
     Subclasses list its buffers in ``of_any_length``; one of them is ``labels``.
     """
 
+    learns = False
+    """The batch of the recipe does not matter."""
     of_any_length: frozenset[str]
     is_shared = False
     labels: Tensor

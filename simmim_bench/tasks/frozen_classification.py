@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import torch
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, get_rank
 from mmengine.logging import MMLogger
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
@@ -70,6 +70,7 @@ class LinearGrid(ScoredClassifier):
             nn.init.zeros_(layer.bias)
         self.register_buffer("right", torch.zeros(rates))
         self.register_buffer("chosen", torch.zeros((), dtype=torch.int64))
+        self.is_counting = self.has_chosen = False
 
     def loss(self, features: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
         """Sum of the cross-entropies of all layers, over the images that are not held out.
@@ -84,25 +85,42 @@ class LinearGrid(ScoredClassifier):
         scores = self._of_all(features)
         with torch.no_grad():
             self.right += (scores[:, held].argmax(2) == labels[held]).sum(1)
+        self.is_counting = True
         weights = (~held).float() / (~held).sum().clamp(min=1)
         losses = [functional.cross_entropy(each, labels, reduction="none") for each in scores]
         return {"loss": (torch.stack(losses) @ weights).sum()}
 
+    def begin_epoch(self) -> None:
+        """Count from zero."""
+        self.right.zero_()
+
     def train(self, mode: bool = True) -> Self:
-        """Count from zero in each epoch; choose before a validation."""
+        """Choose before a validation; count from zero after it."""
         super().train(mode)
-        if mode:
-            self.right.zero_()
-        elif self.right.any():
-            right = self.right.clone()
-            all_reduce(right)
-            self.chosen.copy_(right.argmax())
-            self.right.zero_()
-            MMLogger.get_current_instance().info(
-                f"right on held-out training images, by layer: {[int(each) for each in right]}; "
-                f"layer {int(self.chosen)} predicts"
+        if mode and self.has_chosen:
+            self.begin_epoch()
+            self.has_chosen = False
+        if not mode and self.is_counting:
+            self.share_between_processes()
+            self.is_counting, self.has_chosen = False, True
+            logger = MMLogger.get_current_instance()
+            logger.info(
+                f"right on held-out training images, by layer: "
+                f"{[int(each) for each in self.right]}; layer {int(self.chosen)} predicts"
             )
+            if not self.right.any():
+                logger.warning(
+                    "no layer is right on a held-out training image, so the first one predicts; "
+                    "for so few images of a class use the probe logistic"
+                )
         return self
+
+    def share_between_processes(self) -> None:
+        """Choose by the images of all processes, which then are with the first; all call it."""
+        all_reduce(self.right)
+        self.chosen.copy_(self.right.argmax())
+        if get_rank():
+            self.right.zero_()
 
     def scores(self, features: Tensor) -> Tensor:
         """Scores of the chosen layer."""
@@ -121,7 +139,8 @@ class LogisticClassifier(ScoredClassifier, MemoryClassifier):
 
     Args:
         grid: Inverse strengths C.
-        folds: Of the cross-validation; as many as the smallest class has images if those are fewer.
+        folds: Of the cross-validation; as many as the smallest class has images if those are fewer,
+            but for classes of a single image.
         iterations: Most iterations of the solver, L-BFGS.
         kwargs: See ``MemoryClassifier``.
     """
@@ -161,24 +180,25 @@ class LogisticClassifier(ScoredClassifier, MemoryClassifier):
 
         known = self.known()
         features, labels = self.features[known].cpu().numpy(), self.labels[known].cpu().numpy()
-        fewest = int(torch.bincount(self.labels[known])[torch.unique(self.labels[known])].min())
-        model = make_pipeline(
-            StandardScaler(), LogisticRegression(C=self.grid[0], max_iter=self.iterations)
+        counts = torch.bincount(self.labels[known])
+        folds = min(self.folds, int(counts[counts > 1].min())) if (counts > 1).any() else 0
+        model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=self.iterations))
+        logger = MMLogger.get_current_instance()
+        if not folds:
+            logger.warning("logistic regression: C = 1, as every class has a single image")
+            return model.fit(features, labels)
+        search = GridSearchCV(
+            model, {"logisticregression__C": list(self.grid)}, cv=folds, refit=False
         )
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # at values that are not chosen
-            if min(self.folds, fewest) < 2:
-                return model.fit(features, labels)
-            search = GridSearchCV(
-                model,
-                {"logisticregression__C": list(self.grid)},
-                cv=min(self.folds, fewest),
-            ).fit(features, labels)
-        MMLogger.get_current_instance().info(
+            warnings.filterwarnings("ignore", "The least populated class")
+            search.fit(features, labels)
+        logger.info(
             f"logistic regression: C = {search.best_params_['logisticregression__C']:g} of "
             f"{len(self.grid)}, {100 * search.best_score_:.2f} % in cross-validation"
         )
-        return search.best_estimator_
+        return model.set_params(**search.best_params_).fit(features, labels)
 
 
 @MODELS.register_module()

@@ -203,7 +203,10 @@ class RetrievalSegmentor(WithMemory, FrozenMaps):
         known = self.labels.sum(dim=2) > 0
         patches, labels = self.patches[known], self.labels[known]
         if not len(patches):
-            raise BenchError("the memory holds no patches; run simmim-bench train first")
+            raise BenchError(
+                "the memory holds no patches: no training image has a labelled pixel, or the "
+                "checkpoint is not of this model; check the label maps, or train again"
+            )
         asked = F.normalize(features.flatten(2).transpose(1, 2).flatten(0, 1), dim=1)
         found = []
         for part in asked.split(QUERIES):

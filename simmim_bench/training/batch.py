@@ -35,7 +35,9 @@ UPSTREAM = {"SimCLR", "MoCoV3"}
 
 def keep_batch(cfg: Any, run: Run) -> str | None:
     """Keep the recipe's batch; a deviation if the result is not that of the recipe all the same."""
-    if run.is_try:
+    if run.is_try or not getattr(
+        class_of(cfg.model.type, "MODELS", cfg.default_scope), "learns", True
+    ):
         return None
     stated = accumulated(cfg)
     text = keep_recipe(cfg, run.world_size, auto_scale_lr=run.auto_scale_lr)

@@ -99,9 +99,11 @@ def _number_mistakes(cfg: Any) -> Iterator[str]:
         value = _at(cfg, key)
         if value is not None and not (_is_number(value) and 0 <= value < math.inf):
             yield f"{key} must be a finite number >= 0, got {value!r:.80}"
+    one_is_right = _at(cfg, "protocol.task") in ("classification", "segmentation")
+    least = 2 if one_is_right else 1
     for key, value in stated(cfg, "num_classes"):
-        if value is not None and (type(value) is not int or value < 1):
-            yield f"{key} must be an integer >= 1, got {value!r:.80}; pass --num-classes N"
+        if value is not None and (type(value) is not int or value < least):
+            yield f"{key} must be an integer >= {least}, got {value!r:.80}; pass --num-classes N"
     for loader, dataset in datasets(cfg):
         if dataset.get("indices") in (0, [], ()):
             yield f"{loader}.dataset.indices={dataset.indices} leaves no image; remove it"

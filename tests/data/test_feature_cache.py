@@ -4,15 +4,17 @@ import json
 import multiprocessing
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from simmim_bench.data import feature_cache
-from simmim_bench.data.feature_cache import FACTS, Entry, Sample, make_room, shard_of
+from simmim_bench.data.feature_cache import FACTS, Entry, Features, Sample, make_room, shard_of
 from simmim_bench.errors import BenchError
 
 IMAGES, SHARD = 10, 4
+OPEN_FILES = Path("/proc/self/fd")
 
 
 def sample(index):
@@ -43,7 +45,7 @@ def fill(made, computed=None):
 def test_what_is_read_is_what_was_written(tmp_path):
     made = entry(tmp_path)
     assert fill(made) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
-    features = made.open()
+    features = Features(made)
     assert len(features) == IMAGES
     for index in (9, 0, 5):  # any order
         kept, expected = features[index], sample(index)
@@ -98,7 +100,7 @@ def test_a_damaged_shard_is_computed_again(tmp_path, damage):
     computed = []
     fill(made, computed)
     assert computed == [4, 5, 6, 7]
-    np.testing.assert_array_equal(made.open()[5].rows, sample(5).rows)
+    np.testing.assert_array_equal(Features(made)[5].rows, sample(5).rows)
 
 
 def test_a_folder_with_other_facts_is_emptied(tmp_path):
@@ -122,7 +124,7 @@ def test_files_are_never_unpickled(tmp_path):
     content["sha256"]["rows"] = feature_cache.sha256_file(path)  # as an attacker would
     index.write_text(json.dumps(content))
     with pytest.raises(ValueError, match="Python objects in dtype"):
-        made.open()
+        Features(made)[0]
 
 
 def slow(root, first):
@@ -138,12 +140,11 @@ def slow(root, first):
 
     list(made.fill(made.lacking(), compute))
     (root / f"computed{first}.json").write_text(json.dumps(computed))
-    assert len(made.open()) == IMAGES
+    assert len(Features(made)) == IMAGES
 
 
 def test_two_processes_share_the_work(tmp_path):
     fork = multiprocessing.get_context("fork")
-    entry(tmp_path)
     runs = [fork.Process(target=slow, args=(tmp_path, number)) for number in range(2)]
     for run in runs:
         run.start()
@@ -160,7 +161,9 @@ def test_the_oldest_entries_make_room(tmp_path):
     fill(young)
     os.utime(old.folder / FACTS, (1, 1))
     size = sum(path.stat().st_size for path in young.folder.glob("*"))
-    assert make_room(new, size, 2.5 * size) == [old.folder]
+    for each in (old, young):
+        each.release()
+    assert make_room({new: size}, 2.5 * size) == [old.folder]
     assert not old.folder.exists()
     assert fill(young) == []
 
@@ -168,19 +171,49 @@ def test_the_oldest_entries_make_room(tmp_path):
 def test_an_entry_in_use_is_not_removed(tmp_path):
     old, new = (entry(tmp_path, [name]) for name in "ab")
     fill(old)
-    with feature_cache.FileLock(old.folder / "00000.lock"):
-        assert make_room(new, 1.0, 2.0) == []
-    assert old.folder.exists()
+    with pytest.raises(BenchError, match=r"other runs use 0\.00 GB of the cache.* --cache-gb 1"):
+        make_room({new: 1.0}, 2.0)
+    features = Features(old)
+    old.release()
+    with feature_cache.FileLock(old.folder / "00000.lock"), pytest.raises(BenchError):
+        make_room({new: 1.0}, 2.0)
+    np.testing.assert_array_equal(features[5].rows, sample(5).rows)
+    assert make_room({new: 1.0}, 2.0) == [old.folder]
+
+
+def test_what_a_process_will_write_counts(tmp_path):
+    first, second = (entry(tmp_path, [name]) for name in "ab")
+    assert make_room({first: 30e6}, 50e6) == []
+    with pytest.raises(BenchError, match=r"need 0\.04 GB, other runs use 0\.03 GB .* --cache-gb 1"):
+        make_room({second: 40e6}, 50e6)
+
+
+def test_parts_of_a_run_make_no_room_for_each_other(tmp_path):
+    train, val = (entry(tmp_path, [name]) for name in "ab")
+    fill(train)
+    with pytest.raises(BenchError, match=r"need 6\.00 GB, the cache may have 5 GB"):
+        make_room({train: 4e9, val: 2e9}, 5e9)
+    assert fill(train) == []
+
+
+def test_an_entry_of_many_shards_has_few_files_open(tmp_path, monkeypatch):
+    monkeypatch.setattr(feature_cache, "OPEN_SHARDS", 1)
+    made = entry(tmp_path)
+    fill(made)
+    features, before = Features(made), len(list(OPEN_FILES.iterdir()))
+    for index in (*range(IMAGES), *range(IMAGES)):
+        np.testing.assert_array_equal(features[index].rows, sample(index).rows)
+    assert len(list(OPEN_FILES.iterdir())) <= before + 2
 
 
 def test_features_that_do_not_fit_name_the_switch(tmp_path, monkeypatch):
     made = entry(tmp_path)
     with pytest.raises(BenchError, match=r"need 3\.10 GB, .* have 2 GB; pass --cache-gb 4"):
-        make_room(made, 3.1e9, 2e9)
+        make_room({made: 3.1e9}, 2e9)
     usage = feature_cache.shutil.disk_usage(tmp_path)._replace(free=10)
     monkeypatch.setattr(feature_cache.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(BenchError, match=r"need 0\.10 GB, the disk of .* XDG_CACHE_HOME"):
-        make_room(made, 1e8, 2e9)
+        make_room({made: 1e8}, 2e9)
 
 
 def test_a_full_disk_while_writing_names_the_remedy(tmp_path, monkeypatch):

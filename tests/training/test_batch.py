@@ -10,6 +10,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.training.batch import (
     choose_smaller_batch,
     has_batch_norm,
+    keep_batch,
     keep_recipe,
     use_smaller_batch,
 )
@@ -28,6 +29,17 @@ def recipe(**changes):
         "default_hooks": {"checkpoint": {"by_epoch": False, "interval": 5}},
     }
     return Config({**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("kind", "counts"), [("KNNClassifier", None), ("RetrievalSegmentor", None), ("LinearGrid", 4)]
+)
+def test_what_learns_nothing_accumulates_nothing(kind, counts):
+    """The images of an incomplete optimiser step would be missing from its memory."""
+    cfg = recipe(model={"type": f"simmim_bench.{kind}"}, default_scope="mmpretrain")
+    run = SimpleNamespace(is_try=False, world_size=2, auto_scale_lr=False)
+    keep_batch(cfg, run)
+    assert cfg.optim_wrapper.get("accumulative_counts") == counts
 
 
 def test_fewer_devices_accumulate_to_the_same_batch():

@@ -47,7 +47,8 @@ def load(name, *overrides, root=None, classes=None):
         (PRETRAIN, "optim_wrapper.optimizer.lr=-1e-3", "lr must be a finite number >= 0, got -0.0"),
         (PRETRAIN, "optim_wrapper.optimizer.weight_decay=nan", "weight_decay must be a finite"),
         (PRETRAIN, "param_scheduler.0.start_factor=nan", "param_scheduler.0.start_factor must be"),
-        (CLASSES, "model.head.num_classes=0", "model.head.num_classes must be an integer >= 1"),
+        (CLASSES, "model.head.num_classes=0", "model.head.num_classes must be an integer >= 2"),
+        (CLASSES, "model.head.num_classes=1", "model.head.num_classes must be an integer >= 2"),
         (CLASSES, "train_dataloader.dataset.indices=0", "dataset.indices=0 leaves no image"),
         (
             CLASSES,

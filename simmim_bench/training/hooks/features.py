@@ -15,9 +15,10 @@ from mmengine.hooks import Hook
 from torch import nn
 from torch.utils.data import DataLoader
 
-from simmim_bench.data.feature_cache import GB, Entry, Sample, make_room, shard_of
+from simmim_bench.data.feature_cache import GB, Entry, Features, Sample, make_room, shard_of
 from simmim_bench.data.fingerprint import fingerprint_config
 from simmim_bench.errors import BenchError
+from simmim_bench.records.environment import PACKAGES, installed
 from simmim_bench.records.names import counted
 from simmim_bench.registry import HOOKS
 from simmim_bench.tasks.frozen import CachedSamples, FrozenModel, kept_of
@@ -55,6 +56,7 @@ class FeatureCacheHook(Hook):
         model = model_of(runner)
         weights = _sha256_of(model.backbone)
         model.eval()
+        parts = []
         for name in LOADERS:
             loader = getattr(runner, name)
             if loader is None:
@@ -62,30 +64,49 @@ class FeatureCacheHook(Hook):
             if name == "train_dataloader":
                 _check_same_view(loader.dataset, runner.cfg.filename)
             facts = _facts(runner.cfg, name, model, weights)
-            self._replace(runner, loader, facts, name.removesuffix("_dataloader"))
+            parts.append(_Part(name.removesuffix("_dataloader"), loader, model, facts))
+        if any(part.lacking for part in parts):
+            for folder in make_room({part.entry: part.size for part in parts}, self.limit):
+                runner.logger.info(f"features that were not used for long are removed: {folder}")
+        for part in parts:
+            part.replace(runner.logger)
         model.train()
 
-    def _replace(self, runner: Any, loader: Any, facts: dict[str, Any], part: str) -> None:
-        images, model = loader.dataset, model_of(runner)
-        reader = _Reader(loader, model, training=part == "train")
-        found = list(reader.samples(range(min(PROBED, len(images)))))
-        size = sum(sample.size for sample in found) / len(found)
-        entry = Entry(facts, samples=len(images), shard=shard_of(size))
-        entry.prepare()
-        whole = size * len(images)
-        what = f"features of {counted(len(images), f'{part} image')}, {whole / GB:.3g} GB"
-        lacking = entry.lacking()
-        if lacking:
-            for folder in make_room(entry, whole, self.limit):
-                runner.logger.info(f"features that were not used for long are removed: {folder}")
-            runner.logger.info(f"{what}: computed and kept in {entry.folder}")
-            _fill(entry, lacking, reader.samples, runner.logger)
+
+class _Part:
+    """The images of a loader, and their entry of the cache.
+
+    Args:
+        name: ``train`` or ``val``.
+        loader: Loader of the images.
+        model: Gives the features.
+        facts: What these depend on.
+    """
+
+    def __init__(self, name: str, loader: Any, model: FrozenModel, facts: dict[str, Any]) -> None:
+        self.name, self.loader, self.model = name, loader, model
+        self.reader = _Reader(loader, model, training=name == "train")
+        count = len(loader.dataset)
+        found = list(self.reader.samples(range(min(PROBED, count))))
+        each = sum(sample.size for sample in found) / len(found)
+        self.size = each * count
+        self.entry = Entry(facts, samples=count, shard=shard_of(each))
+        self.entry.prepare()
+        self.lacking = self.entry.lacking()
+
+    def replace(self, logger: Any) -> None:
+        """Compute what is lacking, and give the loader features in place of images."""
+        images, entry = self.loader.dataset, self.entry
+        what = f"features of {counted(len(images), f'{self.name} image')}, {self.size / GB:.3g} GB"
+        if self.lacking:
+            logger.info(f"{what}: computed and kept in {entry.folder}")
+            _fill(entry, self.lacking, self.reader.samples, logger)
         else:
-            runner.logger.info(f"{what}: those in {entry.folder}")
+            logger.info(f"{what}: those in {entry.folder}")
         barrier()
         # DataLoader does not allow setting it; no iterator uses the old one yet.
-        loader.__dict__["dataset"] = CachedSamples(entry.open(), images, model)
-        loader.collate_fn, loader.num_workers = pseudo_collate, 0
+        self.loader.__dict__["dataset"] = CachedSamples(Features(entry), images, self.model)
+        self.loader.collate_fn, self.loader.num_workers = pseudo_collate, 0
 
 
 def _fill(
@@ -164,7 +185,8 @@ def _facts(cfg: Any, name: str, model: FrozenModel, weights: str) -> dict[str, A
         "dataset": _plain(dataset),
         "data": fingerprint_config(cfg, [name]).parts[part],
         "device": next(model.parameters()).device.type,
-        "torch": torch.__version__,
+        "tf32": bool(cfg.get("env_cfg", {}).get("tf32", False)),
+        "versions": installed((*PACKAGES, "pillow", "simplejpeg", "timm")),
     }
 
 
