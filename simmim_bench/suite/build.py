@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
 from simmim_bench.errors import BenchError
@@ -39,7 +39,22 @@ def build_plan(suite: Suite, *, root: Path, folder: Path, profile: Profile | Non
             f"two stages would write into {twice[0]}; rename a method or a backbone of the suite: "
             f"their names are joined by '__'"
         )
-    return Plan(suite.name, root, folder, tuple(stages))
+    return Plan(suite.name, root, folder, tuple(_in_order(stages)))
+
+
+def _in_order(stages: list[Stage]) -> Iterable[Stage]:
+    """Each stage after those that it needs, else in the given order: included cells come last."""
+    known, placed = {stage.id: stage for stage in stages}, dict[str, Stage]()
+
+    def place(stage: Stage) -> None:
+        for need in stage.needs:
+            if need in known and need not in placed:
+                place(known[need])
+        placed.setdefault(stage.id, stage)
+
+    for stage in stages:
+        place(stage)
+    return placed.values()
 
 
 class _Cells:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,12 @@ def find_mistakes(plan: Plan, stages: Iterable[Stage], suite: Suite) -> list[str
         suite: As read from its file.
     """
     stages = list(stages)
+    choosing = {stage.id for stage in stages}
+    stages = [
+        # what an earlier search chose does not count
+        replace(stage, tuned="") if stage.tuned and choosing.intersection(stage.needs) else stage
+        for stage in stages
+    ]
     unreadable = {stage.config: stage.problem for stage in reversed(plan.stages) if stage.problem}
     # Seeds share a config and its overrides.
     runs = {

@@ -216,6 +216,8 @@ def _painting_mistakes(suite: Suite) -> Iterator[str]:
             continue
         if any(step_of(suite, cell).overrides for cell in cells):
             yield f"task {name!r} has overrides, but painting protocols run unchanged; remove them"
+        if ignored := [key for key in ("image_size", "uses", "widen") if getattr(task, key)]:
+            yield f"task {name!r} states {ignored[0]}, which painting does not use; remove it"
         if without := sorted({cell.method for cell in cells} - set(methods)):
             yield (
                 f"task {name!r} needs the decoder of a pretraining, which {without[0]!r} does not "

@@ -151,8 +151,10 @@ class StageMaker:
         """
         step = step_of(self.suite, cell)
         config, seed, used = step.path(cell.backbone), str(cell.seed), self._used(step, cell)
-        options = [*step.options(), *(f"{key}={path}" for key, (_, path) in used.items())]
-        options += [f"{key}={value}" for key, value in trial[1].items()] if trial else []
+        tried = [f"{key}={value}" for key, value in trial[1].items()] if trial else []
+        options = [*step.options(), *(f"{key}={path}" for key, (_, path) in used.items()), *tried]
+        # the weights themselves are among what the stage needs, wherever the folder is
+        named = [*step.options(), *(f"{key}={stage}" for key, (stage, _) in used.items()), *tried]
         held_out = (trial[0].held_out, trial[0].seed) if trial else (None, 0)
         resources = step.resources or self.suite.resources
         start = self._start(step, cell, export)
@@ -194,7 +196,7 @@ class StageMaker:
                     "seed": seed,
                     **start.inputs,
                 },
-                **{"config": config, "overrides": " ".join(options)},
+                **{"config": config, "overrides": " ".join(named)},
                 **({"precision": resources.precision} if resources.precision else {}),
                 **({"data": _data(data)} if data else {}),
                 **({"dataset name": step.dataset_name} if step.dataset_name else {}),
@@ -245,6 +247,7 @@ class StageMaker:
                 **{"tool": _version("evaluate_painting"), "config": protocol, **hashes},
                 **self._modules(pretrain.imports),
                 **({"data": _data(data)} if data else {}),
+                **({"dataset name": step.dataset_name} if step.dataset_name else {}),
             },
             threads=resources.threads,
             config=protocol,

@@ -63,6 +63,21 @@ def test_a_search_is_not_for_probes(project):
     assert not any(each.startswith("tune/knn/") for each in ids)
 
 
+def test_a_random_start_comes_after_the_export_that_it_is_like(project):
+    """Included cells stand behind all others."""
+    task = "classification"
+    project.write_suite(
+        frozen=FROZEN,
+        exclude=[{"method": "simmim"}],
+        include=[{"method": "simmim", "backbone": "net", "task": task}],
+    )
+    plan = project.plan()
+    stages = [stage.id for stage in plan.stages]
+    assert any(each.startswith("finetune/knn/scratch") for each in stages)
+    for place, stage in enumerate(plan.stages):
+        assert set(stage.needs) <= set(stages[:place])
+
+
 @pytest.mark.parametrize(
     ("frozen", "said"),
     [

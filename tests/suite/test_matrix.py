@@ -96,6 +96,10 @@ def test_an_override_may_name_another_config(project):
             "task 'paint' has overrides, but painting protocols run unchanged; remove them",
         ),
         (
+            {"tasks": {"paint": {**PAINT, "image_size": 96}}, "baselines": []},
+            "task 'paint' states image_size, which painting does not use; remove it",
+        ),
+        (
             {
                 "pretrain": {
                     "guided": {"config": "configs/simmim_net.py", "uses": {"steps": "simmim"}},
