@@ -16,6 +16,7 @@ import torch
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.optim import OptimWrapper
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 MOST_UNREAD = 2048
 """Tensors that may wait on the device; a tensor of one number takes 512 bytes of a GPU."""
@@ -196,7 +197,10 @@ def log_without_waiting(wrapper: OptimWrapper) -> None:
     clip, name = wrapper.clip_func, f"train/{wrapper.grad_name}"
 
     def clip_and_log(*args: Any, **kwargs: Any) -> None:
-        if (norm := clip(*args, **kwargs)) is not None:
+        norm = clip(*args, **kwargs)
+        if isinstance(norm, DTensor):
+            norm = norm.full_tensor()  # of a sharded model: all processes are here
+        if norm is not None:
             wrapper.message_hub.update_scalar(name, norm)
 
     wrapper.clip_func = clip_and_log

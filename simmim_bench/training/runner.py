@@ -22,6 +22,7 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner, autocast
+from mmengine.runner import runner as mmengine_runner
 from torch import nn
 
 from simmim_bench.backbones import adapter_for
@@ -160,7 +161,8 @@ class BenchRunner(Runner):
         if share := getattr(model_of(self), "share_between_processes", None):
             share()
         try:
-            super().save_checkpoint(out_dir, partial.name, *args, **kwargs)
+            with _written_to_disk():
+                super().save_checkpoint(out_dir, partial.name, *args, **kwargs)
             if is_main_process():
                 _rename_on_disk(partial, folder / filename)
         except OSError as error:
@@ -250,6 +252,26 @@ def latest_checkpoint(work_dir: Path, damaged: list[Path] | None = None) -> Path
     return None
 
 
+@contextmanager
+def _written_to_disk() -> Iterator[None]:
+    """In the block, mmengine writes a checkpoint to its file, not to memory first."""
+    usual = mmengine_runner.save_checkpoint
+    mmengine_runner.save_checkpoint = _write
+    try:
+        yield
+    finally:
+        mmengine_runner.save_checkpoint = usual
+
+
+def _write(checkpoint: Mapping[str, Any], path: str, **_: Any) -> None:
+    with Path(path).open("wb") as stream:
+        try:
+            torch.save(checkpoint, stream)
+        except RuntimeError as error:  # of the archive's end, which follows a write that failed
+            cause = error.__context__
+            raise cause if isinstance(cause, OSError) else error from None
+
+
 def _rename_on_disk(partial: Path, target: Path) -> None:
     """Rename after the bytes are on the disk, so that a power failure leaves no empty file."""
     with partial.open("rb") as written:
@@ -325,7 +347,8 @@ class FirstBatches:
         self._count = count
 
     def __iter__(self) -> Iterator[Any]:
-        return islice(iter(self._inner), self._count)
+        # to the end, which makes samplers that collect batches by shape ready for the next epoch
+        return (batch for number, batch in enumerate(self._inner) if number < self._count)
 
     def __len__(self) -> int:
         return self._count

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmdet.datasets.samplers import AspectRatioBatchSampler
 from mmengine.config import ConfigDict
 from mmengine.runner import Runner
 
@@ -15,8 +16,10 @@ from simmim_bench.config_text import parse_config_text
 from simmim_bench.errors import BenchError
 from simmim_bench.training.runner import (
     BenchRunner,
+    FirstBatches,
     RemainingBatches,
     ResumableEpochLoop,
+    _write,
     configure,
     latest_checkpoint,
 )
@@ -70,6 +73,13 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["epoch_1.pth"]
 
 
+def test_a_write_that_fails_says_why():
+    """torch's writer alone raises a RuntimeError about a position."""
+    with pytest.raises(OSError, match="No space left") as caught:
+        _write({"weights": torch.zeros(1_000_000)}, "/dev/full")
+    assert caught.value.errno == errno.ENOSPC
+
+
 def test_batches_are_left_out_the_first_time_only():
     inner = torch.utils.data.BatchSampler(range(10), batch_size=2, drop_last=False)
     later = RemainingBatches(inner, 3)
@@ -121,6 +131,26 @@ def test_an_epoch_ends_with_its_last_complete_step(images, count, batches):
     # it continues inside such an epoch
     rest = RemainingBatches(loop.dataloader.batch_sampler, 2)
     assert len(list(rest)) == batches - 2
+
+
+class Shapes:
+    """Images that are wide or tall by turns, as ``AspectRatioBatchSampler`` reads them."""
+
+    def __len__(self):
+        return 22
+
+    def get_data_info(self, index):
+        return {"width": 2 - index % 2, "height": 1 + index % 2}
+
+
+def test_batches_by_shape_are_the_same_in_every_epoch():
+    """The sampler keeps batches from one epoch to the next if an epoch of it does not end."""
+    sampler = torch.utils.data.SequentialSampler(Shapes())
+    sampler.dataset = Shapes()
+    whole = list(AspectRatioBatchSampler(sampler, batch_size=3))
+    cut = FirstBatches(AspectRatioBatchSampler(sampler, batch_size=3), 5)
+    for _ in range(4):
+        assert list(cut) == whole[:5]
 
 
 @pytest.mark.parametrize("stated", [{}, {"tf32": True}, {"tf32": False}])

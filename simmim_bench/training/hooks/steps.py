@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.dist import all_reduce_dict, broadcast, get_rank, get_world_size
 from mmengine.hooks import Hook
 from torch import Tensor
@@ -20,7 +21,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from simmim_bench.data.transforms import seed_all
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import HOOKS
-from simmim_bench.training.runner import latest_checkpoint
+from simmim_bench.training.runner import latest_checkpoint, model_of
 
 
 class DivergedError(BenchError):
@@ -76,7 +77,9 @@ class FiniteLossHook(Hook):
             DivergedError: If one is not finite.
         """
         for key, value in checkpoint["state_dict"].items():
-            if value.is_floating_point() and not value.isfinite().all():
+            if not value.is_floating_point() or not value.numel():
+                continue
+            if not torch.stack(value.aminmax()).isfinite().all():  # NaN is passed on
                 what = f"the weights contain NaN or infinity (first in {key})"
                 raise _diverged(runner, what, runner.iter)
 
@@ -112,6 +115,9 @@ class SeedHook(Hook):
 
     def before_train_epoch(self, runner: Any) -> None:
         """Set the epoch of the transforms; a loop over iterations has one epoch, 0."""
+        begin = getattr(model_of(runner), "begin_epoch", None)
+        if begin and not getattr(runner.train_loop, "skipped", 0):  # not resumed inside the epoch
+            begin()
         for transform in transforms_of(runner.train_dataloader.dataset):
             if hasattr(transform, "set_epoch"):
                 transform.set_epoch(runner.epoch)
