@@ -1,8 +1,8 @@
 """Adapters: what a backbone needs to be masked, exported and used by the tasks."""
 
-from simmim_bench.language_models import leave_out_language_models
+from simmim_bench.unused_imports import leave_out_unused
 
-leave_out_language_models()  # before any of the files here imports mmpretrain
+leave_out_unused()  # before any of the files here imports mmpretrain
 
 from simmim_bench.backbones.base import (  # noqa: E402
     BackboneAdapter,

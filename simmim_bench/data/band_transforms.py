@@ -144,7 +144,7 @@ class RandomErasing(ColourErasing):
     def __init__(
         self,
         *,
-        fill_color: Sequence[float],
+        fill_color: Sequence[float] = (128, 128, 128),
         fill_std: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import mmengine.dataset
 import numpy as np
 from mmengine.dataset import Compose
 from mmengine.logging import MMLogger
@@ -13,7 +14,7 @@ from mmengine.logging import MMLogger
 from simmim_bench.data.image_files import SUFFIXES, list_images, not_images
 from simmim_bench.data.pixels import size_mistake, unusual_headers
 from simmim_bench.data.reading import PLAIN
-from simmim_bench.data.transforms import LoadImage, SeedSample, load_header
+from simmim_bench.data.transforms import Draw, LoadImage, SeedSample, load_header
 from simmim_bench.errors import BenchError
 from simmim_bench.registry import DATASETS, imports
 
@@ -21,6 +22,7 @@ with imports():
     from mmpretrain.datasets import CustomDataset
 
 FOLDER_TYPES = ("CustomDataset", "mmpretrain.CustomDataset")
+REPEATED = ("RepeatDataset", "mmengine.RepeatDataset")
 LOADED = 4 * 2**20
 """Bytes of images that are decoded before the other steps follow for each of them."""
 SAMPLE = 64  # images whose headers are read before a training
@@ -122,14 +124,35 @@ class ImageFolder(CustomDataset):
         return {name: number for number, name in enumerate(classes)}
 
 
+@DATASETS.register_module()
+class RepeatDataset(mmengine.dataset.RepeatDataset):
+    """``mmengine.RepeatDataset`` whose repetitions of an image differ in augmentations and masks.
+
+    Trainings use it wherever a config says ``RepeatDataset``.
+
+    Args:
+        kwargs: See ``mmengine.RepeatDataset``.
+    """
+
+    def _get_ori_dataset_idx(self, idx: int) -> Draw:
+        draw = Draw(super()._get_ori_dataset_idx(idx))
+        draw.lap, draw.number = getattr(idx, "lap", 0), int(idx)
+        return draw
+
+
 def use_image_folder(dataset: Any) -> None:
-    """Let a dataset dict, or those inside it, build ``ImageFolder`` for ``CustomDataset``."""
+    """Let a dataset dict, or those inside it, build our classes for those of the libraries.
+
+    ``ImageFolder`` for ``CustomDataset``, and our ``RepeatDataset``.
+    """
     if isinstance(dataset, (list, tuple)):
         for each in dataset:
             use_image_folder(each)
     elif hasattr(dataset, "get"):
         if dataset.get("type") in FOLDER_TYPES:
             dataset["type"] = "simmim_bench.ImageFolder"
+        if dataset.get("type") in REPEATED:
+            dataset["type"] = "simmim_bench.RepeatDataset"
         for key in ("dataset", "datasets"):
             use_image_folder(dataset.get(key))
 

@@ -151,7 +151,7 @@ def write_lmdb(
     lmdb = lmdb_package()
     # values take whole pages of 4 KiB, and branches some more; the file is sparse
     size = sum(image.stat().st_size + 3 * 4096 for image in images) + (1 << 26)
-    size += len(images) * (short_side or 0) ** 2  # a small file of a large image may grow
+    size += 4 * len(images) * (short_side or 0) ** 2  # a small file of a large image may grow
     with closing(lmdb.open(str(folder), map_size=size, subdir=True, lock=False)) as environment:
         numbered = enumerate(contents(images, short_side))
         while batch := list(islice(numbered, _BATCH)):

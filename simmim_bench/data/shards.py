@@ -33,6 +33,8 @@ SHARD_BYTES = 1 << 30
 """Size at which ``write_shards`` starts the next shard."""
 
 PREFIX = "shard"
+FORMAT = 2
+"""Of an index; goes up when indexes that were written before are not to be trusted."""
 _OPEN_FILES = 128  # per process; systems allow 1024
 
 Entry = tuple[str, int, int]
@@ -65,7 +67,7 @@ def shard_index(shard: Path) -> list[Entry]:
     """
     state = shard.stat()
     cache = shard.with_name(f"{shard.name}.index.json")
-    of = {"size": state.st_size, "modified_ns": state.st_mtime_ns}
+    of = {"format": FORMAT, "size": state.st_size, "modified_ns": state.st_mtime_ns}
     try:
         kept = parse_json(read_bytes(cache))
         if kept["of"] == of and kept["sha256"] == _sha256(kept["entries"]):
@@ -147,7 +149,7 @@ class UnlabelledShards(PackedImages):
     def addresses(self, place: Path) -> list[str]:
         """Address of each image of the shards in the folder ``place``."""
         found = [
-            f"{PREFIX}://{shard}#{offset}+{size}#{quote(name)}"
+            f"{PREFIX}://{shard}#{offset}+{size}#{quote(name, errors='surrogateescape')}"
             for shard in shard_files(place)
             for name, offset, size in shard_index(shard)
         ]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from simmim_bench.data.pixels import read_pixels
+from simmim_bench.data.pixels import read_header, read_pixels
 
 QUALITY = 95
 """Of JPEGs that are written; more makes files larger than those of ImageNet."""
@@ -49,8 +49,7 @@ def reduced(path: Path, short_side: int) -> Packed:
     Raises:
         UnreadableImageError: If it cannot be read.
     """
-    with Image.open(path) as header:
-        shorter = min(header.size)
+    shorter = min(read_header(path).size)
     if shorter <= short_side:
         return path.suffix.lower(), path.read_bytes()
     image = Image.fromarray(read_pixels(path))

@@ -51,7 +51,9 @@ class PerSampleTransform(BaseTransform):
         In a loop without epochs, the lap of ``simmim_bench.EndlessSampler`` is the epoch.
         """
         index = results["sample_idx"]
-        return [self.seed, int(self._epoch) + getattr(index, "lap", 0), int(index)]
+        number = getattr(index, "number", None)
+        lap = getattr(index, "lap", 0)
+        return [self.seed, int(self._epoch) + lap, int(index) if number is None else number]
 
 
 @TRANSFORMS.register_module()
@@ -201,9 +203,15 @@ def _read(reader: Callable[[str | bytes], T], address: str | Path) -> T:
 
 
 class Draw(int):
-    """Index of a sample; ``lap`` counts complete passes over the data before it."""
+    """Index of a sample.
+
+    Attributes:
+        lap: Complete passes over the data before it.
+        number: Its place in a data set that repeats each image, if it is of such a one.
+    """
 
     lap = 0
+    number: int | None = None
 
 
 @DATA_SAMPLERS.register_module()

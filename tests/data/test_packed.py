@@ -252,6 +252,21 @@ def test_a_shard_that_shrank_after_it_was_indexed(tmp_path, images):
         dataset[0]
 
 
+def test_a_damaged_header_within_a_shard_is_refused(tmp_path, images):
+    """tarfile ends its list there and says nothing."""
+    out = tmp_path / "out"
+    out.mkdir()
+    write_shards(sorted(images.rglob("*.*")), out, lambda _: None)
+    [shard] = shard_files(out)
+    with tarfile.open(shard) as tar:
+        second = tar.getmembers()[1].offset
+    content = bytearray(shard.read_bytes())
+    content[second + 5] ^= 1
+    shard.write_bytes(content)
+    with pytest.raises(BenchError, match=r"\.tar is damaged after 1 entries"):
+        shard_index(shard)
+
+
 def test_truncated_shards_are_refused(tmp_path, images):
     out = tmp_path / "out"
     out.mkdir()

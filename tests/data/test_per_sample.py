@@ -1,6 +1,7 @@
 """Augmentations depend on (seed, epoch, index), whoever makes them and whatever came before."""
 
 import random
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from mmengine.dataset import BaseDataset
 from torch.utils.data import DataLoader
 
+from simmim_bench.data.image_folder import RepeatDataset, use_image_folder
 from simmim_bench.data.transforms import EndlessSampler, SeedSample
 from simmim_bench.training.hooks.steps import SeedHook, transforms_of
 
@@ -62,6 +64,20 @@ def test_a_second_lap_draws_anew():
     order = [first[:, 0].argsort(), second[:, 0].argsort()]
     assert torch.equal(first[order[0], 0], second[order[1], 0])
     assert (first[order[0], 1:] != second[order[1], 1:]).all()
+
+
+def test_repetitions_of_an_image_draw_anew():
+    """In an epoch and in a loop without epochs."""
+    config = {"type": "RepeatDataset", "times": 2, "dataset": {"type": "CustomDataset"}}
+    use_image_folder(config)
+    assert config["type"] == "simmim_bench.RepeatDataset"
+    data = RepeatDataset(dataset=dataset(), times=2)
+    assert len(data) == 2 * COUNT
+    indices = [*range(2 * COUNT), *islice(EndlessSampler(data, seed=5), 2 * COUNT, 4 * COUNT)]
+    samples = torch.stack([data[index] for index in indices])
+    assert sorted(samples[:, 0].tolist()) == sorted([*range(COUNT)] * 4)
+    assert len(samples[:, 1].unique()) == 4 * COUNT
+    assert torch.equal(data[3], samples[3])
 
 
 class Stage:

@@ -111,7 +111,7 @@ def extract_tar(
 
 
 def check_end(tar: tarfile.TarFile, label: str) -> None:
-    """Raise for a tar cut between two files: only the final block of zeros is missing.
+    """Raise for a tar cut between two files, or with a damaged header: there its list ends.
 
     Raises:
         BenchError: With the number of complete entries.
@@ -119,9 +119,11 @@ def check_end(tar: tarfile.TarFile, label: str) -> None:
     if tar.fileobj is None:
         return
     tar.fileobj.seek(tar.offset)
-    if len(tar.fileobj.read(tarfile.BLOCKSIZE)) < tarfile.BLOCKSIZE:
+    end = tar.fileobj.read(tarfile.BLOCKSIZE)
+    if end != bytes(tarfile.BLOCKSIZE):
+        what = "damaged" if len(end) == tarfile.BLOCKSIZE else "truncated"
         raise BenchError(
-            f"{label} is truncated after {len(tar.getmembers())} entries; download it again"
+            f"{label} is {what} after {len(tar.getmembers())} entries; download or make it again"
         )
 
 
