@@ -2,6 +2,8 @@
 
     python -m benchmarks.study results/study/records --picture docs/images/study.png
 
+It prints the hashes of the exported backbones, too.
+
 Means have 95 % confidence intervals by the noise between seeds of the whole column, as in the
 tables (``simmim_bench.leaderboard.noise``).
 """
@@ -9,6 +11,7 @@ tables (``simmim_bench.leaderboard.noise``).
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,13 @@ from simmim_bench import cli
 from simmim_bench.evaluation.recipes import PROBES
 from simmim_bench.leaderboard.aggregate import Table, aggregate
 from simmim_bench.leaderboard.columns import ColumnKey
-from simmim_bench.leaderboard.page import with_unit
+from simmim_bench.leaderboard.metrics import with_unit
 from simmim_bench.leaderboard.statistics import noise_of
+from simmim_bench.records.record import Record
 from simmim_bench.records.store import read_records
+
+DIGITS = 16
+"""Of a hash that is shown."""
 
 
 def draw(table: Table, path: Path) -> None:
@@ -61,17 +68,35 @@ def _panel(axes: Any, table: Table, key: ColumnKey) -> None:
         ylabel=f"{protocol.task}: {with_unit(metric)}",
     )
     axes.margins(x=0.25)
+    axes.set_xlim(left=-0.5)
     axes.grid(alpha=0.3)
 
 
+def hashes(records: Sequence[Record]) -> str:
+    """Markdown table of the first digits of the SHA-256 of each exported backbone."""
+    known = {
+        (record.method, record.seed): (record.pretraining.checkpoint_sha256 or "")[:DIGITS]
+        for record in records
+        if record.pretraining
+    }
+    seeds = sorted({seed for _, seed in known})
+    lines = [f"| backbone | {' | '.join(f'seed {seed}' for seed in seeds)} |"]
+    lines.append(f"|---|{'---|' * len(seeds)}")
+    for method in dict.fromkeys(method for method, _ in known):
+        cells = (f"`{known[method, seed]}`" if (method, seed) in known else "" for seed in seeds)
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def run() -> None:
-    """Draw the figure."""
+    """Draw the figure and print the hashes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("records", type=Path, help="store of records of one study")
     parser.add_argument("--picture", type=cli.output_file, metavar="FILE", required=True)
     args = parser.parse_args()
-    draw(aggregate(read_records(args.records))[0], args.picture)
-    print(args.picture)
+    records = read_records(args.records)
+    draw(aggregate(records)[0], args.picture)
+    print(hashes(records))
 
 
 if __name__ == "__main__":

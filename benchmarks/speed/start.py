@@ -69,8 +69,9 @@ def stock(config: str, folder: str) -> None:
     """A plain script of mmengine, which ends after its first iteration."""
     from mmengine.config import Config
 
-    from simmim_bench import ops
+    from simmim_bench import ops, unused_imports
 
+    unused_imports.UNUSED.clear()
     ops.install()  # nms and roi_align, where mmcv has none
     from mmengine.runner import Runner
 

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from benchmarks.study import draw, is_probe, run
+from benchmarks.study import draw, hashes, is_probe, run
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import aggregate
 from simmim_bench.records.store import read_records
@@ -20,6 +20,16 @@ def test_a_panel_for_each_fine_tuned_task(tmp_path):
 def test_probes_are_told_by_their_protocol():
     names = ("demo-linear-grid", "demo-upernet", "demo-classification")
     assert list(map(is_probe, names)) == [True, False, False]
+
+
+def test_hashes_of_the_exported_backbones_are_those_of_the_records():
+    records = read_records(ROOT / "results" / "records")
+    head, rule, *rows = hashes(records).splitlines()
+    assert head.startswith("| backbone | seed 0 | seed 1 |")
+    assert rule.count("|") == head.count("|")
+    known = {each.pretraining.checkpoint_sha256[:16] for each in records if each.pretraining}
+    shown = [cell.strip(" `") for row in rows for cell in row.split("|")[2:-1]]
+    assert sorted(shown) == sorted(known)
 
 
 def test_a_folder_without_records_is_refused(tmp_path, monkeypatch):
