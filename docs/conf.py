@@ -12,7 +12,7 @@ from types import FunctionType
 from sphinx.application import Sphinx
 
 import simmim_bench
-from simmim_bench.language_models import leave_out_language_models
+from simmim_bench.unused_imports import leave_out_unused
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "simmim_bench"
@@ -53,8 +53,8 @@ myst_heading_anchors = 4  # as on GitHub
 # What code of a user imports; the rest serves the commands.
 INTERNAL = [
     "__main__", "analysis", "cli", "commands", "config_text", "data/demo", "data/inspect",
-    "data/prepare", "doctor", "evaluation", "fonts", "language_models", "launch", "leaderboard",
-    "ops", "plots", "progress", "recipe", "shipped", "stop", "suite", "training",
+    "data/prepare", "doctor", "evaluation", "fonts", "launch", "leaderboard",
+    "ops", "plots", "progress", "recipe", "shipped", "stop", "suite", "training", "unused_imports",
     "weights/convert", "yaml_file",
 ]  # fmt: skip
 apidoc_modules = [
@@ -95,7 +95,7 @@ html_theme_options = {
 }
 
 # The first import of mmpretrain decides what it registers, and no download may begin.
-leave_out_language_models()
+leave_out_unused()
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 SECTIONS = ("docs/index", "docs/tutorials", "docs/how-to", "docs/reference", "docs/about")

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from simmim_bench.errors import BenchError
 from simmim_bench.family import check_family
-from simmim_bench.language_models import leave_out_language_models
 from simmim_bench.roi_gradient import roi_gradient
+from simmim_bench.unused_imports import leave_out_unused
 
 EXTENSION = "mmcv._ext"
 
@@ -31,7 +31,7 @@ def install() -> bool:
     """Replace ``mmcv._ext`` by torchvision unless mmcv has compiled operators.
 
     Call it before mmpretrain, mmdet or mmseg is imported; a second call does nothing.
-    mmpretrain's language models are left out, too (``language_models.py``).
+    Language models and tracking are left out, too (``unused_imports.py``).
 
     Returns:
         True if torchvision's operators are used, False if mmcv's are.
@@ -40,7 +40,7 @@ def install() -> bool:
         BenchError: If no OpenMMLab family is installed, or two are.
     """
     check_family()
-    leave_out_language_models()
+    leave_out_unused()
     loaded = sys.modules.get(EXTENSION)
     if loaded is None:
         try:
