@@ -46,7 +46,7 @@ demo: setup ## Pretrain, three downstream tasks, leaderboard: 15 minutes on two 
 leaderboard: setup ## Write the tables of results/records and results/published anew
 	$(BIN)/simmim-bench leaderboard build --out results --readme README.md
 	# no figures of others beside the demo's own comparisons
-	for store in language variants variants-long; do \
+	for store in language study variants variants-long; do \
 		mkdir -p results/$$store/published && $(BIN)/simmim-bench leaderboard build \
 			--out results/$$store --published results/$$store/published || exit; \
 	done

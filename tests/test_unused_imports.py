@@ -27,11 +27,21 @@ def run(then, first=""):
 
 def test_large_packages_are_not_imported():
     run(
-        "assert not {'transformers', 'sklearn', 'pandas'} & set(sys.modules)\n"
+        "assert not {'transformers', 'sklearn', 'pandas', 'imgaug'} & set(sys.modules)\n"
         "import inspect, sklearn\n"  # later imports find them
         "from mmdet.models.language_models import bert\n"
         "assert bert.HFBertModel is None\n"
         "assert 'class BertModel' in inspect.getsource(bert)"
+    )
+
+
+def test_what_a_left_out_package_would_do_is_refused():
+    run(
+        "from mmdet.datasets.transforms.generate_line import LineString, iaa\n"
+        "for name in (LineString, iaa.Sometimes):\n"
+        "    try: name(1)\n"
+        "    except Exception as error: assert 'not imported by simmim_bench' in str(error)\n"
+        "    else: raise AssertionError(name)"
     )
 
 

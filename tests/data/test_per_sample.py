@@ -86,6 +86,7 @@ class Stage:
     def __init__(self, data, iteration=0, epoch=0, seed=0):
         self.train_dataloader = type("Loader", (), {"dataset": data})
         self.iter, self.epoch, self.seed = iteration, epoch, seed
+        self.model = self.train_loop = None
 
 
 def test_the_model_draws_by_iteration():
