@@ -172,7 +172,10 @@ def _lines(table: Table, ours: str, theirs: str) -> list[_Line]:
                 if name in mine.metrics and name in its.metrics:
                     pair = mine.metrics[name], its.metrics[name]
                     decimals = decimals_of(protocol, name)
-                    shown = [show_stat(stat, decimals=decimals) for stat in pair]
+                    shown = (
+                        show_stat(pair[0], decimals=decimals),
+                        show_stat(pair[1], decimals=decimals),
+                    )
                     label = METRICS.get(name, name)
                     used = (*mine.records, *its.records)
                     noise = noise_of(table, key, name)
