@@ -94,13 +94,14 @@ def label_of(key: ColumnKey, columns: Mapping[ColumnKey, Protocol]) -> str:
 
 
 def subject_of(key: ColumnKey, columns: Mapping[ColumnKey, Protocol]) -> str:
-    """The task of a column; its data if others have the same task, else its protocol."""
-    protocol, others = columns[key], list(columns.values())
-    if sum(other.task == protocol.task for other in others) == 1:
+    """The task of a column; if others have the same task their data, if these tell all of them
+    apart, else their protocols.
+    """
+    protocol = columns[key]
+    data = [other.dataset for other in columns.values() if other.task == protocol.task]
+    if len(data) == 1:
         return protocol.task
-    if sum(other.dataset == protocol.dataset for other in others) == 1:
-        return protocol.dataset
-    return label_of(key, columns)
+    return protocol.dataset if len(set(data)) == len(data) else label_of(key, columns)
 
 
 def tell_apart(name: str, data: DataIdentity | None, others: Sequence[str]) -> str:
