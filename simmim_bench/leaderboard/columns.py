@@ -94,8 +94,9 @@ def label_of(key: ColumnKey, columns: Mapping[ColumnKey, Protocol]) -> str:
 
 
 def subject_of(key: ColumnKey, columns: Mapping[ColumnKey, Protocol]) -> str:
-    """The task of a column; if others have the same task their data, if these tell all of them
-    apart, else their protocols.
+    """The task of a column; its data or its protocol if others have the same task.
+
+    All columns of a task show the same: their data, if these tell them apart.
     """
     protocol = columns[key]
     data = [other.dataset for other in columns.values() if other.task == protocol.task]

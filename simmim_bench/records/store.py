@@ -302,8 +302,8 @@ def _outcome(record: Record, source: Path | str, path: Path | str, known: Record
         return "repeated"
     raise BenchError(
         f"{source} has {_shown(record)}, but {path} of the same run (protocol, config, checkpoint, "
-        f"seed) has {_shown(known)}; delete that record if its run was faulty, otherwise run again "
-        f"with another seed"
+        f"seed) has {_shown(known)}; delete that record if its run was faulty, or a module of it "
+        f"has changed since; otherwise run again with another seed"
     )
 
 
