@@ -25,7 +25,7 @@ from torch.autograd import Function
 from torch.nn.functional import linear
 
 Places = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
-REMEMBERED = 512  # sizes; a map of 128 x 128 tokens takes 0.3 MB
+REMEMBERED = 64  # sizes; a map of 128 x 128 tokens takes 0.3 MB
 
 
 def speed_up(model: nn.Module) -> None:

@@ -235,7 +235,7 @@ def make_room(sizes: Mapping[Entry, float], limit: float) -> list[Path]:
         The folders that were removed; those that a process uses are not.
 
     Raises:
-        BenchError: If they do not fit into the limit, beside those in use, or onto the disk.
+        BenchError: If they and the entries in use exceed the limit, or the disk is too small.
     """
     needed = sum(sizes.values())
     if needed > limit:

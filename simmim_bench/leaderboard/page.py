@@ -94,7 +94,7 @@ def _section(table: Table, heading: str) -> Section:
     costs = cost_grid(table, notes)
     listed = list(notes.listed())
     if usual:
-        text = f"measured values: {usual} seeds, where no other number stands in parentheses"
+        text = f"measured values are means of {usual} seeds, unless parentheses give another number"
         listed.append(Note("", text))
     if table.kind == "full" and (text := what_is_told_apart(table, notes)):
         listed.append(Note("", text))

@@ -122,7 +122,7 @@ class Protocol(StrictModel):
                 f"primary is {self.primary!r}, expected one of {', '.join(self.metrics)}"
             )
         if self.metrics[self.primary] in SMALLER_IS_BETTER:
-            raise ValueError(f"primary is {self.primary!r}, of which smaller values are better")
+            raise ValueError(f"of primary {self.primary!r} smaller is better; name another")
         return self
 
 

@@ -118,7 +118,8 @@ class LinearGrid(ScoredClassifier):
     def share_between_processes(self) -> None:
         """Choose by the images of all processes, which then are with the first; all call it."""
         all_reduce(self.right)
-        self.chosen.copy_(self.right.argmax())
+        if self.right.any():  # else nothing was counted since the last choice
+            self.chosen.copy_(self.right.argmax())
         if get_rank():
             self.right.zero_()
 

@@ -76,7 +76,7 @@ def check_record(record, source):
 
 
 def test_a_metric_of_which_smaller_is_better_is_not_primary(toy):
-    with pytest.raises(ValueError, match="primary is 'error', of which smaller values are better"):
+    with pytest.raises(ValueError, match="smaller is better; name another"):
         Protocol(**toy.protocol(metrics={"d1": "d1", "error": "rmse"}, primary="error"))
 
 
