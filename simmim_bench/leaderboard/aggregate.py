@@ -239,15 +239,16 @@ def _conditions(run: Record) -> tuple[tuple[str, ...], str, str]:
 
 
 def _current(records: list[Record]) -> list[Record]:
-    """Records of the config with most seeds (the newest such config); the newest of each seed.
+    """Records of the configs with most seeds (the newest such configs); the newest of each seed.
 
-    A changed config thus replaces the earlier one as soon as it has as many seeds.
+    A changed config, of the pretraining or the task, thus replaces the earlier one as soon as it
+    has as many seeds.
     """
-    by_config: dict[str | None, dict[int, Record]] = {}
+    by_config: dict[Hashable, dict[int, Record]] = {}
     for record in sorted(records, key=lambda record: (record.date, record.run_id)):
-        by_seed = by_config.pop(_config_sha256(record), {})  # the newest comes last
+        by_seed = by_config.pop(_configs(record), {})  # the newest comes last
         by_seed[-1 if record.seed is None else record.seed] = record
-        by_config[_config_sha256(record)] = by_seed
+        by_config[_configs(record)] = by_seed
     most = max(len(by_seed) for by_seed in by_config.values())
     *_, current = (by_seed for by_seed in by_config.values() if len(by_seed) == most)
     return [current[seed] for seed in sorted(current)]
@@ -337,8 +338,18 @@ def _row_order(row: Row) -> tuple[str, bool, bool, str, str]:
     return row.backbone, cited, row.method != SCRATCH, row.method, repr(row.pretraining)
 
 
-def _config_sha256(record: Record) -> str | None:
-    return record.config.sha256 if record.config else None
+def _configs(record: Record) -> Hashable:
+    """Hashes of the configs of the pretraining and the task.
+
+    A config with an override that names a checkpoint differs between seeds, so it is left out;
+    ``pretraining_deviations`` tell such pretrainings apart.
+    """
+    pretrainings = (
+        config.sha256
+        for config in record.pretraining_configs
+        if not any(override.endswith(".pth") for override in config.overrides)
+    )
+    return record.config and record.config.sha256, *pretrainings
 
 
 def _group(records: Iterable[Record], key: Callable[[Record], Key]) -> dict[Key, list[Record]]:

@@ -100,6 +100,9 @@ def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Recor
         "pretraining_cost": last.get("cost"),
         "pretraining_curves": last.get("curves", {}),
         "pretraining_deviations": [text for maker in lineage for text in maker.deviations],
+        "pretraining_configs": [
+            maker.config.as_json() for maker in lineage if maker.config and maker.stage != "export"
+        ],
         "provenance": {"kind": "measured"},
         "date": run.finished.isoformat(),
     }

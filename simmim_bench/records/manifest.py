@@ -62,6 +62,10 @@ class ConfigRef(StrictModel):
     sha256: Sha256
     overrides: list[str] = []
 
+    def __str__(self) -> str:
+        """Path and the first digits of the hash."""
+        return f"{self.path} ({self.sha256[:12]})"
+
 
 class Overlap(StrictModel):
     """Images that other data have as well, nearly, as ``inspect --against`` found them.
@@ -180,7 +184,7 @@ class Manifest(StrictModel):
     a part of the training data, scored on the rest (``held_out``); it makes no record.
     """
 
-    schema_version: Literal[5] = 5
+    schema_version: Literal[6] = 6
     stage: Stage
     status: Literal["complete", "failed"]
     kind: Kind

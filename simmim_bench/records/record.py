@@ -65,12 +65,14 @@ class RecordBody(StrictModel):
     """The content of a record; ``Record.seal`` adds run id and hash.
 
     ``cost``, ``deviations``, ``data`` and ``precision`` are those of the fine-tuning alone,
-    ``pretraining_cost`` and so on those of the pretraining. ``card_sealed`` says whether the card
-    of the backbone could be checked against its hash. None: unknown. ``tuning`` says how values
-    were chosen on training data; each of them is a deviation; None: nothing was tuned.
+    ``pretraining_cost`` and so on those of the pretraining; ``pretraining_configs`` are of all
+    trainings that made the backbone, the first one first; empty: unknown. ``card_sealed`` says
+    whether the card of the backbone could be checked against its hash. None: unknown. ``tuning``
+    says how values were chosen on training data; each of them is a deviation; None: nothing was
+    tuned.
     """
 
-    schema_version: Literal[5] = 5
+    schema_version: Literal[6] = 6
     kind: Kind
     method: Name
     backbone: Name
@@ -91,6 +93,7 @@ class RecordBody(StrictModel):
     provenance: Provenance
     deviations: list[Text] = []
     pretraining_deviations: list[Text] = []
+    pretraining_configs: list[ConfigRef] = []
     curves: dict[Name, Curve] = {}
     pretraining_curves: dict[Name, Curve] = {}
     date: UtcTime

@@ -4,8 +4,8 @@ Nothing is coerced (``"81.3"`` is not a number); unknown fields, NaN and infinit
 
 Version 2 added curves and energy, version 3 the identity of the data, the precision, what a
 pretraining started from, and whether the card of the backbone was sealed, version 4 what data share
-with other data, version 5 how values were tuned. A model reads an earlier version through its
-``upgrade``; what that version did not state stays unknown.
+with other data, version 5 how values were tuned, version 6 the configs of the pretraining. A model reads
+an earlier version through its ``upgrade``; what that version did not state stays unknown.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from simmim_bench.io import LARGEST, parse_json, read_bytes
 from simmim_bench.plugins import HINT
 from simmim_bench.records.names import checked_name
 
-CURRENT = 5
+CURRENT = 6
 """Schema version of manifests and records."""
-EARLIER = (1, 2, 3, 4)
+EARLIER = (1, 2, 3, 4, 5)
 """Versions that ``upgrade`` converts."""
 SHOWN = 80
 """An error repeats at most this many characters of a bad value."""

@@ -128,6 +128,26 @@ def test_one_seed_of_a_new_config_hides_nothing(make_record, toy):
     assert table.rows[0].cells[KEY].metrics["box_ap"] == summarise([80.0, 80.0])
 
 
+def test_seeds_of_two_pretraining_configs_are_not_averaged(make_simmim, toy):
+    def run(seed, config, day, *overrides):
+        used = {"path": "configs/pre.py", "sha256": toy.sha(config), "overrides": list(overrides)}
+        date = f"2025-02-0{day}T00:00:00+00:00"
+        value = metrics(10 * day + seed)
+        return make_simmim(seed=seed, pretraining_configs=[used], date=date, metrics=value)
+
+    def mean(*records):
+        (table,) = aggregate(records)
+        return table.rows[0].cells[KEY].metrics["box_ap"].mean, table.superseded
+
+    old = [run(seed, "old", 1) for seed in range(2)]
+    new = [run(seed, "new", 2) for seed in range(2)]
+    assert mean(*old, new[0]) == (10.5, 1)
+    assert mean(*old, *new) == (20.5, 2)
+    # the override names a file of each seed, so the hash of the whole differs
+    teachers = [run(seed, f"teacher {seed}", 3, f"teacher=seed{seed}.pth") for seed in range(2)]
+    assert mean(*teachers) == (30.5, 0)
+
+
 def test_a_run_that_was_repeated_from_another_checkpoint_counts_once(make_simmim, toy):
     old, new = (
         make_simmim(

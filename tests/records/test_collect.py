@@ -101,6 +101,7 @@ def test_the_cost_of_initial_weights_is_not_that_of_the_pretraining(write_suite,
             "cost": run.cost.model_copy(update={"wall_seconds": 9.0}),
             "outputs": {"checkpoint": FileRef(path="epoch_9.pth", sha256=toy.sha("earlier"))},
             "deviations": ["override earlier"],
+            "config": run.config.model_copy(update={"path": "configs/earlier.py"}),
         }
     )
     earlier.write(work / "pretrain" / "earlier" / "manifest.json")
@@ -110,6 +111,8 @@ def test_the_cost_of_initial_weights_is_not_that_of_the_pretraining(write_suite,
     records = {record.method: record for record in read_records(tmp_path / "records")}
     assert records["simmim"].pretraining_cost.wall_seconds == 600.0
     assert records["simmim"].pretraining_deviations == ["override earlier"]
+    configs = records["simmim"].pretraining_configs
+    assert [config.path for config in configs] == ["configs/earlier.py", run.config.path]
 
 
 def test_unknown_pretraining_cost_stays_unknown(write_suite, tmp_path):

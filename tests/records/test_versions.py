@@ -11,11 +11,12 @@ from simmim_bench.records.record import Record
 from simmim_bench.records.schema import CURRENT, validate
 from simmim_bench.records.store import read_record
 
-# written by the versions of the program that wrote records of version 1 to 4
+# written by the versions of the program that wrote records of version 1 to 5
 VERSION_1 = Path(__file__).parent / "record_v1.json"
 VERSION_2 = Path(__file__).parent / "record_v2.json"
 VERSION_3 = Path(__file__).parent / "record_v3.json"
 VERSION_4 = Path(__file__).parent / "record_v4.json"
+VERSION_5 = Path(__file__).parent / "record_v5.json"
 NEW = {
     *("data", "precision", "pretraining_data", "pretraining_precision", "card_sealed"),
     *("initial", "initial_sha256", "energy_joules", "energy_source"),
@@ -40,7 +41,7 @@ def before_overlaps(value):
         return value
     assert value.get("content") is None
     assert not value.get("overlaps")
-    kept = value.keys() - {"content", "overlaps", "tuning"}
+    kept = value.keys() - {"content", "overlaps", "tuning", "pretraining_configs"}
     return {key: before_overlaps(value[key]) for key in kept}
 
 
@@ -68,13 +69,24 @@ def test_a_record_of_version_4_keeps_its_name_and_all_it_says():
     old, new = load(VERSION_4), read_record(VERSION_4).as_json()
     assert (old["schema_version"], new["schema_version"]) == (4, CURRENT)
     assert new.pop("tuning") is None
+    assert new.pop("pretraining_configs") == []
     changed = {"schema_version", "sha256"}
     assert {key: new[key] for key in new.keys() - changed} == {
         key: old[key] for key in old.keys() - changed
     }
 
 
-@pytest.mark.parametrize("path", [VERSION_1, VERSION_2, VERSION_3, VERSION_4])
+def test_a_record_of_version_5_keeps_its_name_and_all_it_says():
+    old, new = load(VERSION_5), read_record(VERSION_5).as_json()
+    assert (old["schema_version"], new["schema_version"]) == (5, CURRENT)
+    assert new.pop("pretraining_configs") == []
+    changed = {"schema_version", "sha256"}
+    assert {key: new[key] for key in new.keys() - changed} == {
+        key: old[key] for key in old.keys() - changed
+    }
+
+
+@pytest.mark.parametrize("path", [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5])
 @pytest.mark.parametrize(
     "change",
     [{"metrics": {"top1": 99.0}}, {"sha256": "0" * 64}, {"sha256": None}, {"method": "other"},

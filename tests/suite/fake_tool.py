@@ -43,7 +43,7 @@ def write_trial(folder, args):
     time = "2025-01-31T12:00:00+00:00"
     failure = {"reason": "the loss is nan", "iteration": 3} if score > 100 else None
     manifest = {
-        "schema_version": 5,
+        "schema_version": 6,
         "stage": "trial",
         "status": "failed" if failure else "complete",
         "failure": failure,

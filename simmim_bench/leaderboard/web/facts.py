@@ -55,19 +55,23 @@ def detail_of(table: Table, key: ColumnKey, row: Row, noise: Noise | None, curve
 
 
 def _origin(row: Row) -> Iterator[tuple[str, str]]:
-    first = next(record for cell in row.cells.values() for record in cell.records)
+    records = [record for cell in row.cells.values() for record in cell.records]
+    first = records[0]
     yield "pretraining", show_origin(row.pretraining)
     if row.provenance.kind != "measured":
         yield "provenance", row.provenance.kind
     if row.provenance.table:
         yield "source", row.provenance.table
+    configs = dict.fromkeys(str(each) for record in records for each in record.pretraining_configs)
+    if configs:
+        yield "pretraining config", "; ".join(configs)
     if row.pretraining_deviations:
         yield "pretraining deviates", "; ".join(row.pretraining_deviations)
     if first.pretraining_data:
         yield "pretraining data", describe_data(first.pretraining_data)
     if first.pretraining_precision:
         yield "pretraining precision", first.pretraining_precision
-    if any(record.card_sealed is False for cell in row.cells.values() for record in cell.records):
+    if any(record.card_sealed is False for record in records):
         yield "backbone", UNSEALED
     if row.pretraining_cost:
         yield "pretraining cost", describe_cost(row.pretraining_cost)
@@ -109,7 +113,7 @@ def _measured(cell: Cell) -> Iterator[tuple[str, str]]:
     if cell.precision:
         yield "precision", cell.precision
     if first.config:
-        yield "config", f"{first.config.path} ({first.config.sha256[:12]})"
+        yield "config", str(first.config)
     if cell.cost:
         yield "cost", describe_cost(cell.cost)
         yield "device", cell.cost.device

@@ -116,7 +116,7 @@ def _title(manifest: Manifest) -> Iterator[str]:
 def _facts(manifest: Manifest) -> Iterator[tuple[str, str]]:
     yield "stage", f"{manifest.stage}, {manifest.kind} run, {manifest.status}"
     if manifest.config:
-        yield "config", f"{manifest.config.path} ({manifest.config.sha256[:12]})"
+        yield "config", str(manifest.config)
     if manifest.pretraining:
         origin = manifest.pretraining
         weights = origin.checkpoint_sha256
