@@ -4,8 +4,8 @@ Nothing is coerced (``"81.3"`` is not a number); unknown fields, NaN and infinit
 
 Version 2 added curves and energy, version 3 the identity of the data, the precision, what a
 pretraining started from, and whether the card of the backbone was sealed, version 4 what data share
-with other data, version 5 how values were tuned, version 6 the configs of the pretraining. A model reads
-an earlier version through its ``upgrade``; what that version did not state stays unknown.
+with other data, version 5 how values were tuned, version 6 the configs of the pretraining. A model
+reads an earlier version through its ``upgrade``; what that version did not state stays unknown.
 """
 
 from __future__ import annotations
