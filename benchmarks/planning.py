@@ -63,15 +63,16 @@ class Assumptions:
         efficiency_vit: The same for ViT-B.
         launch: Seconds of the CPU to start a kernel: a usual value of PyTorch without graphs.
         node_gpus: GPUs of a machine: DGX H200.
-        node_link: Between GPUs of a machine: NVLink 4, 900 GB/s in both directions (data sheet).
-        network: Of a machine to others: eight adapters of 400 Gbit/s (DGX H200).
+        node_link: Bytes a second between GPUs of a machine: NVLink 4, 900 GB/s in both directions
+            (data sheet).
+        network: Bytes a second from a machine to others: eight adapters of 400 Gbit/s (DGX H200).
         slow_network: The same with one adapter of 100 Gbit/s.
         link_share: Share of a link's rate that collectives reach: a usual value of nccl-tests.
         hidden: Share of a step during which gradients can travel: the backward pass is two thirds.
         loader_rate: Images a second that one core decodes, crops and masks at full size: measured
             on a core of a busy machine without a GPU (benchmarks/notes.md); measure yours.
         node_cores: Physical cores of a machine: DGX H200.
-        storage: Of a machine: a fast network file system or a local NVMe disk.
+        storage: Bytes a second of a machine: a fast network file system or a local NVMe disk.
         resized: Bytes of an image that was stored with a shorter side of 256 px: as LAION-400M's.
         resized_rate: Images a second of such an image and a core, in proportion to its pixels.
     """

@@ -50,12 +50,20 @@ extensions = [
 ]
 myst_heading_anchors = 4  # as on GitHub
 
-# What code of a user imports; the rest serves the commands.
+
+def modules_of(package: str, *, but: tuple[str, ...]) -> list[str]:
+    """Modules of a package, such as ``data/inspect/boxes``, except some."""
+    files = sorted((PACKAGE / package).glob("[!_]*.py"))
+    return [f"{package}/{file.stem}" for file in files if file.stem not in but]
+
+
+# What code of a user imports is in the site; these serve the commands.
 INTERNAL = [
-    "__main__", "analysis", "cli", "commands", "config_text", "data/demo", "data/inspect",
-    "data/prepare", "doctor", "evaluation", "fonts", "launch", "leaderboard",
+    "__main__", "analysis", "cli", "commands", "config_text", "data/demo", "data/prepare",
+    *modules_of("data/inspect", but=("found", "recognise")),
+    *modules_of("weights/convert", but=("layouts",)), "doctor", "evaluation", "fonts", "launch", "leaderboard",
     "ops", "plots", "progress", "recipe", "shipped", "stop", "suite", "training", "unused_imports",
-    "weights/convert", "yaml_file",
+    "yaml_file",
 ]  # fmt: skip
 apidoc_modules = [
     {

@@ -20,8 +20,10 @@ make bench PAGE=docs/speed.md   # our works and those of others in turn; writes 
 
 EXPLAINED = """
 A ratio is the median over rounds in which all implementations ran in turn, against the fastest
-peer; quartiles are in brackets. The limit does only what cannot be avoided, such as decoding, or
-matrix products and convolutions. Outputs were compared, too; `build/bench.json` says how."""
+peer; quartiles are in brackets. `target` is the ratio that this project aims at. `of the limit`
+compares our speed with that of a program that does the unavoidable part of the work alone, such as
+decoding, or the matrix products and convolutions: 0.67 is two thirds of its speed. Outputs were
+compared, too; `build/bench.json` says how."""
 
 
 def rows(measured: Iterable[Mapping[str, Any]]) -> list[tuple[str, ...]]:

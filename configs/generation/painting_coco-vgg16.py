@@ -10,7 +10,7 @@ protocol = dict(
 )
 painting = dict(
     count=100,
-    judge=dict(
+    reference_network=dict(
         checkpoint="{{$SIMMIM_BENCH_DATA:data}}/teachers/vgg16-397923af.pth",
         sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
         network_mean=[123.675, 116.28, 103.53],  # 0 to 255

@@ -39,7 +39,7 @@ train_dataloader = dict(
                 mask_ratio=0.6,
                 token_size=8,
             ),
-            dict(type="PackInputs", algorithm_keys=["mask", "words"]),
+            dict(type="PackInputs", algorithm_keys=["mask", "seed_key"]),
         ]
     )
 )

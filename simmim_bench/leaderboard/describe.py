@@ -217,7 +217,7 @@ def _evaluation_mask(cfg: Any) -> str:
 
 def _reference_network(cfg: Any) -> str:
     """Network whose features an evaluation of generated images compares."""
-    network = cfg.painting.get("judge")
+    network = cfg.painting.get("reference_network")
     return Path(network.checkpoint).name if network else "random network"
 
 

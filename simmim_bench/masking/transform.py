@@ -79,7 +79,7 @@ class GenerateMask(PerSampleTransform):
             results["mask"] = torch.stack(masks)
         else:
             results["mask"] = self._draw(results, seed_key)
-        results["words"] = torch.from_numpy(np.array(seed_key))
+        results["seed_key"] = torch.from_numpy(np.array(seed_key))
         return results
 
     def _draw(

@@ -49,8 +49,8 @@ class AdaptiveSimMIM(SimMIM):
     """SimMIM that, in training, masks the patches with the highest score.
 
     The random part of a mask is drawn from the seed key (seed, epoch, index) of its sample, which
-    ``GenerateMask`` writes as ``words`` and ``PackInputs`` carries if
-    ``algorithm_keys=["mask", "words"]``. So a mask depends on this key and the weights only.
+    ``GenerateMask`` writes as ``seed_key`` and ``PackInputs`` carries if
+    ``algorithm_keys=["mask", "seed_key"]``. So a mask depends on this key and the weights only.
     Outside training the mask of the pipeline is used.
 
     Args:
@@ -90,11 +90,11 @@ class AdaptiveSimMIM(SimMIM):
         mask = super()._token_mask(images, data_samples)
         if data_samples is None or not self.training:
             return mask
-        if any("words" not in sample for sample in data_samples):
+        if any("seed_key" not in sample for sample in data_samples):
             raise ValueError(
-                'a sample has no seed key; set algorithm_keys=["mask", "words"] in PackInputs'
+                'a sample has no seed key; set algorithm_keys=["mask", "seed_key"] in PackInputs'
             )
-        return self.choose(images, [sample.words.tolist() for sample in data_samples])
+        return self.choose(images, [sample.seed_key.tolist() for sample in data_samples])
 
     @torch.no_grad()
     def choose(self, images: Tensor, seed_keys: Sequence[Sequence[int]]) -> Tensor:

@@ -100,7 +100,7 @@ def _config_mistakes(
     yield from _frozen_mistakes(plan, stage, cfg)
     for message in config_mistakes(cfg):
         yield f"{stage.config}: {message}"
-    network = cfg.get("painting", {}).get("judge")
+    network = cfg.get("painting", {}).get("reference_network")
     weights = network.get("checkpoint") if isinstance(network, dict) else None
     if isinstance(weights, str) and not (plan.root / weights).is_file():
         yield (

@@ -224,7 +224,7 @@ class Masks(Dataset):
 
     def __getitem__(self, index):
         results = self.transform({**sample(10, 10, index), "sample_idx": index})
-        return results["mask"], results["words"]
+        return results["mask"], results["seed_key"]
 
 
 @pytest.mark.parametrize("name", ["random", "edge", "semantic"])

@@ -60,7 +60,7 @@ def samples(case, epoch=0, count=3):
         sample = DataSample()
         sample.set_field(torch.zeros(grid, grid, dtype=torch.bool), "mask")
         sample.mask[:4] = True
-        sample.set_field(torch.tensor([5, epoch, index]), "words")
+        sample.set_field(torch.tensor([5, epoch, index]), "seed_key")
         made.append(sample)
     return made
 
@@ -189,6 +189,6 @@ def test_what_is_refused(images):
         MODELS.build({**ATTENTION, "backbone": MODELS.build(dict(CNN))})
     model, lone = build("error"), samples("error")
     for sample in lone:
-        del sample.words
-    with pytest.raises(ValueError, match=r'set algorithm_keys=\["mask", "words"\]'):
+        del sample.seed_key
+    with pytest.raises(ValueError, match=r'set algorithm_keys=\["mask", "seed_key"\]'):
         model(images, lone, mode="loss")

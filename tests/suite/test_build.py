@@ -97,8 +97,8 @@ def test_a_protocol_with_the_wrong_tool_is_reported_before_anything_runs(project
 
 
 def test_a_missing_reference_network_is_reported_before_anything_runs(project):
-    judge = 'dict(checkpoint="data/vgg16.pth")'
-    project.config("paint_net", f"painting = dict(judge={judge})\n")
+    reference_network = 'dict(checkpoint="data/vgg16.pth")'
+    project.config("paint_net", f"painting = dict(reference_network={reference_network})\n")
     paint = {"config": "configs/paint_{backbone}.py", "tool": "evaluate_painting"}
     project.write_suite(tasks={"painting": paint}, baselines=[])
     with pytest.raises(BenchError, match=r"network's weights data/vgg16.pth do not exist; get"):

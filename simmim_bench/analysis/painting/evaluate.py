@@ -210,7 +210,10 @@ def _manifest(
         precision="float32",
         pretraining_data=run.data,
         pretraining_precision=run.precision,
-        inputs={"checkpoint": weights, **({"judge": reference.file} if reference else {})},
+        inputs={
+            "checkpoint": weights,
+            **({"reference_network": reference.file} if reference else {}),
+        },
         environment=collect_environment(),
         finished=datetime.now(timezone.utc),
         **facts,

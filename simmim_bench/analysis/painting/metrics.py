@@ -3,8 +3,9 @@
 The third has the form of LPIPS (Zhang et al. 2018, https://arxiv.org/abs/1801.03924, eq. 1): the
 cosine of features at each position, averaged over positions and layers. LPIPS uses a network
 trained on ImageNet and learned channel weights; here all channels count the same, so values are
-not those of LPIPS. A protocol may name a trained reference network (``painting.judge``). By default
-the network has random weights from a fixed seed: nothing is downloaded, and it favours no method.
+not those of LPIPS. A protocol may name a trained network (``painting.reference_network``). By
+default the network has random weights from a fixed seed: nothing is downloaded, and it favours no
+method.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ BATCH = 32  # images that the reference network sees at once
 PairLevels = Callable[[Tensor, Tensor], tuple[Levels, Levels]]
 """Feature maps of two batches of images in [0, 1]."""
 
-KEY = "painting.judge"
+KEY = "painting.reference_network"
 MEAN, STD = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
 """Of images in [0, 1]; ``FrozenFeatures`` expects a scale of 0 to 255."""
 
@@ -89,7 +90,7 @@ def feature_similarity(
 
 
 class ReferenceConfig(StrictModel):
-    """``painting.judge`` of a protocol: arguments of ``FrozenFeatures``, and a hash.
+    """``painting.reference_network`` of a protocol: arguments of ``FrozenFeatures``, and a hash.
 
     ``sha256`` is the hash of the checkpoint; other weights are refused.
     """
@@ -121,10 +122,11 @@ def load_reference(protocol: Any, path: str) -> ReferenceNetwork | None:
         None if the protocol has none.
 
     Raises:
-        BenchError: If ``painting.judge`` is invalid, its checkpoint is missing or damaged, does not
-            fit or has another hash, or the network does not accept images of this size.
+        BenchError: If ``painting.reference_network`` is invalid, its checkpoint is missing or
+            damaged, does not fit or has another hash, or the network does not accept images of this
+            size.
     """
-    stated = protocol.painting.get("judge")
+    stated = protocol.painting.get("reference_network")
     if stated is None:
         return None
     plain = stated.to_dict() if hasattr(stated, "to_dict") else stated
@@ -151,7 +153,7 @@ def protocol_hash(protocol: Any, reference: ReferenceNetwork | None) -> str:
     if reference is None:
         return resolved_hash(protocol)
     portable = deepcopy(protocol)
-    portable.painting.judge.checkpoint = reference.file.sha256
+    portable.painting.reference_network.checkpoint = reference.file.sha256
     return resolved_hash(portable)
 
 

@@ -97,9 +97,9 @@ def call(tmp_path, monkeypatch, images, make_run):
     monkeypatch.setattr(module, "load_predictor", lambda *_, **__: Grey())
     monkeypatch.setattr(module, "_cost", lambda *_: make_run.cost)
 
-    def run(judge=None, **changes):
-        if judge is not None:
-            named = f"{text}painting.update(judge={judge!r})\n"
+    def run(reference_network=None, **changes):
+        if reference_network is not None:
+            named = f"{text}painting.update(reference_network={reference_network!r})\n"
             (tmp_path / "protocol.py").write_text(named)
         given = {
             "config": "simmim.py", "run": make_run.folder, "rows": 2, "cfg_options": [],

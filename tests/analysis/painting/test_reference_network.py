@@ -45,8 +45,13 @@ def weights(network, tmp_path_factory):
     return path
 
 
-def protocol(judge, image_size=64):
-    return Config({"protocol": {"image_size": image_size}, "painting": {"judge": judge}})
+def protocol(reference_network, image_size=64):
+    return Config(
+        {
+            "protocol": {"image_size": image_size},
+            "painting": {"reference_network": reference_network},
+        }
+    )
 
 
 def distance(network, first, second):
@@ -102,25 +107,27 @@ def test_without_a_reference_network_figures_are_those_of_the_versions_that_stan
 
 def test_the_protocol_differs_in_its_reference_network_alone():
     own, base = (load_config(str(FOLDER / f"painting_coco{end}.py")) for end in ("-vgg16", ""))
-    judge = own.painting.pop("judge")
+    reference_network = own.painting.pop("reference_network")
     assert own.painting == base.painting
     assert own.test_dataloader == base.test_dataloader
     assert (own.protocol.id, own.protocol.version) == ("coco-painting-vgg16", 1)
     assert {**own.protocol, "id": "", "version": 0} == {**base.protocol, "id": "", "version": 0}
     source = VGG16_Weights.IMAGENET1K_V1
     preset = source.transforms()
-    assert judge.network_mean == pytest.approx([255 * value for value in preset.mean])
-    assert judge.network_std == pytest.approx([255 * value for value in preset.std])
-    assert source.url.endswith(judge.checkpoint.rpartition("/")[2])
-    assert source.url.endswith(f"-{judge.sha256[:8]}.pth")
+    assert reference_network.network_mean == pytest.approx([255 * value for value in preset.mean])
+    assert reference_network.network_std == pytest.approx([255 * value for value in preset.std])
+    assert source.url.endswith(reference_network.checkpoint.rpartition("/")[2])
+    assert source.url.endswith(f"-{reference_network.sha256[:8]}.pth")
 
 
 def test_the_record_says_the_reference_network(call, weights, tmp_path):
-    out = call(judge={"checkpoint": str(weights), "sha256": sha256_file(weights), **SCALE})
+    out = call(
+        reference_network={"checkpoint": str(weights), "sha256": sha256_file(weights), **SCALE}
+    )
     manifest = Manifest.read(out / "manifest.json")
     assert manifest.inputs["checkpoint"].sha256 == "a" * 64
-    assert manifest.inputs["judge"].path == str(weights)
-    assert manifest.inputs["judge"].sha256 == sha256_file(weights)
+    assert manifest.inputs["reference_network"].path == str(weights)
+    assert manifest.inputs["reference_network"].sha256 == sha256_file(weights)
     record = Record.model_validate(json.loads((out / "record.json").read_text("utf-8")))
     assert record.pretraining_cost.wall_seconds == 7
     collected = collect(tmp_path, tmp_path / "records")
@@ -132,7 +139,7 @@ def test_the_record_says_the_reference_network(call, weights, tmp_path):
 
 def test_a_run_is_another_with_other_weights_but_not_elsewhere(call, weights, tmp_path):
     def run_id(path):
-        out = call(judge={"checkpoint": str(path), **SCALE})
+        out = call(reference_network={"checkpoint": str(path), **SCALE})
         return json.loads((out / "record.json").read_text("utf-8"))["run_id"]
 
     moved = tmp_path / "moved.pth"
@@ -149,9 +156,9 @@ def refused(call, tmp_path, monkeypatch):
     """Check that a reference network is refused before predictions, and nothing is written."""
     monkeypatch.setattr(module, "load_predictor", lambda *_, **__: argparse.Namespace())
 
-    def check(judge, match):
+    def check(reference_network, match):
         with pytest.raises(BenchError, match=match) as error:
-            call(judge=judge)
+            call(reference_network=reference_network)
         assert "\n" not in str(error.value)
         assert not (tmp_path / "out").exists()
 
@@ -177,17 +184,21 @@ def test_a_reference_network_without_its_weights_is_refused(refused, weights, tm
 
 def test_a_reference_network_that_is_not_described_is_refused(refused, weights):
     file = {"checkpoint": str(weights)}
-    refused(SCALE, r"protocol.py: painting.judge: checkpoint is missing; describe it as")
-    refused(file, r"painting.judge: network_mean is missing \(and 1 more\); describe it as")
+    refused(
+        SCALE, r"protocol.py: painting.reference_network: checkpoint is missing; describe it as"
+    )
+    refused(
+        file, r"painting.reference_network: network_mean is missing \(and 1 more\); describe it as"
+    )
     refused({**file, **SCALE, "network_std": [1, 0, 1]}, r"network_std.1 is 0")
     refused({**file, **SCALE, "random": True}, r"random is True: Extra inputs are not permitted")
-    refused("vgg16", r"painting.judge: .*; describe it as")
+    refused("vgg16", r"painting.reference_network: .*; describe it as")
     refused({**file, **SCALE, "levels": [3, 99]}, r"levels \[3, 99\] of the frozen network")
     refused({**file, **SCALE, "model": {"type": "timm.resnet81"}}, "unknown timm model 'resnet81'")
 
 
 def test_images_too_small_for_the_reference_network_are_refused(weights):
-    judge = {"checkpoint": str(weights), **SCALE}
-    assert load_reference(protocol(judge, image_size=8), "").file.path == str(weights)
+    reference_network = {"checkpoint": str(weights), **SCALE}
+    assert load_reference(protocol(reference_network, image_size=8), "").file.path == str(weights)
     with pytest.raises(BenchError, match=r"VGG16Levels on images of 4x4 pixels: .*; give a net"):
-        load_reference(protocol(judge, image_size=4), "")
+        load_reference(protocol(reference_network, image_size=4), "")
