@@ -40,7 +40,7 @@ $(VENV)/.installed-$(FAMILY)-dev: $(VENV)/.installed-$(FAMILY)
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[$(FAMILY),dev,docs]'
 	touch $@
 
-demo: setup ## Pretrain, three downstream tasks, leaderboard: 15 minutes on two cores
+demo: setup ## Pretrain, three downstream tasks, leaderboard: 15 to 25 minutes on two cores
 	$(BIN)/simmim-bench suite configs/suites/demo.yaml --seeds $(SEEDS)
 
 leaderboard: setup ## Write the tables of results/records and results/published anew

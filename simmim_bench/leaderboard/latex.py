@@ -43,8 +43,8 @@ URL = re.compile(r"%(?![0-9A-Fa-f]{2})|[^\w:/?=&.,;+#~@!*()%-]|[^\x00-\x7f]")
 MARK = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+|(.)\1*")
 """A mark among several: a number, or one character, repeated in long lists of notes."""
 CAPTION = (
-    "Bold: best of its backbone; ★: of all backbones; ≈: not told apart from the best (Tukey's "
-    "test, 5 %). Rows with the same deviations are compared; cited rows among themselves."
+    "Bold: best of its backbone; ★: of all backbones; ≈: not significantly different from "
+    "the best (Tukey's test, 5 %). Rows with the same deviations are compared; cited rows among themselves."
 )
 CAPTION_CITED = "Bold: best of its protocol."
 HEAD = r"""% Made by `simmim-bench leaderboard build`. Needs, in the preamble (siunitx 3):

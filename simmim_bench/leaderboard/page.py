@@ -45,8 +45,8 @@ TITLE = "Leaderboard"
 LEGEND = (
     "Metrics are in percent unless another unit is given: mean ± sample standard deviation (number "
     f"of seeds); a single seed has no ±. Bold: best of its backbone. {TOP}: best of all backbones. "
-    f"{NEAR}: not told apart from the best of its backbone (Tukey's test at 5 %, with the noise "
-    "between seeds of the whole column). Rows with the same deviations are compared; cited rows "
+    f"{NEAR}: not significantly different from the best of its backbone (Tukey's test at 5 %, with "
+    "the noise between seeds of the whole column). Rows with the same deviations are compared; cited rows "
     "among themselves. Blank: not measured. Gain over scratch: difference of the unrounded means, "
     "in points. Minutes are wall time, memory is the peak of one process."
 )
@@ -96,7 +96,7 @@ def _section(table: Table, heading: str) -> Section:
     if usual:
         text = f"measured values are means of {usual} seeds, unless parentheses give another number"
         listed.append(Note("", text))
-    if table.kind == "full" and (text := what_is_told_apart(table, notes)):
+    if table.kind == "full" and (text := least_significant(table, notes)):
         listed.append(Note("", text))
     if table.superseded:
         text = (
@@ -122,7 +122,7 @@ def _usual_seeds(table: Table) -> int | None:
     return most if most > 1 else None
 
 
-def what_is_told_apart(table: Table, notes: Notes) -> str:
+def least_significant(table: Table, notes: Notes) -> str:
     """The smallest differences that count, by column; empty where nothing is compared."""
     parts = [
         f"{protocol.task} {METRICS.get(protocol.primary, protocol.primary)} {notes.number(key)} "
@@ -130,9 +130,7 @@ def what_is_told_apart(table: Table, notes: Notes) -> str:
         for key, (points, seeds) in least_differences(table).items()
         for protocol in [table.columns[key]]
     ]
-    return (
-        f"smallest differences that are told apart, in points: {', '.join(parts)}" if parts else ""
-    )
+    return f"smallest significant differences, in points: {', '.join(parts)}" if parts else ""
 
 
 @dataclass(frozen=True)

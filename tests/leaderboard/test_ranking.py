@@ -57,7 +57,7 @@ def test_the_best_and_what_is_not_told_apart(runs):
     assert shown["good"] == (True, False)
     assert shown["alike"] == (False, True)
     assert shown["worse"] == (False, False)
-    [told] = [note.text for note in section.notes if "told apart" in note.text]
+    [told] = [note.text for note in section.notes if "significant" in note.text]
     least = noise_of(table, KEY, "box_ap").least_difference(3, 4)
     assert told.endswith(f"in points: detection APᵇᵒˣ ¹ {least:.1f} (3 seeds)")
 
@@ -104,7 +104,7 @@ def test_single_runs_are_ranked_by_what_is_shown(runs):
     assert names(place.best) == {"a", "b"}
     assert names(place.near) == set()  # nobody knows the noise
     [section] = make_page([*runs("a", [50.01]), *runs("b", [49.99])]).sections
-    assert not any("told apart" in note.text for note in section.notes)
+    assert not any("significant" in note.text for note in section.notes)
 
 
 def test_deviating_runs_compete_with_their_like(runs):

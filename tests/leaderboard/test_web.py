@@ -75,7 +75,7 @@ def test_a_row_for_each_method_and_a_column_for_each_metric(records, make_record
     assert rows[0][2].startswith("31.0 \u00b1 1.0 (3)")
     assert rows[1][2].startswith("45.0 \u00b1 1.0 (3)")
     assert "44.00 (seed 0), 45.00 (seed 1), 46.00 (seed 2)" in rows[1][0]
-    assert foot[0] == "smallest difference that is told apart"
+    assert foot[0] == "smallest significant difference"
 
 
 def toy_classification(make_record):

@@ -101,7 +101,7 @@ def _ranks(ranking: Ranking, look: Look) -> Chart:
     more = f" The best {MAX_ROWS} of {len(ranking.rows)}." if len(rows) < len(ranking.rows) else ""
     reading = (
         f"Lines through points are 95 % intervals, by bootstrap of tasks and seeds. Methods joined "
-        f"by a line at the side are not told apart: their mean ranks differ by less than "
+        f"by a line at the side do not differ significantly: their mean ranks are within "
         f"{ranking.difference:.1f} (Nemenyi's critical difference).{sure}{more}"
     )
     return Chart(f"Mean rank, {ranking.backbone}", svg, "Who is best over all tasks?",

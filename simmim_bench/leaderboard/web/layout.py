@@ -16,7 +16,7 @@ class Head:
     """A column: two lines of its header, and what the page filters and sorts by.
 
     ``kind`` is ``result`` for a primary metric, ``other`` for other ones, ``rank`` or ``cost``.
-    ``foot`` is the smallest difference that is told apart.
+    ``foot`` is the smallest significant difference.
     """
 
     key: str
