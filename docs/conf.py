@@ -62,8 +62,8 @@ INTERNAL = [
     "__main__", "analysis", "cli", "commands", "config_text", "data/demo", "data/prepare",
     *modules_of("data/inspect", but=("found", "recognise")),
     *modules_of("weights/convert", but=("layouts",)),
-    "doctor", "evaluation", "fonts", "launch", "leaderboard", "ops", "plots", "progress", "recipe", "shipped", "stop", "suite", "training", "unused_imports",
-    "yaml_file",
+    "doctor", "evaluation", "fonts", "launch", "leaderboard", "ops", "plots", "progress",
+    "recipe", "shipped", "stop", "suite", "training", "unused_imports", "yaml_file",
 ]  # fmt: skip
 apidoc_modules = [
     {

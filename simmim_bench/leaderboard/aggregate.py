@@ -11,6 +11,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from operator import itemgetter
 from typing import TypeVar
 
@@ -23,8 +24,9 @@ from simmim_bench.records.tuning import Tuning
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 KINDS: tuple[Kind, ...] = ("full", "smoke")
-AVERAGED = ("seed", "checkpoint_sha256")
-"""Fields in which the pretrainings of one row may differ."""
+AVERAGED = ("seed", "checkpoint_sha256", "initial_sha256")
+"""Fields in which pretrainings of a row may differ; initial weights only if own trainings made
+them."""
 STATED = itemgetter(*(name for name in Pretraining.model_fields if name not in AVERAGED))
 
 Key = TypeVar("Key", bound=Hashable)
@@ -97,6 +99,12 @@ class Row:
     cells: dict[ColumnKey, Cell]
     pretraining_cost: MeanCost | None
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether tasks started from pretrainings of different configs."""
+        records = (record for cell in self.cells.values() for record in cell.records)
+        return len({_recipe(record) for record in records} - {()}) > 1
+
 
 @dataclass(frozen=True)
 class Table:
@@ -114,10 +122,17 @@ class Table:
 
     def tuning_of(self, key: ColumnKey) -> Tuning | None:
         """The search that all measured runs of a column share; None if they share none."""
+        return self._tunings.get(key)
+
+    @cached_property
+    def _tunings(self) -> dict[ColumnKey, Tuning | None]:
         measured = [row for row in self.rows if row.provenance.kind == "measured"]
-        found = [row.cells[key].tuning for row in measured if key in row.cells]
-        keys = {tuning.key() if tuning else "" for tuning in found}
-        return found[0] if len(keys) == 1 else None
+        found = {}
+        for key in self.columns:
+            tunings = [row.cells[key].tuning for row in measured if key in row.cells]
+            if len({tuning.key() if tuning else "" for tuning in tunings}) == 1:
+                found[key] = tunings[0]
+        return found
 
 
 def aggregate(records: Iterable[Record]) -> list[Table]:
@@ -242,13 +257,17 @@ def _current(records: list[Record]) -> list[Record]:
     """Records of the configs with most seeds (the newest such configs); the newest of each seed.
 
     A changed config, of the pretraining or the task, thus replaces the earlier one as soon as it
-    has as many seeds.
+    has as many seeds. Records that do not state the pretraining's belong to the only one that
+    others state.
     """
-    by_config: dict[Hashable, dict[int, Record]] = {}
+    recipes = {_recipe(record) for record in records} - {()}
+    known = next(iter(recipes)) if len(recipes) == 1 else ()
+    by_config: dict[Hashable, dict[tuple[int, int], Record]] = {}
     for record in sorted(records, key=lambda record: (record.date, record.run_id)):
-        by_seed = by_config.pop(_configs(record), {})  # the newest comes last
-        by_seed[-1 if record.seed is None else record.seed] = record
-        by_config[_configs(record)] = by_seed
+        config = record.config and record.config.sha256, _recipe(record) or known
+        by_seed = by_config.pop(config, {})  # the newest comes last
+        by_seed[_seeds(record)] = record
+        by_config[config] = by_seed
     most = max(len(by_seed) for by_seed in by_config.values())
     *_, current = (by_seed for by_seed in by_config.values() if len(by_seed) == most)
     return [current[seed] for seed in sorted(current)]
@@ -325,6 +344,7 @@ def _row_key(record: Record) -> Hashable:
         record.method,
         record.backbone,
         origin and STATED(origin.__dict__),
+        origin and not record.own_initial and origin.initial_sha256,
         record.pretraining_data and record.pretraining_data.sha256,
         record.pretraining_precision,
         tuple(record.pretraining_deviations),
@@ -338,18 +358,24 @@ def _row_order(row: Row) -> tuple[str, bool, bool, str, str]:
     return row.backbone, cited, row.method != SCRATCH, row.method, repr(row.pretraining)
 
 
-def _configs(record: Record) -> Hashable:
-    """Hashes of the configs of the pretraining and the task.
+def _recipe(record: Record) -> tuple[str, ...]:
+    """Hashes of the configs of the pretraining; empty if they are unknown.
 
     A config with an override that names a checkpoint differs between seeds, so it is left out;
     ``pretraining_deviations`` tell such pretrainings apart.
     """
-    pretrainings = (
+    return tuple(
         config.sha256
         for config in record.pretraining_configs
         if not any(override.endswith(".pth") for override in config.overrides)
     )
-    return record.config and record.config.sha256, *pretrainings
+
+
+def _seeds(record: Record) -> tuple[int, int]:
+    """Seeds of the pretraining and of the task; -1 if there is none."""
+    pretraining = record.pretraining.seed if record.pretraining else None
+    first, last = (-1 if seed is None else seed for seed in (pretraining, record.seed))
+    return first, last
 
 
 def _group(records: Iterable[Record], key: Callable[[Record], Key]) -> dict[Key, list[Record]]:

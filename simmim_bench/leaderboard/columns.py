@@ -69,10 +69,11 @@ def columns_of(
     """
     defined: dict[ProtocolKey, Record] = {}
     data: dict[ColumnKey, DataIdentity | None] = {}
-    for record in sorted(records, key=lambda record: (bool(record.deviations), record.date)):
+    plain_first = sorted(records, key=lambda one: (bool(one.untuned_deviations), one.date))
+    for record in plain_first:
         first = defined.setdefault(protocol_key(record), record)
         data[place(record)] = record.data or data.get(place(record))  # the newest name
-        if not record.deviations and record.protocol.__dict__ != first.protocol.__dict__:
+        if not record.untuned_deviations and record.protocol.__dict__ != first.protocol.__dict__:
             raise BenchError(
                 f"protocol {record.protocol.id}@{record.protocol.version} differs between the "
                 f"records {first.run_id} and {record.run_id} ({_differing(first, record)}); raise "

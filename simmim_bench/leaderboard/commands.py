@@ -27,7 +27,8 @@ from simmim_bench.records.record import Record
 from simmim_bench.records.store import bad_files, read_records, record_path
 
 __all__ = [
-    "add", "build", "check", "compare", "export", "pack", "protocols", "report", "schema", "show",
+    "add", "build", "check", "compare", "export", "pack", "protocols", "recipes", "report",
+    "schema", "show",
 ]  # fmt: skip
 MAX_SHOWN = 20
 """``check`` shows at most this many bad files."""

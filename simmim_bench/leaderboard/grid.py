@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from simmim_bench.leaderboard.aggregate import TIMES, Row, Stat, Table
@@ -200,3 +200,8 @@ def show_origin(pretraining: Pretraining | None) -> str:
     if pretraining.image_size is not None:
         parts.append(show_size(pretraining.image_size))
     return ", ".join(parts)
+
+
+def states_precision(deviations: Iterable[str]) -> bool:
+    """Whether one of the deviations says the precision of a run."""
+    return any(text.startswith("precision ") for text in deviations)

@@ -44,7 +44,8 @@ MARK = re.compile(r"[⁰¹²³⁴⁵⁶⁷⁸⁹]+|(.)\1*")
 """A mark among several: a number, or one character, repeated in long lists of notes."""
 CAPTION = (
     "Bold: best of its backbone; ★: of all backbones; ≈: not significantly different from "
-    "the best (Tukey's test, 5 %). Rows with the same deviations are compared; cited rows among themselves."
+    "the best (Tukey's test, 5 %). Rows with the same deviations are compared; cited rows among "
+    "themselves."
 )
 CAPTION_CITED = "Bold: best of its protocol."
 HEAD = r"""% Made by `simmim-bench leaderboard build`. Needs, in the preamble (siunitx 3):
@@ -84,6 +85,8 @@ def _table(section: Section, grid: Grid) -> str:
     warning = f" {escape(section.warning)}." if section.warning else ""
     said = "".join(f" {escape(text)}." for text in shared)
     caption = CAPTION_CITED if section.is_cited else CAPTION
+    used = _marks_in(grid)
+    notes = [note for note in section.notes if not note.mark or note.mark in used]
     lines = [
         r"\begin{table*}",
         r"\centering",
@@ -101,7 +104,7 @@ def _table(section: Section, grid: Grid) -> str:
         "",
         r"\smallskip",
         r"\begin{minipage}{\textwidth}\footnotesize\raggedright",
-        *(rf"{_note(note)}\par" for note in section.notes if _is_used(note, grid)),
+        *(rf"{_note(note)}\par" for note in notes),
         r"\end{minipage}",
         r"\end{table*}",
     ]
@@ -128,14 +131,14 @@ def _without_shared_texts(grid: Grid) -> tuple[Grid, list[str]]:
     return small, list(texts.values())
 
 
-def _is_used(note: Note, grid: Grid) -> bool:
-    """Whether a table has the mark of a note; one without a mark is about the whole section."""
-    return not note.mark or any(
-        note.mark == found[0]
+def _marks_in(grid: Grid) -> set[str]:
+    """Marks of notes that a table has."""
+    return {
+        found[0]
         for row in (grid.headers, *grid.rows)
         for entry in row
         for found in MARK.finditer(entry.mark)
-    )
+    }
 
 
 def _number_column(cells: Sequence[Entry]) -> str:

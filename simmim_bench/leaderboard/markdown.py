@@ -108,5 +108,8 @@ def insert_results(readme: Path, page: Page) -> None:
         raise BenchError(
             f"{readme} lacks the line {BEGIN!r} or {END!r}; the table goes between them"
         )
-    table = render_results(page.sections[0])
+    section = page.sections[0]
+    table = render_results(section)
+    if section.warning:
+        table = f"> **{escape(section.warning)}**\n\n{table}"
     atomic_write_text(readme, f"{head}{BEGIN}\n\n{table}\n\n{END}{tail}")

@@ -56,16 +56,16 @@ class Noise:
 
     @classmethod
     def of(cls, stats: Iterable[Stat]) -> Noise | None:
-        """Estimate it; None if every row is a single run."""
+        """Estimate it; None if every row is a single run, or its runs have equal values."""
         import numpy as np
 
         known = [(stat.sd**2, stat.n - 1) for stat in stats if stat.sd is not None]
-        if not known:
+        if not any(variance for variance, _ in known):
             return None
         variances, freedoms = np.array(known, float).T
         total = float(freedoms.sum())
         pooled = float(variances @ freedoms) / total
-        if len(known) < MIN_VARIANCES or pooled == 0:
+        if len(known) < MIN_VARIANCES:
             return cls(pooled, math.inf, total)
         common, weight = _prior(variances, freedoms)
         if weight == math.inf:
@@ -101,8 +101,6 @@ class Noise:
         from scipy.special import stdtr
 
         error = self.error(ours, theirs)
-        if error == 0:
-            return Difference(points, (points, points), float(points == 0))
         freedom = min(self.freedom_of(ours), self.freedom_of(theirs))
         reach = _quantile(freedom) * error
         p = 2 * float(stdtr(freedom, -abs(points) / error))
@@ -125,8 +123,6 @@ class Noise:
         freedom = min(self.freedom_of(stat) for stat in (control, *others))
         own = [self.variance_of(stat) / stat.n for stat in others]
         shared = self.variance_of(control) / control.n
-        if not shared + min(own):
-            return [0.0] * len(own)
         loads = (min(math.sqrt(shared / (shared + each)), 0.999) for each in own)
         quantile = _dunnett(
             tuple(sorted(round(load, 3) for load in loads)), max(1, math.floor(freedom))

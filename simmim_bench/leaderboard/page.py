@@ -33,6 +33,7 @@ from simmim_bench.leaderboard.grid import (
     show_minutes,
     show_origin,
     show_stat,
+    states_precision,
 )
 from simmim_bench.leaderboard.metrics import METRICS, decimals_of
 from simmim_bench.leaderboard.ranks import rankings
@@ -46,9 +47,9 @@ LEGEND = (
     "Metrics are in percent unless another unit is given: mean ± sample standard deviation (number "
     f"of seeds); a single seed has no ±. Bold: best of its backbone. {TOP}: best of all backbones. "
     f"{NEAR}: not significantly different from the best of its backbone (Tukey's test at 5 %, with "
-    "the noise between seeds of the whole column). Rows with the same deviations are compared; cited rows "
-    "among themselves. Blank: not measured. Gain over scratch: difference of the unrounded means, "
-    "in points. Minutes are wall time, memory is the peak of one process."
+    "the noise between seeds of the whole column). Rows with the same deviations are compared; "
+    "cited rows among themselves. Blank: not measured. Gain over scratch: difference of the "
+    "unrounded means, in points. Minutes are wall time, memory is the peak of one process."
 )
 HEADINGS: dict[Kind, str] = {"full": "Full runs", "smoke": "Smoke runs"}
 WARNINGS: dict[Kind, str] = {"smoke": "smoke run: toy schedules, results are not meaningful"}
@@ -271,6 +272,11 @@ def _metric_column(
         key: Standing() if table.kind == "smoke" else standing(table, key, name) for key in keys
     }
 
+    precisions = {
+        key: {row.cells[key].precision for row in table.rows if key in row.cells} - {None}
+        for key in keys
+    }
+
     def show(row: Row, asked: Sequence[ColumnKey]) -> Entry:
         key = next((key for key in asked if key in places), None)
         cell = row.cells.get(key) if key else None
@@ -281,10 +287,7 @@ def _metric_column(
             mark = notes.symbol(f"deviates from the protocol: {_summary(cell.deviations)}")
         if cell.tuning and not table.tuning_of(key):
             mark += notes.symbol(f"{cell.tuning.described()} ({cell.tuning.explained()})")
-        precisions = {other.cells[key].precision for other in table.rows if key in other.cells}
-        mark += _precision_mark(
-            cell.precision, precisions - {None}, cell.deviations, "trained", notes
-        )
+        mark += _precision_mark(cell.precision, precisions[key], cell.deviations, "trained", notes)
         if leaks := dict.fromkeys(text for record in cell.records for text in record.leaks):
             mark += notes.symbol(f"seen in pretraining: {'; '.join(leaks)}")
         text = show_stat(
@@ -334,6 +337,8 @@ def _pretraining(table: Table, notes: Notes, row: Row) -> Entry:
     if row.pretraining_deviations:
         text = f"pretraining deviates from its config: {_summary(row.pretraining_deviations)}"
         mark = notes.symbol(text)
+    if row.is_mixed:
+        mark += notes.symbol("its tasks started from pretrainings of different configs")
     mark += _precision_mark(precision, precisions, deviations, "pretrained", notes)
     return Entry(show_origin(row.pretraining), mark=mark)
 
@@ -346,8 +351,7 @@ def _precision_mark(
     notes: Notes,
 ) -> str:
     """Mark of a run's precision if others have another one and no deviation says it."""
-    said = any(text.startswith("precision ") for text in deviations)
-    if precision is None or said or len(known) < 2:
+    if precision is None or states_precision(deviations) or len(known) < 2:
         return ""
     return notes.symbol(f"{what} in {precision}")
 

@@ -8,7 +8,7 @@ https://jmlr.org/papers/v7/demsar06a.html).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,21 +55,25 @@ def rankings(table: Table) -> list[Ranking]:
     """Rankings of the backbones of a table.
 
     Returns:
-        None of a backbone with fewer than ``MIN_RANKED_ROWS`` complete rows, nor of a table with
-        one column.
+        One for each backbone, of the largest set of its rows that are compared in all columns; none
+        of fewer than ``MIN_RANKED_ROWS`` rows, nor of a table with one column.
     """
     primaries = [(key, protocol.primary) for key, protocol in table.columns.items()]
     if len(primaries) < 2:
         return []
-    groups: dict[str, dict[Row, list[Stat]]] = {}
+    groups: dict[tuple[str, Hashable], dict[Row, list[Stat]]] = {}
     for row in table.rows:
-        if all(_has_plain(table, row, key, name) for key, name in primaries):
+        if all(_has_plain(row, key, name) for key, name in primaries):
             stats = [row.cells[key].metrics[name] for key, name in primaries]
-            groups.setdefault(row.backbone, {})[row] = stats
+            conditions = tuple(row.cells[key].conditions for key, _ in primaries)
+            groups.setdefault((row.backbone, conditions), {})[row] = stats
+    largest: dict[str, dict[Row, list[Stat]]] = {}
+    for (backbone, _), found in groups.items():
+        largest[backbone] = max(largest.get(backbone, {}), found, key=len)
     noises = [noise_of(table, key, name) for key, name in primaries]
     return [
         _ranking(backbone, stats, noises)
-        for backbone, stats in groups.items()
+        for backbone, stats in largest.items()
         if len(stats) >= MIN_RANKED_ROWS
     ]
 
@@ -165,11 +169,9 @@ def alike(ranking: Ranking) -> Iterator[tuple[int, int]]:
             last = end
 
 
-def _has_plain(table: Table, row: Row, key: ColumnKey, name: str) -> bool:
-    """Whether a row has the metric, measured without deviations and tuned as all of the column."""
+def _has_plain(row: Row, key: ColumnKey, name: str) -> bool:
+    """Whether a row has the metric, measured without deviations."""
     cell = row.cells.get(key)
     if row.provenance.kind != "measured" or cell is None or name not in cell.metrics:
         return False
-    if cell.deviations:
-        return False
-    return cell.tuning is None or table.tuning_of(key) is not None
+    return not cell.deviations

@@ -84,19 +84,18 @@ def add(args: argparse.Namespace) -> list[str]:
     """Merge records and packs into a store, all or none; ``--dry-run`` only says what is new."""
     given = [_open(path) for path in args.files]
     made = [each for one in given for each in one.records]
-    here = read_own(args.records)
     packed = [each for one in given if one.pack for each in one.pack.own if is_own(each.protocol)]
-    own = unite_own(here, [*map(make_own, args.config), *packed])
-    missing = {key_of(record) for _, record in made if is_own(record.protocol)} - own.keys()
-    own |= {key: found for key in sorted(missing) if (found := own_at(key, ()))}
-    for source, record in made:
-        check_protocol(record, source, own)
-    check_protocols([*present_records(args.records), *(record for _, record in made)])
-    used = {key_of(record) for _, record in made}
-    new = [each for key, each in own.items() if key in used and key not in here]
+    stated = [*map(make_own, args.config), *packed]
+    here = read_own(args.records)
+    new = _new_own(args.records, made, stated)
     outcomes = compare_records(args.records, made)
     if not args.dry_run:
-        outcomes = add_records(args.records, made, beside=_texts(new) | _kept(given, outcomes))
+        outcomes = add_records(
+            args.records,
+            made,
+            # once more: another process may have added others since
+            beside=lambda found: _texts(_new_own(args.records, made, stated)) | _kept(given, found),
+        )
     left = iter(outcomes)
     lines: list[str] = []
     for one in given:
@@ -111,6 +110,25 @@ def add(args: argparse.Namespace) -> list[str]:
         place = args.records / each.definition.folder
         lines += _shown(each) if args.dry_run else [f"  kept in {place}"]
     return [*lines, *(["dry run: nothing was written"] if args.dry_run else [])]
+
+
+def _new_own(
+    store: Path, made: Sequence[tuple[Path | str, Record]], stated: Iterable[OwnProtocol]
+) -> list[OwnProtocol]:
+    """Own protocols that a store does not have and some records need.
+
+    Raises:
+        BenchError: If the protocol of a record is not known, or differs from that of others.
+    """
+    here = read_own(store)
+    own = unite_own(here, stated)
+    missing = {key_of(record) for _, record in made if is_own(record.protocol)} - own.keys()
+    own |= {key: found for key in sorted(missing) if (found := own_at(key, ()))}
+    for source, record in made:
+        check_protocol(record, source, own)
+    check_protocols([*present_records(store), *(record for _, record in made)])
+    used = {key_of(record) for _, record in made}
+    return [each for key, each in own.items() if key in used and key not in here]
 
 
 def describe_origin(origin: Origin) -> str:
@@ -168,7 +186,7 @@ def keep_own(store: Path) -> None:
     if places:
         missing = places.keys() - read_own(store).keys()
         found = [own for key in missing if (own := own_at(key, places[key]))]
-        add_records(store, [], beside=_texts(found))
+        add_records(store, [], beside=lambda _: _texts(found))
 
 
 def _configs_of(records: Iterable[Record]) -> dict[Key, set[str]]:

@@ -87,13 +87,13 @@ def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Recor
     weights = run.pretraining.checkpoint_sha256 if run.pretraining else None
     lineage = _lineage(weights, makers)
     for maker in lineage:
-        if maker.kind != run.kind:
+        if (run.kind, maker.kind) == ("full", "smoke"):
             raise BenchError(
-                f"{path} is a {run.kind} run of a {maker.kind} pretraining; run both with the same "
-                f"--kind"
+                f"{path} is a full run of a smoke pretraining; run both with the same --kind"
             )
     pretrainings = [maker for maker in lineage if maker.stage != "export" and maker.cost]
     # the last: what its initial weights cost belongs to them
+    initial = run.pretraining.initial_sha256 if run.pretraining else None
     last = pretrainings[-1].model_dump(mode="json") if pretrainings else {}
     body = {
         **run.model_dump(mode="json", include=COPIED),
@@ -103,6 +103,7 @@ def make_record(run: Manifest, path: Path, makers: dict[str, Manifest]) -> Recor
         "pretraining_configs": [
             maker.config.as_json() for maker in lineage if maker.config and maker.stage != "export"
         ],
+        "own_initial": initial in makers,
         "provenance": {"kind": "measured"},
         "date": run.finished.isoformat(),
     }

@@ -38,7 +38,6 @@ from simmim_bench.records.tuning import HeldOut, Tuning
 FILE_NAME = "manifest.json"
 SUPERSEDED = "superseded"
 """Folder of runs that a suite has replaced by runs with other inputs."""
-"""Method of a backbone without pretraining."""
 CPU = "CPU "
 """Start of a cost's device that is not a GPU."""
 REMEDY = "delete it and run its stage again"

@@ -17,17 +17,9 @@ from typing_extensions import Self
 
 from simmim_bench.errors import BenchError
 from simmim_bench.io import read_text
+from simmim_bench.records.literals import UNREADABLE, base_path, bases_of, literals_of
 from simmim_bench.records.names import plain_name
-from simmim_bench.records.protocols import (
-    Protocol,
-    base_path,
-    bases_of,
-    check_known,
-    check_same,
-    is_own,
-    literals_of,
-    read_protocol,
-)
+from simmim_bench.records.protocols import Protocol, check_known, check_same, is_own, read_protocol
 from simmim_bench.records.record import Record
 from simmim_bench.records.schema import Sha256, StrictModel, read_model
 from simmim_bench.shipped import OURS
@@ -36,7 +28,6 @@ FOLDER, FILE = "protocols", "protocol.json"
 MOST_FILES = 32
 LARGEST_TEXT = 1 << 20
 """Characters of a config file."""
-UNREADABLE = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError)
 REMEDY = "restore it, or delete its folder and add the pack or the config again"
 
 Key = tuple[str, int]
@@ -196,7 +187,7 @@ def check_protocol(record: Record, source: Path | str, own: Mapping[Key, OwnProt
     Raises:
         BenchError: Names the field that differs, and the remedy.
     """
-    protocol, deviates = record.protocol, bool(record.deviations)
+    protocol, deviates = record.protocol, bool(record.untuned_deviations)
     known = own.get((protocol.id, protocol.version))
     if known is None or not is_own(protocol):
         check_known(protocol, source, deviates=deviates)

@@ -6,11 +6,9 @@ the config; ``check_known`` compares the two.
 
 from __future__ import annotations
 
-import ast
 import difflib
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,6 +18,7 @@ from typing_extensions import Self
 
 from simmim_bench.errors import BenchError
 from simmim_bench.plugins import FLAG, HINT, Table, caller
+from simmim_bench.records.literals import UNREADABLE, literals_in
 from simmim_bench.records.schema import (
     Epochs,
     ImageSize,
@@ -29,12 +28,12 @@ from simmim_bench.records.schema import (
     Text,
     validate,
 )
-from simmim_bench.shipped import CONFIGS, OURS
+from simmim_bench.shipped import CONFIGS
 
 BY_SIZE = ("_mAP_s", "_mAP_m", "_mAP_l")
+"""Endings of COCO's metrics of small, medium and large objects, which a data set may lack."""
 SMALLER_IS_BETTER = frozenset({"rmse", "rmse_log", "abs_rel", "sq_rel", "log10", "silog"})
 """Keys of the evaluator of depth. Tables do not rank them."""
-"""Endings of COCO's metrics of small, medium and large objects, which a data set may lack."""
 PLAIN = r"[a-z0-9]+([._-][a-z0-9]+)*"
 FIXED = ("task", "metrics", "primary")
 """Fields that must agree even if a run deviates from its protocol, for example in its images."""
@@ -308,93 +307,29 @@ def is_own(protocol: Protocol) -> bool:
 
 @cache
 def known_protocols(folder: Path = CONFIGS) -> dict[str, Protocol]:
-    """Protocols by id, in the version that configs under ``folder`` define now."""
-    found: dict[str, Protocol] = {}
+    """Protocols by id, in the newest version that configs below ``folder`` state.
+
+    Raises:
+        BenchError: If a config cannot be read, its protocol is not valid, or two configs state one
+            version of a protocol differently.
+    """
+    found: dict[str, tuple[Path, Protocol]] = {}
     for path in sorted(folder.rglob("*.py")):
         if "_base_" in path.relative_to(folder).parts:  # a part of a config, not one to run
             continue
-        stated = _literals(path).get("protocol")
-        if stated and stated["id"] not in found:
-            found[stated["id"]] = check_length(Protocol.model_validate(stated))
-    return found
-
-
-@cache
-def _literals(path: Path) -> dict[str, Any]:
-    """Literal values that a config file assigns, merged over those of its bases."""
-    text = path.read_text("utf-8")
-    places = [base_path(path, base) for base in bases_of(text)]
-    return literals_of(text, [_literals(place) for place in places if place.is_file()])
-
-
-def base_path(path: Path, base: str) -> Path:
-    """File of a ``_base_`` of the config ``path``; one of another package does not exist."""
-    below = base.removeprefix(OURS)
-    return ((path.parent if below == base else CONFIGS) / below).resolve()
-
-
-def bases_of(text: str) -> list[str]:
-    """What a config text lists as ``_base_``.
-
-    Raises:
-        SyntaxError, ValueError, TypeError, RecursionError, MemoryError: If it is not Python, or its
-            bases are not literals.
-    """
-    stated = ast.literal_eval(_assigned(text).get("_base_", ast.List([])))
-    return [stated] if isinstance(stated, str) else [str(base) for base in stated]
-
-
-def literals_of(text: str, bases: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Literal values that a config text assigns, merged over those of its bases as MMEngine does.
-
-    A protocol consists of literals, so it is read without running the config. Other values, such as
-    models and pipelines, are left out if they are not literals.
-
-    Args:
-        text: Python.
-        bases: Values of its bases, in the order of ``_base_``.
-
-    Raises:
-        SyntaxError, ValueError, TypeError, RecursionError, MemoryError: If it cannot be read.
-    """
-    merged: dict[str, Any] = {}
-    for base in bases:
-        merged = _merge(merged, base)
-    values = {}
-    for name, node in _assigned(text).items():
-        if name != "_base_":
-            with suppress(ValueError, KeyError):
-                values[name] = _value(node, merged)
-    return _merge(merged, values)
-
-
-def _assigned(text: str) -> dict[str, ast.expr]:
-    return {
-        target.id: statement.value
-        for statement in ast.parse(text).body
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    }
-
-
-def _value(node: ast.expr, bases: dict[str, Any]) -> Any:
-    """Value of a literal, of ``dict(...)``, or of a name of the bases, ``_base_.name``."""
-    match node:
-        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
-            return {str(keyword.arg): _value(keyword.value, bases) for keyword in keywords}
-        case ast.Attribute(value=ast.Name(id="_base_"), attr=name):
-            return bases[name]
-    return ast.literal_eval(node)
-
-
-def _merge(base: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in child.items():
-        if not isinstance(value, dict):
-            merged[key] = value
+        try:
+            stated = literals_in(path).get("protocol")
+        except UNREADABLE as error:
+            raise BenchError(f"{path} is not a config that can be read: {error}") from error
+        if not stated:
             continue
-        stated = {name: part for name, part in value.items() if name != "_delete_"}
-        inherited = {} if value.get("_delete_") else merged.get(key, {})
-        merged[key] = _merge(inherited, stated)
-    return merged
+        protocol = read_protocol(stated, source=str(path), remedy="correct its protocol")
+        first, known = found.setdefault(protocol.id, (path, protocol))
+        if protocol.version > known.version:
+            found[protocol.id] = path, protocol
+        elif protocol.version == known.version and protocol != known:
+            raise BenchError(
+                f"{path} and {first} state {protocol.id}@{protocol.version} differently; give one "
+                f"of them another id or version"
+            )
+    return {name: protocol for name, (_, protocol) in found.items()}

@@ -8,6 +8,7 @@ for each seed of the source. The protocols are in ``protocols.yml`` in the same 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -112,7 +113,11 @@ def read_protocols(path: Path) -> dict[str, Protocol]:
     if not isinstance(entries, list):
         raise BenchError(f"{path} must be a list of protocols; {REMEDY}")
     listed = [validate(Protocol, entry, source=str(path), remedy=REMEDY) for entry in entries]
-    return {protocol.id: protocol for protocol in listed}
+    found = {protocol.id: protocol for protocol in listed}
+    if len(found) < len(listed):
+        name, _ = Counter(protocol.id for protocol in listed).most_common(1)[0]
+        raise BenchError(f"{path} defines {name!r} twice; give one of them another id")
+    return found
 
 
 def _records(path: Path, protocols: dict[str, Protocol]) -> Iterator[Record]:

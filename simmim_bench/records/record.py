@@ -66,10 +66,11 @@ class RecordBody(StrictModel):
 
     ``cost``, ``deviations``, ``data`` and ``precision`` are those of the fine-tuning alone,
     ``pretraining_cost`` and so on those of the pretraining; ``pretraining_configs`` are of all
-    trainings that made the backbone, the first one first; empty: unknown. ``card_sealed`` says
-    whether the card of the backbone could be checked against its hash. None: unknown. ``tuning``
-    says how values were chosen on training data; each of them is a deviation; None: nothing was
-    tuned.
+    trainings that made the backbone, the first one first; empty: unknown. ``own_initial``: what the
+    pretraining started from was trained by one of them, so each seed started from other weights.
+    ``card_sealed`` says whether the card of the backbone could be checked against its hash. None:
+    unknown. ``tuning`` says how values were chosen on training data; each of them is a deviation;
+    None: nothing was tuned.
     """
 
     schema_version: Literal[6] = 6
@@ -94,6 +95,7 @@ class RecordBody(StrictModel):
     deviations: list[Text] = []
     pretraining_deviations: list[Text] = []
     pretraining_configs: list[ConfigRef] = []
+    own_initial: bool = False
     curves: dict[Name, Curve] = {}
     pretraining_curves: dict[Name, Curve] = {}
     date: UtcTime

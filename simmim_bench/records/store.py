@@ -187,7 +187,7 @@ def add_records(
     folder: Path,
     made: Sequence[tuple[Path | str, Record]],
     *,
-    beside: Mapping[str, str] | None = None,
+    beside: Callable[[list[Outcome]], Mapping[str, str]] | None = None,
 ) -> list[Outcome]:
     """Add all of some records, each with the file it was made from, or none.
 
@@ -198,7 +198,8 @@ def add_records(
     Args:
         folder: The store.
         made: Files the records were made from, for errors, and the records.
-        beside: Texts to keep in the store, by path; files that exist stay as they are.
+        beside: Gives texts to keep in the store, by path, for the outcomes; files that exist stay
+            as they are. It is called while the store is locked, and may raise to add nothing.
 
     Returns:
         For each record ``added``, ``present`` (the same record) or ``repeated`` (same metrics).
@@ -209,7 +210,8 @@ def add_records(
     """
     with _locked(folder):
         outcomes = compare_records(folder, made)
-        texts = {folder / path: text for path, text in (beside or {}).items()}
+        kept = beside(outcomes) if beside else {}
+        texts = {folder / path: text for path, text in kept.items()}
         for outcome, (_, record) in zip(outcomes, made, strict=True):
             if outcome == "added":
                 texts[record_path(folder, record)] = json_text(record.as_json())

@@ -18,16 +18,18 @@ from rich.table import Table
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_text, csv_text
 from simmim_bench.leaderboard.aggregate import Row, Stat, aggregate
-from simmim_bench.leaderboard.columns import ColumnKey
+from simmim_bench.leaderboard.columns import ColumnKey, label_of
 from simmim_bench.leaderboard.metrics import METRICS
 from simmim_bench.plots import new_figure, save_figure
+from simmim_bench.records.manifest import Kind
+from simmim_bench.records.names import plain_name
 from simmim_bench.records.store import read_records
 from simmim_bench.suite.load import load_suite
 from simmim_bench.suite.schema import Suite
 from simmim_bench.suite.steps import Pretrain
 
 MOST_AXES = 3
-FIELDS = ("task", "backbone", "metric", "entry", "values", "mean", "sd", "seeds")
+FIELDS = ("kind", "protocol", "backbone", "metric", "entry", "values", "mean", "sd", "seeds")
 COLOURS = "cividis"  # also readable with colour-vision deficiency and in grey
 DARK = 0.5  # share of the colour range below which text is white
 PLUS_MINUS = "\N{PLUS-MINUS SIGN}"
@@ -46,9 +48,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Ablation:
-    """One task's primary metric; ``references`` are methods without axes, by name."""
+    """One protocol's primary metric; ``references`` are methods without axes, by name."""
 
-    task: str
+    kind: Kind
+    protocol: str
     metric: str
     backbone: str
     blocks: list[Block]
@@ -56,7 +59,7 @@ class Ablation:
 
 
 def read_ablation(suite: Suite, folder: Path) -> list[Ablation]:
-    """Results of every task and backbone of ``suite``.
+    """Results of every protocol and backbone of ``suite``.
 
     Args:
         suite: A suite with axes.
@@ -87,8 +90,11 @@ def read_ablation(suite: Suite, folder: Path) -> list[Ablation]:
                 plain = [name for name in (*suite.baselines, *suite.pretrain) if name in stats]
                 references = {name: stats[name] for name in plain}
                 found.append(
-                    Ablation(protocol.task, protocol.primary, backbone, blocks, references)
-                )
+                    Ablation(
+                        table.kind, label_of(key, table.columns), protocol.primary, backbone,
+                        blocks, references,
+                    )
+                )  # fmt: skip
     return found
 
 
@@ -169,9 +175,14 @@ def _title(ablation: Ablation, name: str, panels: Sequence[_Panel]) -> str:
     seeds = sorted({stat.n for panel in panels for stat in panel.cells.values()})
     counted = " to ".join(str(n) for n in dict.fromkeys((seeds[0], seeds[-1]))) if seeds else "no"
     plural = "" if seeds == [1] else "s"
-    parts = [f"{ablation.task} of {ablation.backbone}: {name}, {counted} seed{plural}"]
+    parts = [f"{_heading(ablation)}: {name}, {counted} seed{plural}"]
     parts += [f"{method} {format_stat(stat)}" for method, stat in ablation.references.items()]
     return "; ".join(parts)
+
+
+def _heading(ablation: Ablation) -> str:
+    smoke = " (smoke run)" if ablation.kind == "smoke" else ""
+    return f"{ablation.protocol} of {ablation.backbone}{smoke}"
 
 
 def _panels(block: Block) -> Iterator[_Panel]:
@@ -230,7 +241,7 @@ def _bars(axes: Any, panel: _Panel, references: dict[str, Stat], name: str) -> N
 
 def report_ablation(suite_file: Path, *, root: Path, work_dir: Path | None, out: Path | None,
                     console: Console) -> None:  # fmt: skip
-    """Write ``ablation_<task>_<backbone>.png`` and ``ablation.csv``; print a table.
+    """Write ``ablation_<protocol>_<backbone>.png`` and ``ablation.csv``; print a table.
 
     Args:
         suite_file: Suite with axes.
@@ -248,7 +259,9 @@ def report_ablation(suite_file: Path, *, root: Path, work_dir: Path | None, out:
     ablations = read_ablation(suite, folder)
     for ablation in ablations:
         name = METRICS.get(ablation.metric, ablation.metric)
-        path = target / f"ablation_{ablation.task}_{ablation.backbone}.png"
+        smoke = "_smoke" if ablation.kind == "smoke" else ""
+        protocol = plain_name(ablation.protocol)
+        path = target / f"ablation_{protocol}_{ablation.backbone}{smoke}.png"
         draw_ablation(ablation, name, path)
         console.print(_table(ablation, name))
         console.print(f"written: {path}", soft_wrap=True)
@@ -265,7 +278,7 @@ def _rows(ablation: Ablation) -> Iterator[tuple[str, str, Stat]]:
 
 
 def _table(ablation: Ablation, name: str) -> Table:
-    table = Table("entry", "values", title=f"{ablation.task} of {ablation.backbone}", box=SIMPLE)
+    table = Table("entry", "values", title=_heading(ablation), box=SIMPLE)
     table.add_column(f"{name} (seeds)", justify="right")
     for entry, values, stat in _rows(ablation):
         table.add_row(entry, values, f"{format_stat(stat)} ({stat.n})")
@@ -276,6 +289,6 @@ def _csv(ablations: list[Ablation]) -> str:
     rows: list[Sequence[Any]] = [FIELDS]
     for found in ablations:
         for entry, values, stat in _rows(found):
-            what = (found.task, found.backbone, found.metric, entry, values)
+            what = (found.kind, found.protocol, found.backbone, found.metric, entry, values)
             rows.append([*what, stat.mean, stat.sd, stat.n])
     return csv_text(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import resource
 import signal
 import subprocess
@@ -17,7 +18,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from simmim_bench import launch
-from simmim_bench.io import atomic_write_json
+from simmim_bench.io import atomic_write_json, cache_home
 from simmim_bench.suite import events, processes
 from simmim_bench.suite.state import BENCHMARK, read_attempts
 
@@ -107,16 +108,18 @@ class Attempt:
 
 
 @contextmanager
-def hold_gpus(folder: Path, count: int) -> Iterator[list[str]]:
+def hold_gpus(count: int) -> Iterator[list[str]]:
     """Reserve ``count`` GPUs of this machine for the block; wait until they are free.
 
+    All suites of a user share the locks.
+
     Args:
-        folder: Folder of the locks, one for each GPU.
         count: At most as many as this machine has.
 
     Yields:
         Names for CUDA_VISIBLE_DEVICES.
     """
+    folder = cache_home() / "gpus" / platform.node()
     folder.mkdir(parents=True, exist_ok=True)
     while True:
         with ExitStack() as held:

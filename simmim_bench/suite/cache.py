@@ -24,6 +24,7 @@ from simmim_bench.data.fingerprint import (
 )
 from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json, read_json, sha256_file
+from simmim_bench.records.hash import content_sha256
 from simmim_bench.suite.plan import CHOICE, MANIFEST, SUPERSEDED, Plan, Stage, read_chosen
 from simmim_bench.suite.state import (
     read_attempts,
@@ -243,6 +244,10 @@ def _outputs(result: Path) -> dict[str, tuple[Path, str]]:
 def _output_hashes(result: Path) -> dict[str, str] | None:
     if not is_complete(result):
         return None
+    if result.name == CHOICE:  # hours and curves of a repeated trial differ
+        choice = read_json(result) or {}
+        tried = [trial["values"] for trial in choice["trials"]]
+        return {CHOICE: content_sha256([choice["search"], tried, choice["chosen"]])}
     return {name: sha256 for name, (_, sha256) in _outputs(result).items()}
 
 

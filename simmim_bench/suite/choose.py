@@ -18,7 +18,7 @@ from simmim_bench.errors import BenchError
 from simmim_bench.io import atomic_write_json
 from simmim_bench.records.manifest import Manifest
 from simmim_bench.records.schema import validate
-from simmim_bench.records.tuning import REMEDY, Choice
+from simmim_bench.records.tuning import REMEDY, Choice, Trial, best_of
 from simmim_bench.suite.trials import Values
 
 SECONDS_PER_HOUR = 3600
@@ -70,7 +70,6 @@ def choose(search: Mapping[str, Any], trials: Mapping[Path, Values], *, seed: in
             f"smaller learning rates"
         )
     runs = [_trial(run, trials[path]) for path, run in found.items()]
-    scored = [run for run in runs if run["score"] is not None]
     hours = sum(run.cost.device_count * run.cost.wall_seconds for run in found.values() if run.cost)
     content = {
         "search": search,
@@ -79,7 +78,7 @@ def choose(search: Mapping[str, Any], trials: Mapping[Path, Values], *, seed: in
         "metric": first.protocol and first.protocol.primary,
         "hours": hours / SECONDS_PER_HOUR,
         "trials": runs,
-        "chosen": max(scored, key=lambda run: run["score"])["values"],
+        "chosen": best_of([Trial.model_validate(run) for run in runs]).values,
     }
     return validate(Choice, content, source="the trials", remedy=REMEDY)
 

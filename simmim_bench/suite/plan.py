@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,18 @@ class Plan:
     stages: tuple[Stage, ...]
 
     def stage(self, identifier: str) -> Stage:
-        """The stage called ``identifier``."""
-        return next(stage for stage in self.stages if stage.id == identifier)
+        """The stage called ``identifier``.
+
+        Raises:
+            BenchError: If there is none, as in a job of an earlier plan of the suite.
+        """
+        if identifier not in self._by_id:
+            raise BenchError(f"{self.name} has no stage {identifier} now; start the suite again")
+        return self._by_id[identifier]
+
+    @cached_property
+    def _by_id(self) -> dict[str, Stage]:
+        return {stage.id: stage for stage in self.stages}
 
     def recipe_of(self, stage: Stage) -> Any:
         """The config of a training with all that the suite changes in it.

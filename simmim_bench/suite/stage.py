@@ -131,7 +131,7 @@ def _start(plan: Plan, stage: Stage, environment: dict[str, str], *, is_job: boo
     attempt = Attempt(folder, minutes=stage.minutes, watch_owner=not is_job)
     with (
         plan.log_of(stage).open("ab") as log,
-        hold_gpus(plan.state / LOCKS, stage.gpus if reserve else 0) as gpus,
+        hold_gpus(stage.gpus if reserve else 0) as gpus,
     ):
         log.write(f"$ {shlex.join(stage.command)}\n".encode())
         log.flush()

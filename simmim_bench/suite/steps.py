@@ -23,6 +23,8 @@ from pydantic import (
 from simmim_bench.records.names import checked_name
 
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+LABEL = re.compile(r"[\w.-]+", re.ASCII)
+"""A value of an axis."""
 _MB = {"mb": 1.0, "gb": 1024.0, "tb": 1024.0**2}
 _MINUTES = {"s": 1 / 60, "min": 1.0, "m": 1.0, "h": 60.0, "d": 1440.0}
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
@@ -317,6 +319,12 @@ class Pretrain(Step):
                 yield f"{where}: the name must contain {{{axis}}}, so that each value has a method"
             if not choice:
                 yield f"{where}.axes.{axis} has no values"
+            for label in choice:
+                if not LABEL.fullmatch(label):
+                    yield (
+                        f"{where}.axes.{axis}: the value {label!r} is a part of folder names; use "
+                        f"letters, digits, '.', '_' and '-', and set other values as overrides"
+                    )
             for label in repeated(list(choice)):
                 yield f"{where}.axes.{axis} lists {label!r} twice"
         known = ", ".join(self.axes) or "none"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import aggregate, summarise
 from simmim_bench.leaderboard.columns import ColumnKey
+from simmim_bench.leaderboard.page import make_page
 from simmim_bench.leaderboard.statistics import gains_of
 
 KEY = ColumnKey("toy-detection", 1)
@@ -146,6 +147,57 @@ def test_seeds_of_two_pretraining_configs_are_not_averaged(make_simmim, toy):
     # the override names a file of each seed, so the hash of the whole differs
     teachers = [run(seed, f"teacher {seed}", 3, f"teacher=seed{seed}.pth") for seed in range(2)]
     assert mean(*teachers) == (30.5, 0)
+
+
+def test_records_that_do_not_state_the_pretraining_config_join_the_only_one(make_simmim, toy):
+    def run(seed, *configs):
+        used = [{"path": "configs/pre.py", "sha256": toy.sha(config)} for config in configs]
+        return make_simmim(seed=seed, pretraining_configs=used, metrics=metrics(10 + seed))
+
+    def count(*records):
+        (table,) = aggregate(records)
+        return table.rows[0].cells[KEY].metrics["box_ap"].n
+
+    earlier = [run(seed) for seed in range(3)]
+    assert count(*earlier, run(3, "known"), run(4, "known")) == 5
+    assert count(*earlier, run(3, "known"), run(4, "other")) == 3
+
+
+def test_seeds_of_a_chain_are_averaged_though_each_starts_from_its_own_weights(make_simmim, toy):
+    def run(seed, own):
+        initial = {"initial": "simmim ImageNet-1k", "initial_sha256": toy.sha(f"initial {seed}")}
+        origin = {**toy.pretraining(seed), **initial}
+        return make_simmim(seed=seed, pretraining=origin, own_initial=own, metrics=metrics(seed))
+
+    for own, counts in ((True, [3]), (False, [1, 1, 1])):
+        (table,) = aggregate(run(seed, own) for seed in range(3))
+        assert [row.cells[KEY].metrics["box_ap"].n for row in table.rows] == counts
+
+
+def test_pretrainings_of_other_seeds_are_other_runs(make_simmim, toy):
+    """Each was fine-tuned with the same seed."""
+    runs = [
+        make_simmim(seed=0, pretraining=toy.pretraining(seed), metrics=metrics(seed))
+        for seed in range(3)
+    ]
+    (table,) = aggregate(runs)
+    assert (table.rows[0].cells[KEY].metrics["box_ap"].n, table.superseded) == (3, 0)
+
+
+def test_a_row_whose_tasks_have_other_pretrainings_is_marked(make_simmim, toy):
+    def run(config, **changes):
+        return make_simmim(
+            pretraining_configs=[{"path": "configs/pre.py", "sha256": toy.sha(config)}], **changes
+        )
+
+    other = {"protocol": toy.classification, "metrics": {"top1": 80.0}}
+    for config, mixed in (("a", False), ("b", True)):
+        records = [run("a"), run(config, **other)]
+        (table,) = aggregate(records)
+        assert table.rows[0].is_mixed == mixed
+        [section] = make_page(records).sections
+        said = any("pretrainings of different configs" in note.text for note in section.notes)
+        assert said == mixed
 
 
 def test_a_run_that_was_repeated_from_another_checkpoint_counts_once(make_simmim, toy):

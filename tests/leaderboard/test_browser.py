@@ -234,6 +234,8 @@ def test_details_unfold_below_their_row(page):
     assert after == "unfolded"
     row.locator("summary").click()
     facts.wait_for(state="detached")
+    press(page, BOX)  # closed details stay closed
+    assert facts.count() == 0
 
 
 def test_everything_is_there_without_scripts(browser, file):

@@ -148,6 +148,24 @@ def test_mean_ranks_need_complete_rows(runs, make_simmim, toy):
     assert "mean rank" in headers
 
 
+def test_runs_of_another_precision_are_not_ranked_with_the_others(make_simmim, toy):
+    def both(method, value, precision):
+        common = {
+            "method": method,
+            "pretraining": {**toy.pretraining(), "method": method},
+            "precision": precision,
+        }
+        return [
+            make_simmim(protocol=toy.classification, metrics={"top1": value}, **common),
+            make_simmim(metrics={"box_ap": value, "mask_ap": 20.0}, **common),
+        ]
+
+    halves = [each for n, method in enumerate("abc") for each in both(method, 50.0 + n, "float16")]
+    [table] = aggregate([*halves, *both("d", 99.0, "float32")])
+    [ranking] = rankings(table)
+    assert [row.method for row in ranking.rows] == ["c", "b", "a"]
+
+
 def test_methods_are_ranked_within_their_backbone(make_simmim, toy):
     records = [
         make_simmim(seed, method=method, backbone=backbone,

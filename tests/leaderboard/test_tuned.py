@@ -2,6 +2,7 @@
 
 import pytest
 
+from simmim_bench.errors import BenchError
 from simmim_bench.leaderboard.aggregate import aggregate
 from simmim_bench.leaderboard.columns import ColumnKey
 from simmim_bench.leaderboard.compare import compare
@@ -122,3 +123,11 @@ def test_flat_rows_have_the_budget(both):
     (row, *_) = rows(both)
     assert (row["tuning_trials"], row["tuning_hours"]) == (3, 1.0)
     assert row["deviations"] == "tuned: optim_wrapper.optimizer.lr=0.001"
+
+
+def test_tuned_runs_must_agree_about_their_protocol(make_record, make_simmim, toy):
+    ours = make_record(**toy.tuned(HIGH))
+    longer = toy.protocol(epochs=12)
+    theirs = make_simmim(**toy.tuned(LOW), protocol=longer)
+    with pytest.raises(BenchError, match="epochs: 3 and 12"):
+        aggregate([ours, theirs])

@@ -78,6 +78,14 @@ def test_a_full_run_of_a_smoke_pretraining_is_refused(write_suite, tmp_path):
         collect(work, tmp_path / "records")
 
 
+def test_a_smoke_run_of_a_full_pretraining_is_a_smoke_record(write_suite, tmp_path):
+    work = write_suite()
+    for path in work.glob("finetune/**/manifest.json"):
+        Manifest.read(path).model_copy(update={"kind": "smoke"}).write(path)
+    collect(work, tmp_path / "records")
+    assert {record.kind for record in read_records(tmp_path / "records")} == {"smoke"}
+
+
 def test_deviations_of_all_stages_reach_the_record(write_suite, tmp_path):
     work = write_suite()
     for folder in ("pretrain", "export", "finetune/detection"):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from simmim_bench.errors import BenchError
+from simmim_bench.records.literals import literals_in
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.records.protocols import Protocol, check_known, known_protocols
 from simmim_bench.records.record import Record, RecordBody
@@ -103,3 +104,25 @@ def test_a_deviating_run_keeps_what_is_measured(make_known):
     check_record(make_known(dataset="my ten images", deviations=["other images"]), SOURCE)
     with pytest.raises(BenchError, match=r"protocol\.task is 'segmentation'"):
         check_record(make_known(task="segmentation", deviations=["other images"]), SOURCE)
+
+
+def test_own_configs_of_one_protocol(tmp_path):
+    def write(name, **changes):
+        stated = {**known_protocols()["demo-classification"].as_json(), "id": "mine", **changes}
+        (tmp_path / f"{name}.py").write_text(f"protocol = {stated!r}\n", "utf-8")
+        known_protocols.cache_clear()
+        literals_in.cache_clear()
+
+    write("a")
+    write("b", version=2, epochs=9)
+    assert known_protocols(tmp_path)["mine"].version == 2
+    write("c", version=2, epochs=8)
+    with pytest.raises(BenchError, match=r"c.py and .*b.py state mine@2 differently"):
+        known_protocols(tmp_path)
+    write("c", version=2, task="cooking")
+    with pytest.raises(BenchError, match=r"c.py: task is 'cooking'"):
+        known_protocols(tmp_path)
+    (tmp_path / "c.py").write_text("def", "utf-8")
+    literals_in.cache_clear()
+    with pytest.raises(BenchError, match=r"c.py is not a config that can be read"):
+        known_protocols(tmp_path)

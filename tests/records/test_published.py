@@ -146,3 +146,10 @@ def test_a_source_that_would_not_be_read_is_refused(folder, name):
     (where / "README.md").write_text("Where figures come from.")
     (where / ".gitkeep").touch()
     assert len(read_published(where)) == 1
+
+
+def test_protocols_of_one_id_are_refused(folder):
+    place = folder() / "protocols.yml"
+    place.write_text(place.read_text("utf-8") * 2, "utf-8")
+    with pytest.raises(BenchError, match=r"defines .* twice; give one of them another id"):
+        read_published(place.parent)

@@ -12,6 +12,8 @@ from simmim_bench.suite.ablation import draw_ablation, read_ablation, report_abl
 from simmim_bench.suite.schema import Suite
 from tests.records.conftest import CLASSIFICATION, pretraining
 
+NAME = "toy-classification@1"
+
 SUITE = {
     "name": "toy",
     "backbones": ["swin-toy"],
@@ -47,7 +49,7 @@ def folder(tmp_path, make_simmim, make_record):
 
 def test_cells_are_means_over_seeds(folder):
     [ablation] = read_ablation(Suite.model_validate(SUITE), folder)
-    assert (ablation.task, ablation.metric) == ("classification", "top1")
+    assert (ablation.protocol, ablation.metric) == (NAME, "top1")
     [block] = ablation.blocks
     assert block.axes == {"masking": ["random", "square"], "ratio": ["0.4", "0.6", "0.8"]}
     found = {place: (stat.mean, stat.n) for place, stat in block.cells.items()}
@@ -79,7 +81,7 @@ def test_the_tool_writes_what_it_prints(folder, tmp_path):
     report_ablation(suite, root=tmp_path, work_dir=folder, out=tmp_path / "out", console=console)
     printed = console.file.getvalue()
     assert "61.0 ± 1.4 (2)" in printed
-    assert (tmp_path / "out" / "ablation_classification_swin-toy.png").is_file()
+    assert (tmp_path / "out" / f"ablation_{NAME.replace('@', '-')}_swin-toy.png").is_file()
     with (tmp_path / "out" / "ablation.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert [(row["entry"], row["values"], float(row["mean"]), row["seeds"]) for row in rows] == [

@@ -42,21 +42,23 @@ def test_a_command_has_as_long_to_save_as_stated(tmp_path, monkeypatch):
 
 def test_each_stage_holds_gpus_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5,7")
-    with hold_gpus(tmp_path, 2) as first, hold_gpus(tmp_path, 1) as second:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with hold_gpus(2) as first, hold_gpus(1) as second:
         assert (first, second) == (["4", "5"], ["7"])
-    with hold_gpus(tmp_path, 3) as every, hold_gpus(tmp_path, 0) as none:
+    with hold_gpus(3) as every, hold_gpus(0) as none:
         assert (every, none) == (["4", "5", "7"], [])
 
 
 def test_a_stage_waits_for_a_free_gpu(tmp_path, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     got = []
 
     def take():
-        with hold_gpus(tmp_path, 1) as names:
+        with hold_gpus(1) as names:
             got.extend(names)
 
-    with hold_gpus(tmp_path, 1):
+    with hold_gpus(1):
         thread = threading.Thread(target=take)
         thread.start()
         thread.join(0.5)

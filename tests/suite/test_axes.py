@@ -82,3 +82,10 @@ def test_two_methods_with_one_name_are_refused(project):
         BenchError, match="two methods are called 'simmim-random'; give one of them another name"
     ):
         load(project, {"simmim-{masking}": entry, "simmim-random": ENTRY["config"]})
+
+
+@pytest.mark.parametrize("label", ["pixel norm", "a;b", "a/b"])
+def test_a_value_that_is_no_folder_name_is_refused(project, label):
+    entry = {**ENTRY, "axes": {"masking": [label]}}
+    with pytest.raises(BenchError, match=r"a part of folder names; use letters, digits"):
+        load(project, {"simmim-{masking}": entry})

@@ -13,7 +13,12 @@ from functools import partial
 
 from simmim_bench.leaderboard.aggregate import Cell, Row, Stat, Table
 from simmim_bench.leaderboard.columns import ColumnKey, label_of, subject_of
-from simmim_bench.leaderboard.grid import describe_protocol, show_gain, show_origin
+from simmim_bench.leaderboard.grid import (
+    describe_protocol,
+    show_gain,
+    show_origin,
+    states_precision,
+)
 from simmim_bench.leaderboard.metrics import METRICS, is_detail
 from simmim_bench.leaderboard.noise import Noise
 from simmim_bench.leaderboard.page import HEADINGS, WARNINGS
@@ -192,7 +197,7 @@ def _line(
         pretraining=show_origin(row.pretraining) if row.pretraining else "",
         provenance=row.provenance.kind,
         url=row.provenance.url,
-        deviates=bool(row.pretraining_deviations),
+        deviates=bool(row.pretraining_deviations) or row.is_mixed,
         weights=next(iter(sorted(filter(None, weights))), None),
         cells=tuple(make(row) for _, make in columns),
         facts=facts_of(row),
@@ -208,6 +213,7 @@ def _result(context: _Context, key: ColumnKey, name: str) -> tuple[Head, Make]:
     cells = {row: row.cells[key] for row in table.rows if key in row.cells}
     span = _span([cell.metrics[name] for cell in cells.values() if name in cell.metrics], noise)
     as_all = table.tuning_of(key) is not None
+    mixed = len({cell.precision for cell in cells.values()} - {None}) > 1
     compared = table.kind == "full" and name == protocol.primary
     least = context.least.get(key) if compared else None
     head = Head(
@@ -230,7 +236,7 @@ def _result(context: _Context, key: ColumnKey, name: str) -> tuple[Head, Make]:
         gain = gains.get(row)
         return replace(
             shown,
-            marks=" ".join([*marks, *_warnings(cell, as_all=as_all)]),
+            marks=" ".join([*marks, *_warnings(cell, as_all=as_all, mixed=mixed)]),
             gain=show_gain(gain.points) if gain else "",
             gain_interval=_show_interval(gain) if gain else "",
             sure=gain is not None and gain.is_sure,
@@ -239,17 +245,20 @@ def _result(context: _Context, key: ColumnKey, name: str) -> tuple[Head, Make]:
     return head, make
 
 
-def _warnings(cell: Cell, *, as_all: bool) -> Iterator[str]:
+def _warnings(cell: Cell, *, as_all: bool, mixed: bool) -> Iterator[str]:
     """Marks of a cell.
 
     Args:
         cell: Of a column.
         as_all: Whether all runs of the column are tuned by the same search.
+        mixed: Whether runs of the column have several precisions.
     """
     if cell.deviations or (cell.tuning and not as_all):
         yield "deviates"
     if any(record.leaks for record in cell.records):
         yield "seen"
+    if mixed and cell.precision and not states_precision(cell.deviations):
+        yield "precision"
 
 
 def _shown(row: Row, stat: Stat, noise: Noise | None, span: tuple[float, float]) -> Shown:

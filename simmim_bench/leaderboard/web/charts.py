@@ -67,13 +67,11 @@ def charts_of(table: Table) -> Iterator[Chart]:
 
 
 def _known(table: Table, key: ColumnKey) -> dict[Row, float]:
-    """Primary metric of the rows that have it, best first."""
+    """Primary metric of the rows that have it, best first; of those that deviate only if all do."""
     name = table.columns[key].primary
-    found = {
-        row: row.cells[key].metrics[name].mean
-        for row in table.rows
-        if key in row.cells and name in row.cells[key].metrics
-    }
+    rows = [row for row in table.rows if key in row.cells and name in row.cells[key].metrics]
+    plain = [row for row in rows if not row.cells[key].deviations]
+    found = {row: row.cells[key].metrics[name].mean for row in plain or rows}
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 

@@ -35,7 +35,8 @@ class Shown:
     """A number with what stands beside it; ``bar`` are percent of the column's range.
 
     ``marks`` are CSS classes: ``best``, ``top``, ``near`` as in ``Standing``, ``deviates``,
-    ``seen``. ``order`` is the number by which the column is sorted, None if it is blank.
+    ``seen``, ``precision``. ``order`` is the number by which the column is sorted, None if it is
+    blank.
     """
 
     value: str = ""

@@ -2,7 +2,7 @@
 const root = document.documentElement;
 root.classList.add("js");
 const all = (where, within = document) => Array.from(within.querySelectorAll(where));
-const controls = all("[name]").filter((control) => control.name !== "viewport");
+const controls = all("input[name], select[name]");
 const form = document.querySelector(".filters");
 const boards = all(".board").map((section) => {
   const table = section.querySelector("table");
@@ -39,7 +39,7 @@ function arrange(board) {
   };
   const place = (body, rows) => rows.forEach((row) => {
     body.append(row);
-    if (row.unfolded) body.append(row.unfolded);
+    if (row.unfolded?.isConnected) body.append(row.unfolded);
   });
   if (flat) place(board.groups[0].body, order(board.groups.flatMap((group) => group.rows)));
   else board.groups.forEach((group) => place(group.body, order(group.rows)));
@@ -105,7 +105,7 @@ function write() {
     if (sort) view.set(`sort-${section.id}`, `${sort.sign > 0 ? "" : "-"}${sort.key}`);
     if (choice.selectedIndex > 0) view.set(`show-${section.id}`, choice.value);
   }
-  history.replaceState(null, "", view.size ? `#${view}` : location.pathname + location.search);
+  history.replaceState(null, "", view.toString() ? `#${view}` : location.pathname + location.search);
 }
 
 function read() {
@@ -118,6 +118,9 @@ function read() {
     else control.value = given ?? "";
     if (control.tagName === "SELECT" && control.selectedIndex < 0) control.value = "";
   }
+  const radios = controls.filter((control) => control.type === "radio");
+  if (!radios.some((control) => control.checked)) // of a chart that is no longer there
+    radios.forEach((control) => { control.checked = control.defaultChecked; });
   for (const board of boards) {
     const sort = view.get(`sort-${board.section.id}`);
     board.sort = sort && { key: sort.replace(/^-/, ""), sign: sort.startsWith("-") ? -1 : 1 };
@@ -144,7 +147,7 @@ function view(board) {
         const mean = textOf(cell.querySelector("b"));
         if (!mean || getComputedStyle(cell).visibility === "hidden") return { mean: "" };
         const [low, high] = textOf(cell.querySelector(".interval")).split(" to ");
-        const marks = [["top", "★"], ["near", "≈"], ["deviates", "†"], ["seen", "‡"]]
+        const marks = [["top", "★"], ["near", "≈"], ["deviates", "†"], ["seen", "‡"], ["precision", "§"]]
           .filter(([name]) => cell.classList.contains(name)).map(([, sign]) => sign).join("");
         return { mean, marks, low, high, best: cell.classList.contains("best"), number: cell.dataset.v,
           spread: textOf(cell.querySelector(":scope > span")), gain: textOf(cell.querySelector(".gain")) };
@@ -165,13 +168,14 @@ const forms = {
   },
   latex({ heads, rows }) {
     const signs = { "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
-      "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}", "±": "$\\pm$", "★": "$^\\star$", "≈": "$^\\approx$", "†": "$^\\dagger$", "‡": "$^\\ddagger$",
+      "<": "\\textless{}", ">": "\\textgreater{}", "|": "\\textbar{}", "±": "$\\pm$", "★": "$^\\star$", "≈": "$^\\approx$", "†": "$^\\dagger$", "‡": "$^\\ddagger$", "§": "$^\\S$",
       "−": "$-$", "×": "$\\times$" };
     const raised = { "ᵇᵒˣ": "box", "ᵐᵃˢᵏ": "mask" };
-    const safe = (text) => text.replace(/ᵇᵒˣ|ᵐᵃˢᵏ|[\\~^<>|±★≈†‡−×]|[&%$#_{}]/g,
+    const safe = (text) => text.replace(/ᵇᵒˣ|ᵐᵃˢᵏ|[\\~^<>|±★≈†‡§−×]|[&%$#_{}]/g,
       (sign) => (raised[sign] ? `\\textsuperscript{${raised[sign]}}` : signs[sign] ?? `\\${sign}`));
-    const show = ({ mean, best, spread = "", marks = "" }) => mean
-      && `${best ? `\\textbf{${mean}}` : mean}${safe(marks)} ${safe(spread)}`.trim();
+    const show = ({ mean, best, spread = "", marks = "", gain }) => mean && [
+      `${best ? `\\textbf{${mean}}` : mean}${safe(marks)}`, safe(spread), gain ? `(${safe(gain)})` : "",
+    ].filter(Boolean).join(" ");
     const line = (cells) => `${cells.join(" & ")} \\\\`;
     return [`\\begin{tabular}{lll${"r".repeat(heads.length)}}`, "\\toprule", line([...NAMES, ...heads].map(safe)),
       "\\midrule", ...rows.map(({ names, cells }) => line([...names.map(safe), ...cells.map(show)])),
@@ -180,9 +184,9 @@ const forms = {
   csv({ heads, rows }) {
     const safe = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
     const line = (cells) => cells.map((text) => safe(text ?? "")).join(",");
-    return [line([...NAMES, ...heads.flatMap((head) => [head, `${head}, spread and seeds`, `${head}, low`, `${head}, high`])]),
+    return [line([...NAMES, ...heads.flatMap((head) => ["", ", marks", ", spread and seeds", ", low", ", high", ", gain"].map((end) => head + end))]),
       ...rows.map(({ names, cells }) => line([...names,
-        ...cells.flatMap(({ number, spread, low, high }) => [number, spread, low, high])]))].join("\n");
+        ...cells.flatMap(({ number, marks, spread, low, high, gain }) => [number, marks, spread, low, high, gain])]))].join("\n");
   },
 };
 
