@@ -32,6 +32,9 @@ FACTS = "facts.json"
 PLAN = "planned.json"
 """Says how large an entry will be."""
 PARTS = ("rows", "targets")
+NUMBER = "sample_idx"
+"""The fact in which all samples differ."""
+UNKNOWN = -1
 SHARD_BYTES = 64e6
 MOST_SAMPLES = 4096
 """Of a shard."""
@@ -91,6 +94,7 @@ class Entry:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 atomic_write_json(self.folder / FACTS, self.facts)
             os.utime(self.folder / FACTS)  # used now
+            _is_used(self.folder)  # removes the locks of processes that ended
             self._used.acquire()
 
     def release(self) -> None:
@@ -196,27 +200,39 @@ class Features:
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
-        self.places: list[tuple[int, list[int], dict[str, Any]]] = []
+        # Of millions of samples: arrays, and equal facts once.
+        self.begins = np.zeros((entry.samples, len(PARTS)), np.int64)
+        self.numbers = np.zeros(entry.samples, np.int64)
+        self.alike = np.zeros(entry.samples, np.int64)
+        self.facts: list[dict[str, Any]] = []
+        known: dict[str, int] = {}
         for number in entry.numbers():
-            begins = [0, 0]
-            for facts in entry.index_of(number):
-                self.places.append((number, begins, facts))
-                sizes = [math.prod(facts[part]) for part in PARTS]
-                begins = [begin + size for begin, size in zip(begins, sizes, strict=True)]
+            begins = np.zeros(len(PARTS), np.int64)
+            for index, facts in zip(entry.members(number), entry.index_of(number), strict=True):
+                self.begins[index] = begins
+                self.numbers[index] = facts.pop(NUMBER, UNKNOWN)
+                self.alike[index] = known.setdefault(str(facts), len(self.facts))
+                if self.alike[index] == len(self.facts):
+                    self.facts.append(facts)
+                begins += [math.prod(facts[part]) for part in PARTS]
         self._arrays = lru_cache(OPEN_SHARDS)(entry.arrays)
 
     def __len__(self) -> int:
         """Number of samples."""
-        return len(self.places)
+        return self.entry.samples
 
     def __getitem__(self, index: int) -> Sample:
         """A sample, copied into memory."""
-        number, begins, facts = self.places[index]
+        facts = self.facts[self.alike[index]]
+        arrays = self._arrays(int(index) // self.entry.shard)
         rows, target = (
             np.array(array[begin : begin + math.prod(facts[part])]).reshape(facts[part])
-            for array, begin, part in zip(self._arrays(number), begins, PARTS, strict=True)
+            for array, begin, part in zip(arrays, self.begins[index], PARTS, strict=True)
         )
-        return Sample(rows, target, {k: value for k, value in facts.items() if k not in PARTS})
+        kept = {name: value for name, value in facts.items() if name not in PARTS}
+        if self.numbers[index] != UNKNOWN:
+            kept[NUMBER] = int(self.numbers[index])
+        return Sample(rows, target, kept)
 
 
 def shard_of(sample_bytes: float) -> int:

@@ -92,7 +92,7 @@ class FewShotDataset(ImageFolder):
 
     def _count(self, label: int, available: int) -> int:
         if self.share is not None:
-            return math.ceil(self.share * available)
+            return math.ceil(round(self.share * available, 9))  # 0.07 of 100 are 7
         wanted = self.shots or 0
         if wanted > available:
             raise BenchError(

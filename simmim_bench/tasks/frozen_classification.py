@@ -24,9 +24,6 @@ from simmim_bench.registry import MODELS
 from simmim_bench.tasks.frozen import FrozenClassifier
 from simmim_bench.tasks.knn import MemoryClassifier
 
-HELD_OUT = 10
-"""Every tenth image is held out to choose among linear layers."""
-
 
 class ScoredClassifier(FrozenClassifier):
     """Predicts scores of the classes."""
@@ -49,20 +46,25 @@ class ScoredClassifier(FrozenClassifier):
 class LinearGrid(ScoredClassifier):
     """Linear layers that differ in their learning rate, trained at once on the same features.
 
-    The one that is right most often on held-out training images, every tenth by index, in the last
-    epoch predicts. Features are normalised without parameters, as by
-    ``simmim_bench.LinearProbeHead``.
+    The one that is right most often on held-out training images in the last epoch predicts.
+    Features are normalised without parameters, as by ``simmim_bench.LinearProbeHead``.
 
     Args:
         channels: Channels of the features, C.
         num_classes: Number of classes.
         rates: Number of layers; ``optim_wrapper.paramwise_cfg`` gives ``layers.0`` and so on their
             rates.
+        held_out: One image of so many, by index, is held out.
         kwargs: See ``FrozenModel``.
     """
 
-    def __init__(self, *, channels: int, num_classes: int, rates: int, **kwargs: Any) -> None:
+    uses_batch_norm = True
+
+    def __init__(
+        self, *, channels: int, num_classes: int, rates: int, held_out: int, **kwargs: Any
+    ) -> None:
         super().__init__(pooled=True, **kwargs)
+        self.held_out = held_out
         self.norm = nn.BatchNorm1d(channels, affine=False, eps=1e-6)
         self.layers = nn.ModuleList(nn.Linear(channels, num_classes) for _ in range(rates))
         for layer in self.layers:
@@ -70,6 +72,8 @@ class LinearGrid(ScoredClassifier):
             nn.init.zeros_(layer.bias)
         self.register_buffer("right", torch.zeros(rates))
         self.register_buffer("chosen", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("learned", torch.zeros(num_classes), persistent=False)
+        self.register_buffer("asked", torch.zeros(num_classes), persistent=False)
         self.is_counting = self.has_chosen = False
 
     def loss(self, features: Tensor, data_samples: Sequence[DataSample]) -> dict[str, Tensor]:
@@ -80,11 +84,13 @@ class LinearGrid(ScoredClassifier):
             data_samples: With ``gt_label`` and ``sample_idx``.
         """
         labels = torch.cat([sample.gt_label for sample in data_samples])
-        held = torch.tensor([sample.sample_idx % HELD_OUT == 0 for sample in data_samples])
+        held = torch.tensor([sample.sample_idx % self.held_out == 0 for sample in data_samples])
         held = held.to(labels.device)
         scores = self._of_all(features)
         with torch.no_grad():
             self.right += (scores[:, held].argmax(2) == labels[held]).sum(1)
+            self.asked[labels[held]] = 1
+            self.learned[labels[~held]] = 1
         self.is_counting = True
         weights = (~held).float() / (~held).sum().clamp(min=1)
         losses = [functional.cross_entropy(each, labels, reduction="none") for each in scores]
@@ -113,15 +119,27 @@ class LinearGrid(ScoredClassifier):
                     "no layer is right on a held-out training image, so the first one predicts; "
                     "for so few images of a class use the probe logistic"
                 )
+            if absent := int(((self.asked > 0) & (self.learned == 0)).sum()):
+                logger.warning(
+                    f"all images of {absent} classes are held out, so these are not learned; for "
+                    "so few images of a class use the probe logistic"
+                )
         return self
 
     def share_between_processes(self) -> None:
         """Choose by the images of all processes, which then are with the first; all call it."""
         all_reduce(self.right)
+        all_reduce(self.asked)
+        all_reduce(self.learned)
         if self.right.any():  # else nothing was counted since the last choice
             self.chosen.copy_(self.right.argmax())
         if get_rank():
             self.right.zero_()
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        if get_rank():
+            self.right.zero_()  # a checkpoint has the counts of all processes
 
     def scores(self, features: Tensor) -> Tensor:
         """Scores of the chosen layer."""

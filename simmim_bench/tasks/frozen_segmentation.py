@@ -166,6 +166,7 @@ class RetrievalSegmentor(WithMemory, FrozenMaps):
         self.register_buffer("patches", torch.zeros(*shape, self.channels, device=device))
         self.register_buffer("labels", torch.zeros(*shape, self.num_classes, device=device))
         self.is_shared = False
+        self.found: tuple[Tensor, Tensor] | None = None
 
     def share(self) -> None:
         """Exchange the rows of all processes; a row of two processes has the same content."""
@@ -174,6 +175,7 @@ class RetrievalSegmentor(WithMemory, FrozenMaps):
         for rows in (self.patches, self.labels):
             all_reduce(rows)
             rows.div_(known.clamp(min=1))
+        self.found = None
 
     def loss(self, features: Tensor, data_samples: Sequence[SegDataSample]) -> dict[str, Tensor]:
         """Store patches of each image and their labels; a loss of 0."""
@@ -191,8 +193,15 @@ class RetrievalSegmentor(WithMemory, FrozenMaps):
             chosen = order[labels[order].sum(dim=1) > 0][: self.per_image]
             self.patches[sample.sample_idx, : len(chosen)] = F.normalize(rows[chosen], dim=1)
             self.labels[sample.sample_idx, : len(chosen)] = labels[chosen]
-        self.is_shared = False
+        self.is_shared, self.found = False, None
         return {"loss": 0.0 * self.step}
+
+    def _stored(self) -> tuple[Tensor, Tensor]:
+        """Patches with labels, (N, C), and their labels; kept until the memory changes."""
+        if self.found is None:
+            known = self.labels.sum(dim=2) > 0
+            self.found = self.patches[known], self.labels[known]
+        return self.found
 
     def scores(self, features: Tensor) -> Tensor:
         """Shares of the classes among the neighbours, weighted by similarity.
@@ -200,8 +209,7 @@ class RetrievalSegmentor(WithMemory, FrozenMaps):
         Raises:
             BenchError: If the memory holds no patch.
         """
-        known = self.labels.sum(dim=2) > 0
-        patches, labels = self.patches[known], self.labels[known]
+        patches, labels = self._stored()
         if not len(patches):
             raise BenchError(
                 "the memory holds no patches: no training image has a labelled pixel, or the "

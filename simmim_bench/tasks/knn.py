@@ -159,7 +159,9 @@ class KNNClassifier(MemoryClassifier):
         """
         known = self.known()
         most = min(max(self.neighbours), len(known))
-        similarity, places = (features @ self.features[known].T).topk(most, dim=1)
+        whole = len(known) == len(self.features)  # no copy then
+        stored = self.features if whole else self.features[known]
+        similarity, places = (features @ stored.T).topk(most, dim=1)
         return similarity, known[places]
 
     def votes(self, similarity: Tensor, rows: Tensor) -> Tensor:

@@ -42,6 +42,8 @@ class LinearProbeHead(LinearClsHead):
         kwargs: See ``mmpretrain.LinearClsHead``.
     """
 
+    uses_batch_norm = True
+
     def __init__(self, *, in_channels: int, **kwargs: Any) -> None:
         super().__init__(in_channels=in_channels, **kwargs)
         self.norm = nn.BatchNorm1d(in_channels, affine=False, eps=EPS)

@@ -120,8 +120,12 @@ def set_precision(cfg: Any, run: Run) -> str | None:
     if run.precision == "float16" and without_gpu:
         raise BenchError("--precision float16 needs a GPU, found none; use bfloat16")
     if run.precision is not None:
+        of_features = cfg.model.get("precision")
         _use_precision(cfg, run.precision)
-        return None if run.precision == recipe else f"precision {run.precision} instead of {recipe}"
+        said = [f"precision {run.precision} instead of {recipe}"] * (run.precision != recipe)
+        if cfg.model.get("precision") != of_features:
+            said.append(f"features in {run.precision} instead of {of_features or 'float32'}")
+        return "; ".join(said) or None
     if recipe == "float16" and without_gpu:
         _use_precision(cfg, "float32")
         return Note("no GPU: float32 instead of the recipe's float16")

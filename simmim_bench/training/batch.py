@@ -16,6 +16,7 @@ counts other iterations.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -31,6 +32,10 @@ LARGER_BATCH = "larger_batch"  # folder for the checkpoints from before memory r
 COUNTED = ("begin", "end", "T_max", "warmup", "milestones", "step_size")  # in schedulers
 # mmpretrain's classes with in-batch negatives, which cannot state `compares_within_batch`.
 UPSTREAM = {"SimCLR", "MoCoV3"}
+NORMS = {"BN", "BN1d", "SyncBN"}
+BUILDS_ONE = "uses_batch_norm"
+"""Attribute of a class that builds batch norm, which its config does not say."""
+TEACHER = "TeacherAttentionScore"
 
 
 def keep_batch(cfg: Any, run: Run) -> str | None:
@@ -39,13 +44,20 @@ def keep_batch(cfg: Any, run: Run) -> str | None:
         class_of(cfg.model.type, "MODELS", cfg.default_scope), "learns", True
     ):
         return None
-    stated = accumulated(cfg)
+    stated, images = accumulated(cfg), cfg.train_dataloader.batch_size
+    base = cfg.get("auto_scale_lr", {}).get("base_batch_size")
     text = keep_recipe(cfg, run.world_size, auto_scale_lr=run.auto_scale_lr)
     if text is None:
         return None
-    if has_batch_norm(cfg.model):
-        other = "more" if accumulated(cfg) < stated else "fewer"
+    norms = set(batch_norms(cfg.model, cfg.default_scope))
+    before, now = images, cfg.train_dataloader.batch_size
+    if "SyncBN" in norms:  # of all processes together
+        before, now = base // stated, now * run.world_size
+    if norms and before != now:
+        other = "more" if now > before else "fewer"
         return f"{text}; batch norm sees {other} images at a time than in the recipe"
+    if accumulated(cfg) != stated and cfg.model.get("score", {}).get("type", "").endswith(TEACHER):
+        return f"{text}; the teacher's average is updated at each iteration, as in no recipe"
     if accumulated(cfg) > stated and has_in_batch_negatives(cfg):
         return f"{text}; the contrastive loss has fewer negatives than in the recipe"
     return text if run.auto_scale_lr else Note(text)
@@ -110,15 +122,24 @@ def accumulated(cfg: Any) -> int:
     return int(cfg.optim_wrapper.get("accumulative_counts", 1))
 
 
-def has_batch_norm(node: Any) -> bool:
-    """Whether a model's config has batch norm, whose statistics depend on the batch of a step."""
+def batch_norms(node: Any, scope: str) -> Iterator[str]:
+    """Types of batch norm in a model's config, whose statistics depend on the batch of a step.
+
+    Args:
+        node: The model, or a part of it.
+        scope: Default scope of the config.
+    """
     if isinstance(node, (list, tuple)):
-        return any(has_batch_norm(child) for child in node)
-    if not hasattr(node, "items"):
-        return False
-    return node.get("type") in {"BN", "BN1d", "SyncBN"} or any(
-        has_batch_norm(child) for child in node.values()
-    )
+        for child in node:
+            yield from batch_norms(child, scope)
+    elif hasattr(node, "items"):
+        name = node.get("type")
+        if name in NORMS:
+            yield name
+        elif isinstance(name, str) and getattr(class_of(name, "MODELS", scope), BUILDS_ONE, False):
+            yield "BN1d"
+        for child in node.values():
+            yield from batch_norms(child, scope)
 
 
 def has_in_batch_negatives(cfg: Any) -> bool:
@@ -145,14 +166,17 @@ def use_smaller_batch(cfg: Any, run: Run) -> str | None:
     except FileNotFoundError:
         return None
     before = cfg.train_dataloader.batch_size
+    base = cfg.get("auto_scale_lr", {}).get("base_batch_size")
+    if base and before * run.world_size > base and base % run.world_size == 0:
+        before = base // run.world_size  # what ``keep_recipe`` makes of it
     if (chosen["from"], chosen["processes"]) != (before, run.world_size) or chosen["to"] == before:
         return None
     _state_base(cfg, run.world_size)
     cfg.train_dataloader.batch_size = chosen["to"]
-    return (
-        f"memory ran out with {before} images per process: {chosen['to']} at a time, gradients "
-        f"accumulated to the same batch"
-    )
+    text = f"memory ran out with {before} images per process: {chosen['to']} at a time"
+    if not getattr(class_of(cfg.model.type, "MODELS", cfg.default_scope), "learns", True):
+        return Note(text)
+    return f"{text}, gradients accumulated to the same batch"
 
 
 def has_tried_again(cfg: Any, work_dir: Path, world_size: int) -> bool:

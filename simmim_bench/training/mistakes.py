@@ -306,6 +306,8 @@ def training_images(cfg: Any, most: int) -> int | None:
     found = sum(1 for _ in islice(_images(_folder(training)), most))
     chosen = training.get("indices")
     if _kind(training) == "FewShotDataset":
+        if type(training.get("shots")) is not int:  # a share or a list: known when it is read
+            return None
         chosen = training.shots * len(_class_folders(training))
     return min(found, chosen) if type(chosen) is int and chosen > 0 else found
 

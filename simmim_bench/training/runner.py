@@ -1,4 +1,4 @@
-"""mmengine's ``Runner`` with atomic checkpoints, and a loop that continues inside an epoch."""
+"""mmengine's ``Runner`` with atomic checkpoints."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,18 @@ from mmengine.dist import broadcast, is_main_process
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.runner import EpochBasedTrainLoop, Runner, autocast
+from mmengine.runner import Runner, autocast
 from mmengine.runner import runner as mmengine_runner
 from torch import nn
 
 from simmim_bench.backbones import adapter_for
 from simmim_bench.data.image_folder import check_sample, use_image_folder
 from simmim_bench.errors import BenchError
-from simmim_bench.registry import LOOPS, OPTIM_WRAPPERS
+from simmim_bench.registry import OPTIM_WRAPPERS
 from simmim_bench.tasks.box_precision import keep_boxes_in_float32
 from simmim_bench.training.channels import check_channels
 from simmim_bench.training.history import LazyMessageHub, log_without_waiting
+from simmim_bench.training.loop import ResumableEpochLoop
 from simmim_bench.training.optim import use_fused_kernel
 from simmim_bench.weights.files import is_intact
 
@@ -140,7 +140,7 @@ class BenchRunner(Runner):
             loop.get("by_epoch") or loop.get("type") == "EpochBasedTrainLoop"
         ):
             kept = {key: value for key, value in loop.items() if key != "by_epoch"}
-            loop = {**kept, "type": "simmim_bench.ResumableEpochLoop"}
+            loop = {**kept, "type": f"simmim_bench.{ResumableEpochLoop.__name__}"}
         return super().build_train_loop(loop)
 
     def gather_whole(self, runner: Any) -> None:
@@ -296,92 +296,6 @@ def _disk_full(folder: Path, filename: str) -> str:
 
 def _is_useful(record: logging.LogRecord) -> bool:
     return not record.getMessage().startswith(NOISE)
-
-
-@LOOPS.register_module()
-class ResumableEpochLoop(EpochBasedTrainLoop):
-    """mmengine's loop over epochs; it can continue from a checkpoint inside an epoch.
-
-    Samples are seeded by (seed, epoch, index) and the model by (seed, iteration), so that the
-    result equals that of an uninterrupted run.
-
-    If gradients are accumulated, an epoch ends with its last complete optimiser step: as with
-    ``drop_last`` and a larger batch, and its checkpoint lacks no gradients.
-    """
-
-    skipped = 0
-
-    def __init__(self, runner: Runner, dataloader: Any, **options: Any) -> None:
-        super().__init__(runner, dataloader, **options)
-        count = runner.cfg.optim_wrapper.get("accumulative_counts", 1)
-        whole = len(self.dataloader) // count * count
-        if 0 < whole < len(self.dataloader):
-            kept = FirstBatches(self.dataloader.batch_sampler, whole)
-            self.dataloader.__dict__["batch_sampler"] = kept
-            self._max_iters = self._max_epochs * whole
-
-    def run_epoch(self) -> None:
-        """Iterate over the remaining batches of the epoch."""
-        self.skipped = self._iter - self._epoch * len(self.dataloader)
-        if self.skipped:
-            rest = RemainingBatches(self.dataloader.batch_sampler, self.skipped)
-            # DataLoader does not allow setting it; no iterator uses the old one yet.
-            self.dataloader.__dict__["batch_sampler"] = rest
-        super().run_epoch()
-
-    def run_iter(self, idx: int, data_batch: Sequence[dict[str, Any]]) -> None:
-        """Run one batch with its index in the whole epoch."""
-        super().run_iter(idx + self.skipped, data_batch)
-
-
-class FirstBatches:
-    """The first batches of a batch sampler.
-
-    Args:
-        sampler: The batch sampler.
-        count: Number of batches.
-    """
-
-    def __init__(self, sampler: Any, count: int) -> None:
-        self._inner = sampler
-        self._count = count
-
-    def __iter__(self) -> Iterator[Any]:
-        # to the end, which makes samplers that collect batches by shape ready for the next epoch
-        return (batch for number, batch in enumerate(self._inner) if number < self._count)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._inner, name)
-
-
-class RemainingBatches:
-    """A batch sampler that leaves out its first batches, the first time it is iterated.
-
-    Args:
-        sampler: The batch sampler.
-        skip: Number of batches to leave out.
-    """
-
-    def __init__(self, sampler: Any, skip: int) -> None:
-        self._inner = sampler
-        self._skip = skip
-
-    def __iter__(self) -> Iterator[Any]:
-        skip, self._skip = self._skip, 0
-        return islice(iter(self._inner), skip, None)
-
-    def __len__(self) -> int:
-        return len(self._inner)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        return getattr(self._inner, name)
 
 
 @OPTIM_WRAPPERS.register_module()

@@ -11,7 +11,7 @@ from simmim_bench.weights.files import load_checkpoint
 
 BLOCK = "simmim_bench"
 KEY = "run"
-LATER = ("data", "precision", "length", "start")
+LATER = ("data", "precision", "length", "start", "features")
 """Values that checkpoints of earlier versions lack; such a run may continue."""
 _OF_SCHEDULE = {
     "processes": ("{} process(es)", "start {} process(es)"),

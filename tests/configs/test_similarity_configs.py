@@ -13,7 +13,7 @@ from mmengine.registry import TRANSFORMS, DefaultScope
 from simmim_bench.errors import BenchError
 from simmim_bench.records.manifest import Pretraining
 from simmim_bench.registry import MODELS
-from simmim_bench.training.batch import has_batch_norm, has_in_batch_negatives
+from simmim_bench.training.batch import batch_norms, has_in_batch_negatives
 from simmim_bench.weights.card import read_card
 from simmim_bench.weights.export import export_backbone
 from simmim_bench.weights.pretrained import load_pretrained
@@ -90,7 +90,7 @@ def test_recipe_and_data_are_the_demos(name, cfg):
     stated = Pretraining(**cfg.pretraining)
     assert stated.method == METHODS[name]
     assert stated.backbone == BACKBONES.get(name, "swin-demo")
-    assert has_batch_norm(cfg.model) == (name in BATCH_NORM)
+    assert any(batch_norms(cfg.model, cfg.default_scope)) == (name in BATCH_NORM)
     assert has_in_batch_negatives(cfg) == (name in NEGATIVES)
 
 

@@ -1,5 +1,7 @@
 """Probes of classification: linear layers, logistic regression, attention."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,8 @@ from torch.nn import functional
 
 from simmim_bench.registry import MODELS
 from simmim_bench.tasks import frozen_classification
+
+GRID = {"channels": 64, "rates": 3, "held_out": 10}
 
 
 def labelled(labels, first=0):
@@ -26,7 +30,7 @@ def classifier(swin, kind, **options):
 
 
 def test_of_linear_layers_the_one_that_is_best_on_held_out_images_predicts(swin):
-    model = classifier(swin, "LinearGrid", channels=64, rates=3)
+    model = classifier(swin, "LinearGrid", **GRID)
     features = torch.randn(40, 64, generator=torch.Generator().manual_seed(1))
     labels = features[:, :3].argmax(1)
     samples = labelled(labels)
@@ -65,7 +69,7 @@ def test_a_process_without_a_hit_takes_part_in_the_choice(swin, monkeypatch):
         right += torch.tensor([1.0, 5.0, 2.0])
 
     monkeypatch.setattr(frozen_classification, "all_reduce", add_those_of_others)
-    model = counted(classifier(swin, "LinearGrid", channels=64, rates=3), [0.0, 0.0, 0.0])
+    model = counted(classifier(swin, "LinearGrid", **GRID), [0.0, 0.0, 0.0])
     model.eval()
     assert int(model.chosen) == 1
 
@@ -74,11 +78,11 @@ def test_a_checkpoint_has_the_choice_and_counts_of_all_processes(swin, monkeypat
     def add_those_of_others(right):
         right += torch.tensor([0.0, 4.0, 0.0])
 
-    model = counted(classifier(swin, "LinearGrid", channels=64, rates=3), [3.0, 0.0, 0.0])
+    model = counted(classifier(swin, "LinearGrid", **GRID), [3.0, 0.0, 0.0])
     with monkeypatch.context() as other:
         other.setattr(frozen_classification, "all_reduce", add_those_of_others)
         model.share_between_processes()  # before a checkpoint inside an epoch
-    resumed = classifier(swin, "LinearGrid", channels=64, rates=3)
+    resumed = classifier(swin, "LinearGrid", **GRID)
     resumed.load_state_dict(model.state_dict())
     assert int(resumed.chosen) == 1
     resumed.train()
@@ -90,7 +94,7 @@ def test_a_checkpoint_has_the_choice_and_counts_of_all_processes(swin, monkeypat
 
 
 def test_without_a_hit_a_warning_names_another_probe(swin, caplog):
-    model = counted(classifier(swin, "LinearGrid", channels=64, rates=3), [0.0, 0.0, 0.0])
+    model = counted(classifier(swin, "LinearGrid", **GRID), [0.0, 0.0, 0.0])
     logger = MMLogger.get_current_instance()
     logger.addHandler(caplog.handler)
     model.eval()
@@ -160,3 +164,22 @@ def test_an_attentive_probe_learns_where_to_look(swin):
         optimizer.step()
     assert (model.scores(maps).argmax(1) == labels).float().mean() > 0.95
     assert all(value.grad is None for value in model.backbone.parameters())
+
+
+def test_the_first_process_alone_continues_with_the_counts_of_a_checkpoint(swin, monkeypatch):
+    model = classifier(swin, "LinearGrid", **GRID)
+    saved = {**model.state_dict(), "right": torch.tensor([3.0, 4.0, 0.0])}
+    for rank, expected in ((0, [3, 4, 0]), (1, [0, 0, 0])):
+        monkeypatch.setattr(frozen_classification, "get_rank", lambda rank=rank: rank)
+        model.load_state_dict(saved)
+        assert model.right.tolist() == expected
+
+
+def test_classes_of_which_all_images_are_held_out_are_told(swin, monkeypatch):
+    said = []
+    logger = SimpleNamespace(info=said.append, warning=said.append)
+    monkeypatch.setattr(MMLogger, "get_current_instance", lambda: logger)
+    model = classifier(swin, "LinearGrid", **GRID).train()
+    model.loss(torch.randn(4, 64), labelled([2, 0, 1, 1]))  # the first one is held out
+    model.eval()
+    assert any("all images of 1 classes are held out" in text for text in said)

@@ -8,12 +8,15 @@ from mmengine.config import Config, ConfigDict
 
 from simmim_bench.errors import BenchError
 from simmim_bench.training.batch import (
+    batch_norms,
+    choose_same_batch,
     choose_smaller_batch,
-    has_batch_norm,
     keep_batch,
     keep_recipe,
     use_smaller_batch,
 )
+
+SCOPE = "mmpretrain"
 
 
 def recipe(**changes):
@@ -151,8 +154,35 @@ def test_after_memory_ran_out_a_recipe_that_accumulates_keeps_its_batch(tmp_path
 
 
 def test_batch_norm_is_found_at_any_depth():
-    assert has_batch_norm({"head": [{"norm_cfg": {"type": "SyncBN"}}]})
-    assert not has_batch_norm({"head": [{"norm_cfg": {"type": "LN"}}], "type": "BNHead"})
+    assert list(batch_norms({"head": [{"norm_cfg": {"type": "SyncBN"}}]}, SCOPE)) == ["SyncBN"]
+    other = {"head": [{"norm_cfg": {"type": "LN"}}], "type": "BNHead"}
+    assert list(batch_norms(other, SCOPE)) == []
+    built = {"head": {"type": "simmim_bench.LinearProbeHead"}}
+    assert list(batch_norms(built, SCOPE)) == ["BN1d"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "devices", "said"),
+    [("BN", 1, None), ("BN", 16, "fewer"), ("SyncBN", 1, "fewer"), ("SyncBN", 16, None)],
+)
+def test_batch_norm_counts_the_images_that_it_sees_at_a_time(kind, devices, said):
+    model = {"type": "simmim_bench.SimMIM", "norm_cfg": {"type": kind}}
+    cfg = recipe(model=model, default_scope=SCOPE)
+    run = SimpleNamespace(is_try=False, world_size=devices, auto_scale_lr=False)
+    found = keep_batch(cfg, run)
+    assert (f"batch norm sees {said} images" in found) if said else "batch norm" not in found
+
+
+def test_a_smaller_batch_holds_where_more_devices_had_smaller_ones_already(tmp_path):
+    cfg = recipe()
+    keep_recipe(cfg, 16, auto_scale_lr=False)
+    assert cfg.train_dataloader.batch_size == 2
+    choose_same_batch(cfg, tmp_path, 16)
+    assert choose_smaller_batch(cfg, tmp_path, 16) == 1
+    cfg = recipe(model={"type": "simmim_bench.SimMIM"}, default_scope=SCOPE)
+    assert "1 at a time" in use_smaller_batch(cfg, resumed(tmp_path, 16))
+    keep_recipe(cfg, 16, auto_scale_lr=False)
+    assert (cfg.train_dataloader.batch_size, cfg.optim_wrapper.accumulative_counts) == (1, 2)
 
 
 def resumed(work_dir, processes):

@@ -1,14 +1,19 @@
 """Features before a training: in the order of the images, whatever batch, sizes and workers."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from mmengine.dataset import InfiniteSampler
+from mmengine.logging import MMLogger
 from torch import nn
 from torch.utils.data import DataLoader
 
+from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.tasks.frozen_segmentation import FrozenSegmentor
-from simmim_bench.training.hooks.features import _facts, _Reader, _sha256_of
+from simmim_bench.training.hooks.features import _facts, _Part, _Reader, _sha256_of, restart
 from tests.tasks.conftest import SWIN
 from tests.tasks.test_frozen import HEAD, PREPROCESSOR, batch
 
@@ -92,3 +97,45 @@ def test_facts_are_those_of_the_images_and_not_of_the_place_or_the_seed(
     assert _facts(cfg, "train_dataloader", Another(model), "w") != before
     model.windows = {"size": 32, "stride": 16}
     assert _facts(cfg, "train_dataloader", model, "w") != before
+
+
+def test_kept_features_of_other_images_or_code_are_refused(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    loader = DataLoader(Images(), batch_size=4)
+
+    def part(chosen):
+        return _Part("val", loader, chosen, {"weights": "w"})
+
+    first = part(model)
+    first.replace(MMLogger.get_instance("features"))
+    loader = DataLoader(Images(), batch_size=4)
+    assert part(model).lacking == []
+    with pytest.raises(BenchError, match=r"not those of these images and this code: image 0"):
+        part(Another(model))
+
+
+def test_memory_that_runs_out_is_said_of_the_features(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    loader = DataLoader(Images(), batch_size=4)
+    monkeypatch.setattr(_Reader, "samples", lambda *_: fail("CUDA out of memory"))
+    with pytest.raises(BenchError, match=r"4 at a time; set a smaller val_dataloader.batch_size"):
+        _Part("val", loader, model, {})
+
+
+def fail(text):
+    raise RuntimeError(text)
+
+
+def test_a_loop_that_has_begun_reads_the_features():
+    """As mmengine 0.10.7 begins when the loop is built."""
+    loader = DataLoader([1, 2, 3, 4], sampler=InfiniteSampler([0] * 4, shuffle=False))
+    begun = Begun(loader)
+    assert int(next(begun._iterator)) == 1
+    kind = type(
+        "Begun", (SimpleNamespace,), {"__init__": lambda self, one: setattr(self, "of", one)}
+    )
+    begun.__class__ = kind
+    loop = SimpleNamespace(dataloader_iterator=begun, dataloader=loader)
+    loader.__dict__["dataset"] = [10, 20, 30, 40]
+    restart(loop)
+    assert int(next(iter(loop.dataloader_iterator.of))) == 10

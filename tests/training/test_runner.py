@@ -1,6 +1,7 @@
 """Which checkpoint a run continues from, and what is left when the disk is full."""
 
 import errno
+import logging
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -14,11 +15,9 @@ from mmengine.runner import Runner
 from simmim_bench.config import load_config
 from simmim_bench.config_text import parse_config_text
 from simmim_bench.errors import BenchError
+from simmim_bench.training.loop import FirstBatches, RemainingBatches, ResumableEpochLoop
 from simmim_bench.training.runner import (
     BenchRunner,
-    FirstBatches,
-    RemainingBatches,
-    ResumableEpochLoop,
     _write,
     configure,
     latest_checkpoint,
@@ -131,6 +130,23 @@ def test_an_epoch_ends_with_its_last_complete_step(images, count, batches):
     # it continues inside such an epoch
     rest = RemainingBatches(loop.dataloader.batch_sampler, 2)
     assert len(list(rest)) == batches - 2
+
+
+@pytest.mark.parametrize(
+    ("model", "images", "batches"),
+    [
+        (torch.nn.BatchNorm1d(3), 9, 2),  # 4, 4 and 1
+        (torch.nn.BatchNorm1d(3), 10, 3),
+        (torch.nn.LayerNorm(3), 9, 3),
+    ],
+)
+def test_batch_norm_gets_no_batch_of_one_image(model, images, batches):
+    loader = torch.utils.data.DataLoader(range(images), batch_size=4)
+    runner = SimpleNamespace(
+        cfg=ConfigDict(optim_wrapper={}), model=model, logger=logging.getLogger()
+    )
+    loop = ResumableEpochLoop(runner, loader, max_epochs=3)
+    assert (len(list(loop.dataloader)), loop.max_iters) == (batches, 3 * batches)
 
 
 class Shapes:

@@ -14,6 +14,7 @@ model = dict(
     channels=0,
     num_classes=0,
     rates=11,
+    held_out=10,
     data_preprocessor=dict(
         type="ClsDataPreprocessor",
         mean=[123.675, 116.28, 103.53],

@@ -26,6 +26,8 @@ model = dict(
         dropout_ratio=0.1,
         norm_cfg=dict(type="SyncBN", requires_grad=True),
         align_corners=False,
-        loss_decode=dict(type="CrossEntropyLoss", use_sigmoid=False, loss_weight=1.0),
+        loss_decode=dict(
+            type="CrossEntropyLoss", use_sigmoid=False, avg_non_ignore=False, loss_weight=1.0
+        ),
     ),
 )

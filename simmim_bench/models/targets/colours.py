@@ -26,6 +26,8 @@ from simmim_bench.registry import MODELS
 from simmim_bench.weights.files import require_file
 
 LEVELS = 256  # values of a channel
+EXACT = "donot_use_mm_for_euclid_dist"
+"""Distances without a product of matrices, which in TF32 finds other centres."""
 CHUNK = 1 << 16  # pixels whose distances to all centres are computed at once: 128 MB for 512
 
 FORMAT = "simmim_bench palette"
@@ -95,8 +97,9 @@ class ColourClusters(Target):
         """Nearest centre by squared distance in RGB, Long (B, 1, H, W)."""
         pixels = self.to_pixels(images).movedim(1, -1)  # (B, H, W, 3)
         chunks = pixels.reshape(-1, pixels.shape[-1]).split(CHUNK)
-        nearest = [torch.cdist(chunk, self.centres).argmin(dim=1) for chunk in chunks]
-        return torch.cat(nearest).view(pixels.shape[:-1]).unsqueeze(1)
+        distances = (torch.cdist(chunk, self.centres, compute_mode=EXACT) for chunk in chunks)
+        nearest = torch.cat([each.argmin(dim=1) for each in distances])
+        return nearest.view(pixels.shape[:-1]).unsqueeze(1)
 
     def to_images(self, prediction: Tensor, images: Tensor) -> Tensor:  # noqa: ARG002
         """Colour of the most likely cluster."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
-from mmengine.dist import barrier
+from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
+from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -22,6 +24,8 @@ from simmim_bench.records.environment import PACKAGES, installed
 from simmim_bench.records.names import counted
 from simmim_bench.registry import HOOKS
 from simmim_bench.tasks.frozen import CachedSamples, FrozenModel, kept_of
+from simmim_bench.training.data import PATIENCE
+from simmim_bench.training.failures import out_of_memory
 from simmim_bench.training.hooks.steps import transforms_of
 from simmim_bench.training.runner import model_of
 
@@ -29,7 +33,10 @@ FORMAT = 1
 """Goes up when the same facts give other features."""
 LOADERS = ("train_dataloader", "val_dataloader")
 PROBED = 8
-"""Images of which the size is estimated, and whose views are compared."""
+"""Images of which the size is estimated, whose views and kept features are compared."""
+TOLERANCE = 0.02
+"""Relative difference of features that other kernels may make in bfloat16."""
+STORE = "simmim_bench/features"
 SEED = "simmim_bench.SeedSample"
 LOG_SECONDS = 30.0
 
@@ -70,6 +77,7 @@ class FeatureCacheHook(Hook):
                 runner.logger.info(f"features that were not used for long are removed: {folder}")
         for part in parts:
             part.replace(runner.logger)
+        restart(runner.train_loop)
         model.train()
 
 
@@ -87,12 +95,32 @@ class _Part:
         self.name, self.loader, self.model = name, loader, model
         self.reader = _Reader(loader, model, training=name == "train")
         count = len(loader.dataset)
-        found = list(self.reader.samples(range(min(PROBED, count))))
+        probed = range(0, count, max(1, count // PROBED))[:PROBED]
+        found = list(self._computed(probed))
         each = sum(sample.size for sample in found) / len(found)
         self.size = each * count
         self.entry = Entry(facts, samples=count, shard=shard_of(each))
         self.entry.prepare()
         self.lacking = self.entry.lacking()
+        if not self.lacking:
+            _check_current(Features(self.entry), dict(zip(probed, found, strict=True)))
+
+    def _computed(self, chosen: range) -> Iterator[Sample]:
+        """Samples of some images.
+
+        Raises:
+            BenchError: If memory runs out.
+        """
+        try:
+            yield from self.reader.samples(chosen)
+        except RuntimeError as error:
+            if not out_of_memory(str(error)):
+                raise
+            raise BenchError(
+                f"out of memory while features of the {self.name} images were computed, "
+                f"{self.reader.batch} at a time; set a smaller "
+                f"{self.name}_dataloader.batch_size with --cfg-options"
+            ) from error
 
     def replace(self, logger: Any) -> None:
         """Compute what is lacking, and give the loader features in place of images."""
@@ -100,10 +128,10 @@ class _Part:
         what = f"features of {counted(len(images), f'{self.name} image')}, {self.size / GB:.3g} GB"
         if self.lacking:
             logger.info(f"{what}: computed and kept in {entry.folder}")
-            _fill(entry, self.lacking, self.reader.samples, logger)
+            _fill(entry, self.lacking, self._computed, logger)
         else:
             logger.info(f"{what}: those in {entry.folder}")
-        barrier()
+        _wait_for_all(self.name)
         # DataLoader does not allow setting it; no iterator uses the old one yet.
         self.loader.__dict__["dataset"] = CachedSamples(Features(entry), images, self.model)
         self.loader.collate_fn, self.loader.num_workers = pseudo_collate, 0
@@ -169,8 +197,10 @@ def _facts(cfg: Any, name: str, model: FrozenModel, weights: str) -> dict[str, A
     """What features depend on."""
     part = name.removesuffix("_dataloader")
     dataset = cfg[name].dataset.to_dict()
-    dataset.pop("data_root", None)
-    dataset["pipeline"] = [step for step in dataset.get("pipeline", []) if step["type"] != SEED]
+    for each in _nested(dataset):
+        each.pop("data_root", None)
+        if "pipeline" in each:
+            each["pipeline"] = [step for step in each["pipeline"] if step["type"] != SEED]
     return {
         "format": FORMAT,
         "weights": weights,
@@ -188,6 +218,59 @@ def _facts(cfg: Any, name: str, model: FrozenModel, weights: str) -> dict[str, A
         "tf32": bool(cfg.get("env_cfg", {}).get("tf32", False)),
         "versions": installed((*PACKAGES, "pillow", "simplejpeg", "timm")),
     }
+
+
+def restart(loop: Any) -> None:
+    """Let a loop over iterations read what its loader reads now: mmengine 0.10.7 starts early."""
+    iterator = getattr(loop, "dataloader_iterator", None)
+    if getattr(iterator, "_iterator", None) is not None:
+        sampler = loop.dataloader.sampler
+        sampler.indices = sampler._indices_of_rank()  # those that its workers have fetched, again
+        loop.dataloader_iterator = type(iterator)(loop.dataloader)
+
+
+def _nested(dataset: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A dataset and those that it wraps."""
+    yield dataset
+    for inner in [dataset.get("dataset"), *dataset.get("datasets", ())]:
+        if isinstance(inner, dict):
+            yield from _nested(inner)
+
+
+def _check_current(kept: Features, computed: Mapping[int, Sample]) -> None:
+    """Compare some kept features with new ones of the same images.
+
+    Raises:
+        BenchError: If they differ.
+    """
+    for index, new in computed.items():
+        old = kept[index]
+        ours, theirs = (numbers_of(each.rows) for each in (new, old))
+        if (
+            ours.shape != theirs.shape
+            or not np.array_equal(new.target, old.target)
+            or np.linalg.norm(ours - theirs) > TOLERANCE * np.linalg.norm(theirs)
+        ):
+            raise BenchError(
+                f"the features in {kept.entry.folder} are not those of these images and this code: "
+                f"image {index} gives others now, as after a file or a class of yours was edited; "
+                f"delete the folder, or pass --cache-gb 0"
+            )
+
+
+def numbers_of(rows: NDArray[Any]) -> NDArray[Any]:
+    """Kept rows as float32."""
+    if rows.dtype != np.int16:
+        return rows
+    return (rows.view(np.uint16).astype(np.uint32) << 16).view(np.float32)  # bfloat16
+
+
+def _wait_for_all(name: str) -> None:
+    """Wait longer than a collective of NCCL: on another node features may take hours."""
+    if get_world_size() > 1:
+        store = torch.distributed.distributed_c10d._get_default_store()
+        store.set(f"{STORE}/{name}/{get_rank()}", "")
+        store.wait([f"{STORE}/{name}/{rank}" for rank in range(get_world_size())], PATIENCE)
 
 
 def _name_of(model: FrozenModel, method: str) -> str:

@@ -120,6 +120,8 @@ class SamplePredictionsHook(Hook):
         images: Number of images.
     """
 
+    priority = "LOWEST"  # after a validation that a resumed run makes up for, ``ManifestHook``
+
     def __init__(self, *, task: str, images: int = 8) -> None:
         self.task = task
         self.images = images

@@ -34,7 +34,7 @@ class ProbeHook(Hook):
         BenchError: If the loop counts iterations, or as ``probing.read_labelled``.
     """
 
-    priority = "LOW"
+    priority = "LOWEST"  # after the checkpoint, which refuses weights that are not finite
 
     def __init__(self, *, epochs: int, data: str) -> None:
         self.epochs = epochs
@@ -49,17 +49,17 @@ class ProbeHook(Hook):
         self.begin = time.monotonic()
         if is_main_process():
             self.images = read_labelled(self.data, runner.cfg)
-            self._probe(runner)
+            if runner.iter == 0:
+                self._probe(runner, 0)
 
     def after_train_epoch(self, runner: Any) -> None:
         """Measure after every ``epochs`` epochs, and after the last."""
         epoch = runner.epoch + 1
         if is_main_process() and (epoch % self.epochs == 0 or epoch == runner.max_epochs):
-            self._probe(runner)
+            self._probe(runner, epoch)
 
-    def _probe(self, runner: Any) -> None:
+    def _probe(self, runner: Any, epoch: int) -> None:
         begin = time.monotonic()
-        epoch = runner.epoch + 1 if runner.train_loop.iter else 0
         found = measure(model_of(runner), self.images)
         runner.visualizer.add_scalars(
             {f"probe/{name}": value for name, value in found.items()}, step=epoch

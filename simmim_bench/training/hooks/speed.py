@@ -176,6 +176,11 @@ def refuse_sharded(model: nn.Module) -> None:
     Raises:
         BenchError: If the model has a moving average, or features with constant weights.
     """
+    if getattr(model, "caches_features", False):
+        raise BenchError(
+            f"--fsdp does not support {type(model).__name__}, which trains a head on frozen "
+            f"features; leave out --fsdp"
+        )
     for module in model.modules():
         if isinstance(module, BaseAveragedModel):
             raise BenchError(
