@@ -176,10 +176,10 @@ def test_the_first_process_alone_continues_with_the_counts_of_a_checkpoint(swin,
 
 
 def test_classes_of_which_all_images_are_held_out_are_told(swin, monkeypatch):
+    model = classifier(swin, "LinearGrid", **GRID).train()
     said = []
     logger = SimpleNamespace(info=said.append, warning=said.append)
     monkeypatch.setattr(MMLogger, "get_current_instance", lambda: logger)
-    model = classifier(swin, "LinearGrid", **GRID).train()
     model.loss(torch.randn(4, 64), labelled([2, 0, 1, 1]))  # the first one is held out
     model.eval()
     assert any("all images of 1 classes are held out" in text for text in said)

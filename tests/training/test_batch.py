@@ -21,6 +21,8 @@ SCOPE = "mmpretrain"
 
 def recipe(**changes):
     values = {
+        "model": {"type": "simmim_bench.SimMIM"},
+        "default_scope": SCOPE,
         "train_dataloader": {"batch_size": 4},
         "optim_wrapper": {"type": "OptimWrapper"},
         "auto_scale_lr": {"base_batch_size": 32},
@@ -39,7 +41,7 @@ def recipe(**changes):
 )
 def test_what_learns_nothing_accumulates_nothing(kind, counts):
     """The images of an incomplete optimiser step would be missing from its memory."""
-    cfg = recipe(model={"type": f"simmim_bench.{kind}"}, default_scope="mmpretrain")
+    cfg = recipe(model={"type": f"simmim_bench.{kind}"})
     run = SimpleNamespace(is_try=False, world_size=2, auto_scale_lr=False)
     keep_batch(cfg, run)
     assert cfg.optim_wrapper.get("accumulative_counts") == counts
@@ -167,7 +169,7 @@ def test_batch_norm_is_found_at_any_depth():
 )
 def test_batch_norm_counts_the_images_that_it_sees_at_a_time(kind, devices, said):
     model = {"type": "simmim_bench.SimMIM", "norm_cfg": {"type": kind}}
-    cfg = recipe(model=model, default_scope=SCOPE)
+    cfg = recipe(model=model)
     run = SimpleNamespace(is_try=False, world_size=devices, auto_scale_lr=False)
     found = keep_batch(cfg, run)
     assert (f"batch norm sees {said} images" in found) if said else "batch norm" not in found
@@ -179,7 +181,7 @@ def test_a_smaller_batch_holds_where_more_devices_had_smaller_ones_already(tmp_p
     assert cfg.train_dataloader.batch_size == 2
     choose_same_batch(cfg, tmp_path, 16)
     assert choose_smaller_batch(cfg, tmp_path, 16) == 1
-    cfg = recipe(model={"type": "simmim_bench.SimMIM"}, default_scope=SCOPE)
+    cfg = recipe()
     assert "1 at a time" in use_smaller_batch(cfg, resumed(tmp_path, 16))
     keep_recipe(cfg, 16, auto_scale_lr=False)
     assert (cfg.train_dataloader.batch_size, cfg.optim_wrapper.accumulative_counts) == (1, 2)
@@ -191,7 +193,11 @@ def resumed(work_dir, processes):
 
 def config(batch, base=None):
     cfg = ConfigDict(
-        train_dataloader={"batch_size": batch}, optim_wrapper={}, train_cfg={"max_epochs": 1}
+        model={"type": "simmim_bench.SimMIM"},
+        default_scope=SCOPE,
+        train_dataloader={"batch_size": batch},
+        optim_wrapper={},
+        train_cfg={"max_epochs": 1},
     )
     if base:
         cfg.auto_scale_lr = {"base_batch_size": base}
