@@ -158,6 +158,7 @@ class BenchRunner(Runner):
         folder = Path(out_dir)
         partial = folder / f".{filename}.partial"
         self.gather_whole(self)
+        self.call_hook("check_weights")
         if share := getattr(model_of(self), "share_between_processes", None):
             share()
         try:

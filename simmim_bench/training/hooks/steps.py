@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.dist import all_reduce_dict, broadcast, get_rank, get_world_size
+from mmengine.dist import all_reduce, all_reduce_dict, broadcast, get_rank, get_world_size
 from mmengine.hooks import Hook
-from torch import Tensor
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 from torch.nn.modules.batchnorm import _NormBase
 
 from simmim_bench.data.transforms import seed_all
@@ -70,18 +71,29 @@ class FiniteLossHook(Hook):
         if not math.isfinite(loss):
             raise _diverged(runner, f"the loss is {loss}", _first_broken(runner))
 
-    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
-        """Check the weights, which may be NaN after a step with a finite loss.
+    def check_weights(self, runner: Any) -> None:
+        """Check the weights, which may be NaN after a step with a finite loss; in all processes.
 
         Raises:
-            DivergedError: If one is not finite.
+            DivergedError: In each of them, if one is not finite.
         """
-        for key, value in checkpoint["state_dict"].items():
-            if not value.is_floating_point() or not value.numel():
-                continue
-            if not torch.stack(value.aminmax()).isfinite().all():  # NaN is passed on
-                what = f"the weights contain NaN or infinity (first in {key})"
-                raise _diverged(runner, what, runner.iter)
+        broken = next(_not_finite(model_of(runner)), None)
+        found = torch.tensor(float(broken is not None))
+        all_reduce(found, op="max")
+        if found:
+            where = f"first in {broken}" if broken else "in another process"
+            what = f"the weights contain NaN or infinity ({where})"
+            raise _diverged(runner, what, runner.iter)
+
+
+def _not_finite(model: nn.Module) -> Iterator[str]:
+    """Names of the values, of this process, that are not finite."""
+    for key, value in model.state_dict().items():
+        local = value.to_local() if isinstance(value, DTensor) else value
+        if not local.is_floating_point() or not local.numel():
+            continue
+        if not torch.stack(local.aminmax()).isfinite().all():  # NaN is passed on
+            yield key
 
 
 def _first_broken(runner: Any) -> int:
