@@ -27,6 +27,6 @@ def test_weights_that_are_not_finite_stop_the_run(tmp_path, value):
 def test_all_processes_stop_where_one_has_such_weights(tmp_path, monkeypatch):
     hook = FiniteLossHook()
     hook.check_weights(runner(tmp_path, 1.0))
-    monkeypatch.setattr(steps, "all_reduce", lambda found, op: found.fill_(1))
+    monkeypatch.setattr(steps, "all_reduce", lambda found, **_: found.fill_(1))
     with pytest.raises(DivergedError, match=r"NaN or infinity \(in another process\)"):
         hook.check_weights(runner(tmp_path, 1.0))
