@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ STAND_INS = {
     "voc": "ade/ADEChallengeData2016",
 }
 """Demo data of the same layout for datasets that the demo does not contain."""
+NYU_SIZE = (640, 480)
+"""Width and height."""
 
 
 def takes_demo(args: argparse.Namespace) -> bool:
@@ -71,7 +74,10 @@ def _with_demo(args: argparse.Namespace) -> Any:
         val_scenes=10,
     )
     data = FOLDER / f"data-{count}"
-    _link_stand_ins(build_demo(data, spec, processes=1).folder)
+    demo = build_demo(data, spec, processes=1).folder
+    _link_stand_ins(demo)
+    if any(found["type"].endswith("NYUDataset") for _, found in datasets(load_config(args.config))):
+        _make_nyu(demo)
     return _find_layout(data, args.config)
 
 
@@ -79,6 +85,36 @@ def _link_stand_ins(demo: Path) -> None:
     for name, same_layout in STAND_INS.items():
         with contextlib.suppress(FileExistsError):  # of an earlier try, or another process
             (demo / name).symlink_to(same_layout, target_is_directory=True)
+
+
+def _make_nyu(demo: Path) -> None:
+    """The demo's scenes in NYU's layout and size; the depth is the order of overlap."""
+    import cv2
+
+    from simmim_bench.tasks.depth_data import DemoDepth, OverlapDepth
+
+    if (demo / "nyu").exists():
+        return
+    depth_of = OverlapDepth(background=8.0, ratio=2.0)
+    with tempfile.TemporaryDirectory(dir=demo) as place:
+        for part, split in (("train", "train2017"), ("test", "val2017")):
+            images, maps = (Path(place, kind, part) for kind in ("images", "annotations"))
+            images.mkdir(parents=True)
+            maps.mkdir(parents=True)
+            annotations = f"annotations/instances_{split}.json"
+            scenes = DemoDepth(
+                data_root=str(demo / "coco"), data_prefix={"img_path": split}, ann_file=annotations
+            )
+            for number in range(len(scenes)):
+                scene = scenes.get_data_info(number)
+                image = cv2.imread(scene["img_path"])
+                depth = depth_of.transform({**scene, "ori_shape": image.shape[:2]})["gt_depth_map"]
+                larger = cv2.resize(depth, NYU_SIZE, interpolation=cv2.INTER_NEAREST)
+                cv2.imwrite(str(images / f"scene_{number}.jpg"), cv2.resize(image, NYU_SIZE))
+                cv2.imwrite(str(maps / f"scene_{number}.png"), (1000 * larger).astype("uint16"))
+        with contextlib.suppress(OSError):  # another process was faster
+            Path(place).rename(demo / "nyu")
+            Path(place).mkdir()  # to be removed
 
 
 def _find_layout(data: Path, config: str) -> Any:
