@@ -222,7 +222,7 @@ def _facts(cfg: Any, name: str, model: FrozenModel, weights: str) -> dict[str, A
 
 def restart(loop: Any) -> None:
     """Let a loop over iterations read what its loader reads now: mmengine 0.10.7 starts early."""
-    iterator = getattr(loop, "dataloader_iterator", None)
+    iterator: Any = getattr(loop, "dataloader_iterator", None)
     if getattr(iterator, "_iterator", None) is not None:
         sampler = loop.dataloader.sampler
         sampler.indices = sampler._indices_of_rank()  # those that its workers have fetched, again
