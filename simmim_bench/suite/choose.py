@@ -70,6 +70,7 @@ def choose(search: Mapping[str, Any], trials: Mapping[Path, Values], *, seed: in
             f"smaller learning rates"
         )
     runs = [_trial(run, trials[path]) for path, run in found.items()]
+    made = [validate(Trial, run, source="a trial", remedy=REMEDY) for run in runs]
     hours = sum(run.cost.device_count * run.cost.wall_seconds for run in found.values() if run.cost)
     content = {
         "search": search,
@@ -78,7 +79,7 @@ def choose(search: Mapping[str, Any], trials: Mapping[Path, Values], *, seed: in
         "metric": first.protocol and first.protocol.primary,
         "hours": hours / SECONDS_PER_HOUR,
         "trials": runs,
-        "chosen": best_of([Trial.model_validate(run) for run in runs]).values,
+        "chosen": best_of(made).values,
     }
     return validate(Choice, content, source="the trials", remedy=REMEDY)
 

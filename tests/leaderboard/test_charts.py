@@ -73,7 +73,7 @@ def test_mean_ranks_are_drawn_if_they_can_differ(lab, toy):
         for protocol in more
     ]
     [chart] = [chart for chart in charts_of(aggregate(records)[0]) if "best" in chart.kind]
-    assert "less than 2.1 (Nemenyi" in chart.reading
+    assert "within 2.1 (Nemenyi" in chart.reading
     assert "p = 3e-06" in chart.reading
 
 

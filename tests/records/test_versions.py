@@ -41,7 +41,7 @@ def before_overlaps(value):
         return value
     assert value.get("content") is None
     assert not value.get("overlaps")
-    kept = value.keys() - {"content", "overlaps", "tuning", "pretraining_configs"}
+    kept = value.keys() - {"content", "overlaps", "tuning", "pretraining_configs", "own_initial"}
     return {key: before_overlaps(value[key]) for key in kept}
 
 
@@ -69,7 +69,7 @@ def test_a_record_of_version_4_keeps_its_name_and_all_it_says():
     old, new = load(VERSION_4), read_record(VERSION_4).as_json()
     assert (old["schema_version"], new["schema_version"]) == (4, CURRENT)
     assert new.pop("tuning") is None
-    assert new.pop("pretraining_configs") == []
+    assert (new.pop("pretraining_configs"), new.pop("own_initial")) == ([], False)
     changed = {"schema_version", "sha256"}
     assert {key: new[key] for key in new.keys() - changed} == {
         key: old[key] for key in old.keys() - changed
@@ -79,7 +79,7 @@ def test_a_record_of_version_4_keeps_its_name_and_all_it_says():
 def test_a_record_of_version_5_keeps_its_name_and_all_it_says():
     old, new = load(VERSION_5), read_record(VERSION_5).as_json()
     assert (old["schema_version"], new["schema_version"]) == (5, CURRENT)
-    assert new.pop("pretraining_configs") == []
+    assert (new.pop("pretraining_configs"), new.pop("own_initial")) == ([], False)
     changed = {"schema_version", "sha256"}
     assert {key: new[key] for key in new.keys() - changed} == {
         key: old[key] for key in old.keys() - changed
