@@ -90,6 +90,7 @@ def _link_stand_ins(demo: Path) -> None:
 def _make_nyu(demo: Path) -> None:
     """The demo's scenes in NYU's layout and size; the depth is the order of overlap."""
     import cv2
+    from PIL import Image
 
     from simmim_bench.tasks.depth_data import DemoDepth, OverlapDepth
 
@@ -107,10 +108,11 @@ def _make_nyu(demo: Path) -> None:
             )
             for number in range(len(scenes)):
                 scene = scenes.get_data_info(number)
-                image = cv2.imread(scene["img_path"])
-                depth = depth_of.transform({**scene, "ori_shape": image.shape[:2]})["gt_depth_map"]
+                with Image.open(scene["img_path"]) as image:
+                    image.resize(NYU_SIZE).save(images / f"scene_{number}.jpg")
+                    size = image.height, image.width
+                depth = depth_of.transform({**scene, "ori_shape": size})["gt_depth_map"]
                 larger = cv2.resize(depth, NYU_SIZE, interpolation=cv2.INTER_NEAREST)
-                cv2.imwrite(str(images / f"scene_{number}.jpg"), cv2.resize(image, NYU_SIZE))
                 cv2.imwrite(str(maps / f"scene_{number}.png"), (1000 * larger).astype("uint16"))
         with contextlib.suppress(OSError):  # another process was faster
             Path(place).rename(demo / "nyu")
