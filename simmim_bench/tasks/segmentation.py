@@ -142,12 +142,14 @@ class SegLayoutDataset(BaseSegDataset):
                 f"label map {path} cannot be read ({error}); restore it, or remove its image, and "
                 "check the others with `simmim-bench data DATASET --verify`"
             ) from error
-        if isinstance(sample, dict) and "data_samples" in sample:
-            sample["data_samples"].set_metainfo({"sample_idx": int(idx)})
-        if isinstance(sample, dict) and "gt_sem_seg" in sample.get("data_samples", ()):
+        found = sample.get("data_samples", []) if isinstance(sample, dict) else []
+        views = found if isinstance(found, list) else [found]  # several at several scales
+        for view in views:
+            view.set_metainfo({"sample_idx": int(idx)})
+        if views and "gt_sem_seg" in views[0]:
             check_labels(
-                sample["data_samples"].gt_sem_seg.data,
-                image=sample["data_samples"].get("img_path", "an image"),
+                views[0].gt_sem_seg.data,
+                image=views[0].get("img_path", "an image"),
                 classes=len(self.metainfo["classes"]),
                 ignored=self.ignore_index,
                 reduced=self.reduce_zero_label,

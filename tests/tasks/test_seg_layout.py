@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mmengine.registry import DefaultScope
 from PIL import Image
 
 from simmim_bench.errors import BenchError
@@ -137,3 +138,22 @@ def test_a_label_map_that_cannot_be_read_is_named(build, tmp_path, damage):
     dataset[0]
     with pytest.raises(BenchError, match=rf"label map {victim} cannot be read .*--verify"):
         dataset[1]
+
+
+def test_all_views_of_an_image_have_its_number_and_its_labels_are_checked(build):
+    views = {
+        "type": "TestTimeAug",
+        "transforms": [
+            [{"type": "Resize", "scale": (width, 20), "keep_ratio": True} for width in (9, 18)],
+            [{"type": "RandomFlip", "prob": prob} for prob in (0.0, 1.0)],
+            [{"type": "LoadAnnotations"}],
+            [{"type": "PackSegInputs"}],
+        ],
+    }
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        pipeline = [{"type": "simmim_bench.LoadImage"}, views]
+        sample = build(pipeline=pipeline)[1]
+        assert [each.sample_idx for each in sample["data_samples"]] == [1] * 4
+        assert [each.flip for each in sample["data_samples"]] == [False, True] * 2
+        with pytest.raises(BenchError, match="label 2"):
+            build(num_classes=1, pipeline=pipeline)[0]
