@@ -86,20 +86,24 @@ def picture_bands(cfg: Any) -> tuple[int, ...] | None:
 
 
 @torch.no_grad()
-def predict(model: Any, pipeline: Compose, paths: Sequence[Path | str]) -> Prediction:
+def predict(
+    model: Any, pipeline: Compose, paths: Sequence[Path | str], *, first: int = 0
+) -> Prediction:
     """Reconstruct images with ``model``, in evaluation mode; then restore its mode.
 
     Args:
         model: A pretraining model.
         pipeline: Result of ``evaluation_pipeline``.
         paths: Files or addresses of images.
+        first: Number of the first image, on which its mask depends.
 
     Raises:
         BenchError: If an image cannot be read.
         ValueError: If the model does not predict images.
     """
     samples = [
-        pipeline({"img_path": str(path), "sample_idx": number}) for number, path in enumerate(paths)
+        pipeline({"img_path": str(path), "sample_idx": number})
+        for number, path in enumerate(paths, first)
     ]
     was_training = model.training
     model.eval()

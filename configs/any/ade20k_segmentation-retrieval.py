@@ -13,7 +13,7 @@ backbone_init = "original"
 protocol = dict(id="ade20k-segmentation-retrieval", version=1, dataset="ADE20K", image_size=512)
 
 model = dict(
-    data_preprocessor=dict(size=(512, 512)),
+    data_preprocessor=dict(size=(512, 512), test_cfg=dict(size=(512, 512))),  # pads smaller images
     backbone=dict(_base_.of_weights, img_size=512),
     precision="bfloat16",
     num_classes=150,

@@ -18,7 +18,7 @@ protocol = dict(
 )
 
 model = dict(
-    data_preprocessor=dict(size=(512, 512)),
+    data_preprocessor=dict(size=(512, 512), test_cfg=dict(size=(512, 512))),  # pads smaller images
     backbone=dict(_base_.of_weights, img_size=512),
     precision="bfloat16",
     num_classes=21,

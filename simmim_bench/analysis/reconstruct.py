@@ -53,7 +53,7 @@ def reconstruct(args: argparse.Namespace, console: Console) -> None:
         bands = picture_bands(cfg)
         pipeline = evaluation_pipeline(cfg, seed=args.seed)
         parts = [
-            predict(model, pipeline, paths[start : start + BATCH])
+            predict(model, pipeline, paths[start : start + BATCH], first=start)
             for start in range(0, len(paths), BATCH)
         ]
     fields = ("images", "reconstruction", "mask")

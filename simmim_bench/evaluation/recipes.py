@@ -178,6 +178,8 @@ def _jobs_of(name: str, asked: Sequence[str], *, required: bool) -> Iterator[Job
         for task in ALL
         if kind is None or KIND_OF.get(task, task) == kind
         if name not in FULL or _full_recipe(task, name).is_file()
+        # Faster R-CNN, which takes the place of Mask R-CNN, has no variant with a frozen backbone
+        if not (task == "detection-frozen" and own is not None and own.has_masks is False)
     ]
     if not fitting:
         raise BenchError(

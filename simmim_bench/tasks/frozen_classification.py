@@ -8,6 +8,7 @@ V-JEPA's (https://arxiv.org/abs/2404.08471, section 4.2): one block of cross-att
 
 from __future__ import annotations
 
+import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 from torch.nn import functional
 
+from simmim_bench.errors import BenchError
 from simmim_bench.registry import MODELS
 from simmim_bench.tasks.frozen import FrozenClassifier
 from simmim_bench.tasks.knn import MemoryClassifier
@@ -235,6 +237,11 @@ class AttentiveClassifier(ScoredClassifier):
         super().__init__(pooled=False, **kwargs)
         self.query = nn.Parameter(torch.zeros(1, 1, channels))
         self.before = nn.LayerNorm(channels)
+        if channels % heads:
+            raise BenchError(
+                f"the features have {channels} channels, which {heads} attention heads do not "
+                f"divide; leave out this probe, or set model.heads={math.gcd(channels, heads)}"
+            )
         self.attention = nn.MultiheadAttention(channels, heads, batch_first=True)
         self.mlp = nn.Sequential(
             nn.LayerNorm(channels),

@@ -63,7 +63,7 @@ class FrozenMaps(QuickLabels, FrozenModel):
 
     def __init__(self, *, num_classes: int, **kwargs: Any) -> None:
         super().__init__(pooled=False, **kwargs)
-        self.num_classes = num_classes
+        self.num_classes = self.out_channels = num_classes  # the latter as mmseg's models
 
     @abstractmethod
     def scores(self, features: Tensor) -> Tensor:

@@ -27,6 +27,8 @@ from simmim_bench.training.mistakes import training_images
 from simmim_bench.training.run import Note, Run
 from simmim_bench.training.try_out import shrink
 
+SEED_STEP = "simmim_bench.SeedSample"
+
 WRAPPERS = {
     "float32": "OptimWrapper",
     "bfloat16": "simmim_bench.Bfloat16OptimWrapper",
@@ -92,6 +94,7 @@ def shard(cfg: Any, run: Run) -> None:
         BenchError: If there is one process, or the precision, of the command line or the config,
             is float16.
     """
+    cfg.pop("fsdp", None)  # of a run that wrote this config
     if not run.fsdp:
         return
     if run.world_size == 1:
@@ -172,15 +175,16 @@ def cap_neighbours(cfg: Any, run: Run) -> str | None:
 
 def seed_samples(cfg: Any, run: Run) -> None:
     """Let the run's seed decide augmentations, and masks unless the config states their seed."""
+    earlier: list[int] = []  # the seed of a run that wrote this config
     for loader, dataset in datasets(cfg):
         if loader == "train_dataloader":
-            dataset.pipeline = [
-                {"type": "simmim_bench.SeedSample", "seed": run.seed},
-                *dataset.pipeline,
-            ]
+            kept = [step for step in dataset.pipeline if step["type"] != SEED_STEP]
+            earlier = [step["seed"] for step in dataset.pipeline if step["type"] == SEED_STEP]
+            dataset.pipeline = [{"type": SEED_STEP, "seed": run.seed}, *kept]
         for transform in dataset.get("pipeline", []):
-            if transform["type"] == "simmim_bench.GenerateMask":
-                transform.setdefault("seed", run.seed)
+            is_mask = transform["type"] == "simmim_bench.GenerateMask"
+            if is_mask and transform.get("seed") in (None, *earlier):
+                transform["seed"] = run.seed
 
 
 def use_quick(cfg: Any, run: Run) -> None:  # noqa: ARG001

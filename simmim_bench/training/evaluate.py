@@ -22,6 +22,7 @@ from simmim_bench.records.manifest import FILE_NAME, ConfigRef, Manifest
 from simmim_bench.records.protocols import Protocol, protocol_metrics
 from simmim_bench.training.data import check_name, data_of_test
 from simmim_bench.training.mistakes import check_mistakes
+from simmim_bench.training.overrides import NO_CHANGE, deviations_of
 from simmim_bench.training.process import leave, prepare
 
 RECORD = "record.json"
@@ -62,6 +63,7 @@ def test(args: argparse.Namespace) -> dict[str, float]:
         {"type": "simmim_bench.ClassReportHook", "task": cfg.protocol.task},
         {"type": "simmim_bench.SamplePredictionsHook", "task": cfg.protocol.task},
     ]
+    cfg.custom_hooks = [hook for hook in cfg.get("custom_hooks", ()) if not _is_of_training(hook)]
     for folder in filter(None, (work_dir, args.draw)):
         check_output_folder(Path(folder))
     configure(cfg, work_dir, args.launcher, args.seed, hooks)
@@ -71,6 +73,14 @@ def test(args: argparse.Namespace) -> dict[str, float]:
     metrics = _run(cfg, args)
     leave()
     return metrics
+
+
+def _is_of_training(hook: Any) -> bool:
+    """Whether a hook is one that a run adds to its config and writes with it."""
+    from simmim_bench.registry import class_of
+
+    found = class_of(str(hook.get("type")), "HOOKS", "simmim_bench")
+    return getattr(found, "__module__", "").startswith("simmim_bench.training.hooks.")
 
 
 def average_over_views(cfg: Any, name: str) -> None:
@@ -166,9 +176,10 @@ def write_record(args: argparse.Namespace, cfg: Any, measured: Mapping[str, floa
     if run.protocol != Protocol(**cfg.protocol):
         stated = f"{cfg.protocol.id}@{cfg.protocol.version}"
         return f"no record: {source} does not have protocol {stated}"
-    tuned = run.tuning.overrides() if run.tuning else ()
-    more = [f"override {x} in the evaluation" for x in args.cfg_options if x not in tuned]
-    more = [text for text in more if text.removesuffix(" in the evaluation") not in run.deviations]
+    given = [option for option in args.cfg_options if not option.startswith(NO_CHANGE)]
+    said = [text for text in deviations_of(given, None) if text not in run.deviations]
+    tuned = [f"override {option}" for option in (run.tuning.overrides() if run.tuning else ())]
+    more = [f"{text} in the evaluation" for text in said if text not in tuned]
     more += ["test-time augmentation"] if args.tta else []
     evaluated = run.model_copy(
         update={

@@ -9,12 +9,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.dataset import Compose
+from mmpretrain.models.utils import SelfSupDataPreprocessor, TwoNormDataPreprocessor
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -184,7 +186,11 @@ def features_of(model: Any, images: Tensor) -> Array:
     try:
         found = []
         for part in images.split(BATCH):
-            data = model.data_preprocessor({"inputs": part, "data_samples": None}, False)
+            given = {"inputs": part, "data_samples": None}
+            prepare = model.data_preprocessor
+            if isinstance(prepare, TwoNormDataPreprocessor):  # the second is for a teacher
+                prepare = partial(SelfSupDataPreprocessor.forward, prepare)
+            data = prepare(given, False)
             found.append(
                 pooled(_deepest(backbone(data["inputs"], **options)), extra=extra).float().cpu()
             )

@@ -158,6 +158,7 @@ def checked_steps(cfg: Any, source: Path) -> list[dict[str, Any]]:
     """
     loader = cfg.get("test_dataloader") or cfg.get("val_dataloader") or {}
     steps = (loader.get("dataset") or {}).get("pipeline") or []
+    steps = [one for step in steps for one in _one_view(step)]
     kept = [step for step in steps if kind_of_step(step) not in OF_LABELS]
     unknown = [step for step in kept if kind_of_step(step) not in OF_IMAGES]
     if unknown or not kept or kind_of_step(kept[0]) != LOAD:
@@ -167,6 +168,15 @@ def checked_steps(cfg: Any, source: Path) -> list[dict[str, Any]]:
             f"{', '.join(OF_IMAGES)}, the first of which loads"
         )
     return kept
+
+
+def _one_view(step: Any) -> list[Any]:
+    """A step; of one that makes several views, those of the middle scale, not flipped."""
+    if kind_of_step(step) != "TestTimeAug":
+        return [step]
+    groups = step.get("transforms") or []
+    scales = [group for group in groups if group and kind_of_step(group[0]) != "RandomFlip"]
+    return [group[len(group) // 2] for group in scales]
 
 
 def kind_of_step(step: Any) -> str:

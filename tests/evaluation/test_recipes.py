@@ -59,6 +59,8 @@ def test_the_task_follows_from_own_data(data):
 def test_boxes_without_masks_get_a_detector_of_boxes(data):
     data("detection", has_masks=False)
     assert names(find_jobs([], ["detection"])) == [("detection", "faster-rcnn")]
+    with pytest.raises(BenchError, match="--tasks detection-frozen needs data for detection"):
+        find_jobs(["detection-frozen"], ["detection"], frozen=True)
 
 
 def test_two_sets_of_one_task_are_told_apart(data):

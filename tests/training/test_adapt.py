@@ -10,7 +10,14 @@ from mmengine.registry import VISBACKENDS
 from simmim_bench.errors import BenchError
 from simmim_bench.recipe.channels import set_channels
 from simmim_bench.records.environment import precision_of
-from simmim_bench.training.adapt import ADAPTATIONS, TRACKERS, adapt, add_trackers, has_tracker
+from simmim_bench.training.adapt import (
+    ADAPTATIONS,
+    TRACKERS,
+    adapt,
+    add_trackers,
+    has_tracker,
+    set_precision,
+)
 from simmim_bench.training.run import Note
 
 
@@ -81,6 +88,46 @@ def test_a_run_as_in_the_recipe_says_nothing(command_line):
     assert pipeline[0] == {"type": "simmim_bench.SeedSample", "seed": 7}
     (masks,) = [step for step in pipeline if step["type"] == "simmim_bench.GenerateMask"]
     assert masks["seed"] == 7
+
+
+def test_a_config_that_a_run_wrote_takes_the_seed_of_the_next(command_line):
+    cfg, run = command_line(PRETRAIN, "--seed", 7)
+    adapt(cfg, run)
+    cfg.fsdp = True  # of a sharded run
+    _, later = command_line(PRETRAIN, "--seed", 8)
+    adapt(cfg, later)
+    pipeline = cfg.train_dataloader.dataset.pipeline
+    assert [step["seed"] for step in pipeline if "seed" in step] == [8, 8]
+    assert "fsdp" not in cfg
+
+
+def test_masks_keep_a_seed_that_the_config_states(command_line):
+    cfg, run = command_line(PRETRAIN, "--seed", 7)
+    for step in cfg.train_dataloader.dataset.pipeline:
+        if step["type"] == "simmim_bench.GenerateMask":
+            step["seed"] = 3
+    adapt(cfg, run)
+    found = [step["seed"] for step in cfg.train_dataloader.dataset.pipeline if "seed" in step]
+    assert found == [7, 3]
+
+
+@pytest.mark.parametrize(
+    ("precision", "said"),
+    [
+        ("float32", "features in float32 instead of bfloat16"),
+        ("bfloat16", "precision bfloat16 instead of float32"),
+    ],
+)
+def test_another_precision_of_frozen_features_is_a_deviation(precision, said):
+    cfg = Config(
+        {
+            "model": {"type": "simmim_bench.FrozenSegmentor", "precision": "bfloat16"},
+            "optim_wrapper": {"type": "OptimWrapper"},
+            "default_scope": "mmseg",
+        }
+    )
+    assert set_precision(cfg, SimpleNamespace(precision=precision)) == said
+    assert cfg.model.precision == precision
 
 
 def test_an_accumulated_batch_is_a_note_unless_the_loss_compares_within_it(command_line):

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
+from mmpretrain.models.utils import TwoNormDataPreprocessor
 from PIL import Image
 from sklearn.neighbors import KNeighborsClassifier
+from torch import nn
 
 from simmim_bench.errors import BenchError
 from simmim_bench.training import probing
@@ -89,3 +92,16 @@ def test_classes_are_those_of_both_parts(labelled, tmp_path):
         probing.class_folders(folder)
     with pytest.raises(BenchError, match="has 0 classes"):
         probing.class_folders(tmp_path / "nowhere")
+
+
+def test_a_second_scale_for_a_teacher_is_not_probed():
+    """As BEiT's preprocessor makes, which takes two views."""
+    scales = {"mean": [0.0] * 3, "std": [1.0] * 3}
+    seconds = {"second_mean": [9.0] * 3, "second_std": [3.0] * 3}
+    model = nn.Module()
+    model.backbone = nn.Conv2d(3, 4, 1)
+    model.data_preprocessor = TwoNormDataPreprocessor(**scales, **seconds)
+    images = torch.arange(2 * 3 * 4 * 4).view(2, 3, 4, 4)
+    found = probing.features_of(model, images)
+    expected = model.backbone(images.float()).mean((2, 3)).double().detach().numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

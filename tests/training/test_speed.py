@@ -181,3 +181,48 @@ def test_the_backbone_is_compiled_in_place_and_its_keys_stay(monkeypatch):
     assert len(graphs) == 1
     assert not any("head" in str(node.target) for node in graphs[0].graph.nodes)
     assert list(model.state_dict()) == keys
+
+
+def prepared(model, **flags):
+    runner = SimpleNamespace(model=model, logger=SimpleNamespace(info=lambda _: None))
+    SpeedHook(**flags).before_train(runner)
+    return model
+
+
+class Normed(Blocks):
+    def __init__(self):
+        super().__init__()
+        self.backbone = nn.Sequential(
+            *(nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4)) for _ in range(3))
+        )
+
+
+def test_recomputed_batch_norm_counts_a_batch_once():
+    torch.manual_seed(0)
+    whole = Normed()
+    again = prepared(copy.deepcopy(whole), recompute=True)
+    for batch in torch.randn(3, 8, 4):
+        for one in (whole, again):
+            one(batch).backward()
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+    for one, other in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one.grad, other.grad)
+
+
+def test_a_compiled_backbone_sees_masks_that_come_and_go(monkeypatch):
+    monkeypatch.setattr(torch._dynamo.config, "skip_nnmodule_hook_guards", True)  # as torch has it
+    monkeypatch.setattr(nn.Module, "compile", partialmethod(nn.Module.compile, backend="eager"))
+    torch.manual_seed(0)
+    backbone = prepared(Blocks(), compiled=True).backbone
+    plain, images = copy.deepcopy(backbone[0]), torch.randn(2, 4)
+    rest = nn.Sequential(plain, *copy.deepcopy(list(backbone[1:])))
+
+    def masked(one):
+        with backbone[0].register_forward_hook(lambda *args: args[2] * 0):
+            return one(images)
+
+    for _ in range(2):
+        torch.testing.assert_close(backbone(images), rest(images))
+        assert not torch.allclose(masked(backbone), rest(images))
+    torch._dynamo.reset()

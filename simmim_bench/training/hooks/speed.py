@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_map
 from torch.utils.checkpoint import checkpoint
 
@@ -161,13 +162,39 @@ class SpeedHook(Hook):
                     f"repeated blocks; leave it out"
                 )
             for block in blocks.values():
-                block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+                block.forward = partial(
+                    checkpoint, block.forward, use_reentrant=False, **_kept_statistics(block)
+                )
             runner.logger.info(
                 f"activations of {len(blocks)} blocks are recomputed in the backward pass"
             )
         if self.compiled:
+            # Masks are hooks that come and go: a graph without them must not serve calls with them.
+            torch._dynamo.config.skip_nnmodule_hook_guards = False
             model.backbone.compile()
             runner.logger.info("the backbone is compiled; the first steps take minutes")
+
+
+def _kept_statistics(block: nn.Module) -> dict[str, Any]:
+    """Option of ``checkpoint``: batch norm counts a batch once, not again as it is recomputed."""
+    norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
+
+    @contextmanager
+    def once() -> Iterator[None]:
+        before = [norm.momentum for norm in norms]
+        counts = [norm.num_batches_tracked for norm in norms if norm.training]
+        for norm in norms:
+            norm.momentum = 0.0  # the statistics stay
+        try:
+            yield
+        finally:
+            for norm, momentum in zip(norms, before, strict=True):
+                norm.momentum = momentum
+            for count in counts:
+                if count is not None:
+                    count.sub_(1)
+
+    return {"context_fn": lambda: (nullcontext(), once())} if norms else {}
 
 
 def refuse_sharded(model: nn.Module) -> None:
