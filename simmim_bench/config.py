@@ -386,7 +386,7 @@ def _data_roots(cfg: Any) -> set[str]:
 
 
 def _rebased(value: str, roots: set[str], new_root: str) -> str:
-    for old in roots:
+    for old in sorted(roots, key=len, reverse=True):  # the innermost first
         if value == old or value.startswith(f"{old}/"):
             return f"{new_root.rstrip('/')}{value[len(old) :]}"
     return value

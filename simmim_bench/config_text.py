@@ -100,16 +100,6 @@ class _NotPlainError(Exception):
         super().__init__(ast.unparse(node).partition("\n")[0][:60])
 
 
-UNREADABLE = (
-    _NotPlainError,
-    SyntaxError,
-    ValueError,  # a null byte
-    TypeError,  # a key that is a list
-    RecursionError,  # deeply nested
-    MemoryError,  # the parser's error for the same
-)
-
-
 def _assignment(statement: ast.stmt) -> tuple[str, Any]:
     if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
         return statement.targets[0].id, _value(statement.value)

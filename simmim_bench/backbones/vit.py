@@ -189,8 +189,9 @@ class ViTAdapter(ColumnarAdapter):
             if target is None or source == target:
                 continue
             if key == "pos_embed":
+                extra = self.backbone.num_extra_tokens
                 fitted[key] = resize_position_embedding(
-                    value, source=source, target=target, extra_tokens=1
+                    value, source=source, target=target, extra_tokens=extra
                 )
             else:
                 fitted[key] = resize_bias_table(

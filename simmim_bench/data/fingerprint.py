@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from simmim_bench.config import DATALOADERS, datasets
-from simmim_bench.data.image_files import SUFFIXES
+from simmim_bench.data.image_files import SUFFIXES, is_there
 from simmim_bench.data.layouts import FILES, LAYOUTS, dataset_of
 from simmim_bench.io import atomic_write_json, read_json, sha256_file
 
@@ -217,10 +217,10 @@ def _folders(top: Path, *, content: bool) -> Iterator[tuple[str, str, int]]:
                 name = name if name.isascii() else unicodedata.normalize("NFC", name)
                 if name.startswith("."):
                     continue
-                if entry.is_dir():
+                if is_there(entry.is_dir):
                     if not (entry.is_symlink() and _is_above(entry.path, place)):
                         waiting.append((f"{below}{name}/", entry.path))
-                elif name.lower().endswith(SUFFIXES) and entry.is_file():
+                elif name.lower().endswith(SUFFIXES) and is_there(entry.is_file):
                     last = sha256_file(Path(entry.path)) if content else entry.stat().st_size
                     lines.append(f"{name}\0{last}\n")
         text = "".join(sorted(lines)).encode("utf-8", "surrogateescape")

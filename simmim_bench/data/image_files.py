@@ -172,7 +172,7 @@ def _add(
     entry: os.DirEntry[str], name: str, above: tuple[tuple[int, int], ...], listing: Listing
 ) -> None:
     is_image = entry.name.lower().endswith(tuple(listing.suffixes))
-    is_folder = _is(entry.is_dir)
+    is_folder = is_there(entry.is_dir)
     if entry.name.startswith(".") or not (is_image or is_folder):
         listing.skipped.append(name)
     elif UNUSABLE.search(entry.name):
@@ -183,15 +183,16 @@ def _add(
         if "/" not in name:
             listing.folders.append(name)
         _walk(entry.path, f"{name}/", above, listing)
-    elif _is(entry.is_file):
+    elif is_there(entry.is_file):
         listing.images.append(name)
     else:
         what = kind_of(Path(entry.path))
         listing.problems.append(f"{shown(entry.path)} is {what}, not an image; remove it")
 
 
-def _is(test: object) -> bool:
+def is_there(test: object) -> bool:
+    """Result of a test of a directory entry; a link that leads to itself is nothing."""
     try:
         return bool(test())  # type: ignore[operator]
-    except OSError:  # a link that leads to itself
+    except OSError:
         return False

@@ -70,7 +70,7 @@ def _pairs(dataset: Any, images: Path, maps: Path) -> Iterator[tuple[Path, Path]
     """Images and their label maps, as mmseg pairs them."""
     suffix = dataset.get("seg_map_suffix", ".png")
     for image in image_files(images):
-        yield image, maps / image.relative_to(images).with_suffix(suffix)
+        yield image, maps / f"{image.relative_to(images).with_suffix('')}{suffix}"
 
 
 def check_label_maps(

@@ -209,6 +209,8 @@ def is_deep(image: Image.Image) -> bool:
         return _check_tiff(image.tag_v2)  # type: ignore[attr-defined]
     if image.format == "PNG":  # Pillow drops the lower byte of colours, hence the raw mode
         return any("16" in str(tile.args) for tile in image.tile)  # type: ignore[attr-defined]
+    if image.format == "PPM" and image.mode == "F":
+        raise UnreadableImageError("it is a PFM, of floating point; save it as TIFF")
     return image.mode == "I"  # PGM
 
 

@@ -26,7 +26,7 @@ class GenerateMask(PerSampleTransform):
     the shape is (views, rows, columns).
 
     Required keys: ``img`` ((H, W, C) array, or a list of such) and ``sample_idx``, which mmengine
-    datasets set; ``semantic`` also needs ``gt_seg_map`` ((H, W) array). ``results['words']``,
+    datasets set; ``semantic`` also needs ``gt_seg_map`` ((H, W) array). ``results['seed_key']``,
     Long (3,), holds seed, epoch and index, for models that make masks themselves.
 
     Args:

@@ -38,11 +38,15 @@ PACKAGES = ("torch", "numpy", *family.PACKAGES, "simmim_bench")
 
 @dataclass(frozen=True)
 class ExportedFiles:
-    """The two files of an exported backbone, and the content of the card."""
+    """The two files of an exported backbone, and the content of the card.
+
+    ``unfinished`` says how much of a schedule in iterations was trained, if not all of it was.
+    """
 
     weights: Path
     card: Path
     content: dict[str, Any]
+    unfinished: str | None = None
 
 
 def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
@@ -96,7 +100,10 @@ def export_backbone(checkpoint: Path, out: Path) -> ExportedFiles:
     card["data"], card["precision"] = data, run.get("precision")
     card["source"] = {"file": checkpoint.name, "sha256": sha256_file(checkpoint)}
     sealed = save_backbone(state, card, weights)
-    return ExportedFiles(weights, weights.with_suffix(".json"), sealed)
+    planned = (config.get("train_cfg") or {}).get("max_iters")
+    cut = not by_epoch and planned is not None and meta.get("iter") != planned
+    unfinished = f"{meta.get('iter')} of {planned} iterations" if cut else None
+    return ExportedFiles(weights, weights.with_suffix(".json"), sealed, unfinished)
 
 
 def _training_config(content: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -220,7 +227,9 @@ def run_export(checkpoint: Path, out: Path) -> Path:
     card = files.content
     pretraining = card["pretraining"]
     planned = card["epochs_planned"]
-    unfinished = pretraining["epochs"] != planned
+    deviations = [files.unfinished] if files.unfinished else []
+    if pretraining["epochs"] != planned:
+        deviations = [f"{pretraining['epochs']} of {planned} epochs"]
     validate(
         Manifest,
         {
@@ -248,7 +257,7 @@ def run_export(checkpoint: Path, out: Path) -> Path:
                 parameters=card["parameters"],
             ),
             "environment": collect_environment(PACKAGES),
-            "deviations": [f"{pretraining['epochs']} of {planned} epochs"] if unfinished else [],
+            "deviations": deviations,
             "started": started,
             "finished": datetime.now(timezone.utc),
         },

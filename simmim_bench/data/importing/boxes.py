@@ -104,6 +104,7 @@ def _coco(
         path = split.annotations
         document = _completed(read_document(path), split.folder, by_path, looks)
         here = _images(document, split, by_path, looks, skipped)
+        _leave_out_others(here, split, skipped)
         numbers.update({sample: number for number, sample in here.items()})
         report = validate(document)
         if report.errors:
@@ -114,12 +115,14 @@ def _coco(
         _check_unique(list(categories.values()), path)
         for number, name in sorted(categories.items()):
             named.setdefault(name, number)
-        for sample in here.values():
-            objects.setdefault(sample, [])
+        earlier = {
+            sample: {(each["category"], *each["bbox"]) for each in objects.setdefault(sample, [])}
+            for sample in here.values()
+        }
         for each in document["annotations"]:
-            if each["image_id"] in here:
-                category = categories[each["category_id"]]
-                objects[here[each["image_id"]]].append({**each, "category": category})
+            sample, category = here.get(each["image_id"]), categories[each["category_id"]]
+            if sample and (category, *each["bbox"]) not in earlier[sample]:
+                objects[sample].append({**each, "category": category})
     ids = list(named.values())
     if len(set(ids)) < len(ids):  # files with other numbers for the same names
         ids = list(range(1, len(ids) + 1))
@@ -130,6 +133,15 @@ def _coco(
         tuple(number for number, _ in order),
         numbers if len(set(numbers.values())) == len(numbers) else {},
     )
+
+
+def _leave_out_others(here: dict[int, Sample], split: Split, skipped: Skipped) -> None:
+    """Take out images that a file of another part lists, too."""
+    for number, sample in list(here.items()):
+        if sample.split != split.name:
+            file = split.annotations.name if split.annotations else ""
+            skipped.add(f"images of {file} are also in a file of another part", sample.name)
+            del here[number]
 
 
 def _images(
@@ -224,7 +236,10 @@ def _yolo(
     found: Found, samples: Sequence[Sample], looks: Mapping[Sample, Look], skipped: Skipped
 ) -> Boxes:
     objects, notes = {}, []
-    read = {s: read_yolo(s.label_file) if s.label_file else [] for s in samples}
+    read = {
+        s: read_yolo(s.label_file, keypoints=found.keypoints) if s.label_file else []
+        for s in samples
+    }
     most = max((int(each.label) for boxes in read.values() for each in boxes), default=0)
     classes = found.classes or tuple(f"class {number}" for number in range(most + 1))
     if not found.classes:

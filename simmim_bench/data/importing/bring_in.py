@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
+from filelock import FileLock
+
 from simmim_bench.data.importing.boxes import Boxes, boxes_of
 from simmim_bench.data.importing.label_maps import Meaning, understand
 from simmim_bench.data.importing.measure import Look, Values, common_values, look_at, statistics
@@ -211,12 +213,26 @@ def _building(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name[:40]}-"))
     made.chmod(0o777 & ~_umask())
+    replaces = target.exists()
     try:
         yield made
         old = made.with_name(f"{made.name}-old")
-        if target.exists():
-            target.rename(old)
-        made.rename(target)
+        lock = target.with_name(f".{target.name[:40]}.lock")
+        with FileLock(lock):
+            if target.exists() != replaces:
+                raise BenchError(
+                    f"another process made or removed {target} meanwhile; see what it is, and "
+                    "import again"
+                )
+            if replaces:
+                target.rename(old)
+            try:
+                made.rename(target)
+            except OSError:
+                if replaces:
+                    old.rename(target)
+                raise
+            lock.unlink(missing_ok=True)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -241,7 +257,7 @@ def _read(source: Path, scratch: Path, wishes: Wishes, skipped: Skipped) -> _Con
     for name in found.listing.skipped if found.kind in WITHOUT_FILES else ():
         skipped.add("files of other kinds are not used", name)
     samples = samples_of(found, scratch, skipped)
-    found = _with_labels(found, samples)
+    found = _with_labels(found, samples, skipped)
     if not samples:
         first = next(iter(skipped.sentences()), "it has no images")
         raise BenchError(f"{source} has nothing to import as {KINDS[found.kind]}: {first}")
@@ -262,12 +278,15 @@ def _read(source: Path, scratch: Path, wishes: Wishes, skipped: Skipped) -> _Con
     return content
 
 
-def _with_labels(found: Found, samples: list[Sample]) -> Found:
+def _with_labels(found: Found, samples: list[Sample], skipped: Skipped) -> Found:
     """An LMDB has labels if its keys say so, which only its content shows."""
     labelled = [sample for sample in samples if sample.label is not None]
     if found.is_packed and labelled and found.task == "unlabelled":
         found = replace(found, columns=("image", "label"))
     if found.is_packed and found.task == "classification":
+        for sample in samples:
+            if sample.label is None:
+                skipped.add("images without a class", sample.name)
         samples[:] = labelled
     return found
 

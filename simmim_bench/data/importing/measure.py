@@ -179,7 +179,11 @@ def _values(looks: Any, channels: int) -> tuple[Values, list[str]]:
         if only == SIXTEEN and max(look.high for look in looks) < 2**TWELVE:
             only = TWELVE
             notes = ["all values of 16 bits are below 4096: 12 bits, with the range 0 to 4095"]
-        return Values(channels, only, "unsigned", (0.0, float(2**only - 1))), notes
+        top = 2**only - 1
+        if only > SIXTEEN:  # counts, of which none is near the largest number of the type
+            top = max(1, 2 ** int(max(look.high for look in looks)).bit_length() - 1)
+            notes = [f"values of {only} bits are at most {top}: the range is 0 to {top}"]
+        return Values(channels, only, "unsigned", (0.0, float(top))), notes
     if channels == COLOURS and kinds <= {UNSIGNED, "float"} and _fits_eight_bits(looks):
         deep = sum(look.bits > 8 for look in looks)
         if deep < len(looks):
@@ -238,7 +242,8 @@ def statistics(
     count, first, second = (np.sum([each[i] for each in counted], axis=0) for i in range(3))
     mean = first / count
     std = np.sqrt(np.maximum(second / count - mean**2, 0))
-    std = np.where(std < 1e-3, 1.0, std)  # a constant band is not divided by nothing
+    constant = std <= 1e-6 * np.maximum(np.abs(mean), 1.0)
+    std = np.where(constant, 1.0, std)  # not divided by nothing
     return _rounded(mean), _rounded(std), len(counted)
 
 

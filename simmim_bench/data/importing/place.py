@@ -100,14 +100,17 @@ def _unique(wanted: Mapping[Sample, str], parts: Mapping[Sample, str]) -> dict[S
     the content decides how a file is read.
     """
     used: dict[str, Counter[str]] = defaultdict(Counter)
+    last: dict[tuple[str, str], int] = {}  # of many files of one name
     names = {}
     for sample, name in wanted.items():
         path = first = _usual(PurePosixPath(name))
         taken = used[parts[sample]]
-        number = 1
+        key = (parts[sample], _key(first))
+        number = last.get(key, 1)
         while taken[_key(path)]:
             number += 1
             path = first.with_stem(f"{first.stem}-{number}")
+        last[key] = number
         taken[_key(path)] += 1
         names[sample] = str(path)
     return names

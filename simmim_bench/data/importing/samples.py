@@ -13,10 +13,11 @@ from pathlib import Path, PurePosixPath
 from PIL import Image
 
 from simmim_bench.data.annotations import is_inside
+from simmim_bench.data.bands import BAND_SUFFIXES, read_band_header
 from simmim_bench.data.image_files import SUFFIXES, UNUSABLE, shown
 from simmim_bench.data.inspect.found import Found, Split
 from simmim_bench.data.inspect.parquet import read_rows
-from simmim_bench.data.pixels import FORMATS
+from simmim_bench.data.pixels import FORMATS, UnreadableImageError
 from simmim_bench.errors import BenchError
 
 SUFFIX_OF = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp", "TIFF": ".tif",
@@ -24,6 +25,8 @@ SUFFIX_OF = {"JPEG": ".jpg", "PNG": ".png", "BMP": ".bmp", "WEBP": ".webp", "TIF
 ONE = {"images": "image", "boxes": "box", "files": "file", "entries": "entry", "are": "is",
        "have": "has"}  # fmt: skip
 SHOWN = 3  # names in a sentence
+UNKNOWN, BANDS = ".png", ".tif"
+"""Suffixes of what cannot be read, which is said later, and of what ``data.bands`` reads."""
 LABEL_KEY, IMAGE_KEY = "label-", "image-"
 """Starts of keys of an LMDB with labels, as those of clovaai/deep-text-recognition-benchmark."""
 CLASS_FILE = ".cls"  # of webdataset
@@ -93,7 +96,10 @@ def samples_of(found: Found, scratch: Path, skipped: Skipped) -> list[Sample]:
         samples = list(_packed(found, scratch))
     else:
         samples = [each for split in found.splits for each in _plain(found, split, skipped)]
-    return sorted({sample.path: sample for sample in samples}.values(), key=lambda each: each.name)
+    # an image that several files list is of the part that one of them states
+    stated_last = sorted(samples, key=lambda each: bool(each.split))
+    unique = {sample.path: sample for sample in stated_last}
+    return sorted(unique.values(), key=lambda each: each.name)
 
 
 def _plain(found: Found, split: Split, skipped: Skipped) -> Iterator[Sample]:
@@ -118,14 +124,17 @@ def _below(path: Path, root: Path) -> str:
 def _packed(found: Found, scratch: Path) -> Iterator[Sample]:
     """Write the images of Parquet files, tar shards or an LMDB as files, bytes unchanged."""
     readers = {"parquet": _of_parquet, "shards": _of_shard, "lmdb": _of_lmdb}
-    used: Counter[str] = Counter()
+    used: set[str] = set()  # without case, which some disks do not tell apart
+    counts: Counter[str] = Counter()
     for split in found.splits:
         for file in split.images:
             for name, content, label in readers[found.kind](file, found):
-                used[name] += 1
-                again = f"-{used[name]}" if used[name] > 1 else ""
-                place = PurePosixPath(name)
-                target = scratch / place.with_name(f"{place.stem}{again}{place.suffix}")
+                wanted = place = PurePosixPath(name)
+                while str(place).casefold() in used:
+                    counts[name] += 1
+                    place = wanted.with_name(f"{wanted.stem}-{counts[name] + 1}{wanted.suffix}")
+                used.add(str(place).casefold())
+                target = scratch / place
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(content)
                 below = target.relative_to(scratch).as_posix()
@@ -138,7 +147,7 @@ Row = tuple[str, bytes, str | None]
 
 def _of_parquet(file: Path, found: Found) -> Iterator[Row]:
     for row, (content, label) in enumerate(read_rows(file, found)):
-        yield f"{safe_name(file.stem)}-{row:06d}{_suffix(content)}", content, label
+        yield f"{safe_name(file.stem)}-{row:06d}{_suffix(content) or UNKNOWN}", content, label
 
 
 def _of_shard(file: Path, found: Found) -> Iterator[Row]:
@@ -152,7 +161,7 @@ def _of_shard(file: Path, found: Found) -> Iterator[Row]:
                 if member.name.endswith(CLASS_FILE) and member.size <= LARGEST_LABEL:
                     labels[_key(member.name)] = _text(_content(tar, member), file)
             for member in members:
-                if member.name.lower().endswith(SUFFIXES):
+                if member.name.lower().endswith((*SUFFIXES, *BAND_SUFFIXES)):
                     _check_inside(member.name, file)
                     name = "/".join(map(safe_name, PurePosixPath(member.name).parts))
                     yield name, _content(tar, member), labels.get(_key(member.name))
@@ -210,7 +219,15 @@ def _suffix(content: bytes) -> str | None:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             return SUFFIX_OF[image.format or ""]
     except Exception:  # Pillow raises many kinds for what is no image
-        return None
+        return BANDS if _has_bands(content) else None
+
+
+def _has_bands(content: bytes) -> bool:
+    try:
+        read_band_header(content)
+    except UnreadableImageError:
+        return False
+    return True
 
 
 def safe_name(text: str) -> str:

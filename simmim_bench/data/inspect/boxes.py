@@ -113,15 +113,18 @@ def find_yolo(listing: Listing) -> Found | None:
         return None
     settings, notes = _yolo_settings(listing)
     classes = _yolo_names(settings, listing)
-    if settings.get("kpt_shape"):
+    shape, keypoints = settings.get("kpt_shape"), 0
+    if shape:
         notes.append("the labels have keypoints, which are not used")
+    if isinstance(shape, list) and all(type(number) is int for number in shape):
+        keypoints = math.prod(shape)
     lists = {name for name in texts if name not in pairs}
     labels = {folder_of(name) for name in pairs}
     unmatched = tuple(name for name in sorted(lists) if folder_of(name) in labels)
     unmatched = tuple(n for n in unmatched if name_of(n) not in NAME_FILES)
     why = f"{len(pairs)} text files of numbers have the names of images"
     found = _found("yolo", why, pairs, listing, unmatched=unmatched, notes=tuple(notes))
-    return Found(**{**vars(found), "classes": classes})
+    return Found(**{**vars(found), "classes": classes, "keypoints": keypoints})
 
 
 def read_voc(path: Path) -> tuple[tuple[int, int] | None, list[Box]]:
@@ -163,8 +166,12 @@ def from_zero(box: Box, first: int) -> tuple[float, float, float, float]:
     return left - first, top - first, width + first, height + first
 
 
-def read_yolo(path: Path) -> list[Box]:
+def read_yolo(path: Path, *, keypoints: int = 0) -> list[Box]:
     """Objects of a YOLO file: rows of class, centre and size, or of class and polygon.
+
+    Args:
+        path: The file.
+        keypoints: Numbers that describe keypoints, after a box; they are not used.
 
     Raises:
         BenchError: If a row is neither.
@@ -176,7 +183,9 @@ def read_yolo(path: Path) -> list[Box]:
     boxes = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
-            boxes.append(_yolo_row(line.split(), f"line {number} of {path}"))
+            words = line.split()
+            words = words[:5] if keypoints and len(words) == 5 + keypoints else words
+            boxes.append(_yolo_row(words, f"line {number} of {path}"))
     return boxes
 
 

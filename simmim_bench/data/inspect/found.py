@@ -95,6 +95,7 @@ class Found:
             both (``shards``); the second is empty if there are no labels.
         also: Other kinds that fit as well; ``--layout`` decides.
         notes: What may surprise, such as files that were left out; sentences.
+        keypoints: Numbers of keypoints after each box (``yolo``).
         unmatched: Label files without an image, relative to the root.
         listing: Every file below the root.
     """
@@ -107,6 +108,7 @@ class Found:
     columns: tuple[str, str] | None = None
     also: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    keypoints: int = 0
     unmatched: tuple[str, ...] = ()
     listing: Listing = field(default_factory=lambda: Listing(Path()), repr=False)
 

@@ -142,7 +142,7 @@ def _files(found: Found, advance: Advance) -> Labels:
         chosen = spread(pairs, max(1, most * len(pairs) // max(1, _number(found))))
         reader = READERS[found.kind]
         if found.kind == "yolo":
-            reader = partial(_read_yolo, classes=found.classes)
+            reader = partial(_read_yolo, classes=found.classes, keypoints=found.keypoints)
         read: Sequence[Read] = in_parallel(reader, chosen, advance)
         for each in read:
             if each.problem:
@@ -179,10 +179,10 @@ def _read_voc(pair: tuple[Path, Path]) -> Read:
     return Read(_counted(boxes), boxes=tuple(boxes))
 
 
-def _read_yolo(pair: tuple[Path, Path], classes: tuple[str, ...] = ()) -> Read:
+def _read_yolo(pair: tuple[Path, Path], classes: tuple[str, ...] = (), keypoints: int = 0) -> Read:
     path = pair[1]
     try:
-        boxes = read_yolo(path)
+        boxes = read_yolo(path, keypoints=keypoints)
     except BenchError as error:
         return Read(problem=str(error))
     unknown = [each.label for each in boxes if classes and int(each.label) >= len(classes)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -121,6 +121,8 @@ def find_class_folders(listing: Listing) -> Found | None:
         return None
     start = len(_common([name.split("/")[:-1] for name in names]))
     groups = by_split(names)
+    if _is_a_class(groups):
+        groups = {"": names}
     above = 0
     if set(groups) != {""}:  # the folder of the split, and all above it
         above = max(_split_depth(name) for name in names)
@@ -149,6 +151,14 @@ def find_class_folders(listing: Listing) -> Found | None:
     return Found(
         "class-folders", listing.folder, why, tuple(splits), classes=tuple(sorted(classes))
     )
+
+
+def _is_a_class(groups: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the only folder with the name of a split is a class beside others: trains."""
+    named = [name for split, group in groups.items() if split for name in group]
+    beside = {name.split("/")[0] for name in groups.get("", ()) if "/" in name}
+    direct = all(len(name.split("/")) - 1 == _split_depth(name) for name in named)
+    return len(groups) == 2 and direct and len(beside) > 1
 
 
 def find_images(listing: Listing) -> Found | None:

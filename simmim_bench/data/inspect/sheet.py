@@ -110,7 +110,10 @@ def _objects(
         return []
     if found.kind == "voc":
         return [(replace(box, box=from_zero(box, first)), None) for box in read_voc(label)[1]]
-    return [(_in_pixels(box, size, found.classes), None) for box in read_yolo(label)]
+    return [
+        (_in_pixels(box, size, found.classes), None)
+        for box in read_yolo(label, keypoints=found.keypoints)
+    ]
 
 
 def _in_pixels(box: Box, size: tuple[int, int], classes: tuple[str, ...]) -> Box:

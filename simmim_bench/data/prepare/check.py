@@ -126,6 +126,8 @@ def check_layout(dataset: str, folder: Path, advance: Advance = lambda _: None) 
             parts.append(_part(entry, listing, layout.full.get(entry), seen[entry]))
         elif path.suffix == ".json":
             split = path.stem.removeprefix("instances_")
+            if split not in seen:  # its folder is missing, which was said
+                continue
             sizes = {str(p.relative_to(folder / split)): s.size for p, s in seen[split].items()}
             full = layout.full.get(split)
             parts.append(check_instances(path, entry, sizes, full=full))

@@ -202,3 +202,30 @@ def test_an_image_of_another_size_than_stated_is_left_out(tmp_path):
     report = bring_in("mine", source, tmp_path / "data", Wishes())
     assert any("another size" in sentence for sentence in report.skipped.sentences())
     assert report.dataset.images.train + report.dataset.images.val == 2
+
+
+def test_an_image_that_two_coco_files_list_has_its_objects_once(tmp_path):
+    """As a folder with train, val and all of both in one file has them."""
+    source = sets.coco(tmp_path / "s")
+    for seed, path in enumerate(sorted((source / "valid").iterdir()), 10):
+        sets.save(path, seed)
+    both = sets.coco_document([f"train/train_{i}.jpg" for i in range(3)])
+    (source / "annotations" / "all.json").write_text(json.dumps(both))
+    (source / "annotations" / "train_again.json").write_text(
+        (source / "annotations" / "train.json").read_text()
+    )
+    report = bring_in("mine", source, tmp_path / "data", Wishes())
+    for part in ("train", "val"):
+        document = annotations(report.dataset.folder, part)
+        assert len(document["annotations"]) == len(document["images"]) == 3
+
+
+def test_keypoints_of_yolo_are_no_polygon(tmp_path):
+    row = "1 0.5 0.5 0.25 0.5" + " 0.1 0.2" * 4
+    source = sets.yolo(tmp_path / "s", row=row)
+    with (source / "data.yaml").open("a") as file:
+        file.write("kpt_shape: [4, 2]\n")
+    dataset = bring_in("mine", source, tmp_path / "data", Wishes(share=0.5)).dataset
+    assert not dataset.has_masks
+    boxes = [each["bbox"] for each in annotations(dataset.folder)["annotations"]]
+    assert [9, 4, 6, 8] in boxes

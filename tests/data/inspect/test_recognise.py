@@ -347,3 +347,12 @@ def test_the_first_of_several_parquet_files_is_named_as_such(tmp_path):
     assert f"column 'image' of {files[0]}, the first of 2 files, holds images" in (
         recognise(folder).why
     )
+
+
+def test_a_class_may_have_the_name_of_a_split(tmp_path):
+    for seed, name in enumerate(("car", "bus", "train")):
+        for number in range(2):
+            sets.save(tmp_path / "vehicles" / name / f"{number}.jpg", 2 * seed + number)
+    found = recognise(tmp_path / "vehicles", None)
+    assert (found.kind, found.classes) == ("class-folders", ("bus", "car", "train"))
+    assert shown(found) == [("", 6, 0, 6)]

@@ -108,8 +108,11 @@ def _pairs(images: Path, maps: Path) -> dict[str, tuple[Path, Path]]:
 def _convert(job: tuple[Path, Path], lookup: np.ndarray) -> str | None:
     """Write one label map; returns a problem, or None."""
     label, target = job
-    with Image.open(label) as image:
-        ids = np.asarray(image)
+    try:
+        with Image.open(label) as image:
+            ids = np.asarray(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        return f"{label.name} cannot be read ({error}); download {PARTS[1]} again"
     if ids.ndim != 2 or ids.dtype != np.uint8 or ids.max() >= KNOWN_IDS:
         return (
             f"{label.name} has {ids.dtype} labels up to {ids.max()}, expected ids 0 to "
