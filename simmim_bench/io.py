@@ -20,8 +20,8 @@ from typing import Any
 
 from simmim_bench.errors import BenchError
 
-USER = re.compile(r"[^\s/@'\"(<>]*:[^\s/@'\"]*@")
-"""``user:password@`` in an address."""
+USER = re.compile(r"(?<=://)[^\s/@'\"<>]*@|[^\s/@'\"(<>]*:[^\s/@'\"]*@")
+"""``user:password@`` or ``token@`` in an address."""
 QUERY = re.compile(r"\?[^\s#'\")]*=[^\s#'\")]*")
 LARGEST, MOST_DIGITS = 2**64 - 1, 21
 """Integer that JSON files may hold, and its length with a sign."""

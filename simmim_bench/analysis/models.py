@@ -73,7 +73,27 @@ def open_pretraining(
         )
     prepare("none", cfg.default_scope)
     with explained(config):
-        return cfg, load_pretraining(cfg, checkpoint, config=config)
+        model = load_pretraining(cfg, checkpoint, config=config)
+    _check_normalisation(cfg, checkpoint_in(checkpoint), config)
+    return cfg, model
+
+
+def _check_normalisation(cfg: Any, checkpoint: Path, config: str) -> None:
+    """Refuse a config that normalises images unlike the run that wrote the checkpoint.
+
+    Raises:
+        BenchError: Names both.
+    """
+    stored = stored_config(load_checkpoint(checkpoint)) or {}
+    theirs = (stored.get("model") or {}).get("data_preprocessor") or {}
+    ours = cfg.model.get("data_preprocessor") or {}
+    for key in ("mean", "std"):
+        if theirs.get(key) is not None and list(theirs[key]) != list(ours.get(key) or ()):
+            raise BenchError(
+                f"{checkpoint} was trained on images normalised with {key} {list(theirs[key])}, "
+                f"{config} has {ours.get(key)}; pass the --data of the training, or the config in "
+                "its work dir"
+            )
 
 
 def load_pretraining(cfg: Any, checkpoint: Path, *, config: str = "the config inside it") -> Any:

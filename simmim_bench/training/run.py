@@ -173,7 +173,7 @@ class Run:
             "length": self.length,
             "data": self.data and self.data.as_json(),
             "precision": precision_of(cfg.optim_wrapper),
-            "features": cfg.model.get("precision"),
+            "features": cfg.get("model", {}).get("precision"),
             "backbone": backbone["sha256"] if backbone else None,
             "start": origin_name(self.method, self.pretraining)
             if self.pretraining and not own

@@ -68,6 +68,7 @@ def test_what_is_removed_from_an_address():
     assert without_secrets(f"cannot download {SECRET} (refused)") == (
         "cannot download http://localhost:1/x.pth?... (refused)"
     )
+    assert without_secrets("https://hf_token@host/x.pth") == "https://host/x.pth"
     assert without_secrets("did you mean a.pth? or C:/x@y") == "did you mean a.pth? or C:/x@y"
 
 
