@@ -118,7 +118,7 @@ def test_a_checkpoint_of_an_earlier_version_continues(own, write):
 def test_every_value_is_compared(own):
     assert set(own) == {
         "kind", "method", "seed", "config", "length", "data", "precision", "backbone", "start",
-        "initial", "initial_sha256", "processes", "images", "accumulation",
+        "initial", "initial_sha256", "processes", "images", "accumulation", "features",
     }  # fmt: skip
 
 
