@@ -76,7 +76,8 @@ def _with_demo(args: argparse.Namespace) -> Any:
     data = FOLDER / f"data-{count}"
     demo = build_demo(data, spec, processes=1).folder
     _link_stand_ins(demo)
-    if any(found["type"].endswith("NYUDataset") for _, found in datasets(load_config(args.config))):
+    kinds = (str(found.get("type")) for _, found in datasets(load_config(args.config)))
+    if any(kind.endswith("NYUDataset") for kind in kinds):
         _make_nyu(demo)
     return _find_layout(data, args.config)
 

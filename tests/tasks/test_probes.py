@@ -175,6 +175,7 @@ def test_a_checkpoint_holds_the_rows_of_all_processes(classifier, monkeypatch, t
     monkeypatch.setattr(Runner, "save_checkpoint", lambda self, *_: saved.append(self.model.labels))
     monkeypatch.setattr(runner_module, "is_main_process", lambda: False)
     runner = object.__new__(BenchRunner)
+    runner._hooks = []
     classifier.reserve(6)
     runner.model = classifier
     runner.save_checkpoint(str(tmp_path), "epoch_1.pth")

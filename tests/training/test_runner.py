@@ -66,6 +66,7 @@ def test_a_full_disk_keeps_the_last_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Runner, "save_checkpoint", fail)
     runner = object.__new__(BenchRunner)
+    runner._hooks = []
     runner.model = torch.nn.Linear(1, 1)
     with pytest.raises(BenchError, match=r"the disk is full: epoch_2\.pth .* epoch_1\.pth is the"):
         runner.save_checkpoint(str(tmp_path), "epoch_2.pth")
