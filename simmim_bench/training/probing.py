@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.dataset import Compose
-from mmpretrain.models.utils import SelfSupDataPreprocessor, TwoNormDataPreprocessor
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
@@ -177,6 +176,9 @@ def features_of(model: Any, images: Tensor) -> Array:
         model: A pretraining model with ``backbone`` and ``data_preprocessor``.
         images: As in ``LabelledImages``, (B, C, H, W).
     """
+    # not before the process is prepared, which decides what mmpretrain registers
+    from mmpretrain.models.utils import SelfSupDataPreprocessor, TwoNormDataPreprocessor
+
     backbone = model.backbone
     takes_mask = "mask" in inspect.signature(type(backbone).forward).parameters
     options = {"mask": None} if takes_mask else {}
