@@ -73,24 +73,22 @@ def open_pretraining(
         )
     prepare("none", cfg.default_scope)
     with explained(config):
-        model = load_pretraining(cfg, checkpoint, config=config)
-    _check_normalisation(cfg, checkpoint_in(checkpoint), config)
-    return cfg, model
+        return cfg, load_pretraining(cfg, checkpoint, config=config)
 
 
-def _check_normalisation(cfg: Any, checkpoint: Path, config: str) -> None:
+def _check_normalisation(cfg: Any, content: Mapping[str, Any], file: Path, config: str) -> None:
     """Refuse a config that normalises images unlike the run that wrote the checkpoint.
 
     Raises:
         BenchError: Names both.
     """
-    stored = stored_config(load_checkpoint(checkpoint)) or {}
+    stored = stored_config(content) or {}
     theirs = (stored.get("model") or {}).get("data_preprocessor") or {}
     ours = cfg.model.get("data_preprocessor") or {}
     for key in ("mean", "std"):
         if theirs.get(key) is not None and list(theirs[key]) != list(ours.get(key) or ()):
             raise BenchError(
-                f"{checkpoint} was trained on images normalised with {key} {list(theirs[key])}, "
+                f"{file} was trained on images normalised with {key} {list(theirs[key])}, "
                 f"{config} has {ours.get(key)}; pass the --data of the training, or the config in "
                 "its work dir"
             )
@@ -115,7 +113,9 @@ def load_pretraining(cfg: Any, checkpoint: Path, *, config: str = "the config in
             f"{file} cannot be shown as images: {target} predicts none; give a checkpoint of a "
             f"method that predicts pixels, such as SimMIM"
         )
-    load_whole(model, load_checkpoint(file), checkpoint=file, config=config)
+    content = load_checkpoint(file)
+    _check_normalisation(cfg, content, file, config)
+    load_whole(model, content, checkpoint=file, config=config)
     return model.eval()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from simmim_bench.shipped import CONFIGS, OURS
 
 UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, RecursionError, MemoryError)
-"""What reading a file that is no config raises."""
+"""Exceptions that are raised if a file that is not a config is read."""
 
 
 @cache

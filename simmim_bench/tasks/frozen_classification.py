@@ -123,7 +123,7 @@ class LinearGrid(ScoredClassifier):
                 )
             if absent := int(((self.asked > 0) & (self.learned == 0)).sum()):
                 logger.warning(
-                    f"all images of {absent} classes are held out, so these are not learned; for "
+                    f"all images of {absent} class(es) are held out, so these are not learned; for "
                     "so few images of a class use the probe logistic"
                 )
         return self

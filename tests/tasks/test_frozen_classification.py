@@ -182,4 +182,4 @@ def test_classes_of_which_all_images_are_held_out_are_told(swin, monkeypatch):
     monkeypatch.setattr(MMLogger, "get_current_instance", lambda: logger)
     model.loss(torch.randn(4, 64), labelled([2, 0, 1, 1]))  # the first one is held out
     model.eval()
-    assert any("all images of 1 classes are held out" in text for text in said)
+    assert any("all images of 1 class(es) are held out" in text for text in said)

@@ -154,7 +154,7 @@ def find_class_folders(listing: Listing) -> Found | None:
 
 
 def _is_a_class(groups: Mapping[str, Sequence[str]]) -> bool:
-    """Whether the only folder with the name of a split is a class beside others: trains."""
+    """Whether the only folder named like a split is a class, such as pictures of trains."""
     named = [name for split, group in groups.items() if split for name in group]
     beside = {name.split("/")[0] for name in groups.get("", ()) if "/" in name}
     direct = all(len(name.split("/")) - 1 == _split_depth(name) for name in named)
